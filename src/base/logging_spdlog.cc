@@ -1,0 +1,47 @@
+#include <spdlog/sinks/stdout_color_sinks.h>
+#include <spdlog/spdlog.h>
+
+#include "baton/base/logging.h"
+
+namespace baton {
+namespace {
+
+spdlog::level::level_enum ToSpdlog(LogLevel level) {
+  switch (level) {
+    case LogLevel::kDebug: return spdlog::level::debug;
+    case LogLevel::kInfo: return spdlog::level::info;
+    case LogLevel::kWarning: return spdlog::level::warn;
+    case LogLevel::kError: return spdlog::level::err;
+  }
+  return spdlog::level::info;
+}
+
+std::shared_ptr<spdlog::logger> MakeLogger(const std::string& name) {
+  auto logger = std::make_shared<spdlog::logger>(
+      name, std::make_shared<spdlog::sinks::stderr_color_sink_mt>());
+  logger->set_pattern("%H:%M:%S.%e %^%-7l%$ %n: %v");
+  logger->flush_on(spdlog::level::info);
+  return logger;
+}
+
+/// Replaced once, by SetLogName at the start of main, before other threads run.
+std::shared_ptr<spdlog::logger>& Logger() {
+  static std::shared_ptr<spdlog::logger> logger = MakeLogger("baton");
+  return logger;
+}
+
+}  // namespace
+
+void SetLogLevel(LogLevel level) { Logger()->set_level(ToSpdlog(level)); }
+
+void SetLogName(const std::string& name) {
+  const auto level = Logger()->level();
+  Logger() = MakeLogger(name);
+  Logger()->set_level(level);
+}
+
+bool LogEnabled(LogLevel level) { return Logger()->should_log(ToSpdlog(level)); }
+
+LogLine::~LogLine() { Logger()->log(ToSpdlog(level_), text_.str()); }
+
+}  // namespace baton

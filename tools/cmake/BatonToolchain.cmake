@@ -1,0 +1,29 @@
+# Flags that every Baton target shares, and the search for the optional CUDA toolkit.
+
+add_library(baton_flags INTERFACE)
+target_compile_options(baton_flags INTERFACE
+  $<$<COMPILE_LANGUAGE:CXX>:-Wall -Wextra -Wpedantic -Wshadow -Wnon-virtual-dtor
+  -Woverloaded-virtual -Werror -fno-math-errno -ffp-contract=off>)
+if(BATON_SANITIZE)
+  target_compile_options(baton_flags INTERFACE -fsanitize=${BATON_SANITIZE} -fno-omit-frame-pointer)
+  target_link_options(baton_flags INTERFACE -fsanitize=${BATON_SANITIZE})
+endif()
+
+find_program(BATON_CCACHE ccache)
+if(BATON_CCACHE)
+  set(CMAKE_CXX_COMPILER_LAUNCHER ${BATON_CCACHE})
+endif()
+
+find_package(Threads REQUIRED)
+
+set(BATON_HAVE_CUDA OFF)
+if(NOT BATON_CUDA STREQUAL "OFF")
+  find_package(CUDAToolkit QUIET)
+  if(CUDAToolkit_FOUND)
+    set(BATON_HAVE_CUDA ON)
+  elseif(BATON_CUDA STREQUAL "ON")
+    message(FATAL_ERROR "BATON_CUDA=ON, but no CUDA toolkit was found; "
+      "install one, set CUDAToolkit_ROOT, or configure with -DBATON_CUDA=OFF")
+  endif()
+endif()
+message(STATUS "Baton: CUDA ${BATON_HAVE_CUDA}, server ${BATON_SERVER}, tests ${BATON_TESTS}")
