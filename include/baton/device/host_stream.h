@@ -1,0 +1,35 @@
+#pragma once
+
+#include <functional>
+
+#include "baton/device/stream.h"
+
+namespace baton::device {
+
+class ThreadPool;
+
+/// Runs operations on the calling thread and a pool of others.
+/// *Threads*: lives on the thread of its owner; the owner takes part in the work.
+class HostStream final : public Stream {
+ public:
+  /// `threads` counts the caller; 1 runs everything on the caller. REQUIRES: threads >= 1.
+  explicit HostStream(int threads);
+  ~HostStream() override;
+
+  void SynchronizeAndWait() override {}
+  int threads() const;
+
+  /// Calls body(begin, end) over disjoint ranges that cover [0, count), at most `threads` at once;
+  /// ranges are multiples of `grain` but for the last. Returns when all are done. Which thread
+  /// takes which range must never change a result.
+  void ParallelFor(int64_t count, int64_t grain,
+                   const std::function<void(int64_t begin, int64_t end)>& body);
+
+ private:
+  ThreadPool* pool_;
+};
+
+/// REQUIRES: `stream` is a HostStream; the CPU operations are never given another.
+HostStream& AsHost(Stream& stream);
+
+}  // namespace baton::device

@@ -1,0 +1,37 @@
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+
+#include "baton/base/dtype.h"
+
+namespace baton::ops {
+
+/// One layer of the paged KV cache. Element [block][K|V][g][p][d] of this layer lies at
+/// base + block * block_stride + (v ? v_offset : 0) + ((g * P + p) * D + d) * sizeof(dtype).
+struct PagedKv {
+  /// The layer's K of block 0.
+  std::byte* base = nullptr;
+  /// Bytes from a block to the next, all layers included.
+  int64_t block_stride = 0;
+  /// Bytes from a layer's K to its V within a block.
+  int64_t v_offset = 0;
+  DType dtype = DType::kBFloat16;
+  int32_t G = 0;  ///< KV heads.
+  int32_t P = 0;  ///< Tokens per block.
+  int32_t D = 0;  ///< Head dimension.
+};
+
+/// The sequences of one step, flattened. Query tokens of sequence s are rows
+/// [query_begin[s], query_begin[s + 1]) of the step's T rows; they are the last tokens of its
+/// first kv_tokens[s] positions.
+struct PagedBatch {
+  const int32_t* query_begin = nullptr;   ///< [S + 1]
+  const int32_t* kv_tokens = nullptr;     ///< [S], this step's tokens included.
+  const int32_t* block_tables = nullptr;  ///< [S, table_stride]; block of position p: entry p / P.
+  int64_t table_stride = 0;
+  int32_t S = 0;
+  int32_t T = 0;
+};
+
+}  // namespace baton::ops

@@ -1,0 +1,27 @@
+#pragma once
+
+#include "baton/ops/paged_kv.h"
+
+namespace baton::ops {
+
+/// Rotates q and k in place by their positions, then writes k and v into the paged cache, rounded
+/// to its type. The rotation pairs element i with i + D/2 ("rotate half", as in Hugging Face).
+/// Shapes: q [T, H, D], k, v [T, G, D] with row strides in elements (they may be columns of one
+/// matrix); inv_freq [D/2], radians per position; attention_scale multiplies cos and sin (1 but
+/// for scaled RoPE variants). The position of a row follows from the batch: kv_tokens - rows + i.
+/// Types: float32, cache float32, float16 or bfloat16.
+/// Source: Su et al., "RoFormer", 2021.
+struct RopeKvWriteParams {
+  float* q = nullptr;
+  float* k = nullptr;
+  const float* v = nullptr;
+  int64_t q_stride = 0;
+  int64_t kv_stride = 0;
+  const float* inv_freq = nullptr;
+  float attention_scale = 1.0f;
+  int32_t H = 0;
+  PagedBatch batch;
+  PagedKv kv;
+};
+
+}  // namespace baton::ops

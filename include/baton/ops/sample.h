@@ -1,0 +1,56 @@
+#pragma once
+
+#include <cstdint>
+
+#include "baton/base/ids.h"
+
+namespace baton::ops {
+
+/// One row to draw a token for. Lists may be empty with null pointers.
+struct SampleRow {
+  float temperature = 1.0f;
+  int32_t top_k = 0;
+  float top_p = 1.0f;
+  float min_p = 0.0f;
+  float repetition_penalty = 1.0f;
+  float frequency_penalty = 0.0f;
+  float presence_penalty = 0.0f;
+  uint64_t seed = 0;
+  /// Position of the token to draw in prompt + output; the counter of the random stream.
+  int64_t position = 0;
+  const TokenId* prompt = nullptr;
+  int64_t prompt_tokens = 0;
+  /// Tokens generated so far, for the penalties.
+  const TokenId* output = nullptr;
+  int64_t output_tokens = 0;
+  /// Tokens that must not be drawn.
+  const TokenId* banned = nullptr;
+  int64_t banned_tokens = 0;
+  /// -1: none. Otherwise the drawn token's log-probability and those of the n most likely.
+  int32_t logprobs = -1;
+};
+
+struct SampledToken {
+  TokenId token = 0;
+  /// Of the unscaled distribution: log softmax of the logits as the model gave them.
+  float logprob = 0;
+};
+
+/// Draws a token for each row of logits.
+/// Order: bans, repetition, frequency and presence penalties, temperature, then top_k, top_p and
+/// min_p on the probabilities after temperature, then inverse transform sampling in the order of
+/// token ids with UniformAt(seed, position). temperature 0 takes the largest penalised logit;
+/// equal values go to the smaller token id. Never draws NaN: a row without a finite logit yields
+/// token -1, which the engine treats as a sick device.
+/// Shapes: logits [R, V] (overwritten), rows [R], out [R]; top [R, top_stride] or null.
+struct SampleParams {
+  float* logits = nullptr;
+  const SampleRow* rows = nullptr;
+  SampledToken* out = nullptr;
+  SampledToken* top = nullptr;
+  int64_t top_stride = 0;
+  int64_t R = 0;
+  int64_t V = 0;
+};
+
+}  // namespace baton::ops

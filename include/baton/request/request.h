@@ -1,0 +1,50 @@
+#pragma once
+
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "baton/base/ids.h"
+#include "baton/request/sampling_params.h"
+
+namespace baton {
+
+/// What a worker is asked to generate: token ids in, token ids out. Text stays in the router.
+struct Request {
+  /// Chosen by the router, unique among its requests; appears in logs and spans.
+  std::string id;
+  /// The prompt, never empty. A resumed request carries the tokens already emitted behind it.
+  std::vector<TokenId> prompt;
+  /// How many tokens at the end of `prompt` were generated before (0 unless resumed).
+  int32_t emitted_tokens = 0;
+  SamplingParams sampling;
+  /// Separates prefix caches that must not see each other, e.g. of two tenants.
+  uint64_t cache_salt = 0;
+};
+
+enum class FinishReason : uint8_t { kNone = 0, kStop = 1, kLength = 2 };
+
+/// One candidate with its log-probability (natural logarithm).
+struct TokenLogprob {
+  TokenId token = 0;
+  float logprob = 0;
+};
+
+/// One generated token of a request.
+struct TokenOutput {
+  TokenId token = 0;
+  /// Index in prompt + output, i.e. the prompt's length for the first token.
+  int32_t position = 0;
+  /// Set on the last token only.
+  FinishReason finish = FinishReason::kNone;
+  /// Present when logprobs were asked for.
+  std::optional<float> logprob;
+  /// The most likely tokens, best first; as many as were asked for.
+  std::vector<TokenLogprob> top_logprobs;
+  /// Prompt tokens whose KV came from the prefix cache of the worker that prefilled; on the first
+  /// token only.
+  int32_t cached_tokens = 0;
+};
+
+}  // namespace baton
