@@ -1,0 +1,138 @@
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <stop_token>
+#include <string>
+#include <vector>
+
+#include "baton/base/clock.h"
+#include "baton/base/ids.h"
+#include "baton/base/status.h"
+#include "baton/request/request.h"
+
+namespace baton::model {
+class Model;
+}
+namespace baton::device {
+class Stream;
+}
+namespace baton::ops {
+struct Ops;
+}
+
+namespace baton::kv {
+class KvCache;
+}
+
+namespace baton::engine {
+
+/// What the engine does with a sequence.
+enum class Goal : uint8_t {
+  /// Prefill and decode here.
+  kGenerate,
+  /// Prefill and draw the first token here, then keep the blocks until Release().
+  kPrefill,
+  /// Reserve blocks here, wait for Commit() with the first token, then decode.
+  kDecode,
+};
+
+struct Submission {
+  SequenceId sequence{};
+  Request request;
+  Goal goal = Goal::kGenerate;
+  /// With kDecode: prefill here all the same when at most this many prompt tokens are not in the
+  /// prefix cache. -1: never.
+  int32_t local_prefill_max_tokens = -1;
+};
+
+/// The blocks that hold a sequence's prompt, in order of position.
+struct PromptBlocks {
+  std::vector<BlockId> blocks;
+  /// Leading tokens whose KV the prefix cache already holds; a multiple of block_tokens.
+  int32_t cached_tokens = 0;
+};
+
+/// What the engine tells its worker. All calls come on the engine thread and must not block.
+class EngineListener {
+ public:
+  virtual ~EngineListener() = default;
+  /// A token of a kGenerate or kDecode sequence. One with a finish reason is the last; the
+  /// sequence's blocks are released by then.
+  virtual void OnToken(SequenceId sequence, TokenOutput output) = 0;
+  /// The sequence ended without finishing; its blocks are released unless quarantined.
+  virtual void OnFailed(SequenceId sequence, Status status) = 0;
+  /// kPrefill and kDecode: the prompt's blocks are allocated and pinned.
+  virtual void OnBlocks(SequenceId sequence, PromptBlocks blocks) = 0;
+  /// kPrefill: KV of positions [0, tokens) of layers [layer_begin, layer_end) is in the cache.
+  virtual void OnKvReady(SequenceId sequence, int32_t layer_begin, int32_t layer_end,
+                         int32_t tokens) = 0;
+  /// kPrefill: all KV is in the cache and the first token is drawn. Blocks stay until Release().
+  virtual void OnPrefilled(SequenceId sequence, TokenOutput first) = 0;
+};
+
+struct EngineOptions {
+  /// Most tokens in one step; long prompts are prefilled in chunks that fit.
+  int32_t step_tokens = 512;
+  /// Most sequences that run at once.
+  int32_t running_sequences = 64;
+  /// Most sequences that wait; further ones fail with ResourceExhausted.
+  int32_t waiting_sequences = 1024;
+  /// Longest prompt + output, at most the model's context.
+  int32_t context_tokens = 0;
+  /// Layers finished between two OnKvReady calls of a step.
+  int32_t layer_group = 0;
+  bool prefix_cache = true;
+};
+
+/// A snapshot of the engine's state; counters are since the start.
+struct EngineStats {
+  int32_t running = 0;
+  int32_t waiting = 0;
+  int32_t blocks_free = 0;
+  int32_t blocks_used = 0;
+  int32_t blocks_cached = 0;
+  int32_t blocks_quarantined = 0;
+  int64_t prompt_tokens = 0;
+  int64_t generated_tokens = 0;
+  int64_t prefix_hit_tokens = 0;
+  int64_t preemptions = 0;
+  int64_t steps = 0;
+  double step_seconds = 0;
+  double prefill_seconds = 0;
+};
+
+/// One step after the other: schedule, forward, sample, publish.
+/// *Threads*: Run() is the engine thread, which owns the scheduler, the block pool and all
+/// sequences; the other methods are thread-safe and only post to it. They return false when the
+/// engine's mailbox is full (the caller refuses with ResourceExhausted) or the engine has stopped.
+class Engine {
+ public:
+  /// `model`, `cache`, `ops`, `stream`, `listener` and `clock` outlive the engine.
+  /// Fails with InvalidArgument for options that can never serve.
+  static Result<std::unique_ptr<Engine>> Create(const EngineOptions& options, model::Model& model,
+                                                kv::KvCache& cache, const ops::Ops& ops,
+                                                device::Stream& stream, EngineListener& listener,
+                                                Clock& clock);
+  virtual ~Engine() = default;
+
+  /// Steps until stopped; waits without spinning when there is nothing to do.
+  virtual void Run(std::stop_token stop) = 0;
+
+  virtual bool Submit(Submission submission) = 0;
+  /// Ends a sequence in any state; idempotent; no further OnToken or OnFailed calls for it once
+  /// the engine has seen it. Blocks of a kPrefill or kDecode sequence whose hand-off is under way
+  /// (after OnBlocks, before OnToken) stay until Release().
+  virtual bool Cancel(SequenceId sequence) = 0;
+  /// kDecode: the KV of the prompt has arrived whole; `first` is the first token.
+  virtual bool Commit(SequenceId sequence, TokenOutput first) = 0;
+  /// kDecode: the hand-off failed. Reports OnFailed(status); the blocks become quarantined and stay
+  /// so until Release(), because a put may still land in them.
+  virtual bool FailHandoff(SequenceId sequence, Status status) = 0;
+  /// No put reads (kPrefill) or writes (kDecode) the sequence's blocks any more: ends their pin.
+  virtual bool Release(SequenceId sequence) = 0;
+
+  virtual EngineStats Stats() const = 0;
+};
+
+}  // namespace baton::engine

@@ -1,0 +1,77 @@
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <memory>
+#include <span>
+#include <string>
+
+#include "baton/base/clock.h"
+#include "baton/base/status.h"
+
+namespace baton::transport {
+
+/// A connected peer; never reused within a process.
+enum class PeerId : uint32_t {};
+enum class TransferId : uint64_t {};
+
+/// Memory that peers may write: the KV pool. Owned by the transport.
+struct MemoryRegion {
+  std::byte* data = nullptr;
+  size_t bytes = 0;
+};
+
+/// A run of bytes to copy, as offsets into our region and the peer's.
+struct Descriptor {
+  uint64_t local_offset = 0;
+  uint64_t remote_offset = 0;
+  uint64_t bytes = 0;
+};
+
+/// What a transport tells its owner, from within Progress().
+class TransportListener {
+ public:
+  virtual ~TransportListener() = default;
+  virtual void OnMessage(PeerId peer, std::span<const std::byte> message) = 0;
+  /// OK: every byte of the transfer is visible to the peer.
+  virtual void OnTransferDone(PeerId peer, TransferId transfer, Status status) = 0;
+};
+
+/// Moves bytes between workers: one-sided puts and short messages.
+/// *Threads*: lives on the transport thread, but for Wake(). *Invariants*: every put that was
+/// started ends with exactly one OnTransferDone; messages of one peer arrive in order, and after
+/// the puts that were done before they were sent.
+class Transport {
+ public:
+  virtual ~Transport() = default;
+
+  /// "ucx", "loopback".
+  virtual std::string_view name() const = 0;
+  /// Set before the first Progress().
+  virtual void SetListener(TransportListener* listener) = 0;
+  /// Allocates, touches and registers the one region of this worker. Fails with ResourceExhausted.
+  virtual Result<MemoryRegion> AllocateRegion(size_t bytes) = 0;
+  /// What a peer needs to connect to us: opaque bytes, valid for the life of this process.
+  virtual Result<std::string> Address() const = 0;
+  /// Connects both ways of sending to a peer. Fails with Unavailable or InvalidArgument.
+  virtual Result<PeerId> Connect(const std::string& peer_address) = 0;
+  /// Ends the connection: transfers under way end with Unavailable, nothing of ours lands in the
+  /// peer's memory afterwards, and nothing of the peer's is delivered. Bounded by a deadline.
+  virtual void Disconnect(PeerId peer) = 0;
+  /// Sends a message of at most kMaxMessageBytes. Fails with Unavailable for an unknown peer.
+  virtual Status Send(PeerId peer, std::span<const std::byte> message) = 0;
+  /// Starts a transfer of all descriptors. Fails with OutOfRange outside the regions.
+  virtual Result<TransferId> Put(PeerId peer, std::span<const Descriptor> descriptors) = 0;
+  /// Does what is ready and calls the listener. True when anything happened.
+  virtual bool Progress() = 0;
+  /// Sleeps until there may be something to do, Wake() is called, or `timeout` passes.
+  virtual void Wait(Duration timeout) = 0;
+  /// Ends a Wait() under way or the next one. Thread-safe.
+  virtual void Wake() = 0;
+  /// What carries the data to this peer, as found, e.g. "shared memory (posix)" or "tcp (lo)".
+  virtual std::string DescribePath(PeerId peer) const = 0;
+
+  static constexpr size_t kMaxMessageBytes = size_t{4} << 20;
+};
+
+}  // namespace baton::transport
