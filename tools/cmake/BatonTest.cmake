@@ -1,0 +1,67 @@
+# GoogleTest from the system, or built from its sources where there is no package (GPU hosts).
+set(BATON_GOOGLETEST /usr/src/googletest CACHE PATH "GoogleTest's sources, where no package is")
+if(BATON_TESTS)
+  find_package(GTest QUIET)
+  if(NOT GTest_FOUND)
+    if(NOT EXISTS ${BATON_GOOGLETEST}/CMakeLists.txt)
+      message(FATAL_ERROR "GoogleTest is missing: apt-get install libgtest-dev libgmock-dev, run "
+        "./dev test, point BATON_GOOGLETEST at its sources, or configure with -DBATON_TESTS=OFF")
+    endif()
+    set(INSTALL_GTEST OFF)
+    add_subdirectory(${BATON_GOOGLETEST} googletest EXCLUDE_FROM_ALL SYSTEM)
+    add_library(GTest::gmock ALIAS gmock)
+  endif()
+  # What every test shares: the entry point, and GoogleTest precompiled, which is most of what a
+  # small test compiles. Tests are compiled once and run for seconds: little optimisation pays.
+  add_library(baton_test_main OBJECT ${PROJECT_SOURCE_DIR}/tests/support/test_main.cc)
+  target_link_libraries(baton_test_main PUBLIC GTest::gmock PRIVATE baton_flags)
+  target_compile_options(baton_test_main PUBLIC $<$<CONFIG:Release>:-O1>)
+  target_compile_definitions(baton_test_main PUBLIC BATON_SOURCE_DIR="${PROJECT_SOURCE_DIR}"
+    BATON_BINARY_DIR="${PROJECT_BINARY_DIR}")
+  target_precompile_headers(baton_test_main PRIVATE <gmock/gmock.h> <gtest/gtest.h>)
+endif()
+
+# baton_test(<name> SOURCES <file>... DEPENDS <target>... [ARGS <argument>...]
+#   [LABELS <label>...] [TIMEOUT <seconds>] [SERIAL])
+# One GoogleTest executable, one CTest entry. A run in which every case skipped reads as skipped.
+# SERIAL is for tests that start processes or load every core.
+function(baton_test name)
+  cmake_parse_arguments(ARG "SERIAL" "TIMEOUT" "SOURCES;DEPENDS;LABELS;ARGS" ${ARGN})
+  if(ARG_UNPARSED_ARGUMENTS)
+    message(FATAL_ERROR "baton_test(${name}): unknown arguments: ${ARG_UNPARSED_ARGUMENTS}")
+  endif()
+  string(REPLACE "." "_" target ${name}_test)
+  add_executable(${target} ${ARG_SOURCES})
+  target_link_libraries(${target} PRIVATE baton_flags ${ARG_DEPENDS} baton_test_main)
+  target_include_directories(${target} PRIVATE ${PROJECT_SOURCE_DIR}/tests)
+  target_precompile_headers(${target} REUSE_FROM baton_test_main)
+  if(NOT ARG_TIMEOUT)
+    set(ARG_TIMEOUT 120)
+  endif()
+  add_test(NAME ${name} COMMAND ${target} ${ARG_ARGS})
+  set_tests_properties(${name} PROPERTIES TIMEOUT ${ARG_TIMEOUT} LABELS "${ARG_LABELS}"
+    WORKING_DIRECTORY ${PROJECT_SOURCE_DIR} SKIP_RETURN_CODE 77)
+  if(ARG_SERIAL)
+    set_tests_properties(${name} PROPERTIES RUN_SERIAL ON)
+  endif()
+endfunction()
+
+# baton_bench(<name> SOURCES <file>... DEPENDS <target>...)
+# One Google Benchmark executable, bin/bench/<name> in the build folder; ./dev bench runs them all.
+function(baton_bench name)
+  cmake_parse_arguments(ARG "" "" "SOURCES;DEPENDS" ${ARGN})
+  if(ARG_UNPARSED_ARGUMENTS)
+    message(FATAL_ERROR "baton_bench(${name}): unknown arguments: ${ARG_UNPARSED_ARGUMENTS}")
+  endif()
+  string(REPLACE "." "_" target ${name}_bench)
+  add_executable(${target} EXCLUDE_FROM_ALL ${ARG_SOURCES})
+  set_target_properties(${target} PROPERTIES OUTPUT_NAME ${name}
+    RUNTIME_OUTPUT_DIRECTORY ${PROJECT_BINARY_DIR}/bin/bench)
+  target_link_libraries(${target} PRIVATE baton_flags ${ARG_DEPENDS} benchmark::benchmark_main)
+  add_dependencies(baton_benches ${target})
+endfunction()
+
+if(BATON_BENCH)
+  find_package(benchmark REQUIRED)
+  add_custom_target(baton_benches)
+endif()
