@@ -1,5 +1,6 @@
 #pragma once
 
+#include <cstdint>
 #include <memory>
 #include <string>
 #include <utility>
@@ -70,7 +71,7 @@ struct MetricsSnapshot {
 /// *Threads*: thread-safe; add metrics at start, keep the references, they live as long as this.
 class MetricRegistry {
  public:
-  /// `constant_labels` are put on every sample, e.g. {{"worker", "p0"}}.
+  /// `constant_labels` are put on every sample, e.g. Labels{{"worker", "p0"}}.
   explicit MetricRegistry(Labels constant_labels = {});
   ~MetricRegistry();
 
