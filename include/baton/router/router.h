@@ -1,0 +1,44 @@
+#pragma once
+
+#include <chrono>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "baton/base/clock.h"
+#include "baton/base/status.h"
+#include "baton/http/completion_backend.h"
+#include "baton/rpc/messages.h"
+#include "baton/telemetry/metrics.h"
+
+namespace baton::router {
+
+struct RouterOptions {
+  /// All workers, by name and "host:port". Roles are asked of the workers themselves.
+  std::vector<rpc::PeerAddress> workers;
+  /// "round_robin" or "least_loaded".
+  std::string policy = "least_loaded";
+  /// Most requests under way; further ones are refused with ResourceExhausted.
+  int32_t requests = 1024;
+  /// Between two attempts to reach a worker; doubles up to redial_max.
+  std::chrono::milliseconds redial_min{20};
+  std::chrono::milliseconds redial_max{1000};
+  /// A worker that sends no status for this long is taken for lost.
+  std::chrono::milliseconds status_timeout{3000};
+};
+
+/// Knows the fleet, picks the workers of each request and relays their tokens.
+/// *Threads*: thread-safe; all state lives on the router's own thread.
+class Router : public http::CompletionBackend {
+ public:
+  /// `registry` and `clock` outlive the router. Fails with InvalidArgument for a bad option.
+  static Result<std::unique_ptr<Router>> Create(const RouterOptions& options,
+                                                telemetry::MetricRegistry& registry, Clock& clock);
+
+  /// Returns when a complete group is ready, or false after `timeout`.
+  virtual bool WaitReady(Duration timeout) = 0;
+  /// Requests under way, for draining.
+  virtual int32_t RequestsUnderWay() const = 0;
+};
+
+}  // namespace baton::router

@@ -1,0 +1,61 @@
+#pragma once
+
+#include <chrono>
+#include <filesystem>
+#include <functional>
+#include <stop_token>
+#include <string>
+#include <vector>
+
+#include "baton/base/clock.h"
+#include "baton/base/dtype.h"
+#include "baton/base/status.h"
+#include "baton/engine/engine.h"
+#include "baton/rpc/messages.h"
+
+namespace baton::worker {
+
+struct WorkerOptions {
+  /// Unique among the workers, e.g. "p0"; the label `worker` of its metrics.
+  std::string name;
+  rpc::Role role = rpc::Role::kMixed;
+  /// "host:port"; port 0 lets the system choose.
+  std::string listen = "127.0.0.1:0";
+  std::filesystem::path model;
+
+  /// Threads that compute, the engine thread included.
+  int threads = 1;
+  /// Cores for those threads; empty leaves them to the system.
+  std::vector<int> cores;
+  /// Memory for KV blocks.
+  int64_t kv_bytes = 0;
+  int32_t block_tokens = 16;
+  DType kv_dtype = DType::kBFloat16;
+  /// context_tokens 0 takes the model's own.
+  engine::EngineOptions engine;
+  /// A decode worker prefills here when at most this many prompt tokens miss its prefix cache;
+  /// -1 always asks the prefill worker.
+  int32_t local_prefill_max_tokens = -1;
+
+  /// How UCX may move data, in the notation of UCX_TLS; empty takes the best that UCX finds.
+  std::string transport_tls;
+  /// Between decode's offer and prefill's next sign of progress.
+  std::chrono::milliseconds lease{2000};
+  /// CRC32C over every block of a hand-off.
+  bool checksum = false;
+  /// Hand-offs under way at once on one prefill worker.
+  int32_t handoffs = 256;
+
+  std::chrono::milliseconds status_interval{250};
+  /// How long running requests may take to finish once stopped.
+  std::chrono::milliseconds drain{30000};
+  /// Called once the worker serves, with the address it listens on.
+  std::function<void(const std::string& address)> on_ready;
+};
+
+/// Serves one role until `stop`, then drains: takes no new request, finishes the running ones
+/// within `drain`. Fails when it cannot start (the message names the option) or when its device is
+/// sick.
+Status RunWorker(const WorkerOptions& options, Clock& clock, std::stop_token stop);
+
+}  // namespace baton::worker
