@@ -5,6 +5,7 @@
 #include <memory>
 #include <span>
 #include <string>
+#include <string_view>
 
 #include "baton/base/clock.h"
 #include "baton/base/status.h"
@@ -53,11 +54,17 @@ class Transport {
   virtual Result<MemoryRegion> AllocateRegion(size_t bytes) = 0;
   /// What a peer needs to connect to us: opaque bytes, valid for the life of this process.
   virtual Result<std::string> Address() const = 0;
-  /// Connects both ways of sending to a peer. Fails with Unavailable or InvalidArgument.
+  /// Connects to a peer, so that we can send to it and hear it. Both sides connect before either
+  /// sends: a message from a process that we are not connected to is dropped and counted.
+  /// Fails with Unavailable, InvalidArgument (not an address) or AlreadyExists (connected now).
   virtual Result<PeerId> Connect(const std::string& peer_address) = 0;
-  /// Ends the connection: transfers under way end with Unavailable, nothing of ours lands in the
-  /// peer's memory afterwards, and nothing of the peer's is delivered. Bounded by a deadline.
+  /// Ends the connection: transfers under way end with Unavailable (reported by the next
+  /// Progress()), no put of ours starts afterwards, and nothing of the peer's is delivered. Returns
+  /// within a short deadline, whatever state the peer is in.
   virtual void Disconnect(PeerId peer) = 0;
+  /// False only when it is proven that the peer can write no more into our region, e.g. because its
+  /// process has ended. Also answers for peers that are disconnected.
+  virtual bool CanStillWrite(PeerId peer) const = 0;
   /// Sends a message of at most kMaxMessageBytes. Fails with Unavailable for an unknown peer.
   virtual Status Send(PeerId peer, std::span<const std::byte> message) = 0;
   /// Starts a transfer of all descriptors. Fails with OutOfRange outside the regions.

@@ -1,0 +1,107 @@
+#pragma once
+
+#include <array>
+#include <memory>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "baton/base/clock.h"
+#include "baton/base/ids.h"
+#include "baton/handoff/outcome.h"
+#include "baton/handoff/worker_description.h"
+#include "baton/request/request.h"
+
+namespace baton::handoff {
+
+/// What arrived with a commit.
+struct CommitReport {
+  transport::PeerId peer{};
+  Stages stages;
+  TransferFigures transfer;
+};
+
+/// What the decode side tells its worker. A sequence that was offered sees one of:
+/// OnCommitted; OnHandoffFailed then OnReleased (maybe at once); OnReleased alone after Cancel().
+class DecodeSideListener {
+ public:
+  virtual ~DecodeSideListener() = default;
+  /// The prompt's KV is whole in our blocks (engine: Commit). The blocks are ours alone again.
+  virtual void OnCommitted(SequenceId sequence, TokenOutput first, const CommitReport& report) = 0;
+  /// No commit will come; puts may still land (engine: FailHandoff, which quarantines).
+  virtual void OnHandoffFailed(SequenceId sequence, Failure failure, Status status) = 0;
+  /// No put can land any more (engine: Release).
+  virtual void OnReleased(SequenceId sequence) = 0;
+  /// The peer left an abort unanswered for its deadline: close its join and lose it.
+  virtual void OnPeerStuck(transport::PeerId peer, Status status) = 0;
+};
+
+struct DecodeSideOptions {
+  /// Most hand-offs at once, quarantined ones included.
+  int32_t handoffs = 1024;
+  /// How long a reservation lasts after the offer or the last sign of progress.
+  Duration lease = std::chrono::seconds(5);
+  /// How long a peer may take to acknowledge an abort before it counts as stuck.
+  Duration abort_deadline = std::chrono::seconds(5);
+  /// How long the blocks of a lost peer that may still be alive stay quarantined.
+  Duration quarantine = std::chrono::seconds(30);
+  /// Has the prefill side send a CRC32C per block and checks them before a commit counts.
+  bool checksums = false;
+};
+
+struct DecodeSideStats {
+  int32_t offered = 0;
+  int32_t aborting = 0;
+  int32_t quarantined = 0;
+  int64_t committed = 0;
+  /// Quarantines that ended by their deadline, without proof.
+  int64_t released_without_proof = 0;
+  std::array<int64_t, kFailures> failures{};
+  IgnoredCounts ignored;
+};
+
+/// The receiving half of the hand-off protocol: reserves by offering, accepts commits, quarantines.
+/// *Threads*: lives on the transport thread. *Invariants*: every entry has a deadline; a sequence
+/// is reported committed only after its commit passed all checks; it is reported released only
+/// after the prefill side's word, proof, or the quarantine's end.
+class DecodeSide {
+ public:
+  /// `transport`, `listener` and `clock` outlive this.
+  DecodeSide(const DecodeSideOptions& options, LocalWorker local, transport::Transport& transport,
+             DecodeSideListener& listener, Clock& clock);
+  ~DecodeSide();
+
+  /// After the join and Transport::Connect. Fails with FailedPrecondition when incompatible.
+  Status AddPeer(transport::PeerId peer, const PeerDescription& description);
+  /// Reports its hand-offs failed; their blocks stay quarantined. Then call Transport::Disconnect.
+  void LosePeer(transport::PeerId peer, const Status& status);
+
+  struct Reservation {
+    SequenceId sequence{};
+    /// All blocks of the prompt in order of position, those of `cached_tokens` included.
+    std::vector<BlockId> blocks;
+    /// Leading tokens that are already there; a multiple of block_tokens, less than the prompt.
+    int32_t cached_tokens = 0;
+  };
+  /// Asks `peer` to prefill `request` into the reserved blocks. On failure nothing was sent and no
+  /// call will follow: fail the sequence and release it. Fails with Unavailable, InvalidArgument or
+  /// ResourceExhausted.
+  Status Offer(transport::PeerId peer, const Request& request, const Reservation& reservation);
+  /// The request is given up. True: OnReleased will follow. False: the sequence is not here.
+  bool Cancel(SequenceId sequence);
+
+  void OnMessage(transport::PeerId peer, std::span<const std::byte> message);
+  /// Acts on what is due. Call at NextDeadline() or more often.
+  void Tick();
+  std::optional<TimePoint> NextDeadline() const;
+
+  DecodeSideStats Stats() const;
+  /// One line per hand-off, for logs on a stall.
+  std::string DebugString() const;
+
+ private:
+  class Impl;
+  std::unique_ptr<Impl> impl_;
+};
+
+}  // namespace baton::handoff

@@ -1,0 +1,25 @@
+#pragma once
+
+#include <memory>
+#include <string>
+
+#include "baton/transport/transport.h"
+
+namespace baton::transport {
+
+struct UcxOptions {
+  /// What UCX may use, in the syntax of UCX_TLS, e.g. "tcp" or "^cma". Empty: what the environment
+  /// says, else everything that the host offers.
+  std::string transports;
+  /// Network devices, in the syntax of UCX_NET_DEVICES. Empty: as above.
+  std::string net_devices;
+  /// Longest time that Disconnect() gives the peer to take what is under way.
+  Duration disconnect_deadline = std::chrono::milliseconds(200);
+};
+
+/// A transport over UCX: shared memory within a host, RDMA or TCP between hosts, whatever UCX
+/// finds. UCX installs no signal or memory hooks. Fails with Unavailable when UCX finds no usable
+/// device.
+Result<std::unique_ptr<Transport>> MakeUcxTransport(const UcxOptions& options = {});
+
+}  // namespace baton::transport
