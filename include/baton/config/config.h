@@ -1,0 +1,163 @@
+#pragma once
+
+#include <chrono>
+#include <cstdint>
+#include <string>
+#include <vector>
+
+#include "baton/base/clock.h"
+#include "baton/base/dtype.h"
+#include "baton/base/logging.h"
+#include "baton/base/status.h"
+#include "baton/base/units.h"
+
+namespace baton::config {
+
+/// What a worker does with requests.
+enum class Role : uint8_t { kPrefill = 0, kDecode = 1, kMixed = 2 };
+
+/// "prefill", "decode", "mixed".
+std::string_view RoleName(Role role);
+/// Fails with InvalidArgument naming the roles.
+Result<Role> ParseRole(std::string_view name);
+
+/// The workers of one role.
+struct WorkerGroup {
+  int32_t count = 0;
+  /// Per worker; 0: the cores of this host divided by the workers on it.
+  int32_t threads = 0;
+  /// Per worker: memory for the KV cache.
+  int64_t kv_memory_bytes = 256 * kMiB;
+  /// Cores that the group is pinned to, e.g. "0-3,8"; each worker gets an equal part of them.
+  /// Empty: not pinned.
+  std::string cores;
+  /// Worker i listens on port + i; 0: an ephemeral port each.
+  int32_t port = 0;
+};
+
+struct Workers {
+  std::string host = "127.0.0.1";
+  WorkerGroup prefill;
+  WorkerGroup decode;
+  WorkerGroup mixed;
+
+  const WorkerGroup& group(Role role) const;
+  int32_t total() const { return prefill.count + decode.count + mixed.count; }
+};
+
+struct Router {
+  std::string host = "127.0.0.1";
+  /// 0: an ephemeral port, named in the ready line.
+  int32_t port = 8000;
+  /// Threads that serve HTTP.
+  int32_t threads = 1;
+  /// Serves GET /metrics.
+  bool metrics = true;
+  /// Workers started by somebody else: "name=host:port". `baton serve` adds its own.
+  std::vector<std::string> workers;
+};
+
+struct Engine {
+  int32_t block_tokens = 16;
+  int32_t step_tokens = 512;
+  int32_t running_sequences = 64;
+  int32_t waiting_sequences = 1024;
+  DType kv_dtype = DType::kBFloat16;
+  bool prefix_cache = true;
+  /// 0: the model's.
+  int32_t context_tokens = 0;
+  /// Layers that one transfer of a hand-off carries; 0: chosen from the model.
+  int32_t layer_group = 0;
+};
+
+struct Handoff {
+  Duration lease = std::chrono::seconds(10);
+  /// A CRC32C per block, checked before the sequence may be scheduled.
+  bool checksum = false;
+  /// Most hand-offs under way per worker.
+  int32_t in_flight = 64;
+  /// A decode worker prefills by itself when at most this many prompt tokens lack KV; -1: never.
+  int32_t local_prefill_tokens = -1;
+};
+
+struct Transport {
+  /// "ucx".
+  std::string kind = "ucx";
+  /// Which UCX transports may be used, as in UCX_TLS.
+  std::string tls = "all";
+  /// Which network devices may be used, as in UCX_NET_DEVICES.
+  std::string devices = "all";
+};
+
+struct Limits {
+  int64_t body_bytes = 8 * kMiB;
+  int64_t header_bytes = 32 * kKiB;
+  int32_t json_depth = 64;
+  int32_t connections = 1024;
+  /// Requests admitted at once; further ones get 429 with Retry-After.
+  int32_t concurrent_requests = 256;
+  int32_t prompts_per_request = 64;
+};
+
+struct Timeouts {
+  /// Longest life of a request.
+  Duration request = std::chrono::minutes(10);
+  /// Longest time that a request waits for a worker that can take it.
+  Duration queue = std::chrono::seconds(30);
+  /// A client must have sent a request's header and body within this time.
+  Duration read = std::chrono::seconds(30);
+  /// A client must take what is sent to it within this time.
+  Duration write = std::chrono::seconds(30);
+  /// A connection without a request is closed after this time.
+  Duration idle = std::chrono::seconds(75);
+  /// What running requests get to finish after SIGTERM or Ctrl-C.
+  Duration drain = std::chrono::seconds(30);
+  /// What a drained process gets to end before it is killed.
+  Duration stop = std::chrono::seconds(5);
+};
+
+/// How `baton serve` restarts its processes.
+struct Restart {
+  Duration delay = std::chrono::milliseconds(200);
+  Duration longest_delay = std::chrono::seconds(10);
+  /// A process that was ready for this long starts again at the shortest delay.
+  Duration healthy = std::chrono::seconds(30);
+  /// A process that ends this often without ever having been ready ends the server.
+  int32_t attempts = 3;
+};
+
+/// Everything that a deployment may set. The table of keys in src/config/schema.cc gives each
+/// member its name in YAML, its accepted values and its help; the defaults are those above.
+struct Config {
+  /// A Hugging Face folder. In a file it is relative to the file's folder, elsewhere to the working
+  /// directory; loaded configurations carry an absolute path.
+  std::string model;
+  /// Empty: the last part of the model's path.
+  std::string served_model_name;
+  LogLevel log_level = LogLevel::kInfo;
+  Workers workers;
+  Router router;
+  Engine engine;
+  Handoff handoff;
+  Transport transport;
+  Limits limits;
+  Timeouts timeouts;
+  Restart restart;
+
+  /// served_model_name, or what it defaults to.
+  std::string ModelName() const;
+};
+
+/// "0-3,8" -> 0, 1, 2, 3, 8. Fails with InvalidArgument on anything but ascending core numbers.
+Result<std::vector<int32_t>> ParseCores(const std::string& text);
+
+/// A process on the network: "p0=127.0.0.1:7000".
+struct WorkerAddress {
+  std::string name;
+  std::string host;
+  int32_t port = 0;
+};
+/// Fails with InvalidArgument unless `text` is name=host:port.
+Result<WorkerAddress> ParseWorkerAddress(const std::string& text);
+
+}  // namespace baton::config
