@@ -3,7 +3,7 @@
 add_library(baton_flags INTERFACE)
 target_compile_options(baton_flags INTERFACE
   $<$<COMPILE_LANGUAGE:CXX>:-Wall -Wextra -Wpedantic -Wshadow -Wnon-virtual-dtor
-  -Woverloaded-virtual -Werror -fno-math-errno -ffp-contract=off>)
+  -Woverloaded-virtual -Wno-missing-field-initializers -Werror -fno-math-errno -ffp-contract=off>)
 if(BATON_SANITIZE)
   target_compile_options(baton_flags INTERFACE -fsanitize=${BATON_SANITIZE} -fno-omit-frame-pointer)
   target_link_options(baton_flags INTERFACE -fsanitize=${BATON_SANITIZE})

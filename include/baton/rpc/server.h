@@ -1,0 +1,66 @@
+#pragma once
+
+#include <functional>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "baton/base/clock.h"
+#include "baton/rpc/messages.h"
+
+namespace baton::rpc {
+
+/// The worker's end of one Generate call. *Threads*: thread-safe; events are sent in order.
+class GenerateStream {
+ public:
+  virtual ~GenerateStream() = default;
+  /// False once the call has ended or its client reads too slowly to go on.
+  virtual bool SendRoute(const std::string& route) = 0;
+  virtual bool SendToken(const TokenOutput& output) = 0;
+  /// Ends the call after what was sent; later calls have no effect.
+  virtual void Finish(const Status& status) = 0;
+};
+
+/// The prefill worker's end of one Join call.
+class JoinStream {
+ public:
+  virtual ~JoinStream() = default;
+  /// Answers the joining peer; from here on the two are joined.
+  virtual void Accept(const WorkerDescription& ours) = 0;
+  virtual void Refuse(const Status& status) = 0;
+};
+
+/// What the worker does when it is called. Calls come on gRPC's threads and must not block.
+class WorkerHandler {
+ public:
+  virtual ~WorkerHandler() = default;
+  virtual WorkerDescription Describe() = 0;
+  virtual WorkerStatus CurrentStatus() = 0;
+  virtual void SetPeers(std::vector<PeerAddress> peers) = 0;
+
+  /// The call is known by `stream` until OnGenerateEnded.
+  virtual void OnGenerate(GenerateCall call, std::shared_ptr<GenerateStream> stream) = 0;
+  /// The client is gone or the call has finished; no more can be sent.
+  virtual void OnGenerateEnded(GenerateStream* stream) = 0;
+
+  virtual void OnJoin(WorkerDescription peer, std::shared_ptr<JoinStream> stream) = 0;
+  /// The peer is lost, or the join was refused.
+  virtual void OnJoinEnded(JoinStream* stream) = 0;
+};
+
+/// Serves a worker's gRPC interface. *Threads*: thread-safe.
+class WorkerServer {
+ public:
+  /// Listens on `address` ("host:port", port 0 chooses). `handler` outlives the server.
+  /// Fails with Unavailable when the address cannot be bound.
+  static Result<std::unique_ptr<WorkerServer>> Start(const std::string& address,
+                                                     WorkerHandler& handler,
+                                                     Duration status_interval);
+  virtual ~WorkerServer() = default;
+  /// "host:port" with the port in use.
+  virtual std::string address() const = 0;
+  /// Ends all calls and waits until no handler is running.
+  virtual void Shutdown() = 0;
+};
+
+}  // namespace baton::rpc

@@ -1,0 +1,202 @@
+#include "baton/rpc/client.h"
+
+#include <grpcpp/grpcpp.h>
+
+#include <utility>
+
+#include "baton/v1/worker.grpc.pb.h"
+#include "channel.h"
+#include "convert.h"
+
+namespace baton::rpc {
+namespace {
+
+std::chrono::system_clock::time_point DeadlineAfter(Duration timeout) {
+  return std::chrono::system_clock::now() +
+         std::chrono::duration_cast<std::chrono::system_clock::duration>(timeout);
+}
+
+/// A call that reads a stream of messages. Keeps itself alive until gRPC is done with it.
+template <typename Event>
+class ReadCall : public grpc::ClientReadReactor<Event>, public Call {
+ public:
+  void Cancel() override { context_.TryCancel(); }
+
+  void OnReadDone(bool ok) override {
+    if (!ok) return;
+    Handle(event_);
+    event_.Clear();
+    this->StartRead(&event_);
+  }
+
+  void OnDone(const grpc::Status& status) override {
+    const std::shared_ptr<ReadCall> self = std::move(self_);
+    End(FromGrpc(status));
+  }
+
+ protected:
+  void Begin(std::shared_ptr<ReadCall> self) {
+    self_ = std::move(self);
+    this->StartRead(&event_);
+    this->StartCall();
+  }
+  virtual void Handle(const Event& event) = 0;
+  virtual void End(const Status& status) = 0;
+
+  grpc::ClientContext context_;
+
+ private:
+  Event event_;
+  std::shared_ptr<ReadCall> self_;
+};
+
+class GenerateReadCall final : public ReadCall<v1::GenerateEvent> {
+ public:
+  GenerateReadCall(const GenerateCall& call, GenerateCallbacks callbacks)
+      : callbacks_(std::move(callbacks)) {
+    ToProto(call, &request_);
+  }
+  void Start(v1::Worker::Stub& stub, std::shared_ptr<GenerateReadCall> self) {
+    stub.async()->Generate(&context_, &request_, this);
+    Begin(std::move(self));
+  }
+
+ private:
+  void Handle(const v1::GenerateEvent& event) override {
+    if (event.has_route()) callbacks_.on_route(event.route());
+    if (event.has_token()) callbacks_.on_token(FromProto(event.token()));
+  }
+  void End(const Status& status) override { callbacks_.on_end(status); }
+
+  v1::GenerateRequest request_;
+  GenerateCallbacks callbacks_;
+};
+
+class WatchReadCall final : public ReadCall<v1::WorkerStatus> {
+ public:
+  explicit WatchReadCall(WatchCallbacks callbacks) : callbacks_(std::move(callbacks)) {}
+  void Start(v1::Worker::Stub& stub, std::shared_ptr<WatchReadCall> self) {
+    stub.async()->Watch(&context_, &request_, this);
+    Begin(std::move(self));
+  }
+
+ private:
+  void Handle(const v1::WorkerStatus& status) override { callbacks_.on_status(FromProto(status)); }
+  void End(const Status& status) override { callbacks_.on_end(status); }
+
+  v1::WatchRequest request_;
+  WatchCallbacks callbacks_;
+};
+
+/// Sends our description, reads the peer's, then reads on only to notice the end.
+class JoinCall final : public grpc::ClientBidiReactor<v1::WorkerDescription, v1::WorkerDescription>,
+                       public Call {
+ public:
+  JoinCall(const WorkerDescription& ours, JoinCallbacks callbacks)
+      : callbacks_(std::move(callbacks)) {
+    ToProto(ours, &ours_);
+  }
+  void Start(v1::Worker::Stub& stub, std::shared_ptr<JoinCall> self) {
+    self_ = std::move(self);
+    stub.async()->Join(&context_, this);
+    StartWrite(&ours_);
+    StartRead(&theirs_);
+    StartCall();
+  }
+  void Cancel() override { context_.TryCancel(); }
+
+  void OnReadDone(bool ok) override {
+    if (!ok) return;
+    auto peer = FromProto(theirs_);
+    if (!peer.ok()) {
+      problem_ = peer.status();
+      Cancel();
+      return;
+    }
+    callbacks_.on_accepted(*std::move(peer));
+    StartRead(&theirs_);
+  }
+
+  void OnDone(const grpc::Status& status) override {
+    const std::shared_ptr<JoinCall> self = std::move(self_);
+    callbacks_.on_end(problem_.ok() ? FromGrpc(status) : problem_);
+  }
+
+ private:
+  grpc::ClientContext context_;
+  v1::WorkerDescription ours_;
+  v1::WorkerDescription theirs_;
+  Status problem_;
+  JoinCallbacks callbacks_;
+  std::shared_ptr<JoinCall> self_;
+};
+
+/// What a unary call needs until its reply.
+template <typename Request, typename Reply>
+struct UnaryCall {
+  grpc::ClientContext context;
+  Request request;
+  Reply reply;
+};
+
+class GrpcWorkerClient final : public WorkerClient {
+ public:
+  explicit GrpcWorkerClient(const std::string& address)
+      : stub_(v1::Worker::NewStub(OpenChannel(address))) {}
+
+  void Describe(Duration timeout,
+                std::function<void(Result<WorkerDescription>)> on_reply) override {
+    auto call = std::make_shared<UnaryCall<v1::DescribeRequest, v1::WorkerDescription>>();
+    call->context.set_deadline(DeadlineAfter(timeout));
+    stub_->async()->Describe(
+        &call->context, &call->request, &call->reply,
+        [call, on_reply = std::move(on_reply)](const grpc::Status& status) {
+          if (!status.ok()) return on_reply(FromGrpc(status));
+          on_reply(FromProto(call->reply));
+        });
+  }
+
+  void SetPeers(const std::vector<PeerAddress>& peers, Duration timeout,
+                std::function<void(Status)> on_reply) override {
+    auto call = std::make_shared<UnaryCall<v1::SetPeersRequest, v1::SetPeersReply>>();
+    call->context.set_deadline(DeadlineAfter(timeout));
+    for (const PeerAddress& peer : peers) {
+      v1::Peer* added = call->request.add_peers();
+      added->set_name(peer.name);
+      added->set_address(peer.address);
+    }
+    stub_->async()->SetPeers(&call->context, &call->request, &call->reply,
+                             [call, on_reply = std::move(on_reply)](const grpc::Status& status) {
+                               on_reply(FromGrpc(status));
+                             });
+  }
+
+  std::shared_ptr<Call> Generate(const GenerateCall& call, GenerateCallbacks callbacks) override {
+    auto reader = std::make_shared<GenerateReadCall>(call, std::move(callbacks));
+    reader->Start(*stub_, reader);
+    return reader;
+  }
+
+  std::shared_ptr<Call> Watch(WatchCallbacks callbacks) override {
+    auto reader = std::make_shared<WatchReadCall>(std::move(callbacks));
+    reader->Start(*stub_, reader);
+    return reader;
+  }
+
+  std::shared_ptr<Call> Join(const WorkerDescription& ours, JoinCallbacks callbacks) override {
+    auto join = std::make_shared<JoinCall>(ours, std::move(callbacks));
+    join->Start(*stub_, join);
+    return join;
+  }
+
+ private:
+  std::unique_ptr<v1::Worker::Stub> stub_;
+};
+
+}  // namespace
+
+std::unique_ptr<WorkerClient> WorkerClient::Create(const std::string& address) {
+  return std::make_unique<GrpcWorkerClient>(address);
+}
+
+}  // namespace baton::rpc

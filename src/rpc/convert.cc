@@ -1,0 +1,219 @@
+#include "convert.h"
+
+#include <algorithm>
+
+namespace baton::rpc {
+namespace {
+
+std::string EpochBytes(const Epoch& epoch) {
+  std::string bytes(16, '\0');
+  for (size_t i = 0; i < 8; ++i) {
+    bytes[i] = static_cast<char>(epoch.high >> (56 - 8 * i));
+    bytes[8 + i] = static_cast<char>(epoch.low >> (56 - 8 * i));
+  }
+  return bytes;
+}
+
+Result<Epoch> ParseEpochBytes(const std::string& bytes) {
+  if (bytes.size() != 16) return InvalidArgument("a worker's epoch has 16 bytes");
+  Epoch epoch;
+  for (size_t i = 0; i < 8; ++i) {
+    epoch.high = epoch.high << 8 | static_cast<uint8_t>(bytes[i]);
+    epoch.low = epoch.low << 8 | static_cast<uint8_t>(bytes[8 + i]);
+  }
+  return epoch;
+}
+
+void ToProto(const kv::KvGeometry& from, v1::KvGeometry* to) {
+  to->set_layers(from.layers);
+  to->set_kv_heads(from.kv_heads);
+  to->set_head_dim(from.head_dim);
+  to->set_block_tokens(from.block_tokens);
+  to->set_dtype(std::string(DTypeName(from.dtype)));
+  to->set_tp_rank(from.tp_rank);
+  to->set_tp_size(from.tp_size);
+  to->set_layout_version(from.layout_version);
+}
+
+Result<kv::KvGeometry> FromProto(const v1::KvGeometry& from) {
+  BATON_ASSIGN_OR_RETURN(const DType dtype, ParseDType(from.dtype()));
+  return kv::KvGeometry{.layers = from.layers(),
+                        .kv_heads = from.kv_heads(),
+                        .head_dim = from.head_dim(),
+                        .block_tokens = from.block_tokens(),
+                        .dtype = dtype,
+                        .tp_rank = from.tp_rank(),
+                        .tp_size = from.tp_size(),
+                        .layout_version = from.layout_version()};
+}
+
+void ToProto(const SamplingParams& from, v1::SamplingParams* to) {
+  to->set_temperature(from.temperature);
+  to->set_top_k(from.top_k);
+  to->set_top_p(from.top_p);
+  to->set_min_p(from.min_p);
+  to->set_repetition_penalty(from.repetition_penalty);
+  to->set_frequency_penalty(from.frequency_penalty);
+  to->set_presence_penalty(from.presence_penalty);
+  to->set_seed(from.seed);
+  to->set_max_tokens(from.max_tokens);
+  to->set_min_tokens(from.min_tokens);
+  to->set_ignore_eos(from.ignore_eos);
+  to->mutable_stop_token_ids()->Add(from.stop_token_ids.begin(), from.stop_token_ids.end());
+  to->set_logprobs(from.logprobs);
+}
+
+SamplingParams FromProto(const v1::SamplingParams& from) {
+  return {.temperature = from.temperature(),
+          .top_k = from.top_k(),
+          .top_p = from.top_p(),
+          .min_p = from.min_p(),
+          .repetition_penalty = from.repetition_penalty(),
+          .frequency_penalty = from.frequency_penalty(),
+          .presence_penalty = from.presence_penalty(),
+          .seed = from.seed(),
+          .max_tokens = from.max_tokens(),
+          .min_tokens = from.min_tokens(),
+          .ignore_eos = from.ignore_eos(),
+          .stop_token_ids = {from.stop_token_ids().begin(), from.stop_token_ids().end()},
+          .logprobs = from.logprobs()};
+}
+
+void ToProto(const telemetry::MetricSample& from, v1::MetricSample* to) {
+  for (const auto& [name, value] : from.labels) (*to->mutable_labels())[name] = value;
+  to->set_value(from.value);
+  to->mutable_upper_bounds()->Add(from.upper_bounds.begin(), from.upper_bounds.end());
+  to->mutable_cumulative_counts()->Add(from.cumulative_counts.begin(),
+                                       from.cumulative_counts.end());
+  to->set_sum(from.sum);
+  to->set_count(from.count);
+}
+
+telemetry::MetricSample FromProto(const v1::MetricSample& from) {
+  telemetry::MetricSample to{
+      .labels = {from.labels().begin(), from.labels().end()},
+      .value = from.value(),
+      .upper_bounds = {from.upper_bounds().begin(), from.upper_bounds().end()},
+      .cumulative_counts = {from.cumulative_counts().begin(), from.cumulative_counts().end()},
+      .sum = from.sum(),
+      .count = from.count()};
+  std::sort(to.labels.begin(), to.labels.end());
+  return to;
+}
+
+void ToProto(const telemetry::MetricFamily& from, v1::MetricFamily* to) {
+  to->set_name(from.name);
+  to->set_help(from.help);
+  to->set_type(static_cast<int>(from.type));
+  for (const auto& sample : from.samples) ToProto(sample, to->add_samples());
+}
+
+telemetry::MetricFamily FromProto(const v1::MetricFamily& from) {
+  telemetry::MetricFamily to{.name = from.name(),
+                             .help = from.help(),
+                             .type = static_cast<telemetry::MetricType>(from.type())};
+  for (const auto& sample : from.samples()) to.samples.push_back(FromProto(sample));
+  return to;
+}
+
+}  // namespace
+
+grpc::Status ToGrpc(const Status& status) {
+  return {static_cast<grpc::StatusCode>(status.code()), status.message()};
+}
+
+Status FromGrpc(const grpc::Status& status) {
+  return {static_cast<StatusCode>(status.error_code()), status.error_message()};
+}
+
+void ToProto(const WorkerDescription& from, v1::WorkerDescription* to) {
+  to->set_protocol_version(static_cast<uint32_t>(from.protocol_version));
+  to->set_name(from.name);
+  to->set_role(static_cast<v1::Role>(from.role));
+  to->set_epoch(EpochBytes(from.epoch));
+  to->set_model_fingerprint(from.model_fingerprint);
+  ToProto(from.geometry, to->mutable_geometry());
+  to->set_context_tokens(from.context_tokens);
+  to->set_vocabulary_size(from.vocabulary_size);
+  to->set_transport_address(from.transport_address);
+}
+
+Result<WorkerDescription> FromProto(const v1::WorkerDescription& from) {
+  if (!v1::Role_IsValid(from.role())) {
+    return InvalidArgument("unknown role " + std::to_string(from.role()) + " of worker '" +
+                           from.name() + "'");
+  }
+  BATON_ASSIGN_OR_RETURN(const Epoch epoch, ParseEpochBytes(from.epoch()));
+  BATON_ASSIGN_OR_RETURN(const kv::KvGeometry geometry, FromProto(from.geometry()));
+  return WorkerDescription{.protocol_version = static_cast<int32_t>(from.protocol_version()),
+                           .name = from.name(),
+                           .role = static_cast<Role>(from.role()),
+                           .epoch = epoch,
+                           .model_fingerprint = from.model_fingerprint(),
+                           .geometry = geometry,
+                           .context_tokens = from.context_tokens(),
+                           .vocabulary_size = from.vocabulary_size(),
+                           .transport_address = from.transport_address()};
+}
+
+void ToProto(const GenerateCall& from, v1::GenerateRequest* to) {
+  to->set_request_id(from.request.id);
+  to->mutable_prompt()->Add(from.request.prompt.begin(), from.request.prompt.end());
+  to->set_emitted_tokens(from.request.emitted_tokens);
+  ToProto(from.request.sampling, to->mutable_sampling());
+  to->set_cache_salt(from.request.cache_salt);
+  to->set_prefill_peer(from.prefill_peer);
+}
+
+GenerateCall FromProto(const v1::GenerateRequest& from) {
+  return {.request = {.id = from.request_id(),
+                      .prompt = {from.prompt().begin(), from.prompt().end()},
+                      .emitted_tokens = from.emitted_tokens(),
+                      .sampling = FromProto(from.sampling()),
+                      .cache_salt = from.cache_salt()},
+          .prefill_peer = from.prefill_peer()};
+}
+
+void ToProto(const TokenOutput& from, v1::Token* to) {
+  to->set_token(from.token);
+  to->set_position(from.position);
+  to->set_finish(static_cast<int32_t>(from.finish));
+  if (from.logprob) to->set_logprob(*from.logprob);
+  for (const TokenLogprob& top : from.top_logprobs) {
+    v1::TokenLogprob* added = to->add_top_logprobs();
+    added->set_token(top.token);
+    added->set_logprob(top.logprob);
+  }
+  to->set_cached_tokens(from.cached_tokens);
+}
+
+TokenOutput FromProto(const v1::Token& from) {
+  TokenOutput to{.token = from.token(),
+                 .position = from.position(),
+                 .finish = static_cast<FinishReason>(from.finish()),
+                 .cached_tokens = from.cached_tokens()};
+  if (from.has_logprob()) to.logprob = from.logprob();
+  for (const v1::TokenLogprob& top : from.top_logprobs()) {
+    to.top_logprobs.push_back({.token = top.token(), .logprob = top.logprob()});
+  }
+  return to;
+}
+
+void ToProto(const WorkerStatus& from, v1::WorkerStatus* to) {
+  to->set_running(from.running);
+  to->set_waiting(from.waiting);
+  to->set_draining(from.draining);
+  for (const std::string& peer : from.joined_peers) to->add_joined_peers(peer);
+  for (const auto& family : from.metrics.families) ToProto(family, to->add_metrics());
+}
+
+WorkerStatus FromProto(const v1::WorkerStatus& from) {
+  WorkerStatus to{.running = from.running(),
+                  .waiting = from.waiting(),
+                  .draining = from.draining(),
+                  .joined_peers = {from.joined_peers().begin(), from.joined_peers().end()}};
+  for (const auto& family : from.metrics()) to.metrics.families.push_back(FromProto(family));
+  return to;
+}
+
+}  // namespace baton::rpc

@@ -1,0 +1,26 @@
+#pragma once
+
+#include <grpcpp/support/status.h>
+
+#include "baton/rpc/messages.h"
+#include "baton/v1/worker.pb.h"
+
+/// Between protobuf and Baton's own types. From* check what they read: a peer may be another build.
+namespace baton::rpc {
+
+grpc::Status ToGrpc(const Status& status);
+Status FromGrpc(const grpc::Status& status);
+
+void ToProto(const WorkerDescription& from, v1::WorkerDescription* to);
+Result<WorkerDescription> FromProto(const v1::WorkerDescription& from);
+
+void ToProto(const GenerateCall& from, v1::GenerateRequest* to);
+GenerateCall FromProto(const v1::GenerateRequest& from);
+
+void ToProto(const TokenOutput& from, v1::Token* to);
+TokenOutput FromProto(const v1::Token& from);
+
+void ToProto(const WorkerStatus& from, v1::WorkerStatus* to);
+WorkerStatus FromProto(const v1::WorkerStatus& from);
+
+}  // namespace baton::rpc

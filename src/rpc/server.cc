@@ -1,0 +1,116 @@
+#include "baton/rpc/server.h"
+
+#include <grpcpp/grpcpp.h>
+
+#include <utility>
+
+#include "baton/base/logging.h"
+#include "baton/v1/worker.grpc.pb.h"
+#include "channel.h"
+#include "convert.h"
+#include "server_streams.h"
+
+namespace baton::rpc {
+namespace {
+
+class WorkerService final : public v1::Worker::CallbackService {
+ public:
+  WorkerService(WorkerHandler& handler, Duration status_interval)
+      : handler_(handler), status_interval_(status_interval) {}
+
+  grpc::ServerUnaryReactor* Describe(grpc::CallbackServerContext* context,
+                                     const v1::DescribeRequest*,
+                                     v1::WorkerDescription* reply) override {
+    ToProto(handler_.Describe(), reply);
+    grpc::ServerUnaryReactor* reactor = context->DefaultReactor();
+    reactor->Finish(grpc::Status::OK);
+    return reactor;
+  }
+
+  grpc::ServerUnaryReactor* SetPeers(grpc::CallbackServerContext* context,
+                                     const v1::SetPeersRequest* request,
+                                     v1::SetPeersReply*) override {
+    std::vector<PeerAddress> peers;
+    for (const v1::Peer& peer : request->peers()) {
+      peers.push_back({.name = peer.name(), .address = peer.address()});
+    }
+    handler_.SetPeers(std::move(peers));
+    grpc::ServerUnaryReactor* reactor = context->DefaultReactor();
+    reactor->Finish(grpc::Status::OK);
+    return reactor;
+  }
+
+  grpc::ServerWriteReactor<v1::GenerateEvent>* Generate(
+      grpc::CallbackServerContext*, const v1::GenerateRequest* request) override {
+    const auto stream = GenerateReactor::Make(handler_);
+    handler_.OnGenerate(FromProto(*request), stream);
+    return stream.get();
+  }
+
+  grpc::ServerWriteReactor<v1::WorkerStatus>* Watch(grpc::CallbackServerContext*,
+                                                    const v1::WatchRequest*) override {
+    return new WatchReactor(handler_, status_interval_);
+  }
+
+  grpc::ServerBidiReactor<v1::WorkerDescription, v1::WorkerDescription>* Join(
+      grpc::CallbackServerContext*) override {
+    return JoinReactor::Make(handler_).get();
+  }
+
+ private:
+  WorkerHandler& handler_;
+  const Duration status_interval_;
+};
+
+class GrpcWorkerServer final : public WorkerServer {
+ public:
+  GrpcWorkerServer(WorkerHandler& handler, Duration status_interval)
+      : service_(handler, status_interval) {}
+  ~GrpcWorkerServer() override { Shutdown(); }
+
+  Status Listen(const std::string& address) {
+    const size_t colon = address.rfind(':');
+    if (colon == std::string::npos) {
+      return InvalidArgument("a listening address is host:port, got '" + address + "'");
+    }
+    int port = 0;
+    grpc::ServerBuilder builder;
+    // A second process on the same port would silently take half of the connections.
+    builder.AddChannelArgument(GRPC_ARG_ALLOW_REUSEPORT, 0);
+    AllowFrequentPings(builder);
+    builder.AddListeningPort(address, grpc::InsecureServerCredentials(), &port);
+    builder.RegisterService(&service_);
+    server_ = builder.BuildAndStart();
+    if (server_ == nullptr || port == 0) {
+      return Unavailable("cannot listen on " + address + "; is the port taken?");
+    }
+    address_ = address.substr(0, colon + 1) + std::to_string(port);
+    return OkStatus();
+  }
+
+  std::string address() const override { return address_; }
+
+  void Shutdown() override {
+    if (server_ == nullptr) return;
+    server_->Shutdown(std::chrono::system_clock::now());
+    server_->Wait();
+    server_.reset();
+  }
+
+ private:
+  WorkerService service_;
+  std::unique_ptr<grpc::Server> server_;
+  std::string address_;
+};
+
+}  // namespace
+
+Result<std::unique_ptr<WorkerServer>> WorkerServer::Start(const std::string& address,
+                                                          WorkerHandler& handler,
+                                                          Duration status_interval) {
+  auto server = std::make_unique<GrpcWorkerServer>(handler, status_interval);
+  BATON_RETURN_IF_ERROR(server->Listen(address));
+  return std::unique_ptr<WorkerServer>(std::move(server));
+}
+
+}  // namespace baton::rpc

@@ -1,0 +1,163 @@
+#include "server_streams.h"
+
+#include <utility>
+
+#include "convert.h"
+
+namespace baton::rpc {
+namespace {
+
+/// Events that may wait for a slow reader before its call is given up.
+constexpr size_t kQueuedEvents = 16384;
+
+}  // namespace
+
+std::shared_ptr<GenerateReactor> GenerateReactor::Make(WorkerHandler& handler) {
+  std::shared_ptr<GenerateReactor> reactor(new GenerateReactor(handler));
+  reactor->self_ = reactor;
+  return reactor;
+}
+
+bool GenerateReactor::SendRoute(const std::string& route) {
+  v1::GenerateEvent event;
+  event.set_route(route);
+  return Send(std::move(event));
+}
+
+bool GenerateReactor::SendToken(const TokenOutput& output) {
+  v1::GenerateEvent event;
+  ToProto(output, event.mutable_token());
+  return Send(std::move(event));
+}
+
+bool GenerateReactor::Send(v1::GenerateEvent event) {
+  std::lock_guard lock(mutex_);
+  if (closed_ || finish_ || queue_.size() >= kQueuedEvents) return false;
+  queue_.push_back(std::move(event));
+  if (!writing_) ContinueLocked();
+  return true;
+}
+
+void GenerateReactor::Finish(const Status& status) {
+  std::lock_guard lock(mutex_);
+  if (closed_ || finish_) return;
+  finish_ = status;
+  if (!writing_) ContinueLocked();
+}
+
+void GenerateReactor::ContinueLocked() {
+  if (!queue_.empty()) {
+    writing_ = true;
+    StartWrite(&queue_.front());
+  } else if (finish_ && !finish_started_) {
+    finish_started_ = true;
+    grpc::ServerWriteReactor<v1::GenerateEvent>::Finish(ToGrpc(*finish_));
+  }
+}
+
+void GenerateReactor::OnWriteDone(bool ok) {
+  std::lock_guard lock(mutex_);
+  writing_ = false;
+  if (ok) {
+    queue_.pop_front();
+  } else {
+    queue_.clear();
+    if (!finish_) finish_ = Cancelled("the caller is gone");
+  }
+  ContinueLocked();
+}
+
+void GenerateReactor::OnCancel() {
+  std::lock_guard lock(mutex_);
+  if (!finish_) finish_ = Cancelled("the caller gave the request up");
+  if (writing_) return;
+  queue_.clear();
+  ContinueLocked();
+}
+
+void GenerateReactor::OnDone() {
+  std::shared_ptr<GenerateReactor> self;
+  {
+    std::lock_guard lock(mutex_);
+    closed_ = true;
+    queue_.clear();
+    self = std::move(self_);
+  }
+  handler_.OnGenerateEnded(this);
+}
+
+WatchReactor::WatchReactor(WorkerHandler& handler, Duration interval)
+    : handler_(handler), interval_(interval) {
+  SendStatus();
+}
+
+void WatchReactor::SendStatus() {
+  status_.Clear();
+  ToProto(handler_.CurrentStatus(), &status_);
+  StartWrite(&status_);
+}
+
+void WatchReactor::AwaitInterval() {
+  const auto deadline = std::chrono::system_clock::now() +
+                        std::chrono::duration_cast<std::chrono::system_clock::duration>(interval_);
+  alarm_.Set(deadline, [this](bool) {
+    std::unique_lock lock(mutex_);
+    const bool cancelled = cancelled_;
+    lock.unlock();
+    if (cancelled) return Finish(grpc::Status::CANCELLED);
+    SendStatus();
+  });
+}
+
+void WatchReactor::OnWriteDone(bool ok) {
+  std::unique_lock lock(mutex_);
+  if (ok && !cancelled_) return AwaitInterval();
+  lock.unlock();
+  Finish(grpc::Status::CANCELLED);
+}
+
+void WatchReactor::OnCancel() {
+  std::lock_guard lock(mutex_);
+  cancelled_ = true;
+  alarm_.Cancel();
+}
+
+std::shared_ptr<JoinReactor> JoinReactor::Make(WorkerHandler& handler) {
+  std::shared_ptr<JoinReactor> reactor(new JoinReactor(handler));
+  reactor->self_ = reactor;
+  reactor->StartRead(&reactor->theirs_);
+  return reactor;
+}
+
+void JoinReactor::Accept(const WorkerDescription& ours) {
+  std::lock_guard lock(mutex_);
+  if (finished_) return;
+  ToProto(ours, &ours_);
+  StartWrite(&ours_);
+}
+
+void JoinReactor::Refuse(const Status& status) { FinishOnce(ToGrpc(status)); }
+
+void JoinReactor::OnReadDone(bool ok) {
+  if (!ok) return FinishOnce(grpc::Status::OK);
+  if (described_) return FinishOnce(ToGrpc(InvalidArgument("a peer describes itself once")));
+  described_ = true;
+  auto peer = FromProto(theirs_);
+  if (!peer.ok()) return Refuse(peer.status());
+  handler_.OnJoin(*std::move(peer), self_);
+  StartRead(&theirs_);
+}
+
+void JoinReactor::FinishOnce(const grpc::Status& status) {
+  std::lock_guard lock(mutex_);
+  if (finished_) return;
+  finished_ = true;
+  Finish(status);
+}
+
+void JoinReactor::OnDone() {
+  const std::shared_ptr<JoinReactor> self = std::move(self_);
+  handler_.OnJoinEnded(this);
+}
+
+}  // namespace baton::rpc

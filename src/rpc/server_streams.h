@@ -1,0 +1,97 @@
+#pragma once
+
+#include <grpcpp/alarm.h>
+#include <grpcpp/grpcpp.h>
+
+#include <deque>
+#include <memory>
+#include <mutex>
+#include <optional>
+
+#include "baton/rpc/server.h"
+#include "baton/v1/worker.pb.h"
+
+namespace baton::rpc {
+
+/// Sends the events of one Generate call in order. *Ownership*: keeps itself alive until gRPC is
+/// done with it; the worker may hold it longer. *Threads*: thread-safe; the mutex orders senders
+/// on the engine thread with gRPC's callbacks, which a mailbox cannot, as neither side may wait.
+class GenerateReactor final : public grpc::ServerWriteReactor<v1::GenerateEvent>,
+                              public GenerateStream {
+ public:
+  static std::shared_ptr<GenerateReactor> Make(WorkerHandler& handler);
+
+  bool SendRoute(const std::string& route) override;
+  bool SendToken(const TokenOutput& output) override;
+  void Finish(const Status& status) override;
+
+  void OnWriteDone(bool ok) override;
+  void OnCancel() override;
+  void OnDone() override;
+
+ private:
+  explicit GenerateReactor(WorkerHandler& handler) : handler_(handler) {}
+  bool Send(v1::GenerateEvent event);
+  /// Starts the next write, or the end when nothing is left. REQUIRES: nothing is under way.
+  void ContinueLocked();
+
+  WorkerHandler& handler_;
+  std::mutex mutex_;
+  std::deque<v1::GenerateEvent> queue_;
+  bool writing_ = false;
+  bool closed_ = false;
+  bool finish_started_ = false;
+  std::optional<Status> finish_;
+  std::shared_ptr<GenerateReactor> self_;
+};
+
+/// Sends the worker's status, waits for the interval, and so on until the caller goes. One write or
+/// one alarm is under way at any time; whichever completes after a cancellation ends the call.
+class WatchReactor final : public grpc::ServerWriteReactor<v1::WorkerStatus> {
+ public:
+  WatchReactor(WorkerHandler& handler, Duration interval);
+
+  void OnWriteDone(bool ok) override;
+  void OnCancel() override;
+  void OnDone() override { delete this; }
+
+ private:
+  void SendStatus();
+  void AwaitInterval();
+
+  WorkerHandler& handler_;
+  const Duration interval_;
+  v1::WorkerStatus status_;
+  std::mutex mutex_;
+  bool cancelled_ = false;
+  grpc::Alarm alarm_;
+};
+
+/// Reads the peer's description, answers once the worker has connected, then reads on only to
+/// notice the end. Ownership and threads as GenerateReactor.
+class JoinReactor final
+    : public grpc::ServerBidiReactor<v1::WorkerDescription, v1::WorkerDescription>,
+      public JoinStream {
+ public:
+  static std::shared_ptr<JoinReactor> Make(WorkerHandler& handler);
+
+  void Accept(const WorkerDescription& ours) override;
+  void Refuse(const Status& status) override;
+
+  void OnReadDone(bool ok) override;
+  void OnDone() override;
+
+ private:
+  explicit JoinReactor(WorkerHandler& handler) : handler_(handler) {}
+  void FinishOnce(const grpc::Status& status);
+
+  WorkerHandler& handler_;
+  v1::WorkerDescription theirs_;
+  v1::WorkerDescription ours_;
+  bool described_ = false;
+  std::mutex mutex_;
+  bool finished_ = false;
+  std::shared_ptr<JoinReactor> self_;
+};
+
+}  // namespace baton::rpc
