@@ -1,0 +1,54 @@
+#pragma once
+
+#include <cstddef>
+#include <filesystem>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "baton/base/status.h"
+#include "baton/base/tensor_view.h"
+#include "baton/model/model_config.h"
+#include "baton/model/safetensors.h"
+
+namespace baton::model {
+
+/// A linear layer: weight [N, K] and, where the model has one, bias [N].
+struct LinearWeights {
+  TensorView weight;
+  TensorView bias;
+};
+
+struct LayerWeights {
+  TensorView attention_norm;
+  LinearWeights q, k, v, o;
+  TensorView mlp_norm;
+  LinearWeights gate, up, down;
+};
+
+/// The weights of a model by role. *Ownership*: holds the mapped files that the views point into.
+/// *Threads*: immutable.
+class Weights {
+ public:
+  /// *Fails with* InvalidArgument naming every missing, extra or misshapen tensor (the first few
+  /// when there are many), or as SafetensorsFile does.
+  static Result<Weights> Load(const std::filesystem::path& folder, const ModelConfig& config);
+
+  TensorView embedding;
+  std::vector<LayerWeights> layers;
+  TensorView final_norm;
+  /// The embedding where the two are tied.
+  TensorView output;
+
+  /// 32 hexadecimal digits over names, types, shapes and content.
+  std::string Fingerprint(const std::string& seed) const;
+  const Checkpoint& checkpoint() const { return checkpoint_; }
+
+ private:
+  friend class WeightsReader;
+  Checkpoint checkpoint_;
+  /// Copies of tensors that lie misaligned in their file.
+  std::vector<std::unique_ptr<std::byte[]>> realigned_;
+};
+
+}  // namespace baton::model
