@@ -1,0 +1,1 @@
+"""Parts of tools/train_baton_tiny.py: text, exercises, tokenizer, model, optimiser, evaluation."""
