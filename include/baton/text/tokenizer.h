@@ -53,8 +53,10 @@ class Tokenizer {
   /// Whether a text's first token loses its leading space when decoded (SentencePiece).
   bool strips_leading_space() const;
 
- private:
+  /// The stages, private to the module.
   struct Parts;
+
+ private:
   explicit Tokenizer(std::unique_ptr<const Parts> parts);
   std::unique_ptr<const Parts> parts_;
 };

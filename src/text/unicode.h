@@ -1,0 +1,24 @@
+#pragma once
+
+#include <string>
+#include <string_view>
+
+#include "baton/base/status.h"
+
+namespace baton::text {
+
+enum class NormalForm { kNfc, kNfd, kNfkc, kNfkd };
+
+/// REQUIRES: valid UTF-8.
+std::string Normalize(std::string_view text, NormalForm form);
+
+/// Unicode's White_Space.
+bool IsSpace(char32_t code_point);
+/// What regular expressions call \w: letters, marks, decimal digits, connectors, joiners.
+bool IsWord(char32_t code_point);
+
+/// Full Unicode case mappings, no locale. REQUIRES: valid UTF-8.
+std::string ToUpper(std::string_view text);
+std::string ToLower(std::string_view text);
+
+}  // namespace baton::text
