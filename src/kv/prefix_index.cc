@@ -1,0 +1,94 @@
+#include "baton/kv/prefix_index.h"
+
+#include <algorithm>
+#include <bit>
+
+#include "baton/base/check.h"
+#include "baton/base/random.h"
+
+namespace baton::kv {
+namespace {
+
+uint64_t Mix(uint64_t hash, uint64_t value) {
+  hash = (hash ^ value) * 0x9E3779B97F4A7C15;
+  return hash ^ (hash >> 32);
+}
+
+}  // namespace
+
+// The seed keeps clients from choosing tokens that all fall into one bucket.
+PrefixIndex::PrefixIndex(BlockPool& pool, int32_t block_tokens)
+    : pool_(pool), block_tokens_(static_cast<size_t>(block_tokens)), hash_seed_(RandomSeed()) {
+  BATON_CHECK(block_tokens > 0);
+  const size_t blocks = static_cast<size_t>(pool.size());
+  entries_.resize(blocks);
+  tokens_.resize(blocks * block_tokens_);
+  buckets_.assign(std::bit_ceil(2 * blocks), -1);
+  pool.OnEvict([this](BlockId block) { Forget(block); });
+}
+
+size_t PrefixIndex::Bucket(PrefixNode parent, std::span<const TokenId> tokens,
+                           uint64_t salt) const {
+  uint64_t hash = Mix(Mix(hash_seed_, Index(parent)), salt);
+  for (const TokenId token : tokens) hash = Mix(hash, static_cast<uint32_t>(token));
+  return hash & (buckets_.size() - 1);
+}
+
+int32_t PrefixIndex::Find(size_t bucket, PrefixNode parent, std::span<const TokenId> tokens,
+                          uint64_t salt) const {
+  for (int32_t block = buckets_[bucket]; block >= 0;) {
+    const size_t i = static_cast<size_t>(block);
+    const Entry& entry = entries_[i];
+    if (entry.parent == parent && entry.salt == salt &&
+        std::equal(tokens.begin(), tokens.end(),
+                   tokens_.begin() + static_cast<ptrdiff_t>(i * block_tokens_))) {
+      return block;
+    }
+    block = entry.next;
+  }
+  return -1;
+}
+
+PrefixMatch PrefixIndex::Lookup(std::span<const TokenId> tokens, uint64_t salt) const {
+  PrefixMatch match;
+  while (tokens.size() >= block_tokens_) {
+    const auto block_tokens = tokens.first(block_tokens_);
+    const int32_t block =
+        Find(Bucket(match.tail, block_tokens, salt), match.tail, block_tokens, salt);
+    if (block < 0) break;
+    match.blocks.push_back(BlockId{block});
+    match.tail = entries_[static_cast<size_t>(block)].node;
+    tokens = tokens.subspan(block_tokens_);
+  }
+  return match;
+}
+
+PrefixNode PrefixIndex::Insert(PrefixNode parent, std::span<const TokenId> tokens, uint64_t salt,
+                               BlockId block) {
+  BATON_CHECK(tokens.size() == block_tokens_);
+  const size_t bucket = Bucket(parent, tokens, salt);
+  const int32_t known = Find(bucket, parent, tokens, salt);
+  if (known >= 0) return entries_[static_cast<size_t>(known)].node;
+  pool_.MarkIndexed(block);
+  const size_t i = static_cast<size_t>(Index(block));
+  entries_[i] = {.node = PrefixNode{++last_node_},
+                 .parent = parent,
+                 .salt = salt,
+                 .bucket = bucket,
+                 .next = buckets_[bucket]};
+  std::copy(tokens.begin(), tokens.end(),
+            tokens_.begin() + static_cast<ptrdiff_t>(i * block_tokens_));
+  buckets_[bucket] = Index(block);
+  ++size_;
+  return entries_[i].node;
+}
+
+void PrefixIndex::Forget(BlockId block) {
+  const Entry& entry = entries_[static_cast<size_t>(Index(block))];
+  int32_t* link = &buckets_[entry.bucket];
+  while (*link != Index(block)) link = &entries_[static_cast<size_t>(*link)].next;
+  *link = entry.next;
+  --size_;
+}
+
+}  // namespace baton::kv
