@@ -1,6 +1,8 @@
 #pragma once
 
+#include <cstdint>
 #include <functional>
+#include <memory>
 
 #include "baton/device/stream.h"
 
@@ -12,6 +14,8 @@ class ThreadPool;
 /// *Threads*: lives on the thread of its owner; the owner takes part in the work.
 class HostStream final : public Stream {
  public:
+  using Body = std::function<void(int64_t begin, int64_t end)>;
+
   /// `threads` counts the caller; 1 runs everything on the caller. REQUIRES: threads >= 1.
   explicit HostStream(int threads);
   ~HostStream() override;
@@ -21,12 +25,12 @@ class HostStream final : public Stream {
 
   /// Calls body(begin, end) over disjoint ranges that cover [0, count), at most `threads` at once;
   /// ranges are multiples of `grain` but for the last. Returns when all are done. Which thread
-  /// takes which range must never change a result.
-  void ParallelFor(int64_t count, int64_t grain,
-                   const std::function<void(int64_t begin, int64_t end)>& body);
+  /// takes which range must never change a result. REQUIRES: not called from within a body.
+  void ParallelFor(int64_t count, int64_t grain, const Body& body);
 
  private:
-  ThreadPool* pool_;
+  std::unique_ptr<ThreadPool> pool_;
+  bool in_loop_ = false;
 };
 
 /// REQUIRES: `stream` is a HostStream; the CPU operations are never given another.

@@ -1,11 +1,12 @@
 #pragma once
 
-#include <cstdint>
-#include <functional>
-
 namespace baton::device {
 
-/// Where operations run, in order. On the host an operation has finished when its call returns.
+/// Where operations run, in the order in which they were enqueued.
+///
+/// On a GPU an operation's call returns before its work is done: inputs, outputs and Params'
+/// pointers must stay valid until a later SynchronizeAndWait. On the host an operation has finished
+/// when its call returns; a caller that may meet either must not rely on it.
 /// *Threads*: lives on the thread of its owner (the engine).
 class Stream {
  public:

@@ -8,7 +8,7 @@
 
 namespace baton::kernels {
 
-/// The fastest CPU operations that this host can run.
+/// The fastest CPU operations that this host can run. Their stream is a device::HostStream.
 const ops::Ops& CpuOps();
 
 /// Those for one instruction set: "avx512", "avx2", "portable". Fails with Unavailable when the
@@ -17,8 +17,5 @@ Result<const ops::Ops*> CpuOpsFor(const std::string& instruction_set);
 
 /// The instruction sets that this host can run, fastest first.
 std::vector<std::string> CpuInstructionSets();
-
-/// Plain loops in double precision: the oracle. Linked by tests only.
-const ops::Ops& ReferenceOps();
 
 }  // namespace baton::kernels

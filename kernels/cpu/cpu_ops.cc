@@ -1,0 +1,64 @@
+#include "baton/kernels/cpu_ops.h"
+
+#include "drivers.h"
+
+namespace baton::kernels {
+namespace {
+
+using device::AsHost;
+using device::Stream;
+
+/// The operations of one instruction set, given by the function that returns it.
+template <const cpu::Isa& (*isa)()>
+constexpr ops::Ops MakeOps(const char* name) {
+  return {
+      .name = name,
+      .embedding = [](const ops::EmbeddingParams& p,
+                      Stream& stream) { cpu::Embedding(isa(), p, AsHost(stream)); },
+      .rms_norm = [](const ops::RmsNormParams& p,
+                     Stream& stream) { cpu::RmsNorm(isa(), p, AsHost(stream)); },
+      .linear = [](const ops::LinearParams& p,
+                   Stream& stream) { cpu::Linear(isa(), p, AsHost(stream)); },
+      .rope_kv_write = [](const ops::RopeKvWriteParams& p,
+                          Stream& stream) { cpu::RopeKvWrite(isa(), p, AsHost(stream)); },
+      .paged_attention = [](const ops::PagedAttentionParams& p,
+                            Stream& stream) { cpu::PagedAttention(isa(), p, AsHost(stream)); },
+      .silu_mul = [](const ops::SiluMulParams& p,
+                     Stream& stream) { cpu::SiluMul(isa(), p, AsHost(stream)); },
+      .sample = [](const ops::SampleParams& p,
+                   Stream& stream) { cpu::Sample(isa(), p, AsHost(stream)); },
+  };
+}
+
+}  // namespace
+
+const ops::Ops& CpuOps() { return **CpuOpsFor(CpuInstructionSets().front()); }
+
+Result<const ops::Ops*> CpuOpsFor(const std::string& instruction_set) {
+  static constexpr ops::Ops kPortable = MakeOps<cpu::PortableIsa>("cpu-portable");
+  static constexpr ops::Ops kAvx2 = MakeOps<cpu::Avx2Isa>("cpu-avx2");
+  static constexpr ops::Ops kAvx512 = MakeOps<cpu::Avx512Isa>("cpu-avx512");
+  const bool known =
+      instruction_set == "portable" || instruction_set == "avx2" || instruction_set == "avx512";
+  if (!known) {
+    return InvalidArgument("unknown instruction set '" + instruction_set +
+                           "'; known are avx512, avx2, portable");
+  }
+  for (const std::string& available : CpuInstructionSets()) {
+    if (available != instruction_set) continue;
+    if (instruction_set == "avx512") return &kAvx512;
+    if (instruction_set == "avx2") return &kAvx2;
+    return &kPortable;
+  }
+  return Unavailable("this host's processor has no " + instruction_set);
+}
+
+std::vector<std::string> CpuInstructionSets() {
+  std::vector<std::string> sets;
+  if (cpu::RunsAvx512()) sets.emplace_back("avx512");
+  if (cpu::RunsAvx2()) sets.emplace_back("avx2");
+  sets.emplace_back("portable");
+  return sets;
+}
+
+}  // namespace baton::kernels

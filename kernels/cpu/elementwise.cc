@@ -1,0 +1,34 @@
+#include "baton/base/check.h"
+#include "drivers.h"
+
+namespace baton::kernels::cpu {
+
+void Embedding(const Isa& isa, const ops::EmbeddingParams& p, device::HostStream& stream) {
+  if (p.T == 0) return;
+  BATON_CHECK(p.T > 0 && p.E > 0 && p.tokens != nullptr && p.table != nullptr && p.y != nullptr);
+  const auto row_bytes = p.E * static_cast<int64_t>(DTypeBytes(p.table_dtype));
+  stream.ParallelFor(p.T, GrainOf(p.E), [&](int64_t begin, int64_t end) {
+    for (int64_t t = begin; t < end; ++t) {
+      BATON_CHECK(p.tokens[t] >= 0 && p.tokens[t] < p.V) << "token " << p.tokens[t];
+      isa.widen(static_cast<const std::byte*>(p.table) + p.tokens[t] * row_bytes, p.table_dtype,
+                p.y + t * p.E, p.E);
+    }
+  });
+}
+
+void RmsNorm(const Isa& isa, const ops::RmsNormParams& p, device::HostStream& stream) {
+  if (p.T == 0) return;
+  BATON_CHECK(p.T > 0 && p.E > 0 && p.residual != nullptr && p.w != nullptr && p.y != nullptr);
+  stream.ParallelFor(p.T, GrainOf(2 * p.E),
+                     [&](int64_t begin, int64_t end) { isa.rms_norm(p, begin, end); });
+}
+
+void SiluMul(const Isa& isa, const ops::SiluMulParams& p, device::HostStream& stream) {
+  if (p.T == 0) return;
+  BATON_CHECK(p.T > 0 && p.F > 0 && p.in_stride >= p.F && p.y_stride >= p.F);
+  BATON_CHECK(p.gate != nullptr && p.up != nullptr && p.y != nullptr);
+  stream.ParallelFor(p.T, GrainOf(2 * p.F),
+                     [&](int64_t begin, int64_t end) { isa.silu_mul(p, begin, end); });
+}
+
+}  // namespace baton::kernels::cpu

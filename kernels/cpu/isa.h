@@ -1,0 +1,72 @@
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+
+#include "baton/ops/ops.h"
+
+namespace baton::kernels::cpu {
+
+/// Positions of one attention tile, aligned to absolute position.
+inline constexpr int64_t kTilePositions = 16;
+/// Elements that BlockMax and ExpSum take together.
+inline constexpr int64_t kMaxBlock = 64;
+inline constexpr int64_t kSumBlock = 1024;
+/// The linear operation with at least this many rows of x widens w once for all of them, in blocks
+/// of kLinearBlockK of K for panels of kLinearPanelT rows.
+inline constexpr int64_t kLinearManyRows = 12;
+inline constexpr int64_t kLinearBlockK = 512;
+inline constexpr int64_t kLinearPanelT = 128;
+/// Ranges of N begin at multiples of this, so that tiles are whole in every instruction set.
+inline constexpr int64_t kLinearGrainN = 12;
+
+/// Consecutive query tokens of one sequence for one KV head.
+struct AttentionUnit {
+  int32_t s = 0;
+  int32_t g = 0;
+  int64_t first_row = 0;       ///< Row of q and y.
+  int64_t first_position = 0;  ///< Its position in the sequence.
+  int32_t tokens = 0;
+};
+
+/// What one thread does on one range of an operation, for one instruction set. The files that
+/// implement it are compiled for that set: they define no symbol outside their own namespace and
+/// use no inline function of other headers, lest the linker keep their copy of it for all.
+struct Isa {
+  const char* name;
+
+  /// y[t][n] of `p` for n in [n_begin, n_end) and all t. `scratch`: LinearScratch(p) floats.
+  void (*linear)(const ops::LinearParams& p, int64_t n_begin, int64_t n_end, float* scratch);
+  /// `scratch`: AttentionScratch(p, unit.tokens) floats.
+  void (*attend)(const ops::PagedAttentionParams& p, const AttentionUnit& unit, float* scratch);
+  void (*rms_norm)(const ops::RmsNormParams& p, int64_t t_begin, int64_t t_end);
+  void (*silu_mul)(const ops::SiluMulParams& p, int64_t t_begin, int64_t t_end);
+  /// Rotates one head of D elements in place; `cosine` and `sine` hold D / 2 each.
+  void (*rotate)(float* head, const float* cosine, const float* sine, int64_t D);
+  void (*widen)(const void* from, DType dtype, float* to, int64_t n);
+  /// Rounds to nearest, ties to even.
+  void (*narrow)(const float* from, void* to, DType dtype, int64_t n);
+
+  /// Replaces what is not finite by -infinity.
+  void (*keep_finite)(float* x, int64_t n);
+  /// The largest value of each kMaxBlock elements.
+  void (*block_max)(const float* x, int64_t n, float* largest);
+  /// e[i] = exp((x[i] - shift) / temperature), and the sum of each kSumBlock of them. REQUIRES:
+  /// x[i] <= shift < infinity. e may be x, or null when only the sums are wanted.
+  void (*exp_sum)(const float* x, int64_t n, float shift, float temperature, float* e, float* sums);
+};
+
+/// Floats of scratch that Isa::linear and Isa::attend need.
+int64_t LinearScratch(const ops::LinearParams& p);
+int64_t AttentionScratch(const ops::PagedAttentionParams& p, int64_t tokens);
+
+/// Whether this build has the instruction set and this host runs it.
+bool RunsAvx2();
+bool RunsAvx512();
+
+/// REQUIRES of the last two: the host runs that instruction set.
+const Isa& PortableIsa();
+const Isa& Avx2Isa();
+const Isa& Avx512Isa();
+
+}  // namespace baton::kernels::cpu

@@ -1,0 +1,10 @@
+#include "isa.h"
+
+namespace baton::kernels::cpu {
+
+bool RunsAvx2() { return false; }
+bool RunsAvx512() { return false; }
+const Isa& Avx2Isa() { return PortableIsa(); }
+const Isa& Avx512Isa() { return PortableIsa(); }
+
+}  // namespace baton::kernels::cpu

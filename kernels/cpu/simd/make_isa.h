@@ -1,0 +1,27 @@
+#pragma once
+
+#include "attention.h"
+#include "elementwise.h"
+#include "linear.h"
+#include "sampling.h"
+
+namespace baton::kernels::cpu {
+
+template <class V>
+constexpr Isa MakeIsa(const char* name) {
+  return {
+      .name = name,
+      .linear = Linear<V>::Run,
+      .attend = Attention<V>::Run,
+      .rms_norm = Elementwise<V>::RmsNorm,
+      .silu_mul = Elementwise<V>::SiluMul,
+      .rotate = Elementwise<V>::Rotate,
+      .widen = Elementwise<V>::Widen,
+      .narrow = Elementwise<V>::Narrow,
+      .keep_finite = Sampling<V>::KeepFinite,
+      .block_max = Sampling<V>::BlockMax,
+      .exp_sum = Sampling<V>::ExpSum,
+  };
+}
+
+}  // namespace baton::kernels::cpu

@@ -1,0 +1,135 @@
+#pragma once
+
+#include <cstdint>
+#include <cstring>
+
+#include <immintrin.h>
+
+#include "baton/base/dtype.h"
+
+namespace baton::kernels::cpu::avx2 {
+
+/// Sixteen lanes of float32 in two registers: the same lanes, and so the same bits, as AVX-512.
+struct Vec {
+  static constexpr int kLanes = 16;
+  /// Tiles that fit the registers: rows and columns of the linear operation, dot products and
+  /// vectors of values of attention.
+  static constexpr int kLinearRows = 2;
+  static constexpr int kLinearCols = 3;
+  static constexpr int kDots = 4;
+  static constexpr int kValues = 4;
+  __m256 lo;
+  __m256 hi;
+
+  static Vec Broadcast(float a) { return {_mm256_set1_ps(a), _mm256_set1_ps(a)}; }
+  static Vec Zero() { return {_mm256_setzero_ps(), _mm256_setzero_ps()}; }
+  static Vec Load(const float* from) { return {_mm256_loadu_ps(from), _mm256_loadu_ps(from + 8)}; }
+  static __m256 Widen(__m128i bits, const BFloat16*) {
+    return _mm256_castsi256_ps(_mm256_slli_epi32(_mm256_cvtepu16_epi32(bits), 16));
+  }
+  static __m256 Widen(__m128i bits, const Float16*) { return _mm256_cvtph_ps(bits); }
+  template <class T>
+  static Vec Load(const T* from) {
+    const auto* halves = reinterpret_cast<const __m128i*>(from);
+    return {Widen(_mm_loadu_si128(halves), from), Widen(_mm_loadu_si128(halves + 1), from)};
+  }
+  /// Through memory: AVX2 has no masked loads of 16-bit lanes, and parts are rare.
+  template <class T>
+  static Vec LoadPart(const T* from, int64_t n) {
+    T lanes[kLanes];
+    std::memset(static_cast<void*>(lanes), 0, sizeof lanes);
+    std::memcpy(static_cast<void*>(lanes), from, static_cast<size_t>(n) * sizeof(T));
+    return Load(lanes);
+  }
+  void Store(float* to) const {
+    _mm256_storeu_ps(to, lo);
+    _mm256_storeu_ps(to + 8, hi);
+  }
+  /// Rounds to nearest, ties to even; NaN stays NaN.
+  static __m128i Narrow(__m256 v, const BFloat16*) {
+    const __m256i bits = _mm256_castps_si256(v);
+    const __m256i odd = _mm256_and_si256(_mm256_srli_epi32(bits, 16), _mm256_set1_epi32(1));
+    const __m256i rounded =
+        _mm256_add_epi32(bits, _mm256_add_epi32(odd, _mm256_set1_epi32(0x7FFF)));
+    const __m256i quiet = _mm256_or_si256(bits, _mm256_set1_epi32(0x400000));
+    const __m256i nan = _mm256_castps_si256(_mm256_cmp_ps(v, v, _CMP_UNORD_Q));
+    const __m256i upper = _mm256_srli_epi32(_mm256_blendv_epi8(rounded, quiet, nan), 16);
+    return _mm_packus_epi32(_mm256_castsi256_si128(upper), _mm256_extracti128_si256(upper, 1));
+  }
+  static __m128i Narrow(__m256 v, const Float16*) {
+    return _mm256_cvtps_ph(v, _MM_FROUND_TO_NEAREST_INT);
+  }
+  template <class T>
+  void Store(T* to) const {
+    auto* halves = reinterpret_cast<__m128i*>(to);
+    _mm_storeu_si128(halves, Narrow(lo, to));
+    _mm_storeu_si128(halves + 1, Narrow(hi, to));
+  }
+  template <class T>
+  void StorePart(T* to, int64_t n) const {
+    T lanes[kLanes];
+    Store(lanes);
+    std::memcpy(static_cast<void*>(to), lanes, static_cast<size_t>(n) * sizeof(T));
+  }
+
+  friend Vec operator+(Vec a, Vec b) {
+    return {_mm256_add_ps(a.lo, b.lo), _mm256_add_ps(a.hi, b.hi)};
+  }
+  friend Vec operator-(Vec a, Vec b) {
+    return {_mm256_sub_ps(a.lo, b.lo), _mm256_sub_ps(a.hi, b.hi)};
+  }
+  friend Vec operator*(Vec a, Vec b) {
+    return {_mm256_mul_ps(a.lo, b.lo), _mm256_mul_ps(a.hi, b.hi)};
+  }
+  friend Vec operator/(Vec a, Vec b) {
+    return {_mm256_div_ps(a.lo, b.lo), _mm256_div_ps(a.hi, b.hi)};
+  }
+  static Vec MulAdd(Vec a, Vec b, Vec c) {
+    return {_mm256_fmadd_ps(a.lo, b.lo, c.lo), _mm256_fmadd_ps(a.hi, b.hi, c.hi)};
+  }
+  static Vec Max(Vec a, Vec b) { return {_mm256_max_ps(a.lo, b.lo), _mm256_max_ps(a.hi, b.hi)}; }
+  /// To the nearest integer, ties to even.
+  static Vec Round(Vec a) {
+    constexpr int kMode = _MM_FROUND_TO_NEAREST_INT | _MM_FROUND_NO_EXC;
+    return {_mm256_round_ps(a.lo, kMode), _mm256_round_ps(a.hi, kMode)};
+  }
+  static __m256 PowerOfTwo(__m256 n) {
+    const __m256i biased = _mm256_add_epi32(_mm256_cvtps_epi32(n), _mm256_set1_epi32(127));
+    return _mm256_castsi256_ps(_mm256_slli_epi32(biased, 23));
+  }
+  /// a * 2^n. REQUIRES: n integral, the result normal.
+  static Vec Scale(Vec a, Vec n) { return a * Vec{PowerOfTwo(n.lo), PowerOfTwo(n.hi)}; }
+  /// a < b ? x : y, lane by lane.
+  static Vec IfLess(Vec a, Vec b, Vec x, Vec y) {
+    return {_mm256_blendv_ps(y.lo, x.lo, _mm256_cmp_ps(a.lo, b.lo, _CMP_LT_OQ)),
+            _mm256_blendv_ps(y.hi, x.hi, _mm256_cmp_ps(a.hi, b.hi, _CMP_LT_OQ))};
+  }
+  /// Lanes [begin, end) of a, `other` elsewhere.
+  static Vec Keep(Vec a, int begin, int end, float other) {
+    float lanes[kLanes];
+    a.Store(lanes);
+    for (int i = 0; i < kLanes; ++i) lanes[i] = i >= begin && i < end ? lanes[i] : other;
+    return Load(lanes);
+  }
+  /// Halves are added to halves: lanes i and i + 8, then i + 4, i + 2, i + 1.
+  float Add() const {
+    const __m256 eight = _mm256_add_ps(lo, hi);
+    __m128 four = _mm_add_ps(_mm256_castps256_ps128(eight), _mm256_extractf128_ps(eight, 1));
+    four = _mm_add_ps(four, _mm_movehl_ps(four, four));
+    return _mm_cvtss_f32(_mm_add_ss(four, _mm_movehdup_ps(four)));
+  }
+  float Max() const {
+    const __m256 eight = _mm256_max_ps(lo, hi);
+    __m128 four = _mm_max_ps(_mm256_castps256_ps128(eight), _mm256_extractf128_ps(eight, 1));
+    four = _mm_max_ps(four, _mm_movehl_ps(four, four));
+    return _mm_cvtss_f32(_mm_max_ss(four, _mm_movehdup_ps(four)));
+  }
+  /// Lane i: the sum of the lanes of v[i], each in the order of Add().
+  static Vec AddEach(const Vec (&v)[kLanes]) {
+    float lanes[kLanes];
+    for (int i = 0; i < kLanes; ++i) lanes[i] = v[i].Add();
+    return Load(lanes);
+  }
+};
+
+}  // namespace baton::kernels::cpu::avx2

@@ -1,0 +1,123 @@
+#pragma once
+
+#include <cstdint>
+
+#include <immintrin.h>
+
+#include "baton/base/dtype.h"
+
+namespace baton::kernels::cpu::avx512 {
+
+/// Sixteen lanes of float32 in one register.
+struct Vec {
+  static constexpr int kLanes = 16;
+  /// Tiles that fit the registers: rows and columns of the linear operation, dot products and
+  /// vectors of values of attention.
+  static constexpr int kLinearRows = 4;
+  static constexpr int kLinearCols = 6;
+  static constexpr int kDots = 16;
+  static constexpr int kValues = 8;
+  __m512 v;
+
+  static __mmask16 First(int64_t n) { return static_cast<__mmask16>((1u << n) - 1); }
+  static Vec Broadcast(float a) { return {_mm512_set1_ps(a)}; }
+  static Vec Zero() { return {_mm512_setzero_ps()}; }
+  static Vec Load(const float* from) { return {_mm512_loadu_ps(from)}; }
+  static Vec LoadPart(const float* from, int64_t n) {
+    return {_mm512_maskz_loadu_ps(First(n), from)};
+  }
+  static Vec Widen(__m256i bits, const BFloat16*) {
+    return {_mm512_castsi512_ps(_mm512_slli_epi32(_mm512_cvtepu16_epi32(bits), 16))};
+  }
+  static Vec Widen(__m256i bits, const Float16*) { return {_mm512_cvtph_ps(bits)}; }
+  template <class T>
+  static Vec Load(const T* from) {
+    return Widen(_mm256_loadu_si256(reinterpret_cast<const __m256i*>(from)), from);
+  }
+  template <class T>
+  static Vec LoadPart(const T* from, int64_t n) {
+    return Widen(_mm256_maskz_loadu_epi16(First(n), from), from);
+  }
+  void Store(float* to) const { _mm512_storeu_ps(to, v); }
+  void StorePart(float* to, int64_t n) const { _mm512_mask_storeu_ps(to, First(n), v); }
+  /// Rounds to nearest, ties to even; NaN stays NaN.
+  __m256i Narrow(const BFloat16*) const {
+    const __m512i bits = _mm512_castps_si512(v);
+    const __m512i odd = _mm512_and_si512(_mm512_srli_epi32(bits, 16), _mm512_set1_epi32(1));
+    const __m512i rounded =
+        _mm512_add_epi32(bits, _mm512_add_epi32(odd, _mm512_set1_epi32(0x7FFF)));
+    const __m512i quiet = _mm512_or_si512(bits, _mm512_set1_epi32(0x400000));
+    const __mmask16 nan = _mm512_cmp_ps_mask(v, v, _CMP_UNORD_Q);
+    return _mm512_cvtepi32_epi16(_mm512_srli_epi32(_mm512_mask_mov_epi32(rounded, nan, quiet), 16));
+  }
+  __m256i Narrow(const Float16*) const {
+    return _mm512_cvtps_ph(v, _MM_FROUND_TO_NEAREST_INT | _MM_FROUND_NO_EXC);
+  }
+  template <class T>
+  void Store(T* to) const {
+    _mm256_storeu_si256(reinterpret_cast<__m256i*>(to), Narrow(to));
+  }
+  template <class T>
+  void StorePart(T* to, int64_t n) const {
+    _mm256_mask_storeu_epi16(to, First(n), Narrow(to));
+  }
+
+  friend Vec operator+(Vec a, Vec b) { return {_mm512_add_ps(a.v, b.v)}; }
+  friend Vec operator-(Vec a, Vec b) { return {_mm512_sub_ps(a.v, b.v)}; }
+  friend Vec operator*(Vec a, Vec b) { return {_mm512_mul_ps(a.v, b.v)}; }
+  friend Vec operator/(Vec a, Vec b) { return {_mm512_div_ps(a.v, b.v)}; }
+  static Vec MulAdd(Vec a, Vec b, Vec c) { return {_mm512_fmadd_ps(a.v, b.v, c.v)}; }
+  static Vec Max(Vec a, Vec b) { return {_mm512_max_ps(a.v, b.v)}; }
+  /// To the nearest integer, ties to even.
+  static Vec Round(Vec a) {
+    return {_mm512_roundscale_ps(a.v, _MM_FROUND_TO_NEAREST_INT | _MM_FROUND_NO_EXC)};
+  }
+  /// a * 2^n. REQUIRES: n integral, the result normal.
+  static Vec Scale(Vec a, Vec n) {
+    const __m512i biased = _mm512_add_epi32(_mm512_cvtps_epi32(n.v), _mm512_set1_epi32(127));
+    return {_mm512_mul_ps(a.v, _mm512_castsi512_ps(_mm512_slli_epi32(biased, 23)))};
+  }
+  /// a < b ? x : y, lane by lane.
+  static Vec IfLess(Vec a, Vec b, Vec x, Vec y) {
+    return {_mm512_mask_blend_ps(_mm512_cmp_ps_mask(a.v, b.v, _CMP_LT_OQ), y.v, x.v)};
+  }
+  /// Lanes [begin, end) of a, `other` elsewhere.
+  static Vec Keep(Vec a, int begin, int end, float other) {
+    const auto mask = static_cast<__mmask16>(First(end) & ~First(begin));
+    return {_mm512_mask_blend_ps(mask, _mm512_set1_ps(other), a.v)};
+  }
+  /// Halves are added to halves: lanes i and i + 8, then i + 4, i + 2, i + 1.
+  float Add() const {
+    const __m256 eight = _mm256_add_ps(_mm512_castps512_ps256(v), _mm512_extractf32x8_ps(v, 1));
+    __m128 four = _mm_add_ps(_mm256_castps256_ps128(eight), _mm256_extractf128_ps(eight, 1));
+    four = _mm_add_ps(four, _mm_movehl_ps(four, four));
+    return _mm_cvtss_f32(_mm_add_ss(four, _mm_movehdup_ps(four)));
+  }
+  float Max() const {
+    const __m256 eight = _mm256_max_ps(_mm512_castps512_ps256(v), _mm512_extractf32x8_ps(v, 1));
+    __m128 four = _mm_max_ps(_mm256_castps256_ps128(eight), _mm256_extractf128_ps(eight, 1));
+    four = _mm_max_ps(four, _mm_movehl_ps(four, four));
+    return _mm_cvtss_f32(_mm_max_ss(four, _mm_movehdup_ps(four)));
+  }
+
+  /// The 128-bit quarters of the four, each folded to four lanes.
+  static __m512 AddQuarters(const Vec& a, const Vec& b, const Vec& c, const Vec& d) {
+    const __m512 ab =
+        _mm512_add_ps(_mm512_shuffle_f32x4(a.v, b.v, 0x44), _mm512_shuffle_f32x4(a.v, b.v, 0xEE));
+    const __m512 cd =
+        _mm512_add_ps(_mm512_shuffle_f32x4(c.v, d.v, 0x44), _mm512_shuffle_f32x4(c.v, d.v, 0xEE));
+    return _mm512_add_ps(_mm512_shuffle_f32x4(ab, cd, 0x88), _mm512_shuffle_f32x4(ab, cd, 0xDD));
+  }
+  /// Lane i: the sum of the lanes of v[i], each in the order of Add().
+  static Vec AddEach(const Vec (&v)[kLanes]) {
+    const __m512 x = AddQuarters(v[0], v[4], v[8], v[12]);
+    const __m512 y = AddQuarters(v[1], v[5], v[9], v[13]);
+    const __m512 z = AddQuarters(v[2], v[6], v[10], v[14]);
+    const __m512 w = AddQuarters(v[3], v[7], v[11], v[15]);
+    const __m512 xy = _mm512_add_ps(_mm512_shuffle_ps(x, y, 0x44), _mm512_shuffle_ps(x, y, 0xEE));
+    const __m512 zw = _mm512_add_ps(_mm512_shuffle_ps(z, w, 0x44), _mm512_shuffle_ps(z, w, 0xEE));
+    return {_mm512_add_ps(_mm512_shuffle_ps(xy, zw, 0x88), _mm512_shuffle_ps(xy, zw, 0xDD))};
+  }
+};
+
+}  // namespace baton::kernels::cpu::avx512

@@ -1,0 +1,135 @@
+#pragma once
+
+#include <cstdint>
+#include <cstring>
+
+#include "baton/base/dtype.h"
+
+namespace baton::kernels::cpu::portable {
+
+/// Sixteen lanes of float32 in what vectors the compiler's base instruction set has.
+struct Vec {
+  typedef float Quad __attribute__((vector_size(16)));
+  static constexpr int kLanes = 16;
+  /// Tiles that fit the registers: rows and columns of the linear operation, dot products and
+  /// vectors of values of attention.
+  static constexpr int kLinearRows = 1;
+  static constexpr int kLinearCols = 2;
+  static constexpr int kDots = 2;
+  static constexpr int kValues = 1;
+  Quad q[4];
+
+  static Vec Broadcast(float a) {
+    const Quad quad = {a, a, a, a};
+    return {{quad, quad, quad, quad}};
+  }
+  static Vec Zero() { return Broadcast(0); }
+  static Vec Load(const float* from) {
+    Vec r;
+    std::memcpy(&r, from, sizeof r);
+    return r;
+  }
+  static Vec LoadPart(const float* from, int64_t n) {
+    Vec r = Zero();
+    std::memcpy(&r, from, static_cast<size_t>(n) * sizeof(float));
+    return r;
+  }
+  template <class T>
+  static Vec Load(const T* from) {
+    return LoadPart(from, kLanes);
+  }
+  template <class T>
+  static Vec LoadPart(const T* from, int64_t n) {
+    float lanes[kLanes] = {};
+    for (int64_t i = 0; i < n; ++i) lanes[i] = ToFloat(from[i]);
+    return Load(lanes);
+  }
+  void Store(float* to) const { std::memcpy(to, this, sizeof *this); }
+  void StorePart(float* to, int64_t n) const {
+    std::memcpy(to, this, static_cast<size_t>(n) * sizeof(float));
+  }
+  void StorePart(BFloat16* to, int64_t n) const {
+    float lanes[kLanes];
+    Store(lanes);
+    for (int64_t i = 0; i < n; ++i) to[i] = ToBFloat16(lanes[i]);
+  }
+  void StorePart(Float16* to, int64_t n) const {
+    float lanes[kLanes];
+    Store(lanes);
+    for (int64_t i = 0; i < n; ++i) to[i] = ToFloat16(lanes[i]);
+  }
+  template <class T>
+  void Store(T* to) const {
+    StorePart(to, kLanes);
+  }
+
+  template <class F>
+  static Vec Map(Vec a, Vec b, F f) {
+    for (int i = 0; i < 4; ++i) a.q[i] = f(a.q[i], b.q[i]);
+    return a;
+  }
+  friend Vec operator+(Vec a, Vec b) {
+    return Map(a, b, [](Quad x, Quad y) { return x + y; });
+  }
+  friend Vec operator-(Vec a, Vec b) {
+    return Map(a, b, [](Quad x, Quad y) { return x - y; });
+  }
+  friend Vec operator*(Vec a, Vec b) {
+    return Map(a, b, [](Quad x, Quad y) { return x * y; });
+  }
+  friend Vec operator/(Vec a, Vec b) {
+    return Map(a, b, [](Quad x, Quad y) { return x / y; });
+  }
+  /// Two roundings: the base instruction set has no fused multiply-add.
+  static Vec MulAdd(Vec a, Vec b, Vec c) { return a * b + c; }
+  static Vec Max(Vec a, Vec b) {
+    return Map(a, b, [](Quad x, Quad y) { return x > y ? x : y; });
+  }
+  /// To the nearest integer, ties to even. REQUIRES: |a| < 2^22.
+  static Vec Round(Vec a) {
+    const Vec magic = Broadcast(0x1.8p23f);
+    return (a + magic) - magic;
+  }
+  /// a * 2^n. REQUIRES: n integral, the result normal.
+  static Vec Scale(Vec a, Vec n) {
+    float lanes[kLanes];
+    n.Store(lanes);
+    for (float& lane : lanes) {
+      const uint32_t bits = static_cast<uint32_t>(static_cast<int32_t>(lane) + 127) << 23;
+      std::memcpy(&lane, &bits, sizeof lane);
+    }
+    return a * Load(lanes);
+  }
+  /// a < b ? x : y, lane by lane.
+  static Vec IfLess(Vec a, Vec b, Vec x, Vec y) {
+    for (int i = 0; i < 4; ++i) y.q[i] = a.q[i] < b.q[i] ? x.q[i] : y.q[i];
+    return y;
+  }
+  /// Lanes [begin, end) of a, `other` elsewhere.
+  static Vec Keep(Vec a, int begin, int end, float other) {
+    float lanes[kLanes];
+    a.Store(lanes);
+    for (int i = 0; i < kLanes; ++i) lanes[i] = i >= begin && i < end ? lanes[i] : other;
+    return Load(lanes);
+  }
+  float Add() const {
+    const Quad eight[2] = {q[0] + q[2], q[1] + q[3]};
+    const Quad four = eight[0] + eight[1];
+    return (four[0] + four[2]) + (four[1] + four[3]);
+  }
+  float Max() const {
+    float largest = q[0][0];
+    for (const Quad& quad : q) {
+      for (int i = 0; i < 4; ++i) largest = quad[i] > largest ? quad[i] : largest;
+    }
+    return largest;
+  }
+  /// Lane i: the sum of the lanes of v[i], each in the order of Add().
+  static Vec AddEach(const Vec (&v)[kLanes]) {
+    float lanes[kLanes];
+    for (int i = 0; i < kLanes; ++i) lanes[i] = v[i].Add();
+    return Load(lanes);
+  }
+};
+
+}  // namespace baton::kernels::cpu::portable

@@ -1,0 +1,71 @@
+#include "baton/kernels/reference_ops.h"
+
+#include <cstring>
+
+#include "baton/base/check.h"
+#include "reference.h"
+
+namespace baton::kernels {
+namespace reference {
+
+double LoadAt(const void* data, DType dtype, int64_t i) {
+  const auto* bytes =
+      static_cast<const std::byte*>(data) + i * static_cast<int64_t>(DTypeBytes(dtype));
+  float f32 = 0;
+  uint16_t bits = 0;
+  switch (dtype) {
+    case DType::kFloat32:
+      std::memcpy(&f32, bytes, sizeof f32);
+      return f32;
+    case DType::kFloat16:
+      std::memcpy(&bits, bytes, sizeof bits);
+      return ToFloat(Float16{bits});
+    case DType::kBFloat16:
+      std::memcpy(&bits, bytes, sizeof bits);
+      return ToFloat(BFloat16{bits});
+    case DType::kInt32:
+      break;
+  }
+  BATON_CHECK(false) << "no floating type: " << DTypeName(dtype);
+  return 0;
+}
+
+void StoreAt(void* data, DType dtype, int64_t i, float value) {
+  auto* bytes = static_cast<std::byte*>(data) + i * static_cast<int64_t>(DTypeBytes(dtype));
+  const uint16_t bits = dtype == DType::kFloat16 ? ToFloat16(value).bits : ToBFloat16(value).bits;
+  if (dtype == DType::kFloat32) {
+    std::memcpy(bytes, &value, sizeof value);
+  } else {
+    std::memcpy(bytes, &bits, sizeof bits);
+  }
+}
+
+std::byte* KvAt(const ops::PagedKv& kv, const ops::PagedBatch& batch, int32_t s, int64_t position,
+                int32_t g, bool v) {
+  const int64_t block = batch.block_tables[s * batch.table_stride + position / kv.P];
+  const int64_t element = (int64_t{g} * kv.P + position % kv.P) * kv.D;
+  return kv.base + block * kv.block_stride + (v ? kv.v_offset : 0) +
+         element * static_cast<int64_t>(DTypeBytes(kv.dtype));
+}
+
+int64_t FirstPosition(const ops::PagedBatch& batch, int32_t s) {
+  return batch.kv_tokens[s] - (batch.query_begin[s + 1] - batch.query_begin[s]);
+}
+
+}  // namespace reference
+
+const ops::Ops& ReferenceOps() {
+  static constexpr ops::Ops kOps{
+      .name = "reference",
+      .embedding = reference::Embedding,
+      .rms_norm = reference::RmsNorm,
+      .linear = reference::Linear,
+      .rope_kv_write = reference::RopeKvWrite,
+      .paged_attention = reference::PagedAttention,
+      .silu_mul = reference::SiluMul,
+      .sample = reference::Sample,
+  };
+  return kOps;
+}
+
+}  // namespace baton::kernels

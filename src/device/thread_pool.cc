@@ -1,0 +1,95 @@
+#include "thread_pool.h"
+
+#include <algorithm>
+
+#include "baton/base/check.h"
+
+namespace baton::device {
+namespace {
+
+constexpr uint32_t kOpen = 1u << 15;
+constexpr uint32_t kJoined = kOpen - 1;
+constexpr uint32_t kGeneration = 1u << 16;
+
+/// Some 10 to 20 us: longer than the gap between two operations of a step, shorter than a wake-up.
+constexpr int kSpins = 400;
+
+void Pause() {
+#if defined(__x86_64__)
+  __builtin_ia32_pause();
+#elif defined(__aarch64__)
+  asm volatile("yield");
+#endif
+}
+
+/// Returns when `value` is not `old`: at once, while spinning, or woken by a notify.
+uint32_t AwaitChange(const std::atomic<uint32_t>& value, uint32_t old) {
+  for (int i = 0; i < kSpins; ++i) {
+    const uint32_t now = value.load(std::memory_order_acquire);
+    if (now != old) return now;
+    Pause();
+  }
+  value.wait(old, std::memory_order_acquire);
+  return value.load(std::memory_order_acquire);
+}
+
+}  // namespace
+
+ThreadPool::ThreadPool(int helpers) {
+  BATON_CHECK(helpers >= 0 && helpers < static_cast<int>(kJoined));
+  for (int i = 0; i < helpers; ++i) threads_.emplace_back([this] { HelperLoop(); });
+}
+
+ThreadPool::~ThreadPool() {
+  stopping_.store(true, std::memory_order_relaxed);
+  entry_.fetch_add(kGeneration, std::memory_order_release);
+  entry_.notify_all();
+  for (std::thread& thread : threads_) thread.join();
+}
+
+void ThreadPool::Run(int64_t count, int64_t range, const Body& body) {
+  BATON_CHECK((entry_.load(std::memory_order_relaxed) & kOpen) == 0)
+      << "a parallel loop inside a parallel loop";
+  body_ = &body;
+  count_ = count;
+  range_ = range;
+  next_.store(0, std::memory_order_relaxed);
+  left_.store(0, std::memory_order_relaxed);
+  const uint32_t generation = entry_.load(std::memory_order_relaxed) & ~(kGeneration - 1);
+  entry_.store((generation + kGeneration) | kOpen, std::memory_order_release);
+  entry_.notify_all();
+
+  TakeRanges();
+
+  const uint32_t joined = entry_.fetch_and(~kOpen, std::memory_order_acq_rel) & kJoined;
+  uint32_t left = left_.load(std::memory_order_acquire);
+  while (left != joined) left = AwaitChange(left_, left);
+}
+
+void ThreadPool::TakeRanges() {
+  for (;;) {
+    const int64_t begin = next_.fetch_add(range_, std::memory_order_relaxed);
+    if (begin >= count_) return;
+    (*body_)(begin, std::min(begin + range_, count_));
+  }
+}
+
+void ThreadPool::HelperLoop() {
+  uint32_t last_generation = 0;
+  uint32_t entry = entry_.load(std::memory_order_acquire);
+  while (!stopping_.load(std::memory_order_relaxed)) {
+    const uint32_t generation = entry / kGeneration;
+    if ((entry & kOpen) == 0 || generation == last_generation) {
+      entry = AwaitChange(entry_, entry);
+      continue;
+    }
+    if (!entry_.compare_exchange_weak(entry, entry + 1, std::memory_order_acq_rel)) continue;
+    last_generation = generation;
+    TakeRanges();
+    left_.fetch_add(1, std::memory_order_release);
+    left_.notify_one();
+    entry = entry_.load(std::memory_order_acquire);
+  }
+}
+
+}  // namespace baton::device

@@ -1,0 +1,45 @@
+#pragma once
+
+#include <atomic>
+#include <cstdint>
+#include <functional>
+#include <thread>
+#include <vector>
+
+namespace baton::device {
+
+/// Threads that help one caller with a loop. A helper spins briefly for the next loop, then parks.
+/// The caller never waits for a helper that has not joined: on a busy host it does all the work.
+/// *Threads*: Run is called by one thread at a time. *Invariants*: each range is run exactly once.
+class ThreadPool {
+ public:
+  using Body = std::function<void(int64_t begin, int64_t end)>;
+
+  explicit ThreadPool(int helpers);
+  ~ThreadPool();
+  ThreadPool(const ThreadPool&) = delete;
+  ThreadPool& operator=(const ThreadPool&) = delete;
+
+  int helpers() const { return static_cast<int>(threads_.size()); }
+  void Run(int64_t count, int64_t range, const Body& body);
+
+ private:
+  void HelperLoop();
+  void TakeRanges();
+
+  /// One loop, written by the caller while the loop is closed and nobody is in it.
+  const Body* body_ = nullptr;
+  int64_t count_ = 0;
+  int64_t range_ = 0;
+
+  /// First element that nobody has taken.
+  alignas(64) std::atomic<int64_t> next_{0};
+  /// Generation in the upper half, kOpen while helpers may join, below it how many have joined.
+  alignas(64) std::atomic<uint32_t> entry_{0};
+  /// Helpers that have left this loop.
+  alignas(64) std::atomic<uint32_t> left_{0};
+  std::atomic<bool> stopping_{false};
+  std::vector<std::thread> threads_;
+};
+
+}  // namespace baton::device
