@@ -24,6 +24,7 @@ endif()
 # baton_test(<name> SOURCES <file>... DEPENDS <target>... [ARGS <argument>...]
 #   [LABELS <label>...] [TIMEOUT <seconds>] [SERIAL])
 # One GoogleTest executable, one CTest entry. A run in which every case skipped reads as skipped.
+# The first part of the name (unit, kernels, ...) is always among the labels.
 # SERIAL is for tests that start processes or load every core.
 function(baton_test name)
   cmake_parse_arguments(ARG "SERIAL" "TIMEOUT" "SOURCES;DEPENDS;LABELS;ARGS" ${ARGN})
@@ -39,7 +40,8 @@ function(baton_test name)
     set(ARG_TIMEOUT 120)
   endif()
   add_test(NAME ${name} COMMAND ${target} ${ARG_ARGS})
-  set_tests_properties(${name} PROPERTIES TIMEOUT ${ARG_TIMEOUT} LABELS "${ARG_LABELS}"
+  string(REGEX REPLACE "[.].*" "" family ${name})
+  set_tests_properties(${name} PROPERTIES TIMEOUT ${ARG_TIMEOUT} LABELS "${family};${ARG_LABELS}"
     WORKING_DIRECTORY ${PROJECT_SOURCE_DIR} SKIP_RETURN_CODE 77)
   if(ARG_SERIAL)
     set_tests_properties(${name} PROPERTIES RUN_SERIAL ON)

@@ -5,7 +5,8 @@ target_compile_options(baton_flags INTERFACE
   $<$<COMPILE_LANGUAGE:CXX>:-Wall -Wextra -Wpedantic -Wshadow -Wnon-virtual-dtor
   -Woverloaded-virtual -Wno-missing-field-initializers -Werror -fno-math-errno -ffp-contract=off>)
 if(BATON_SANITIZE)
-  target_compile_options(baton_flags INTERFACE -fsanitize=${BATON_SANITIZE} -fno-omit-frame-pointer)
+  target_compile_options(baton_flags INTERFACE -fsanitize=${BATON_SANITIZE}
+    -fno-sanitize-recover=all -fno-omit-frame-pointer)
   target_link_options(baton_flags INTERFACE -fsanitize=${BATON_SANITIZE})
 endif()
 
