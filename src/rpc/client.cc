@@ -89,10 +89,10 @@ class WatchReadCall final : public ReadCall<v1::WorkerStatus> {
 };
 
 /// Sends our description, reads the peer's, then reads on only to notice the end.
-class JoinCall final : public grpc::ClientBidiReactor<v1::WorkerDescription, v1::WorkerDescription>,
+class JoinCall final : public grpc::ClientBidiReactor<v1::JoinHello, v1::JoinHello>,
                        public Call {
  public:
-  JoinCall(const WorkerDescription& ours, JoinCallbacks callbacks)
+  JoinCall(const JoinHello& ours, JoinCallbacks callbacks)
       : callbacks_(std::move(callbacks)) {
     ToProto(ours, &ours_);
   }
@@ -124,8 +124,8 @@ class JoinCall final : public grpc::ClientBidiReactor<v1::WorkerDescription, v1:
 
  private:
   grpc::ClientContext context_;
-  v1::WorkerDescription ours_;
-  v1::WorkerDescription theirs_;
+  v1::JoinHello ours_;
+  v1::JoinHello theirs_;
   Status problem_;
   JoinCallbacks callbacks_;
   std::shared_ptr<JoinCall> self_;
@@ -183,7 +183,7 @@ class GrpcWorkerClient final : public WorkerClient {
     return reader;
   }
 
-  std::shared_ptr<Call> Join(const WorkerDescription& ours, JoinCallbacks callbacks) override {
+  std::shared_ptr<Call> Join(const JoinHello& ours, JoinCallbacks callbacks) override {
     auto join = std::make_shared<JoinCall>(ours, std::move(callbacks));
     join->Start(*stub_, join);
     return join;

@@ -127,12 +127,12 @@ Status FromGrpc(const grpc::Status& status) {
 }
 
 void ToProto(const WorkerDescription& from, v1::WorkerDescription* to) {
-  to->set_protocol_version(static_cast<uint32_t>(from.protocol_version));
-  to->set_name(from.name);
+  to->set_protocol_version(from.identity.protocol_version);
+  to->set_name(from.identity.name);
   to->set_role(static_cast<v1::Role>(from.role));
-  to->set_epoch(EpochBytes(from.epoch));
-  to->set_model_fingerprint(from.model_fingerprint);
-  ToProto(from.geometry, to->mutable_geometry());
+  to->set_epoch(EpochBytes(from.identity.epoch));
+  to->set_model_fingerprint(from.identity.fingerprint);
+  ToProto(from.identity.geometry, to->mutable_geometry());
   to->set_context_tokens(from.context_tokens);
   to->set_vocabulary_size(from.vocabulary_size);
   to->set_transport_address(from.transport_address);
@@ -145,15 +145,25 @@ Result<WorkerDescription> FromProto(const v1::WorkerDescription& from) {
   }
   BATON_ASSIGN_OR_RETURN(const Epoch epoch, ParseEpochBytes(from.epoch()));
   BATON_ASSIGN_OR_RETURN(const kv::KvGeometry geometry, FromProto(from.geometry()));
-  return WorkerDescription{.protocol_version = static_cast<int32_t>(from.protocol_version()),
-                           .name = from.name(),
+  return WorkerDescription{.identity = {.protocol_version = from.protocol_version(),
+                                        .epoch = epoch,
+                                        .name = from.name(),
+                                        .fingerprint = from.model_fingerprint(),
+                                        .geometry = geometry},
                            .role = static_cast<Role>(from.role()),
-                           .epoch = epoch,
-                           .model_fingerprint = from.model_fingerprint(),
-                           .geometry = geometry,
                            .context_tokens = from.context_tokens(),
                            .vocabulary_size = from.vocabulary_size(),
                            .transport_address = from.transport_address()};
+}
+
+void ToProto(const JoinHello& from, v1::JoinHello* to) {
+  ToProto(from.worker, to->mutable_worker());
+  to->set_connection(from.connection);
+}
+
+Result<JoinHello> FromProto(const v1::JoinHello& from) {
+  BATON_ASSIGN_OR_RETURN(WorkerDescription worker, FromProto(from.worker()));
+  return JoinHello{.worker = std::move(worker), .connection = from.connection()};
 }
 
 void ToProto(const GenerateCall& from, v1::GenerateRequest* to) {

@@ -14,6 +14,9 @@ Status FromGrpc(const grpc::Status& status);
 void ToProto(const WorkerDescription& from, v1::WorkerDescription* to);
 Result<WorkerDescription> FromProto(const v1::WorkerDescription& from);
 
+void ToProto(const JoinHello& from, v1::JoinHello* to);
+Result<JoinHello> FromProto(const v1::JoinHello& from);
+
 void ToProto(const GenerateCall& from, v1::GenerateRequest* to);
 GenerateCall FromProto(const v1::GenerateRequest& from);
 

@@ -52,7 +52,7 @@ class WorkerService final : public v1::Worker::CallbackService {
     return new WatchReactor(handler_, status_interval_);
   }
 
-  grpc::ServerBidiReactor<v1::WorkerDescription, v1::WorkerDescription>* Join(
+  grpc::ServerBidiReactor<v1::JoinHello, v1::JoinHello>* Join(
       grpc::CallbackServerContext*) override {
     return JoinReactor::Make(handler_).get();
   }

@@ -129,7 +129,7 @@ std::shared_ptr<JoinReactor> JoinReactor::Make(WorkerHandler& handler) {
   return reactor;
 }
 
-void JoinReactor::Accept(const WorkerDescription& ours) {
+void JoinReactor::Accept(const JoinHello& ours) {
   std::lock_guard lock(mutex_);
   if (finished_) return;
   ToProto(ours, &ours_);
@@ -140,7 +140,7 @@ void JoinReactor::Refuse(const Status& status) { FinishOnce(ToGrpc(status)); }
 
 void JoinReactor::OnReadDone(bool ok) {
   if (!ok) return FinishOnce(grpc::Status::OK);
-  if (described_) return FinishOnce(ToGrpc(InvalidArgument("a peer describes itself once")));
+  if (described_) return FinishOnce(ToGrpc(InvalidArgument("a peer says hello once")));
   described_ = true;
   auto peer = FromProto(theirs_);
   if (!peer.ok()) return Refuse(peer.status());

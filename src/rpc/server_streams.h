@@ -69,13 +69,12 @@ class WatchReactor final : public grpc::ServerWriteReactor<v1::WorkerStatus> {
 
 /// Reads the peer's description, answers once the worker has connected, then reads on only to
 /// notice the end. Ownership and threads as GenerateReactor.
-class JoinReactor final
-    : public grpc::ServerBidiReactor<v1::WorkerDescription, v1::WorkerDescription>,
-      public JoinStream {
+class JoinReactor final : public grpc::ServerBidiReactor<v1::JoinHello, v1::JoinHello>,
+                          public JoinStream {
  public:
   static std::shared_ptr<JoinReactor> Make(WorkerHandler& handler);
 
-  void Accept(const WorkerDescription& ours) override;
+  void Accept(const JoinHello& ours) override;
   void Refuse(const Status& status) override;
 
   void OnReadDone(bool ok) override;
@@ -86,8 +85,8 @@ class JoinReactor final
   void FinishOnce(const grpc::Status& status);
 
   WorkerHandler& handler_;
-  v1::WorkerDescription theirs_;
-  v1::WorkerDescription ours_;
+  v1::JoinHello theirs_;
+  v1::JoinHello ours_;
   bool described_ = false;
   std::mutex mutex_;
   bool finished_ = false;

@@ -32,7 +32,7 @@ struct WatchCallbacks {
 
 struct JoinCallbacks {
   /// The peer accepted and described itself.
-  std::function<void(WorkerDescription peer)> on_accepted;
+  std::function<void(JoinHello peer)> on_accepted;
   std::function<void(Status status)> on_end;
 };
 
@@ -50,7 +50,7 @@ class WorkerClient {
   virtual std::shared_ptr<Call> Generate(const GenerateCall& call,
                                          GenerateCallbacks callbacks) = 0;
   virtual std::shared_ptr<Call> Watch(WatchCallbacks callbacks) = 0;
-  virtual std::shared_ptr<Call> Join(const WorkerDescription& ours, JoinCallbacks callbacks) = 0;
+  virtual std::shared_ptr<Call> Join(const JoinHello& ours, JoinCallbacks callbacks) = 0;
 };
 
 }  // namespace baton::rpc

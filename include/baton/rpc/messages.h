@@ -5,33 +5,28 @@
 #include <vector>
 
 #include "baton/base/ids.h"
-#include "baton/base/status.h"
-#include "baton/kv/kv_geometry.h"
+#include "baton/base/role.h"
+#include "baton/handoff/worker_description.h"
 #include "baton/request/request.h"
 #include "baton/telemetry/metrics.h"
 
 namespace baton::rpc {
 
-/// What a worker's scheduler admits. A mixed worker serves alone.
-enum class Role : uint8_t { kPrefill = 0, kDecode = 1, kMixed = 2 };
-
-/// "prefill", "decode", "mixed".
-std::string RoleName(Role role);
-Result<Role> ParseRole(const std::string& name);
-
-/// Who a worker is; constant for the life of its process. Peers exchange it when they join.
+/// Who a worker is; constant for the life of its process.
 struct WorkerDescription {
-  int32_t protocol_version = 0;
-  std::string name;
+  handoff::WorkerDescription identity;
   Role role = Role::kMixed;
-  Epoch epoch;
-  /// Of configuration and weights: peers pair only when it is equal.
-  std::string model_fingerprint;
-  kv::KvGeometry geometry;
   int32_t context_tokens = 0;
   int32_t vocabulary_size = 0;
   /// Opaque: what the transport needs to connect.
   std::string transport_address;
+};
+
+/// What peers send each other when they join. The decode side draws `connection` at random; the
+/// prefill side answers with the same.
+struct JoinHello {
+  WorkerDescription worker;
+  uint64_t connection = 0;
 };
 
 /// A prefill worker that a decode worker should be joined with.

@@ -26,7 +26,7 @@ class JoinStream {
  public:
   virtual ~JoinStream() = default;
   /// Answers the joining peer; from here on the two are joined.
-  virtual void Accept(const WorkerDescription& ours) = 0;
+  virtual void Accept(const JoinHello& ours) = 0;
   virtual void Refuse(const Status& status) = 0;
 };
 
@@ -43,7 +43,7 @@ class WorkerHandler {
   /// The client is gone or the call has finished; no more can be sent.
   virtual void OnGenerateEnded(GenerateStream* stream) = 0;
 
-  virtual void OnJoin(WorkerDescription peer, std::shared_ptr<JoinStream> stream) = 0;
+  virtual void OnJoin(JoinHello peer, std::shared_ptr<JoinStream> stream) = 0;
   /// The peer is lost, or the join was refused.
   virtual void OnJoinEnded(JoinStream* stream) = 0;
 };

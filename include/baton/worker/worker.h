@@ -9,6 +9,7 @@
 
 #include "baton/base/clock.h"
 #include "baton/base/dtype.h"
+#include "baton/base/role.h"
 #include "baton/base/status.h"
 #include "baton/engine/engine.h"
 #include "baton/rpc/messages.h"
@@ -18,7 +19,7 @@ namespace baton::worker {
 struct WorkerOptions {
   /// Unique among the workers, e.g. "p0"; the label `worker` of its metrics.
   std::string name;
-  rpc::Role role = rpc::Role::kMixed;
+  Role role = Role::kMixed;
   /// "host:port"; port 0 lets the system choose.
   std::string listen = "127.0.0.1:0";
   std::filesystem::path model;

@@ -1,8 +1,8 @@
-#include "baton/rpc/messages.h"
+#include "baton/base/role.h"
 
-namespace baton::rpc {
+namespace baton {
 
-std::string RoleName(Role role) {
+std::string_view RoleName(Role role) {
   switch (role) {
     case Role::kPrefill: return "prefill";
     case Role::kDecode: return "decode";
@@ -11,11 +11,12 @@ std::string RoleName(Role role) {
   return "unknown";
 }
 
-Result<Role> ParseRole(const std::string& name) {
+Result<Role> ParseRole(std::string_view name) {
   if (name == "prefill") return Role::kPrefill;
   if (name == "decode") return Role::kDecode;
   if (name == "mixed") return Role::kMixed;
-  return InvalidArgument("unknown role '" + name + "'; known are prefill, decode, mixed");
+  return InvalidArgument("unknown role '" + std::string(name) +
+                         "'; known are prefill, decode, mixed");
 }
 
-}  // namespace baton::rpc
+}  // namespace baton
