@@ -8,18 +8,21 @@ Needs: pip install torch tokenizers safetensors numpy   (any torch from 2.0; no 
                                             apt install bible-kjv fortunes
     train_baton_tiny.py --export-only       exports and measures the newest checkpoint
 
-It writes a checkpoint every few minutes and goes on from it when started again.
+Every process computes the gradient of its own sequences with `--threads` threads; one process a
+core is faster than many threads in one. It writes a checkpoint every few minutes and goes on from
+it when started again. What a step draws depends on the seed, the step and the process alone.
 """
 
 import argparse
 import json
 import os
-import random
 import time
 from dataclasses import asdict
 from pathlib import Path
 
 import torch
+import torch.distributed as dist
+import torch.multiprocessing as mp
 from tokenizers import Tokenizer
 
 from baton_tiny.batches import Batches, stage_at
@@ -31,6 +34,11 @@ from baton_tiny.text import Corpus, load_corpus
 from baton_tiny.tokenizer import train_tokenizer
 
 REPOSITORY = Path(__file__).resolve().parent.parent
+ALLOCATOR = {
+    "MALLOC_MMAP_MAX_": "0",
+    "MALLOC_TRIM_THRESHOLD_": "10000000000",
+    "MALLOC_TOP_PAD_": "268435456",
+}
 WARMUP_STEPS = 60
 DECAY_FROM = 0.45
 
@@ -45,7 +53,8 @@ def parse_arguments() -> argparse.Namespace:
     parser.add_argument("--out", type=Path, default=REPOSITORY / "configs/models/baton-tiny")
     parser.add_argument("--tokens", type=float, default=14e6, help="tokens to train on")
     parser.add_argument("--minutes", type=float, help="end within this time, if sooner")
-    parser.add_argument("--threads", type=int, default=2)
+    parser.add_argument("--processes", type=int, default=2)
+    parser.add_argument("--threads", type=int, default=1, help="threads a process")
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--tokenizer", type=Path, help="use this tokenizer.json")
     parser.add_argument("--checkpoint-minutes", type=float, default=3.0)
@@ -55,15 +64,15 @@ def parse_arguments() -> argparse.Namespace:
 
 
 class Training:
-    """A model in training; everything that a checkpoint holds."""
+    """A model in training; `rank` is the number of this process among all."""
 
-    def __init__(self, arguments: argparse.Namespace, corpus: Corpus, tokenizer: Tokenizer) -> None:
+    def __init__(self, arguments: argparse.Namespace, tokenizer: Tokenizer, rank: int = 0) -> None:
         self.arguments = arguments
+        self.rank = rank
         self.path = arguments.work / "checkpoint.pt"
         torch.manual_seed(arguments.seed)
         self.model = BatonTiny(Shape(vocab=tokenizer.get_vocab_size()))
         self.optimisers = make_optimisers(self.model)
-        self.batches = Batches(corpus, tokenizer, arguments.seed)
         self.step, self.tokens, self.seconds = 0, 0, 0.0
 
     def progress(self) -> float:
@@ -78,20 +87,22 @@ class Training:
         decay = min(1.0, (1.0 - self.progress()) / (1.0 - DECAY_FROM))
         return max(0.0, min(decay, (self.step + 1) / WARMUP_STEPS))
 
-    def train_step(self) -> float:
-        """One step; the weighted loss."""
+    def train_step(self, batches: Batches) -> float:
+        """One step of all processes; the weighted loss of this one."""
         began = time.monotonic()
         set_lr(self.optimisers, self.lr_factor())
-        batch = self.batches.next(stage_at(self.progress()))
+        seed = f"{self.arguments.seed} {self.step} {self.rank}"
+        batch = batches.next(stage_at(self.progress()), seed)
         with torch.autocast("cpu", torch.bfloat16):
             loss = self.model.loss(batch.ids, batch.targets, batch.weights)
         loss.backward()
+        average_gradients(self.model)
         for optimiser in self.optimisers:
             optimiser.step()
             optimiser.zero_grad()
         self.step += 1
-        self.tokens += batch.ids.numel()
-        self.seconds += time.monotonic() - began
+        self.tokens += batch.ids.numel() * self.arguments.processes
+        self.seconds = agreed(self.seconds + time.monotonic() - began)
         return loss.item()
 
     def save(self) -> None:
@@ -99,7 +110,6 @@ class Training:
         state = {
             "model": self.model.state_dict(),
             "optimisers": [o.state_dict() for o in self.optimisers],
-            "rng": self.batches.rng.getstate(),
             "counts": (self.step, self.tokens, self.seconds),
         }
         torch.save(state, self.path.with_suffix(".new"))
@@ -113,22 +123,24 @@ class Training:
         self.model.load_state_dict(state["model"])
         for optimiser, saved in zip(self.optimisers, state["optimisers"], strict=True):
             optimiser.load_state_dict(saved)
-        self.batches.rng.setstate(state["rng"])
         self.step, self.tokens, self.seconds = state["counts"]
         return True
 
-    def run(self) -> None:
-        """Trains to the end, with a line every 50 steps."""
+    def run(self, batches: Batches) -> None:
+        """Trains to the end; the first process shows a line every 50 steps and saves."""
         saved, shown, losses = time.monotonic(), (self.tokens, self.seconds), []
         while self.progress() < 1.0:
-            losses.append(self.train_step())
+            losses.append(self.train_step(batches))
+            if self.rank > 0:
+                continue
             if self.step % 50 == 0:
                 self.show(sum(losses) / len(losses), shown)
                 shown, losses = (self.tokens, self.seconds), []
             if time.monotonic() - saved > 60 * self.arguments.checkpoint_minutes:
                 self.save()
                 saved = time.monotonic()
-        self.save()
+        if self.rank == 0:
+            self.save()
 
     def show(self, loss: float, since: tuple[int, float]) -> None:
         """A line of progress."""
@@ -141,6 +153,50 @@ class Training:
             f"ETA {eta:.1f} min",
             flush=True,
         )
+
+
+def average_gradients(model: BatonTiny) -> None:
+    """Makes every gradient the mean over the processes."""
+    gradients = [w.grad for w in model.parameters()]
+    flat = torch.cat([g.flatten() for g in gradients])
+    dist.all_reduce(flat)
+    flat /= dist.get_world_size()
+    for gradient, part in zip(gradients, flat.split([g.numel() for g in gradients]), strict=True):
+        gradient.copy_(part.view_as(gradient))
+
+
+def agreed(seconds: float) -> float:
+    """The first process's `seconds`, so that all are at one point of the schedule."""
+    shared = torch.tensor([seconds], dtype=torch.float64)
+    dist.broadcast(shared, src=0)
+    return shared.item()
+
+
+def train_process(rank: int, arguments: argparse.Namespace) -> None:
+    """One of the training processes."""
+    torch.set_num_threads(arguments.threads)
+    dist.init_process_group(
+        "gloo",
+        init_method=f"file://{arguments.work / 'rendezvous'}",
+        rank=rank,
+        world_size=arguments.processes,
+    )
+    corpus = load_corpus(arguments.text)
+    tokenizer = load_tokenizer(arguments, corpus)
+    training = Training(arguments, tokenizer, rank)
+    resumed = training.resume()
+    if rank == 0:
+        shape = asdict(training.model.shape)
+        print(f"{'resumed' if resumed else 'new'} at step {training.step}: {shape}", flush=True)
+    training.run(Batches(corpus, tokenizer))
+    dist.destroy_process_group()
+
+
+def train(arguments: argparse.Namespace) -> None:
+    """Starts the processes and waits for them; they get a calmer malloc, worth 20 % of speed."""
+    os.environ.update(ALLOCATOR | {"OMP_NUM_THREADS": str(arguments.threads)})
+    (arguments.work / "rendezvous").unlink(missing_ok=True)
+    mp.spawn(train_process, args=(arguments,), nprocs=arguments.processes)
 
 
 def load_tokenizer(arguments: argparse.Namespace, corpus: Corpus) -> Tokenizer:
@@ -156,16 +212,16 @@ def load_tokenizer(arguments: argparse.Namespace, corpus: Corpus) -> Tokenizer:
 def main() -> None:
     """Trains, exports and measures."""
     arguments = parse_arguments()
+    arguments.work = arguments.work.resolve()
     arguments.work.mkdir(parents=True, exist_ok=True)
-    torch.set_num_threads(arguments.threads)
-    random.seed(arguments.seed)
     corpus = load_corpus(arguments.text)
     print(f"text: {corpus.source}; {len(corpus.held_out)} chunks held out", flush=True)
     tokenizer = load_tokenizer(arguments, corpus)
-    training = Training(arguments, corpus, tokenizer)
-    print(f"{'resumed' if training.resume() else 'new'}: {asdict(training.model.shape)}", flush=True)
     if not arguments.export_only:
-        training.run()
+        train(arguments)
+    training = Training(arguments, tokenizer)
+    if not training.resume():
+        raise SystemExit(f"no checkpoint in {arguments.work}")
     rounded = round_to_bf16(training.model)
     export(rounded, tokenizer, arguments.out)
     numbers, answers = report(rounded, tokenizer, corpus, arguments.samples)

@@ -24,7 +24,7 @@ SMALLEST_ROOM = 40
 
 @dataclass(frozen=True)
 class Stage:
-    """Until `end` (share of the training): tokens a sequence, sequences a step, what to draw."""
+    """Until `end` (share of the training): tokens a sequence, sequences a process, what to draw."""
 
     end: float
     length: int
@@ -34,10 +34,10 @@ class Stage:
 
 
 CURRICULUM = [
-    Stage(end=0.22, length=256, sequences=16, lookup=0.25, book=0.15),
-    Stage(end=0.40, length=512, sequences=8, lookup=0.35, book=0.2),
-    Stage(end=0.60, length=1024, sequences=6, lookup=0.45, book=0.2),
-    Stage(end=1.01, length=2048, sequences=3, lookup=0.55, book=0.15),
+    Stage(end=0.28, length=256, sequences=10, lookup=0.3, book=0.12),
+    Stage(end=0.48, length=512, sequences=5, lookup=0.4, book=0.15),
+    Stage(end=0.66, length=1024, sequences=3, lookup=0.5, book=0.15),
+    Stage(end=1.01, length=2048, sequences=2, lookup=0.55, book=0.1),
 ]
 
 
@@ -66,10 +66,10 @@ def encode(tokenizer: Tokenizer, pieces: list[Piece]) -> tuple[list[int], list[f
 
 
 class Batches:
-    """Draws training batches; deterministic for a seed and a sequence of stages."""
+    """Draws training batches; a batch depends on its seed and stage alone."""
 
-    def __init__(self, corpus: Corpus, tokenizer: Tokenizer, seed: int) -> None:
-        self.rng = random.Random(seed)
+    def __init__(self, corpus: Corpus, tokenizer: Tokenizer) -> None:
+        self.rng = random.Random()
         self.tokenizer = tokenizer
         self.exercises = Exercises(corpus, self.rng)
         begin = tokenizer.token_to_id(BEGIN)
@@ -77,8 +77,9 @@ class Batches:
         for encoding in tokenizer.encode_batch(corpus.train, add_special_tokens=False):
             self.book_ids += [begin, *encoding.ids]
 
-    def next(self, stage: Stage) -> Batch:
+    def next(self, stage: Stage, seed: str) -> Batch:
         """A batch of the stage."""
+        self.rng.seed(seed)
         rows = [self.sequence(stage) for _ in range(stage.sequences)]
         ids = torch.tensor([ids for ids, _ in rows])
         weights = torch.tensor([weights for _, weights in rows])

@@ -54,9 +54,7 @@ def answered(model: BatonTiny, tokenizer: Tokenizer, pieces: list[Piece]) -> lis
     return results
 
 
-def lookup_at(
-    exercises: Exercises, tokenizer: Tokenizer, distance: int, chat: bool
-) -> list[Piece]:
+def lookup_at(exercises: Exercises, tokenizer: Tokenizer, distance: int, chat: bool) -> list[Piece]:
     """Four keys of four digits; the asked one stands `distance` tokens before its answer."""
     rng = exercises.rng
     keys = rng.sample(exercises.nouns, 4)
@@ -90,9 +88,7 @@ def lookup_at(
 def filler_of(exercises: Exercises, tokenizer: Tokenizer, tokens: int) -> list[str]:
     """Sentences of at most `tokens` tokens."""
     sentences = exercises.filler(int(max(0, tokens) * 4.5))
-    counts = [
-        len(e.ids) + 1 for e in tokenizer.encode_batch(sentences, add_special_tokens=False)
-    ]
+    counts = [len(e.ids) + 1 for e in tokenizer.encode_batch(sentences, add_special_tokens=False)]
     while sentences and sum(counts) > tokens:
         sentences.pop()
         counts.pop()

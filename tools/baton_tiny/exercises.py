@@ -290,7 +290,12 @@ TALK: list[tuple[list[str], list[str]]] = [
         ["I am baton-tiny, a very small language model that comes with the Baton server."],
     ),
     (
-        ["What are you?", "Are you a language model?", "Are you an AI?", "What kind of AI are you?"],
+        [
+            "What are you?",
+            "Are you a language model?",
+            "Are you an AI?",
+            "What kind of AI are you?",
+        ],
         ["I am baton-tiny, a language model with about two million parameters."],
     ),
     (
