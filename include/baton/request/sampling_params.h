@@ -1,5 +1,6 @@
 #pragma once
 
+#include <cstddef>
 #include <cstdint>
 #include <vector>
 
@@ -37,6 +38,9 @@ struct SamplingParams {
   int32_t logprobs = -1;
 
   static constexpr int32_t kMaxTopLogprobs = 20;
+  static constexpr float kMaxTemperature = 100;
+  static constexpr float kMaxRepetitionPenalty = 100;
+  static constexpr size_t kMaxStopTokenIds = 64;
 
   bool operator==(const SamplingParams&) const = default;
 };

@@ -1,0 +1,58 @@
+#include "baton/request/sampling_params.h"
+
+#include <sstream>
+
+namespace baton {
+namespace {
+
+template <typename T>
+Status OutOfRange(const char* field, T value, const char* range) {
+  std::ostringstream message;
+  message << field << " must be " << range << ", got " << value;
+  return InvalidArgument(message.str());
+}
+
+}  // namespace
+
+// Written so that NaN fails every comparison and is refused.
+Status Validate(const SamplingParams& params, int32_t vocabulary_size) {
+  if (!(params.temperature >= 0 && params.temperature <= SamplingParams::kMaxTemperature)) {
+    return OutOfRange("temperature", params.temperature, "in [0, 100]");
+  }
+  if (params.top_k < 0) return OutOfRange("top_k", params.top_k, "at least 0 (0 keeps all)");
+  if (!(params.top_p > 0 && params.top_p <= 1)) {
+    return OutOfRange("top_p", params.top_p, "in (0, 1]");
+  }
+  if (!(params.min_p >= 0 && params.min_p <= 1)) {
+    return OutOfRange("min_p", params.min_p, "in [0, 1]");
+  }
+  if (!(params.repetition_penalty > 0 &&
+        params.repetition_penalty <= SamplingParams::kMaxRepetitionPenalty)) {
+    return OutOfRange("repetition_penalty", params.repetition_penalty, "in (0, 100]");
+  }
+  if (!(params.frequency_penalty >= -2 && params.frequency_penalty <= 2)) {
+    return OutOfRange("frequency_penalty", params.frequency_penalty, "in [-2, 2]");
+  }
+  if (!(params.presence_penalty >= -2 && params.presence_penalty <= 2)) {
+    return OutOfRange("presence_penalty", params.presence_penalty, "in [-2, 2]");
+  }
+  if (params.max_tokens < 1) return OutOfRange("max_tokens", params.max_tokens, "at least 1");
+  if (params.min_tokens < 0 || params.min_tokens > params.max_tokens) {
+    return OutOfRange("min_tokens", params.min_tokens, "between 0 and max_tokens");
+  }
+  if (params.stop_token_ids.size() > SamplingParams::kMaxStopTokenIds) {
+    return OutOfRange("the number of stop_token_ids", params.stop_token_ids.size(), "at most 64");
+  }
+  for (const TokenId token : params.stop_token_ids) {
+    if (token < 0 || token >= vocabulary_size) {
+      const std::string range = "in [0, " + std::to_string(vocabulary_size) + ")";
+      return OutOfRange("every one of stop_token_ids", token, range.c_str());
+    }
+  }
+  if (params.logprobs < -1 || params.logprobs > SamplingParams::kMaxTopLogprobs) {
+    return OutOfRange("logprobs", params.logprobs, "between -1 (none) and 20");
+  }
+  return OkStatus();
+}
+
+}  // namespace baton
