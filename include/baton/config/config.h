@@ -8,18 +8,11 @@
 #include "baton/base/clock.h"
 #include "baton/base/dtype.h"
 #include "baton/base/logging.h"
+#include "baton/base/role.h"
 #include "baton/base/status.h"
 #include "baton/base/units.h"
 
 namespace baton::config {
-
-/// What a worker does with requests.
-enum class Role : uint8_t { kPrefill = 0, kDecode = 1, kMixed = 2 };
-
-/// "prefill", "decode", "mixed".
-std::string_view RoleName(Role role);
-/// Fails with InvalidArgument naming the roles.
-Result<Role> ParseRole(std::string_view name);
 
 /// The workers of one role.
 struct WorkerGroup {
@@ -53,6 +46,8 @@ struct Router {
   int32_t threads = 1;
   /// Serves GET /metrics.
   bool metrics = true;
+  /// How workers are chosen: "least_loaded" or "round_robin".
+  std::string policy = "least_loaded";
   /// Workers started by somebody else: "name=host:port". `baton serve` adds its own.
   std::vector<std::string> workers;
 };
@@ -71,11 +66,12 @@ struct Engine {
 };
 
 struct Handoff {
-  Duration lease = std::chrono::seconds(10);
+  /// Between a decode worker's offer and the prefill worker's next sign of progress.
+  Duration lease = std::chrono::seconds(2);
   /// A CRC32C per block, checked before the sequence may be scheduled.
   bool checksum = false;
-  /// Most hand-offs under way per worker.
-  int32_t in_flight = 64;
+  /// Most hand-offs under way per prefill worker.
+  int32_t in_flight = 256;
   /// A decode worker prefills by itself when at most this many prompt tokens lack KV; -1: never.
   int32_t local_prefill_tokens = -1;
 };
@@ -83,10 +79,8 @@ struct Handoff {
 struct Transport {
   /// "ucx".
   std::string kind = "ucx";
-  /// Which UCX transports may be used, as in UCX_TLS.
-  std::string tls = "all";
-  /// Which network devices may be used, as in UCX_NET_DEVICES.
-  std::string devices = "all";
+  /// How UCX may move data, in the notation of UCX_TLS; empty: the best that UCX finds.
+  std::string tls;
 };
 
 struct Limits {
@@ -102,8 +96,8 @@ struct Limits {
 struct Timeouts {
   /// Longest life of a request.
   Duration request = std::chrono::minutes(10);
-  /// Longest time that a request waits for a worker that can take it.
-  Duration queue = std::chrono::seconds(30);
+  /// A worker that says nothing for this long is taken for lost.
+  Duration worker_silence = std::chrono::seconds(3);
   /// A client must have sent a request's header and body within this time.
   Duration read = std::chrono::seconds(30);
   /// A client must take what is sent to it within this time.

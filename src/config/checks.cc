@@ -1,0 +1,137 @@
+#include "checks.h"
+
+#include <algorithm>
+#include <array>
+
+namespace baton::config {
+namespace {
+
+constexpr std::array kRoles{Role::kPrefill, Role::kDecode, Role::kMixed};
+
+std::string Path(Role role, const char* name) {
+  return "workers." + std::string(RoleName(role)) + "." + name;
+}
+
+/// Ports [first, last] on which one process or group listens.
+struct PortRange {
+  std::string path;
+  std::string host;
+  int32_t first = 0;
+  int32_t last = 0;
+};
+
+bool SameHost(const std::string& a, const std::string& b) {
+  const auto any = [](const std::string& host) { return host == "0.0.0.0" || host == "::"; };
+  return a == b || any(a) || any(b);
+}
+
+class Checker {
+ public:
+  explicit Checker(const Loaded& loaded) : loaded_(loaded), config_(loaded.config) {}
+
+  std::vector<std::string> Run() {
+    CheckModel();
+    CheckGroups();
+    CheckCoreCounts();
+    CheckPorts();
+    CheckDelays();
+    CheckNames();
+    return std::move(errors_);
+  }
+
+ private:
+  void Fail(const std::string& path, const std::string& message) {
+    const auto found = std::ranges::find(loaded_.settings, path, &Setting::path);
+    const bool given = found != loaded_.settings.end() && found->origin != Origin::kDefault;
+    errors_.push_back((given ? found->where + ": " : "") + path + message);
+  }
+
+  void CheckModel() {
+    if (config_.model.empty()) Fail("model", " is not set; name the folder of a model");
+  }
+
+  void CheckGroups() {
+    const Workers& workers = config_.workers;
+    if (workers.total() == 0) {
+      Fail("workers", " has no worker; set the count of prefill and decode, or of mixed");
+    }
+    if (workers.prefill.count > 0 && workers.decode.count == 0) {
+      Fail(Path(Role::kPrefill, "count"),
+           " is " + std::to_string(workers.prefill.count) +
+               ", but workers.decode.count is 0; prefill workers need a decode worker");
+    }
+    if (workers.decode.count > 0 && workers.prefill.count == 0) {
+      Fail(Path(Role::kDecode, "count"),
+           " is " + std::to_string(workers.decode.count) +
+               ", but workers.prefill.count is 0; decode workers need a prefill worker");
+    }
+  }
+
+  void CheckCoreCounts() {
+    for (const Role role : kRoles) {
+      const WorkerGroup& group = config_.workers.group(role);
+      const Result<std::vector<int32_t>> cores = ParseCores(group.cores);
+      if (!cores.ok() || cores->empty()) continue;
+      if (static_cast<int32_t>(cores->size()) < group.count) {
+        Fail(Path(role, "cores"), " names " + std::to_string(cores->size()) + " cores for " +
+                                      std::to_string(group.count) +
+                                      " workers; each needs at least one");
+      }
+    }
+  }
+
+  void CheckPorts() {
+    std::vector<PortRange> ranges;
+    const Router& router = config_.router;
+    ranges.push_back({"router.port", router.host, router.port, router.port});
+    for (const Role role : kRoles) {
+      const WorkerGroup& group = config_.workers.group(role);
+      if (group.count == 0) continue;
+      ranges.push_back(
+          {Path(role, "port"), config_.workers.host, group.port, group.port + group.count - 1});
+    }
+    std::erase_if(ranges, [](const PortRange& range) { return range.first == 0; });
+    for (size_t i = 0; i < ranges.size(); ++i) {
+      if (ranges[i].last > 65535) {
+        Fail(ranges[i].path,
+             " leads to port " + std::to_string(ranges[i].last) + "; the last port is 65535");
+      }
+      for (size_t j = 0; j < i; ++j) CheckApart(ranges[j], ranges[i]);
+    }
+  }
+
+  void CheckApart(const PortRange& a, const PortRange& b) {
+    if (a.last < b.first || b.last < a.first || !SameHost(a.host, b.host)) return;
+    Fail(b.path, " takes port " + std::to_string(std::max(a.first, b.first)) + ", which " + a.path +
+                     " also takes");
+  }
+
+  void CheckDelays() {
+    const Restart& restart = config_.restart;
+    if (restart.longest_delay < restart.delay) {
+      Fail("restart.longest_delay", " is less than restart.delay");
+    }
+  }
+
+  void CheckNames() {
+    std::vector<std::string> names;
+    for (const std::string& text : config_.router.workers) {
+      const Result<WorkerAddress> worker = ParseWorkerAddress(text);
+      if (!worker.ok()) continue;
+      if (std::ranges::find(names, worker->name) != names.end()) {
+        Fail("router.workers", " names '" + worker->name + "' twice");
+      }
+      names.push_back(worker->name);
+    }
+  }
+
+  const Loaded& loaded_;
+  const Config& config_;
+  std::vector<std::string> errors_;
+};
+
+}  // namespace
+
+std::vector<std::string> CheckWhole(const Loaded& loaded) { return Checker(loaded).Run(); }
+
+}  // namespace baton::config

@@ -1,0 +1,72 @@
+#include "baton/config/config.h"
+
+#include <charconv>
+#include <filesystem>
+#include <optional>
+
+namespace baton::config {
+namespace {
+
+/// The number that `text` is, within [0, greatest].
+std::optional<int32_t> ParseNumber(std::string_view text, int32_t greatest) {
+  int32_t value = 0;
+  const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), value);
+  if (error != std::errc() || end != text.data() + text.size()) return std::nullopt;
+  if (value < 0 || value > greatest) return std::nullopt;
+  return value;
+}
+
+}  // namespace
+
+const WorkerGroup& Workers::group(Role role) const {
+  switch (role) {
+    case Role::kPrefill: return prefill;
+    case Role::kDecode: return decode;
+    case Role::kMixed: return mixed;
+  }
+  return mixed;
+}
+
+std::string Config::ModelName() const {
+  if (!served_model_name.empty()) return served_model_name;
+  std::filesystem::path path(model);
+  if (!path.has_filename()) path = path.parent_path();
+  return path.filename().string();
+}
+
+Result<std::vector<int32_t>> ParseCores(const std::string& text) {
+  constexpr int32_t kMostCores = 4096;
+  const Status error =
+      InvalidArgument("'" + text + "' is not a list of ascending core numbers like 0-3,8");
+  std::vector<int32_t> cores;
+  std::string_view rest = text;
+  while (!rest.empty()) {
+    const size_t comma = rest.find(',');
+    const std::string_view part = rest.substr(0, comma);
+    const size_t dash = part.find('-');
+    const auto first = ParseNumber(part.substr(0, dash), kMostCores);
+    const auto last =
+        dash == std::string_view::npos ? first : ParseNumber(part.substr(dash + 1), kMostCores);
+    if (!first || !last || *last < *first) return error;
+    if (!cores.empty() && *first <= cores.back()) return error;
+    for (int32_t core = *first; core <= *last; ++core) cores.push_back(core);
+    if (comma == std::string_view::npos) break;
+    rest.remove_prefix(comma + 1);
+    if (rest.empty()) return error;
+  }
+  return cores;
+}
+
+Result<WorkerAddress> ParseWorkerAddress(const std::string& text) {
+  const Status error = InvalidArgument(
+      "'" + text + "' is not a worker; write name=host:port, e.g. p0=10.0.0.7:7000");
+  const size_t equals = text.find('=');
+  const size_t colon = text.rfind(':');
+  if (equals == std::string::npos || colon == std::string::npos) return error;
+  if (equals == 0 || colon <= equals + 1) return error;
+  const auto port = ParseNumber(std::string_view(text).substr(colon + 1), 65535);
+  if (!port || *port == 0) return error;
+  return WorkerAddress{text.substr(0, equals), text.substr(equals + 1, colon - equals - 1), *port};
+}
+
+}  // namespace baton::config

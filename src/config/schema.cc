@@ -1,0 +1,218 @@
+#include "schema.h"
+
+#include <algorithm>
+
+namespace baton::config {
+namespace {
+
+using std::chrono::hours;
+using std::chrono::milliseconds;
+
+constexpr int64_t Ns(Duration duration) { return duration.count(); }
+
+/// Adds keys of one section: add("name", &Section::member, "help", {.least = 1}).
+template <typename Section>
+auto Adder(std::vector<Key>& keys, const std::string& name, Section Config::*section) {
+  return [&keys, name, section]<typename T>(const char* key_name, T Section::*member,
+                                            std::string help, Key key = {}) {
+    key.path = name + "." + key_name;
+    key.slot = [=](Config& config) -> Slot { return &(config.*section.*member); };
+    key.help = std::move(help);
+    keys.push_back(std::move(key));
+  };
+}
+
+Status CheckCores(const std::string& text) { return ParseCores(text).status(); }
+Status CheckWorker(const std::string& text) { return ParseWorkerAddress(text).status(); }
+
+void AddGroup(std::vector<Key>& keys, const std::string& role, WorkerGroup Workers::*group) {
+  const auto add = [&]<typename T>(const char* name, T WorkerGroup::*member, std::string help,
+                                   Key key) {
+    key.path = "workers." + role + "." + name;
+    key.slot = [=](Config& config) -> Slot { return &(config.workers.*group.*member); };
+    key.help = std::move(help);
+    keys.push_back(std::move(key));
+  };
+  const std::string count = role == "mixed"
+                                ? "workers that do both, each on its own"
+                                : role + " workers; 1 where no count is given for any role";
+  add("count", &WorkerGroup::count, count, {.greatest = 1024});
+  add("threads", &WorkerGroup::threads,
+      "threads that compute, per worker; 0: this host's cores divided by its workers",
+      {.greatest = 1024});
+  add("kv_memory", &WorkerGroup::kv_memory_bytes, "memory for the KV cache, per worker",
+      {.least = 4 * kKiB});
+  add("cores", &WorkerGroup::cores,
+      "cores that the group is pinned to, an equal part for each worker; empty: not pinned",
+      {.check = CheckCores, .form = "core numbers like 0-3,8"});
+  add("port", &WorkerGroup::port, "worker i listens on this port + i; 0: an ephemeral port each",
+      {.greatest = 65535});
+}
+
+void AddTop(std::vector<Key>& keys) {
+  const auto add = [&]<typename T>(const char* name, T Config::*member, std::string help,
+                                   Key key = {}) {
+    key.path = name;
+    key.slot = [=](Config& config) -> Slot { return &(config.*member); };
+    key.help = std::move(help);
+    keys.push_back(std::move(key));
+  };
+  add("model", &Config::model,
+      "folder of the model in Hugging Face layout; in a file relative to the file's folder, "
+      "elsewhere to the working directory");
+  add("served_model_name", &Config::served_model_name,
+      "the model's name in the API; empty: the last part of its path");
+  add("log_level", &Config::log_level, "least level that is logged",
+      {.choices = {"debug", "info", "warning", "error"}});
+}
+
+void AddWorkers(std::vector<Key>& keys) {
+  const auto add = Adder(keys, "workers", &Config::workers);
+  add("host", &Workers::host, "address on which workers listen");
+  AddGroup(keys, "prefill", &Workers::prefill);
+  AddGroup(keys, "decode", &Workers::decode);
+  AddGroup(keys, "mixed", &Workers::mixed);
+}
+
+void AddRouter(std::vector<Key>& keys) {
+  const auto add = Adder(keys, "router", &Config::router);
+  add("host", &Router::host, "address of the HTTP server");
+  add("port", &Router::port,
+      "port of the HTTP server; 0: an ephemeral one, named in the ready line", {.greatest = 65535});
+  add("threads", &Router::threads, "threads that serve HTTP", {.least = 1, .greatest = 256});
+  add("metrics", &Router::metrics, "serve GET /metrics");
+  add("policy", &Router::policy, "how a request's workers are chosen",
+      {.choices = {"least_loaded", "round_robin"}});
+  add("workers", &Router::workers, "workers started elsewhere; `baton serve` adds its own",
+      {.check = CheckWorker, .form = "name=host:port"});
+}
+
+void AddEngine(std::vector<Key>& keys) {
+  const auto add = Adder(keys, "engine", &Config::engine);
+  add("block_tokens", &Engine::block_tokens, "tokens per KV block", {.least = 1, .greatest = 1024});
+  add("step_tokens", &Engine::step_tokens,
+      "most tokens in one step; longer prompts are prefilled in chunks",
+      {.least = 1, .greatest = 1 << 20});
+  add("running_sequences", &Engine::running_sequences,
+      "most sequences that run at once, per worker", {.least = 1, .greatest = 1 << 16});
+  add("waiting_sequences", &Engine::waiting_sequences,
+      "most sequences that wait, per worker; further ones are refused",
+      {.least = 1, .greatest = 1 << 20});
+  add("kv_dtype", &Engine::kv_dtype, "type of the KV cache",
+      {.choices = {"bfloat16", "float16", "float32"}});
+  add("prefix_cache", &Engine::prefix_cache, "reuse the KV blocks of equal prefixes");
+  add("context_tokens", &Engine::context_tokens,
+      "longest prompt and output together; 0: the model's", {.greatest = 1 << 24});
+  add("layer_group", &Engine::layer_group,
+      "layers after which finished KV is sent; 0: chosen from the model", {.greatest = 1024});
+}
+
+void AddHandoff(std::vector<Key>& keys) {
+  const auto add = Adder(keys, "handoff", &Config::handoff);
+  add("lease", &Handoff::lease,
+      "between a decode worker's offer and the prefill worker's next sign of progress",
+      {.least = Ns(milliseconds(10)), .greatest = Ns(hours(1))});
+  add("checksum", &Handoff::checksum, "check a CRC32C of every block before its sequence may run");
+  add("in_flight", &Handoff::in_flight, "most hand-offs under way per prefill worker",
+      {.least = 1, .greatest = 1 << 16});
+  add("local_prefill_tokens", &Handoff::local_prefill_tokens,
+      "a decode worker prefills by itself when at most this many prompt tokens lack KV; -1: never",
+      {.least = -1, .greatest = 1 << 24});
+}
+
+void AddTransport(std::vector<Key>& keys) {
+  const auto add = Adder(keys, "transport", &Config::transport);
+  add("kind", &Transport::kind, "what carries KV blocks between workers", {.choices = {"ucx"}});
+  add("tls", &Transport::tls,
+      "how UCX may move data, in the notation of UCX_TLS, e.g. tcp; empty: the best that it finds");
+}
+
+void AddLimits(std::vector<Key>& keys) {
+  const auto add = Adder(keys, "limits", &Config::limits);
+  add("body_bytes", &Limits::body_bytes, "largest body of an HTTP request",
+      {.least = kKiB, .greatest = kGiB});
+  add("header_bytes", &Limits::header_bytes, "largest header of an HTTP request",
+      {.least = kKiB, .greatest = 16 * kMiB});
+  add("json_depth", &Limits::json_depth, "deepest nesting of a JSON body",
+      {.least = 1, .greatest = 1000});
+  add("connections", &Limits::connections, "most HTTP connections at once",
+      {.least = 1, .greatest = 1 << 20});
+  add("concurrent_requests", &Limits::concurrent_requests,
+      "most requests under way; further ones get 429 with Retry-After",
+      {.least = 1, .greatest = 1 << 20});
+  add("prompts_per_request", &Limits::prompts_per_request, "most prompts in one request",
+      {.least = 1, .greatest = 1 << 16});
+}
+
+void AddTimeouts(std::vector<Key>& keys) {
+  const auto add = Adder(keys, "timeouts", &Config::timeouts);
+  const Key range{.least = Ns(milliseconds(1)), .greatest = Ns(hours(24))};
+  add("request", &Timeouts::request, "longest life of a request", range);
+  add("worker_silence", &Timeouts::worker_silence,
+      "a worker that says nothing for this long is taken for lost", range);
+  add("read", &Timeouts::read, "a client must have sent a request's header and body within this",
+      range);
+  add("write", &Timeouts::write, "a client must take what is sent to it within this", range);
+  add("idle", &Timeouts::idle, "a connection without a request is closed after this", range);
+  add("drain", &Timeouts::drain, "what running requests get to finish after SIGTERM or Ctrl-C",
+      range);
+  add("stop", &Timeouts::stop, "what a drained process gets to end before it is killed", range);
+}
+
+void AddRestart(std::vector<Key>& keys) {
+  const auto add = Adder(keys, "restart", &Config::restart);
+  const Key range{.least = Ns(milliseconds(1)), .greatest = Ns(hours(1))};
+  add("delay", &Restart::delay, "before a process that ended is started again; doubles each time",
+      range);
+  add("longest_delay", &Restart::longest_delay, "where the doubling ends", range);
+  add("healthy", &Restart::healthy,
+      "a process that was ready for this long starts again after the shortest delay", range);
+  add("attempts", &Restart::attempts,
+      "a process that ends this often without ever having been ready ends the server",
+      {.least = 1, .greatest = 1000});
+}
+
+std::vector<Key> MakeKeys() {
+  std::vector<Key> keys;
+  AddTop(keys);
+  AddWorkers(keys);
+  AddRouter(keys);
+  AddEngine(keys);
+  AddHandoff(keys);
+  AddTransport(keys);
+  AddLimits(keys);
+  AddTimeouts(keys);
+  AddRestart(keys);
+  return keys;
+}
+
+}  // namespace
+
+bool Key::is_list() const {
+  Config config;
+  return std::holds_alternative<std::vector<std::string>*>(slot(config));
+}
+
+const std::vector<Key>& Keys() {
+  static const std::vector<Key> keys = MakeKeys();
+  return keys;
+}
+
+const Key* FindKey(std::string_view path) {
+  const auto found = std::ranges::find(Keys(), path, &Key::path);
+  return found == Keys().end() ? nullptr : &*found;
+}
+
+std::vector<std::string> NamesIn(const std::string& section) {
+  const std::string prefix = section.empty() ? "" : section + ".";
+  std::vector<std::string> names;
+  for (const Key& key : Keys()) {
+    if (!key.path.starts_with(prefix)) continue;
+    const std::string rest = key.path.substr(prefix.size());
+    std::string name = rest.substr(0, rest.find('.'));
+    if (std::ranges::find(names, name) == names.end()) names.push_back(std::move(name));
+  }
+  return names;
+}
+
+}  // namespace baton::config

@@ -1,0 +1,111 @@
+#include "yaml_file.h"
+
+#include <set>
+
+#include <yaml-cpp/yaml.h>
+
+#include "suggest.h"
+#include "values.h"
+
+namespace baton::config {
+namespace {
+
+std::string KindName(const YAML::Node& node) {
+  if (node.IsMap()) return "a section";
+  if (node.IsSequence()) return "a list";
+  if (node.IsNull()) return "empty";
+  return "'" + node.Scalar() + "'";
+}
+
+/// Walks a document along the schema. Recursion ends where the schema does.
+class Reader {
+ public:
+  explicit Reader(std::string name) : name_(std::move(name)) {}
+
+  void ReadSection(const YAML::Node& node, const std::string& section) {
+    if (node.IsNull()) return;
+    if (!node.IsMap()) {
+      const std::string what = section.empty() ? "the file" : section;
+      Fail(node, what + " is " + KindName(node) + "; accepted: a section with the keys " +
+                     JoinNames(NamesIn(section)));
+      return;
+    }
+    std::set<std::string> seen;
+    for (const auto& entry : node) ReadEntry(entry.first, entry.second, section, seen);
+  }
+
+  void Fail(const YAML::Node& node, const std::string& message) {
+    contents_.errors.push_back(Where(node.Mark()) + ": " + message);
+  }
+  void Fail(const YAML::Mark& mark, const std::string& message) {
+    contents_.errors.push_back(Where(mark) + ": " + message);
+  }
+  FileContents Take() { return std::move(contents_); }
+
+ private:
+  void ReadEntry(const YAML::Node& name, const YAML::Node& value, const std::string& section,
+                 std::set<std::string>& seen) {
+    if (!name.IsScalar()) return Fail(name, "a key must be text, not " + KindName(name));
+    const std::string& text = name.Scalar();
+    const std::string path = section.empty() ? text : section + "." + text;
+    const std::vector<std::string> accepted = NamesIn(section);
+    if (std::find(accepted.begin(), accepted.end(), text) == accepted.end()) {
+      return Fail(name, "unknown key '" + text + "'" + DidYouMean(text, accepted) +
+                            "; accepted here: " + JoinNames(accepted));
+    }
+    if (!seen.insert(text).second) return Fail(name, "duplicate key '" + text + "'");
+    if (const Key* key = FindKey(path)) {
+      // The mark of a value that is missing is that of what comes next.
+      if (value.IsNull()) return Fail(name, path + " is empty; accepted: " + Accepted(*key));
+      return ReadValue(*key, value);
+    }
+    ReadSection(value, path);
+  }
+
+  void ReadValue(const Key& key, const YAML::Node& value) {
+    FileValue read{.key = &key, .where = Where(value.Mark())};
+    const std::string problem =
+        key.path + " is " + KindName(value) + "; accepted: " + Accepted(key);
+    if (key.is_list()) {
+      if (!value.IsSequence()) return Fail(value, problem);
+      for (const YAML::Node& item : value) {
+        if (!item.IsScalar()) {
+          return Fail(item, key.path + " has an item that is " + KindName(item) +
+                                "; accepted: " + Accepted(key));
+        }
+        read.items.push_back(item.Scalar());
+      }
+    } else {
+      if (!value.IsScalar()) return Fail(value, problem);
+      read.text = value.Scalar();
+    }
+    contents_.values.push_back(std::move(read));
+  }
+
+  std::string Where(const YAML::Mark& mark) const {
+    if (mark.is_null()) return name_;
+    return name_ + ":" + std::to_string(mark.line + 1) + ":" + std::to_string(mark.column + 1);
+  }
+
+  const std::string name_;
+  FileContents contents_;
+};
+
+}  // namespace
+
+FileContents ParseYaml(const std::string& name, const std::string& text) {
+  Reader reader(name);
+  try {
+    const std::vector<YAML::Node> documents = YAML::LoadAll(text);
+    if (documents.size() > 1) {
+      reader.Fail(documents[1], "a second document; a configuration is one");
+    } else if (documents.size() == 1) {
+      reader.ReadSection(documents[0], "");
+    }
+  } catch (const YAML::Exception& error) {
+    reader.Fail(error.mark, "not valid YAML: " + error.msg);
+  }
+  return reader.Take();
+}
+
+}  // namespace baton::config

@@ -1,0 +1,74 @@
+#include <gtest/gtest.h>
+
+#include "config_file.h"
+
+namespace baton::config {
+namespace {
+
+TEST(Checks, AskForAModel) {
+  EXPECT_EQ(ErrorsOf("router: {port: 1}\n"), "model is not set; name the folder of a model");
+}
+
+TEST(Checks, RefuseDecodeWithoutPrefill) {
+  EXPECT_EQ(ErrorsOf("model: m\nworkers: {decode: {count: 3}}\n"),
+            "FILE:2:27: workers.decode.count is 3, but workers.prefill.count is 0; decode workers "
+            "need a prefill worker");
+}
+
+TEST(Checks, RefusePrefillWithoutDecode) {
+  EXPECT_EQ(ErrorsOf("model: m\nworkers: {prefill: {count: 2}}\n"),
+            "FILE:2:28: workers.prefill.count is 2, but workers.decode.count is 0; prefill workers "
+            "need a decode worker");
+}
+
+TEST(Checks, RefuseNoWorkersAtAll) {
+  EXPECT_EQ(ErrorsOf("model: m\nworkers: {mixed: {count: 0}}\n"),
+            "workers has no worker; set the count of prefill and decode, or of mixed");
+}
+
+TEST(Checks, RefuseAGroupOnTheRoutersPort) {
+  EXPECT_EQ(ErrorsOf("model: m\nworkers: {mixed: {count: 3, port: 7998}}\n"),
+            "FILE:2:35: workers.mixed.port takes port 8000, which router.port also takes");
+}
+
+TEST(Checks, RefuseOverlappingGroups) {
+  EXPECT_EQ(ErrorsOf("model: m\nworkers:\n  prefill: {count: 2, port: 7000}\n"
+                     "  decode: {count: 1, port: 7001}\n"),
+            "FILE:4:28: workers.decode.port takes port 7001, which workers.prefill.port also "
+            "takes");
+}
+
+TEST(Checks, TakeEqualPortsOnDifferentHosts) {
+  EXPECT_EQ(ErrorsOf("model: m\nrouter: {host: 10.0.0.1}\n"
+                     "workers: {mixed: {count: 1, port: 8000}}\n"),
+            "");
+}
+
+TEST(Checks, RefuseEqualPortsWhereOneHostIsAny) {
+  EXPECT_EQ(ErrorsOf("model: m\nrouter: {host: 0.0.0.0}\n"
+                     "workers: {mixed: {count: 1, port: 8000}}\n"),
+            "FILE:3:35: workers.mixed.port takes port 8000, which router.port also takes");
+}
+
+TEST(Checks, RefusePortsBeyondTheLast) {
+  EXPECT_EQ(ErrorsOf("model: m\nworkers: {mixed: {count: 2, port: 65535}}\n"),
+            "FILE:2:35: workers.mixed.port leads to port 65536; the last port is 65535");
+}
+
+TEST(Checks, RefuseFewerCoresThanWorkers) {
+  EXPECT_EQ(ErrorsOf("model: m\nworkers: {mixed: {count: 3, cores: 0-1}}\n"),
+            "FILE:2:36: workers.mixed.cores names 2 cores for 3 workers; each needs at least one");
+}
+
+TEST(Checks, RefuseABackOffThatShrinks) {
+  EXPECT_EQ(ErrorsOf("model: m\nrestart: {longest_delay: 10ms}\n"),
+            "FILE:2:26: restart.longest_delay is less than restart.delay");
+}
+
+TEST(Checks, RefuseTwoWorkersOfOneName) {
+  EXPECT_EQ(ErrorsOf("model: m\nrouter: {workers: [p0=a:1, p0=b:2]}\n"),
+            "FILE:2:19: router.workers names 'p0' twice");
+}
+
+}  // namespace
+}  // namespace baton::config
