@@ -138,22 +138,32 @@ void AddLimits(std::vector<Key>& keys) {
   add("connections", &Limits::connections, "most HTTP connections at once",
       {.least = 1, .greatest = 1 << 20});
   add("concurrent_requests", &Limits::concurrent_requests,
-      "most requests under way; further ones get 429 with Retry-After",
+      "most HTTP requests under way; further ones get 429 with Retry-After",
+      {.least = 1, .greatest = 1 << 20});
+  add("concurrent_completions", &Limits::concurrent_completions,
+      "most completions under way; a request has one for each choice of each prompt",
       {.least = 1, .greatest = 1 << 20});
   add("prompts_per_request", &Limits::prompts_per_request, "most prompts in one request",
       {.least = 1, .greatest = 1 << 16});
+  add("choices_per_prompt", &Limits::choices_per_prompt, "most choices (n) for one prompt",
+      {.least = 1, .greatest = 1 << 10});
+  add("stop_strings", &Limits::stop_strings, "most stop strings of a request",
+      {.least = 1, .greatest = 1 << 10});
+  add("write_backlog_bytes", &Limits::write_backlog_bytes,
+      "what a slow client may leave unread of a stream", {.least = kKiB, .greatest = kGiB});
 }
 
 void AddTimeouts(std::vector<Key>& keys) {
   const auto add = Adder(keys, "timeouts", &Config::timeouts);
   const Key range{.least = Ns(milliseconds(1)), .greatest = Ns(hours(24))};
-  add("request", &Timeouts::request, "longest life of a request", range);
   add("worker_silence", &Timeouts::worker_silence,
       "a worker that says nothing for this long is taken for lost", range);
-  add("read", &Timeouts::read, "a client must have sent a request's header and body within this",
-      range);
-  add("write", &Timeouts::write, "a client must take what is sent to it within this", range);
-  add("idle", &Timeouts::idle, "a connection without a request is closed after this", range);
+  add("header", &Timeouts::header, "from a request's first byte to the end of its header", range);
+  add("body", &Timeouts::body, "from the end of the header to the end of the body", range);
+  add("write", &Timeouts::write, "for a client to take any byte of an answer", range);
+  add("idle", &Timeouts::idle, "between two requests of a connection", range);
+  add("keep_alive", &Timeouts::keep_alive,
+      "between comment lines in a stream that has nothing to say", range);
   add("drain", &Timeouts::drain, "what running requests get to finish after SIGTERM or Ctrl-C",
       range);
   add("stop", &Timeouts::stop, "what a drained process gets to end before it is killed", range);

@@ -43,7 +43,7 @@ struct Router {
   /// 0: an ephemeral port, named in the ready line.
   int32_t port = 8000;
   /// Threads that serve HTTP.
-  int32_t threads = 1;
+  int32_t threads = 2;
   /// Serves GET /metrics.
   bool metrics = true;
   /// How workers are chosen: "least_loaded" or "round_robin".
@@ -85,25 +85,33 @@ struct Transport {
 
 struct Limits {
   int64_t body_bytes = 8 * kMiB;
-  int64_t header_bytes = 32 * kKiB;
+  int64_t header_bytes = 16 * kKiB;
   int32_t json_depth = 64;
   int32_t connections = 1024;
-  /// Requests admitted at once; further ones get 429 with Retry-After.
+  /// HTTP requests under way at once; further ones get 429 with Retry-After.
   int32_t concurrent_requests = 256;
+  /// Completions under way at once: a request has one for each choice of each prompt.
+  int32_t concurrent_completions = 1024;
   int32_t prompts_per_request = 64;
+  int32_t choices_per_prompt = 16;
+  int32_t stop_strings = 16;
+  /// What a slow client may leave unread of a stream.
+  int64_t write_backlog_bytes = kMiB;
 };
 
 struct Timeouts {
-  /// Longest life of a request.
-  Duration request = std::chrono::minutes(10);
   /// A worker that says nothing for this long is taken for lost.
   Duration worker_silence = std::chrono::seconds(3);
-  /// A client must have sent a request's header and body within this time.
-  Duration read = std::chrono::seconds(30);
-  /// A client must take what is sent to it within this time.
+  /// From a request's first byte to the end of its header.
+  Duration header = std::chrono::seconds(10);
+  /// From the end of the header to the end of the body.
+  Duration body = std::chrono::seconds(60);
+  /// For a client to take any byte of an answer.
   Duration write = std::chrono::seconds(30);
-  /// A connection without a request is closed after this time.
+  /// Between two requests of a connection.
   Duration idle = std::chrono::seconds(75);
+  /// Between comment lines in a stream that has nothing to say.
+  Duration keep_alive = std::chrono::seconds(5);
   /// What running requests get to finish after SIGTERM or Ctrl-C.
   Duration drain = std::chrono::seconds(30);
   /// What a drained process gets to end before it is killed.
