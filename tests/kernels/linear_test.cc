@@ -1,0 +1,149 @@
+#include "support.h"
+
+namespace baton::kernels {
+namespace {
+
+/// A problem and its operands; y is NaN before each run.
+struct Problem {
+  Problem(Random& random, int64_t rows, int64_t columns, int64_t depth, DType w_dtype,
+          bool with_bias = false)
+      : T(rows),
+        N(columns),
+        K(depth),
+        dtype(w_dtype),
+        x(Uniform(random, T * (K + 3))),
+        w(Rounded(Uniform(random, N * K), dtype)),
+        bias(with_bias ? Rounded(Uniform(random, N), dtype) : std::vector<std::byte>()) {}
+
+  /// Rows [begin, begin + rows) through `ops`; strides are wider than the rows.
+  std::vector<float> Run(const ops::Ops& ops, device::HostStream& stream, int64_t begin,
+                         int64_t rows) const {
+    std::vector<float> y = NanFilled(rows * (N + 2));
+    ops.linear({.x = x.data() + begin * (K + 3),
+                .w = w.data(),
+                .bias = bias.empty() ? nullptr : bias.data(),
+                .y = y.data(),
+                .w_dtype = dtype,
+                .T = rows,
+                .N = N,
+                .K = K,
+                .x_stride = K + 3,
+                .y_stride = N + 2},
+               stream);
+    std::vector<float> packed;
+    for (int64_t t = 0; t < rows; ++t) {
+      const auto row = y.begin() + t * (N + 2);
+      EXPECT_TRUE(std::isnan(row[N])) << "wrote past row " << t;
+      packed.insert(packed.end(), row, row + N);
+    }
+    return packed;
+  }
+  std::vector<float> Run(const ops::Ops& ops, device::HostStream& stream) const {
+    return Run(ops, stream, 0, T);
+  }
+
+  int64_t T, N, K;
+  DType dtype;
+  std::vector<float> x;
+  std::vector<std::byte> w;
+  std::vector<std::byte> bias;
+};
+
+/// A sum of K products of numbers within [-1, 1] whose partial sums stay small.
+double Bound(int64_t K) { return 1e-7 * static_cast<double>(K) + 1e-6; }
+
+class Linear : public KernelTest {};
+
+TEST_P(Linear, AgreesWithTheReferenceForEveryTypeAndOddShapes) {
+  for (const DType dtype : kFloatTypes) {
+    for (const int64_t K : {1, 15, 16, 17, 33, 64, 511, 512, 513, 1100}) {
+      for (const int64_t T : {1, 2, 3, 4, 5, 11, 12, 13}) {
+        for (const int64_t N : {1, 5, 6, 7, 13}) {
+          const Problem problem(random_, T, N, K, dtype, (T + N) % 2 == 0);
+          SCOPED_TRACE(std::string(DTypeName(dtype)) + " T " + std::to_string(T) + " N " +
+                       std::to_string(N) + " K " + std::to_string(K));
+          ExpectClose(problem.Run(cpu(), stream_), problem.Run(reference(), stream_), Bound(K), 0);
+          if (HasFatalFailure()) return;
+        }
+      }
+    }
+  }
+}
+
+TEST_P(Linear, AgreesWithTheReferenceOverSeveralPanels) {
+  const Problem problem(random_, 257, 50, 600, DType::kBFloat16, true);
+  ExpectClose(problem.Run(cpu(), stream_), problem.Run(reference(), stream_), Bound(600), 0);
+}
+
+TEST_P(Linear, ReadsWeightsAtAnyElementAlignment) {
+  Problem problem(random_, 3, 7, 40, DType::kBFloat16);
+  const std::vector<float> expected = problem.Run(cpu(), stream_);
+  std::vector<std::byte> shifted(problem.w.size() + 2);
+  std::copy(problem.w.begin(), problem.w.end(), shifted.begin() + 2);
+  std::vector<float> y = NanFilled(3 * 7);
+  cpu().linear({.x = problem.x.data(),
+                .w = shifted.data() + 2,
+                .y = y.data(),
+                .w_dtype = DType::kBFloat16,
+                .T = 3,
+                .N = 7,
+                .K = 40,
+                .x_stride = 43,
+                .y_stride = 7},
+               stream_);
+  EXPECT_TRUE(SameBits(y, expected));
+}
+
+TEST_P(Linear, GivesTheSameBitsTwice) {
+  const Problem problem(random_, 20, 100, 700, DType::kFloat16);
+  EXPECT_TRUE(SameBits(problem.Run(cpu(), stream_), problem.Run(cpu(), stream_)));
+}
+
+TEST_P(Linear, GivesARowTheSameBitsAloneAndInAnyBatch) {
+  for (const DType dtype : kFloatTypes) {
+    const Problem problem(random_, 150, 31, 1030, dtype, true);
+    const std::vector<float> all = problem.Run(cpu(), stream_);
+    for (const int64_t rows : {1, 3, 4, 11, 12, 70}) {
+      for (int64_t begin = 0; begin + rows <= problem.T; begin += 37) {
+        EXPECT_TRUE(
+            SameBits(problem.Run(cpu(), stream_, begin, rows), Rows(all, begin, rows, problem.N)))
+            << DTypeName(dtype) << ", rows " << begin << " to " << begin + rows;
+      }
+    }
+  }
+}
+
+TEST_P(Linear, GivesTheSameBitsForAnyNumberOfThreads) {
+  for (const int64_t T : {1, 64}) {
+    const Problem problem(random_, T, 1001, 2048, DType::kBFloat16);
+    const std::vector<float> expected = problem.Run(cpu(), stream_);
+    for (const int threads : {1, 2, 3}) {
+      device::HostStream stream(threads);
+      EXPECT_TRUE(SameBits(problem.Run(cpu(), stream), expected)) << threads << " threads";
+    }
+  }
+}
+
+TEST_P(Linear, DoesNothingForNoRows) {
+  const Problem problem(random_, 1, 4, 4, DType::kFloat32);
+  EXPECT_TRUE(problem.Run(cpu(), stream_, 0, 0).empty());
+}
+
+BATON_KERNEL_SUITE(Linear);
+
+TEST(LinearAcrossInstructionSets, Avx2AndAvx512GiveTheSameBits) {
+  const auto avx512 = CpuOpsFor("avx512");
+  const auto avx2 = CpuOpsFor("avx2");
+  if (!avx512.ok() || !avx2.ok()) GTEST_SKIP() << "this host lacks one of them";
+  device::HostStream stream(2);
+  Random random(1);
+  for (const DType dtype : kFloatTypes) {
+    for (const int64_t T : {1, 3, 40}) {
+      const Problem problem(random, T, 29, 777, dtype, true);
+      EXPECT_TRUE(SameBits(problem.Run(**avx512, stream), problem.Run(**avx2, stream)));
+    }
+  }
+}
+
+}  // namespace
+}  // namespace baton::kernels
