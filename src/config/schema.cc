@@ -80,7 +80,6 @@ void AddRouter(std::vector<Key>& keys) {
   add("port", &Router::port,
       "port of the HTTP server; 0: an ephemeral one, named in the ready line", {.greatest = 65535});
   add("threads", &Router::threads, "threads that serve HTTP", {.least = 1, .greatest = 256});
-  add("metrics", &Router::metrics, "serve GET /metrics");
   add("policy", &Router::policy, "how a request's workers are chosen",
       {.choices = {"least_loaded", "round_robin"}});
   add("workers", &Router::workers, "workers started elsewhere; `baton serve` adds its own",

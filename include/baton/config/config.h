@@ -44,8 +44,6 @@ struct Router {
   int32_t port = 8000;
   /// Threads that serve HTTP.
   int32_t threads = 2;
-  /// Serves GET /metrics.
-  bool metrics = true;
   /// How workers are chosen: "least_loaded" or "round_robin".
   std::string policy = "least_loaded";
   /// Workers started by somebody else: "name=host:port". `baton serve` adds its own.

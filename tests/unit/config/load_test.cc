@@ -49,7 +49,7 @@ TEST(LoadConfig, PrefersTheCommandLineOverEnvironmentOverFileOverDefault) {
   EXPECT_EQ(loaded->config.router.port, 5);
   EXPECT_EQ(loaded->config.router.threads, 4);
   EXPECT_EQ(loaded->config.router.host, "a");
-  EXPECT_TRUE(loaded->config.router.metrics);
+  EXPECT_EQ(loaded->config.router.policy, "least_loaded");
 }
 
 TEST(LoadConfig, SaysWhereEachValueComesFrom) {
@@ -59,7 +59,7 @@ TEST(LoadConfig, SaysWhereEachValueComesFrom) {
   EXPECT_EQ(SettingOf(*loaded, "router.port").where, "--port");
   EXPECT_EQ(SettingOf(*loaded, "router.host").where, "BATON_ROUTER_HOST");
   EXPECT_THAT(SettingOf(*loaded, "router.threads").where, HasSubstr("baton.yaml:2:19"));
-  EXPECT_EQ(SettingOf(*loaded, "router.metrics").where, "default");
+  EXPECT_EQ(SettingOf(*loaded, "router.policy").where, "default");
 }
 
 TEST(LoadConfig, TakesTheLastOfTwoOverridesOfOneKey) {
@@ -143,7 +143,7 @@ TEST(PrintConfig, LoadsToTheSameConfiguration) {
   const Result<Loaded> first = Load(
       "model: 'a \"b\" # c'\nserved_model_name: null-model\nlog_level: debug\n"
       "workers: {mixed: {count: 2, cores: '0-3,8', kv_memory: 100KB}}\n"
-      "router: {workers: ['p0=h:1', 'p1=h:2'], metrics: false}\n"
+      "router: {workers: ['p0=h:1', 'p1=h:2']}\n"
       "engine: {kv_dtype: float32}\ntimeouts: {drain: 1.5s}\ntransport: {tls: 'tcp,self'}\n");
   ASSERT_TRUE(first.ok()) << first.status();
   const Result<Loaded> second = Load(PrintConfig(*first));
