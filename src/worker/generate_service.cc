@@ -1,0 +1,116 @@
+#include "generate_service.h"
+
+#include <utility>
+
+#include "baton/base/logging.h"
+
+namespace baton::worker {
+
+void GenerateService::Connect(engine::Engine& engine, handoff::DecodeSide& decode, Peers& peers) {
+  parts_.engine = &engine;
+  parts_.decode = &decode;
+  parts_.peers = &peers;
+}
+
+void GenerateService::OnGenerate(SequenceId sequence, rpc::GenerateCall call,
+                                 std::shared_ptr<rpc::GenerateStream> stream) {
+  const bool remote = !call.prefill_peer.empty();
+  engine::Submission submission{
+      .sequence = sequence,
+      .request = call.request,
+      .goal = remote ? engine::Goal::kDecode : engine::Goal::kGenerate,
+      .local_prefill_max_tokens = local_prefill_max_tokens_};
+  streams_.Add(sequence, {.stream = stream, .call = std::move(call)});
+  if (parts_.engine->Submit(std::move(submission))) return;
+  streams_.Remove(sequence);
+  stream->Finish(ResourceExhausted("worker " + name_ + " takes no more requests now"));
+}
+
+void GenerateService::OnGenerateEnded(const rpc::GenerateStream* stream) {
+  const auto sequence = streams_.FindSequence(stream);
+  if (!sequence) return;  // It finished.
+  Abandon(*sequence);
+}
+
+/// The order makes Offer() below sure: a sequence whose stream is gone has its Cancel posted, and
+/// one whose stream is there when it is offered gets its cancellation after the offer.
+void GenerateService::Abandon(SequenceId sequence) {
+  parts_.engine->Cancel(sequence);
+  streams_.Remove(sequence);
+  parts_.transport_thread.Post([this, sequence] { parts_.decode->Cancel(sequence); });
+}
+
+void GenerateService::OnToken(SequenceId sequence, const TokenOutput& output) {
+  if (const auto unrouted = streams_.TakeUnrouted(sequence)) {
+    const auto call = streams_.FindCall(sequence);
+    const bool chosen = call && !call->prefill_peer.empty();
+    parts_.metrics.CountDecision("local", chosen ? "few_tokens" : "mixed");
+    unrouted->SendRoute("local=" + name_);
+  }
+  const auto stream = streams_.Find(sequence);
+  if (!stream) return;
+  const bool sent = stream->SendToken(output);
+  if (output.finish != FinishReason::kNone) {
+    streams_.Remove(sequence);
+    stream->Finish(sent ? OkStatus() : ResourceExhausted("the caller reads too slowly"));
+  } else if (!sent) {
+    Abandon(sequence);
+    stream->Finish(ResourceExhausted("the caller reads too slowly"));
+  }
+}
+
+void GenerateService::OnFailed(SequenceId sequence, const Status& status) {
+  if (const auto stream = streams_.Remove(sequence)) stream->Finish(status);
+}
+
+void GenerateService::OnBlocks(SequenceId sequence, engine::PromptBlocks blocks) {
+  parts_.transport_thread.Post(
+      [this, sequence, blocks = std::move(blocks)] { Offer(sequence, blocks); });
+}
+
+void GenerateService::Offer(SequenceId sequence, const engine::PromptBlocks& blocks) {
+  const auto call = streams_.FindCall(sequence);
+  if (!call) {  // Cancelled before anybody could write into its blocks.
+    parts_.engine->Release(sequence);
+    return;
+  }
+  const Status status = [&]() -> Status {
+    const auto peer = parts_.peers->Find(call->prefill_peer);
+    if (!peer) return Unavailable("not joined with prefill worker " + call->prefill_peer);
+    return parts_.decode->Offer(*peer, call->request,
+                                {.sequence = sequence,
+                                 .blocks = blocks.blocks,
+                                 .cached_tokens = blocks.cached_tokens});
+  }();
+  if (!status.ok()) {
+    parts_.engine->FailHandoff(sequence, status);
+    parts_.engine->Release(sequence);
+    return;
+  }
+  if (const auto stream = streams_.TakeUnrouted(sequence)) {
+    parts_.metrics.CountDecision("remote", "split");
+    stream->SendRoute("prefill=" + call->prefill_peer + " decode=" + name_);
+  }
+}
+
+void GenerateService::OnCommitted(SequenceId sequence, TokenOutput first,
+                                  const handoff::CommitReport& report) {
+  parts_.metrics.CountCommit(report);
+  parts_.engine->Commit(sequence, std::move(first));
+}
+
+void GenerateService::OnHandoffFailed(SequenceId sequence, handoff::Failure failure,
+                                      Status status) {
+  BATON_LOG(Warning) << "a hand-off failed (" << FailureName(failure) << "): " << status.message();
+  parts_.engine->FailHandoff(sequence, std::move(status));
+}
+
+void GenerateService::OnReleased(SequenceId sequence) { parts_.engine->Release(sequence); }
+
+void GenerateService::OnPeerStuck(transport::PeerId peer, Status status) {
+  parts_.transport_thread.Post([this, peer, status = std::move(status)] {  // Not from within a call.
+    parts_.peers->Lose(peer, status);
+  });
+}
+
+}  // namespace baton::worker

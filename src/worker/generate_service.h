@@ -1,0 +1,61 @@
+#pragma once
+
+#include <atomic>
+#include <memory>
+#include <string>
+
+#include "baton/engine/engine.h"
+#include "baton/handoff/decode_side.h"
+#include "metrics.h"
+#include "peers.h"
+#include "stream_table.h"
+#include "transport_thread.h"
+
+namespace baton::worker {
+
+/// Serves Generate calls: prefills here, or reserves blocks and has a joined peer prefill into
+/// them. *Threads*: On* of rpc on gRPC's threads, of the engine on the engine thread, of the
+/// hand-off on the transport thread.
+class GenerateService final : public handoff::DecodeSideListener {
+ public:
+  struct Parts {
+    TransportThread& transport_thread;
+    WorkerMetrics& metrics;
+    engine::Engine* engine = nullptr;
+    handoff::DecodeSide* decode = nullptr;
+    Peers* peers = nullptr;
+  };
+
+  GenerateService(std::string name, int32_t local_prefill_max_tokens, Parts parts)
+      : name_(std::move(name)),
+        local_prefill_max_tokens_(local_prefill_max_tokens),
+        parts_(parts) {}
+  /// The parts that are built after this; before any call.
+  void Connect(engine::Engine& engine, handoff::DecodeSide& decode, Peers& peers);
+
+  void OnGenerate(SequenceId sequence, rpc::GenerateCall call,
+                  std::shared_ptr<rpc::GenerateStream> stream);
+  void OnGenerateEnded(const rpc::GenerateStream* stream);
+  size_t streams() const { return streams_.size(); }
+
+  void OnToken(SequenceId sequence, const TokenOutput& output);
+  void OnFailed(SequenceId sequence, const Status& status);
+  void OnBlocks(SequenceId sequence, engine::PromptBlocks blocks);
+
+  void OnCommitted(SequenceId sequence, TokenOutput first,
+                   const handoff::CommitReport& report) override;
+  void OnHandoffFailed(SequenceId sequence, handoff::Failure failure, Status status) override;
+  void OnReleased(SequenceId sequence) override;
+  void OnPeerStuck(transport::PeerId peer, Status status) override;
+
+ private:
+  void Offer(SequenceId sequence, const engine::PromptBlocks& blocks);
+  void Abandon(SequenceId sequence);
+
+  const std::string name_;
+  const int32_t local_prefill_max_tokens_;
+  Parts parts_;
+  StreamTable streams_;
+};
+
+}  // namespace baton::worker

@@ -1,0 +1,135 @@
+#include "metrics.h"
+
+namespace baton::worker {
+namespace {
+
+using telemetry::Labels;
+
+/// Stages last from microseconds on one host to seconds between hosts.
+const std::vector<double> kStageBuckets = {0.0001, 0.0003, 0.001, 0.003, 0.01, 0.03, 0.1,
+                                           0.3,    1,      3,     10,    30};
+
+constexpr const char* kBlocksHelp = "KV blocks by state";
+constexpr const char* kStageHelp = "Where the time of a hand-off goes";
+
+}  // namespace
+
+WorkerMetrics::Side::Side(telemetry::MetricRegistry& registry, const std::string& side) {
+  for (size_t i = 0; i < handoff::kFailures; ++i) {
+    const std::string reason(FailureName(static_cast<handoff::Failure>(i)));
+    failures.emplace_back(registry.AddCounter("baton_handoff_failures_total",
+                                              "Hand-offs that ended without a commit",
+                                              Labels{{"reason", reason}, {"side", side}}));
+  }
+  for (size_t i = 0; i < handoff::kIgnored; ++i) {
+    const std::string reason(IgnoredName(static_cast<handoff::Ignored>(i)));
+    ignored.emplace_back(registry.AddCounter("baton_handoff_messages_ignored_total",
+                                             "Messages that were dropped without effect",
+                                             Labels{{"reason", reason}, {"side", side}}));
+  }
+}
+
+template <typename Stats>
+void WorkerMetrics::Side::Follow(const Stats& stats) {
+  for (size_t i = 0; i < failures.size(); ++i) {
+    failures[i].Follow(static_cast<double>(stats.failures[i]));
+  }
+  for (size_t i = 0; i < ignored.size(); ++i) {
+    ignored[i].Follow(static_cast<double>(stats.ignored.count[i]));
+  }
+}
+
+WorkerMetrics::WorkerMetrics(const std::string& worker)
+    : registry_(Labels{{"worker", worker}}),
+      running_(registry_.AddGauge("baton_requests_running", "Sequences in the running batch")),
+      waiting_(registry_.AddGauge("baton_requests_waiting", "Sequences that wait for memory or KV")),
+      vllm_running_(registry_.AddGauge("vllm:num_requests_running", "baton_requests_running")),
+      vllm_waiting_(registry_.AddGauge("vllm:num_requests_waiting", "baton_requests_waiting")),
+      vllm_usage_(registry_.AddGauge("vllm:kv_cache_usage_perc", "Share of KV blocks in use, 0-1")),
+      blocks_{&registry_.AddGauge("baton_kv_blocks", kBlocksHelp, {{"state", "free"}}),
+              &registry_.AddGauge("baton_kv_blocks", kBlocksHelp, {{"state", "used"}}),
+              &registry_.AddGauge("baton_kv_blocks", kBlocksHelp, {{"state", "cached"}}),
+              &registry_.AddGauge("baton_kv_blocks", kBlocksHelp, {{"state", "quarantined"}})},
+      prompt_tokens_(registry_.AddCounter("baton_prompt_tokens_total", "Prompt tokens computed")),
+      generated_tokens_(registry_.AddCounter("baton_generated_tokens_total", "Tokens generated")),
+      prefix_hit_tokens_(registry_.AddCounter("baton_prefix_hit_tokens_total",
+                                              "Prompt tokens whose KV was in the prefix cache")),
+      preemptions_(registry_.AddCounter("baton_preemptions_total",
+                                        "Sequences that gave up their blocks to recompute later")),
+      steps_(registry_.AddCounter("baton_steps_total", "Forward passes")),
+      step_seconds_(registry_.AddCounter("baton_step_seconds_total", "Time in forward passes")),
+      stages_{
+          &registry_.AddHistogram("baton_handoff_seconds", kStageHelp, {{"stage", "queued"}},
+                                  kStageBuckets),
+          &registry_.AddHistogram("baton_handoff_seconds", kStageHelp, {{"stage", "prefill"}},
+                                  kStageBuckets),
+          &registry_.AddHistogram("baton_handoff_seconds", kStageHelp, {{"stage", "transfer"}},
+                                  kStageBuckets),
+          &registry_.AddHistogram("baton_handoff_seconds", kStageHelp, {{"stage", "commit"}},
+                                  kStageBuckets)},
+      handoff_bytes_(registry_.AddCounter("baton_handoff_bytes_total", "KV bytes handed over")),
+      handoff_descriptors_(registry_.AddCounter("baton_handoff_descriptors_total",
+                                                "Runs of bytes that hand-offs were put in")),
+      handoffs_(registry_.AddCounter("baton_handoffs_total", "Hand-offs that were committed")),
+      released_without_proof_(registry_.AddCounter(
+          "baton_quarantine_timeouts_total", "Quarantines that ended by their deadline")),
+      handoffs_active_(registry_.AddGauge("baton_handoffs_active", "Hand-offs under way")),
+      decode_(registry_, "decode"),
+      prefill_(registry_, "prefill") {}
+
+void WorkerMetrics::Update(const engine::EngineStats& stats) {
+  running_.Set(stats.running);
+  waiting_.Set(stats.waiting);
+  vllm_running_.Set(stats.running);
+  vllm_waiting_.Set(stats.waiting);
+  const std::array<int32_t, 4> blocks = {stats.blocks_free, stats.blocks_used, stats.blocks_cached,
+                                         stats.blocks_quarantined};
+  int32_t total = 0;
+  for (size_t i = 0; i < blocks.size(); ++i) {
+    blocks_[i]->Set(blocks[i]);
+    total += blocks[i];
+  }
+  vllm_usage_.Set(total == 0 ? 0
+                             : static_cast<double>(stats.blocks_used + stats.blocks_quarantined) /
+                                   total);
+  prompt_tokens_.Follow(static_cast<double>(stats.prompt_tokens));
+  generated_tokens_.Follow(static_cast<double>(stats.generated_tokens));
+  prefix_hit_tokens_.Follow(static_cast<double>(stats.prefix_hit_tokens));
+  preemptions_.Follow(static_cast<double>(stats.preemptions));
+  steps_.Follow(static_cast<double>(stats.steps));
+  step_seconds_.Follow(stats.step_seconds);
+}
+
+void WorkerMetrics::Update(const handoff::DecodeSideStats& stats) {
+  decode_.Follow(stats);
+  released_without_proof_.Follow(static_cast<double>(stats.released_without_proof));
+  handoffs_active_.Set(stats.offered + stats.aborting + stats.quarantined);
+}
+
+void WorkerMetrics::Update(const handoff::PrefillSideStats& stats) {
+  prefill_.Follow(stats);
+  handoffs_active_.Set(stats.queued + stats.prefilling + stats.flushing + stats.aborting);
+}
+
+void WorkerMetrics::CountCommit(const handoff::CommitReport& report) {
+  stages_[3]->Observe(report.stages.commit);
+  handoff_bytes_.Add(static_cast<double>(report.transfer.bytes));
+  handoffs_.Increment();
+}
+
+void WorkerMetrics::CountPrefill(const handoff::PrefillReport& report) {
+  if (report.failure) return;
+  stages_[0]->Observe(report.stages.queued);
+  stages_[1]->Observe(report.stages.prefill);
+  stages_[2]->Observe(report.stages.transfer);
+  handoff_descriptors_.Add(static_cast<double>(report.transfer.descriptors));
+}
+
+void WorkerMetrics::CountDecision(const std::string& where, const std::string& reason) {
+  registry_
+      .AddCounter("baton_decisions_total", "Where requests were prefilled, and why",
+                  {{"where", where}, {"reason", reason}})
+      .Increment();
+}
+
+}  // namespace baton::worker

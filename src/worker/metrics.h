@@ -1,0 +1,75 @@
+#pragma once
+
+#include <array>
+#include <string>
+
+#include "baton/engine/engine.h"
+#include "baton/handoff/decode_side.h"
+#include "baton/handoff/prefill_side.h"
+#include "baton/telemetry/metrics.h"
+
+namespace baton::worker {
+
+/// The worker's figures under the names that dashboards know.
+/// *Threads*: lives on the transport thread, but for Collect() and CountDecision().
+class WorkerMetrics {
+ public:
+  explicit WorkerMetrics(const std::string& worker);
+
+  void Update(const engine::EngineStats& stats);
+  void Update(const handoff::DecodeSideStats& stats);
+  void Update(const handoff::PrefillSideStats& stats);
+  void CountCommit(const handoff::CommitReport& report);
+  void CountPrefill(const handoff::PrefillReport& report);
+
+  /// A request was prefilled here ("local") or by a peer ("remote").
+  void CountDecision(const std::string& where, const std::string& reason);
+  telemetry::MetricsSnapshot Collect() const { return registry_.Collect(); }
+
+ private:
+  /// A counter that follows a total counted elsewhere.
+  class Total {
+   public:
+    explicit Total(telemetry::Counter& counter) : counter_(counter) {}
+    void Follow(double total) {
+      if (total > seen_) counter_.Add(total - seen_);
+      seen_ = total;
+    }
+
+   private:
+    telemetry::Counter& counter_;
+    double seen_ = 0;
+  };
+  /// One side of the hand-off.
+  struct Side {
+    Side(telemetry::MetricRegistry& registry, const std::string& side);
+    std::vector<Total> failures;
+    std::vector<Total> ignored;
+    template <typename Stats>
+    void Follow(const Stats& stats);
+  };
+
+  telemetry::MetricRegistry registry_;
+  telemetry::Gauge& running_;
+  telemetry::Gauge& waiting_;
+  telemetry::Gauge& vllm_running_;
+  telemetry::Gauge& vllm_waiting_;
+  telemetry::Gauge& vllm_usage_;
+  std::array<telemetry::Gauge*, 4> blocks_;
+  Total prompt_tokens_;
+  Total generated_tokens_;
+  Total prefix_hit_tokens_;
+  Total preemptions_;
+  Total steps_;
+  Total step_seconds_;
+  std::array<telemetry::Histogram*, 4> stages_;
+  telemetry::Counter& handoff_bytes_;
+  telemetry::Counter& handoff_descriptors_;
+  telemetry::Counter& handoffs_;
+  Total released_without_proof_;
+  telemetry::Gauge& handoffs_active_;
+  Side decode_;
+  Side prefill_;
+};
+
+}  // namespace baton::worker

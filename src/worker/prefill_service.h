@@ -1,0 +1,63 @@
+#pragma once
+
+#include <atomic>
+#include <functional>
+#include <map>
+#include <memory>
+#include <optional>
+
+#include "baton/engine/engine.h"
+#include "baton/handoff/prefill_side.h"
+#include "baton/rpc/server.h"
+#include "metrics.h"
+#include "transport_thread.h"
+
+namespace baton::worker {
+
+/// Serves joined decode workers: takes their offers, has the engine prefill them, and lets the
+/// hand-off put and commit. *Threads*: as GenerateService.
+class PrefillService final : public handoff::PrefillSideListener {
+ public:
+  struct Parts {
+    TransportThread& transport_thread;
+    transport::Transport& transport;
+    WorkerMetrics& metrics;
+    /// Names the sequence of an offer.
+    std::function<SequenceId()> next_sequence;
+    engine::Engine* engine = nullptr;
+    handoff::PrefillSide* prefill = nullptr;
+  };
+
+  PrefillService(rpc::WorkerDescription ours, Parts parts)
+      : ours_(std::move(ours)), parts_(std::move(parts)) {}
+  /// The parts that are built after this; before any call.
+  void Connect(engine::Engine& engine, handoff::PrefillSide& prefill);
+
+  void OnJoin(rpc::JoinHello hello, std::shared_ptr<rpc::JoinStream> stream);
+  void OnJoinEnded(const rpc::JoinStream* stream);
+
+  void OnBlocks(SequenceId sequence, engine::PromptBlocks blocks);
+  void OnKvReady(SequenceId sequence, int32_t layer_begin, int32_t layer_end, int32_t tokens);
+  void OnPrefilled(SequenceId sequence, TokenOutput first);
+  void OnFailed(SequenceId sequence, Status status);
+
+  Result<SequenceId> OnOffer(transport::PeerId peer, Request request) override;
+  void OnAbort(SequenceId sequence) override;
+  void OnFinished(SequenceId sequence, const handoff::PrefillReport& report) override;
+  void OnPeerStuck(transport::PeerId peer, Status status) override;
+
+ private:
+  struct Joined {
+    std::shared_ptr<rpc::JoinStream> stream;
+    std::string name;
+    transport::PeerId peer{};
+  };
+  Result<transport::PeerId> Join(const rpc::JoinHello& hello);
+
+  const rpc::WorkerDescription ours_;
+  Parts parts_;
+  /// Lives on the transport thread.
+  std::map<const rpc::JoinStream*, Joined> joined_;
+};
+
+}  // namespace baton::worker

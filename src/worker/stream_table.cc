@@ -1,0 +1,56 @@
+#include "stream_table.h"
+
+#include <utility>
+
+namespace baton::worker {
+
+void StreamTable::Add(SequenceId sequence, Entry entry) {
+  std::lock_guard lock(mutex_);
+  sequences_[entry.stream.get()] = sequence;
+  entries_[sequence] = std::move(entry);
+}
+
+std::shared_ptr<rpc::GenerateStream> StreamTable::Find(SequenceId sequence) const {
+  std::lock_guard lock(mutex_);
+  const auto it = entries_.find(sequence);
+  return it == entries_.end() ? nullptr : it->second.stream;
+}
+
+std::optional<rpc::GenerateCall> StreamTable::FindCall(SequenceId sequence) const {
+  std::lock_guard lock(mutex_);
+  const auto it = entries_.find(sequence);
+  if (it == entries_.end()) return std::nullopt;
+  return it->second.call;
+}
+
+std::shared_ptr<rpc::GenerateStream> StreamTable::TakeUnrouted(SequenceId sequence) {
+  std::lock_guard lock(mutex_);
+  const auto it = entries_.find(sequence);
+  if (it == entries_.end() || it->second.routed) return nullptr;
+  it->second.routed = true;
+  return it->second.stream;
+}
+
+std::shared_ptr<rpc::GenerateStream> StreamTable::Remove(SequenceId sequence) {
+  std::lock_guard lock(mutex_);
+  const auto it = entries_.find(sequence);
+  if (it == entries_.end()) return nullptr;
+  auto stream = std::move(it->second.stream);
+  sequences_.erase(stream.get());
+  entries_.erase(it);
+  return stream;
+}
+
+std::optional<SequenceId> StreamTable::FindSequence(const rpc::GenerateStream* stream) const {
+  std::lock_guard lock(mutex_);
+  const auto it = sequences_.find(stream);
+  if (it == sequences_.end()) return std::nullopt;
+  return it->second;
+}
+
+size_t StreamTable::size() const {
+  std::lock_guard lock(mutex_);
+  return entries_.size();
+}
+
+}  // namespace baton::worker

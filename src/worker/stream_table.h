@@ -1,0 +1,42 @@
+#pragma once
+
+#include <memory>
+#include <mutex>
+#include <optional>
+#include <string>
+#include <unordered_map>
+
+#include "baton/base/ids.h"
+#include "baton/rpc/server.h"
+
+namespace baton::worker {
+
+/// The callers of the sequences that this worker generates.
+/// *Threads*: thread-safe; gRPC's threads add and remove, the engine and transport threads look up,
+/// and none of them may wait for another, so this has a mutex instead of an owner.
+class StreamTable {
+ public:
+  struct Entry {
+    std::shared_ptr<rpc::GenerateStream> stream;
+    rpc::GenerateCall call;
+    /// The caller knows which workers serve it.
+    bool routed = false;
+  };
+
+  void Add(SequenceId sequence, Entry entry);
+  std::shared_ptr<rpc::GenerateStream> Find(SequenceId sequence) const;
+  std::optional<SequenceId> FindSequence(const rpc::GenerateStream* stream) const;
+  /// The call of a sequence whose caller is still there.
+  std::optional<rpc::GenerateCall> FindCall(SequenceId sequence) const;
+  /// The stream, when its caller has not been told the route yet; marks it as told.
+  std::shared_ptr<rpc::GenerateStream> TakeUnrouted(SequenceId sequence);
+  std::shared_ptr<rpc::GenerateStream> Remove(SequenceId sequence);
+  size_t size() const;
+
+ private:
+  mutable std::mutex mutex_;
+  std::unordered_map<SequenceId, Entry> entries_;
+  std::unordered_map<const rpc::GenerateStream*, SequenceId> sequences_;
+};
+
+}  // namespace baton::worker

@@ -1,0 +1,61 @@
+#include "transport_thread.h"
+
+#include <pthread.h>
+
+#include <algorithm>
+#include <utility>
+
+#include "baton/base/check.h"
+
+namespace baton::worker {
+namespace {
+
+constexpr size_t kMailboxCapacity = 1 << 20;
+/// Posted work done between two looks at the network.
+constexpr int kWorkPerTurn = 64;
+
+}  // namespace
+
+TransportThread::TransportThread(transport::Transport& transport, Clock& clock)
+    : transport_(transport), clock_(clock), mailbox_(kMailboxCapacity) {
+  mailbox_.OnSend([this] { transport_.Wake(); });
+}
+
+void TransportThread::Start(Turn turn) {
+  thread_ = std::jthread([this, turn = std::move(turn)](const std::stop_token& stop) {
+    pthread_setname_np(pthread_self(), "transport");
+    Run(stop, turn);
+  });
+}
+
+void TransportThread::Stop() {
+  if (!thread_.joinable()) return;
+  thread_.request_stop();
+  transport_.Wake();
+  thread_.join();
+}
+
+void TransportThread::Post(std::function<void()> work) {
+  BATON_CHECK(mailbox_.TrySend(std::move(work))) << "the transport thread does not keep up";
+}
+
+void TransportThread::Run(const std::stop_token& stop, const Turn& turn) {
+  bool stopping = false;
+  while (!stopping) {
+    // Read first: what was posted before the stop is still done below.
+    stopping = stop.stop_requested();
+    bool busy = false;
+    for (int i = 0; i < kWorkPerTurn || stopping; ++i) {
+      auto work = mailbox_.TryReceive();
+      if (!work) break;
+      (*work)();
+      busy = true;
+    }
+    busy |= transport_.Progress();
+    const TimePoint now = clock_.Now();
+    const TimePoint next = turn(now);
+    if (!busy && !stopping && next > now) transport_.Wait(next - now);
+  }
+}
+
+}  // namespace baton::worker

@@ -1,0 +1,39 @@
+#pragma once
+
+#include <functional>
+#include <thread>
+
+#include "baton/base/clock.h"
+#include "baton/base/mailbox.h"
+#include "baton/transport/transport.h"
+
+namespace baton::worker {
+
+/// The thread that owns the transport and both sides of the hand-off. Others post work to it.
+class TransportThread {
+ public:
+  /// Called in each turn, with the time; returns when it wants the next one.
+  using Turn = std::function<TimePoint(TimePoint now)>;
+
+  /// `transport` and `clock` outlive this.
+  TransportThread(transport::Transport& transport, Clock& clock);
+  ~TransportThread() { Stop(); }
+
+  void Start(Turn turn);
+  /// Runs what was posted before, then ends. Idempotent.
+  void Stop();
+
+  /// Thread-safe. The mailbox holds more than the bounded tables behind it can ever post, so that a
+  /// full one means a stalled thread: the worker ends rather than lose an event.
+  void Post(std::function<void()> work);
+
+ private:
+  void Run(const std::stop_token& stop, const Turn& turn);
+
+  transport::Transport& transport_;
+  Clock& clock_;
+  Mailbox<std::function<void()>> mailbox_;
+  std::jthread thread_;
+};
+
+}  // namespace baton::worker
