@@ -61,10 +61,10 @@ inline const Words kJunkDrawers = {"common",  "core",    "framework", "helper",
 
 /// What the root of the tree may hold.
 inline const Words kTopLevel = {
-    ".ci",    ".clang-format", ".clang-tidy",    ".dockerignore",     ".gitattributes", ".github",
-    "bench",  ".gitignore",    "CMakeLists.txt", "CMakePresets.json", "configs",        "dev",
-    "docker", "include",       "kernels",        "LICENSE",           "proto",          "README.md",
-    "src",    "tests",         "tools",
+    ".ci",        ".clang-format",  ".clang-tidy",       ".gitattributes", ".github",   "bench",
+    ".gitignore", "CMakeLists.txt", "CMakePresets.json", "configs",        "dev",       "docker",
+    "include",    "kernels",        "LICENSE",           "proto",          "README.md", "src",
+    "tests",      "tools",
 };
 
 /// Endings of C++ and CUDA sources. Others of the same languages are refused.
