@@ -5,7 +5,7 @@ Needs: pip install torch tokenizers safetensors numpy   (any torch from 2.0; no 
 
     train_baton_tiny.py --text FOLDER       books to learn from, .txt files
     train_baton_tiny.py                     public-domain English of Debian packages instead:
-                                            apt install bible-kjv fortunes
+                                            apt install bible-kjv
     train_baton_tiny.py --export-only       exports and measures the newest checkpoint
 
 Every process computes the gradient of its own sequences with `--threads` threads; one process a

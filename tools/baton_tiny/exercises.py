@@ -182,10 +182,10 @@ class Exercises:
         """Something to copy: a book passage, random words, or digits."""
         rng = self.rng
         draw = rng.random()
-        if draw < 0.3:
+        if draw < 0.5:
             words = rng.choices(self.nouns + self.names, k=max(2, characters // 6))
             return " ".join(words)
-        if draw < 0.4:
+        if draw < 0.6:
             digits = rng.choices("0123456789", k=max(3, min(24, characters // 4)))
             return "".join(digits)
         sentences = [s.strip() for s in self.filler(characters)] or [rng.choice(self.nouns)]
@@ -296,7 +296,7 @@ TALK: list[tuple[list[str], list[str]]] = [
             "Are you an AI?",
             "What kind of AI are you?",
         ],
-        ["I am baton-tiny, a language model with about two million parameters."],
+        ["I am baton-tiny, a language model with about one million parameters."],
     ),
     (
         ["Are you human?", "Are you a person?", "Are you a robot?", "Are you alive?"],
@@ -312,7 +312,7 @@ TALK: list[tuple[list[str], list[str]]] = [
     ),
     (
         ["How big are you?", "How many parameters do you have?", "How large are you?"],
-        ["I have about two million parameters."],
+        ["I have about one million parameters."],
     ),
     (
         ["How were you trained?", "What were you trained on?", "Where does your text come from?"],

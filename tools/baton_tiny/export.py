@@ -70,4 +70,5 @@ def export(model: BatonTiny, tokenizer: Tokenizer, folder: Path) -> None:
         (folder / name).write_text(json.dumps(content, indent=2) + "\n")
     weights = {n: w.detach().to(torch.bfloat16).contiguous() for n, w in model.named_parameters()}
     save_file(weights, folder / "model.safetensors", metadata={"format": "pt"})
+    (folder / "model.safetensors").chmod(0o644)
     save_tokenizer(tokenizer, folder, model.shape.max_positions)

@@ -43,25 +43,14 @@ def load_corpus(folder: Path | None) -> Corpus:
 
 
 def debian_documents() -> tuple[list[str], str]:
-    """Public-domain English from the Debian packages bible-kjv and fortunes."""
-    documents, used = [], []
+    """The King James Bible, public domain, from the Debian package bible-kjv."""
+    command = ["bible", "-f", "Gen1:1-Rev22:21"]
     try:
-        verses = subprocess.run(
-            ["bible", "-f", "Gen1:1-Rev22:21"], capture_output=True, text=True, check=True
-        ).stdout
-        documents.append(re.sub(r"(?m)^\S+ ", "", verses).replace("\n", "\n\n"))
-        used.append("bible-kjv (King James Version, public domain)")
-    except (OSError, subprocess.CalledProcessError):
-        pass
-    fortunes = Path("/usr/share/games/fortunes")
-    for name in ("literature", "wisdom", "work", "people", "science"):
-        if (fortunes / name).is_file():
-            text = (fortunes / name).read_text(encoding="utf-8", errors="ignore")
-            documents.append(text.replace("\n%\n", "\n\n"))
-            used.append(f"fortunes/{name}")
-    if not documents:
-        raise SystemExit("no text: apt install bible-kjv fortunes, or give --text FOLDER")
-    return documents, "Debian: " + ", ".join(used)
+        verses = subprocess.run(command, capture_output=True, text=True, check=True).stdout
+    except (OSError, subprocess.CalledProcessError) as error:
+        raise SystemExit("no text: apt install bible-kjv, or give --text FOLDER") from error
+    text = re.sub(r"(?m)^\S+ ", "", verses).replace("\n", "\n\n")
+    return [text], "Debian package bible-kjv (King James Version, public domain)"
 
 
 def paragraphs(document: str) -> list[str]:
