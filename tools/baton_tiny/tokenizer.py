@@ -86,8 +86,12 @@ def tokenizer_config(tokenizer: Tokenizer, max_positions: int) -> dict:
 
 
 def save_tokenizer(tokenizer: Tokenizer, folder: Path, max_positions: int) -> None:
-    """Writes tokenizer.json and tokenizer_config.json."""
+    """Writes tokenizer.json, merges as "a b" as every version reads them, and its configuration."""
     folder.mkdir(parents=True, exist_ok=True)
-    tokenizer.save(str(folder / "tokenizer.json"))
+    content = json.loads(tokenizer.to_str())
+    merges = content["model"]["merges"]
+    content["model"]["merges"] = [m if isinstance(m, str) else " ".join(m) for m in merges]
+    text = json.dumps(content, indent=2, ensure_ascii=False)
+    (folder / "tokenizer.json").write_text(text)
     config = json.dumps(tokenizer_config(tokenizer, max_positions), indent=2, ensure_ascii=False)
     (folder / "tokenizer_config.json").write_text(config + "\n")
