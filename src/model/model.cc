@@ -1,0 +1,41 @@
+#include "baton/model/model.h"
+
+#include "rope.h"
+
+namespace baton::model {
+
+Model::Model(ModelConfig config, GenerationConfig generation, Weights weights)
+    : config_(std::move(config)),
+      generation_(std::move(generation)),
+      weights_(std::move(weights)),
+      eos_tokens_(generation_.eos_tokens.empty() ? config_.eos_tokens : generation_.eos_tokens),
+      fingerprint_(weights_.Fingerprint(config_.ToString())),
+      inv_freq_(RopeFrequencies(config_)) {}
+
+Result<std::unique_ptr<Model>> Model::Load(const std::filesystem::path& folder,
+                                           const LoadOptions& options) {
+  BATON_ASSIGN_OR_RETURN(ModelConfig config,
+                         ModelConfig::Load(folder, options.ignored_config_fields));
+  BATON_ASSIGN_OR_RETURN(GenerationConfig generation, GenerationConfig::Load(folder));
+  BATON_ASSIGN_OR_RETURN(Weights weights, Weights::Load(folder, config));
+  std::unique_ptr<Model> model(
+      new Model(std::move(config), std::move(generation), std::move(weights)));
+  for (const TokenId token : model->eos_tokens()) {
+    if (token >= model->config().vocabulary) {
+      return InvalidArgument(folder.string() + ": end-of-sequence token " + std::to_string(token) +
+                             " is outside the vocabulary of " +
+                             std::to_string(model->config().vocabulary));
+    }
+  }
+  return model;
+}
+
+kv::KvGeometry Model::KvGeometry(int32_t block_tokens, DType kv_dtype) const {
+  return {.layers = config_.layers,
+          .kv_heads = config_.kv_heads,
+          .head_dim = config_.head_dim,
+          .block_tokens = block_tokens,
+          .dtype = kv_dtype};
+}
+
+}  // namespace baton::model

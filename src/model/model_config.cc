@@ -1,0 +1,265 @@
+#include "baton/model/model_config.h"
+
+#include <algorithm>
+#include <array>
+#include <sstream>
+#include <string_view>
+
+#include "baton/base/logging.h"
+#include "json_fields.h"
+
+namespace baton::model {
+namespace {
+
+using nlohmann::json;
+
+/// Fields that do not change the result of a forward pass in evaluation.
+constexpr std::array<std::string_view, 58> kHarmless = {"_name_or_path",
+                                                        "_attn_implementation",
+                                                        "_flash_attn_2_enabled",
+                                                        "_commit_hash",
+                                                        "_from_model_config",
+                                                        "transformers_version",
+                                                        "torch_dtype",
+                                                        "dtype",
+                                                        "model_type",
+                                                        "initializer_range",
+                                                        "use_cache",
+                                                        "pretraining_tp",
+                                                        "attention_dropout",
+                                                        "hidden_dropout",
+                                                        "pad_token_id",
+                                                        "sep_token_id",
+                                                        "decoder_start_token_id",
+                                                        "unk_token_id",
+                                                        "bos_token",
+                                                        "eos_token",
+                                                        "pad_token",
+                                                        "output_attentions",
+                                                        "output_hidden_states",
+                                                        "return_dict",
+                                                        "torchscript",
+                                                        "use_bfloat16",
+                                                        "tf_legacy_loss",
+                                                        "pruned_heads",
+                                                        "is_encoder_decoder",
+                                                        "is_decoder",
+                                                        "chunk_size_feed_forward",
+                                                        "id2label",
+                                                        "label2id",
+                                                        "num_labels",
+                                                        "finetuning_task",
+                                                        "tokenizer_class",
+                                                        "prefix",
+                                                        "task_specific_params",
+                                                        "problem_type",
+                                                        "max_length",
+                                                        "min_length",
+                                                        "do_sample",
+                                                        "num_beams",
+                                                        "temperature",
+                                                        "top_k",
+                                                        "top_p",
+                                                        "typical_p",
+                                                        "repetition_penalty",
+                                                        "length_penalty",
+                                                        "num_return_sequences",
+                                                        "max_sequence_length",
+                                                        "unsloth_version",
+                                                        "unsloth_fixed",
+                                                        "use_flash_attn",
+                                                        "original_max_position_embeddings",
+                                                        "vocab_size_multiple",
+                                                        "max_new_tokens",
+                                                        "license"};
+
+/// null, false, 0, "" and empty lists and objects turn nothing on.
+bool SaysNothing(const json& value) {
+  if (value.is_null() || value == false) return true;
+  if (value.is_number()) return value == 0;
+  return (value.is_string() || value.is_array() || value.is_object()) && value.size() == 0;
+}
+
+void RefuseUnknown(JsonFields& fields, const std::vector<std::string>& ignored) {
+  for (const auto& [name, value] : fields.object().items()) {
+    if (fields.asked(name) || SaysNothing(value)) continue;
+    if (std::find(kHarmless.begin(), kHarmless.end(), name) != kHarmless.end()) continue;
+    if (std::find(ignored.begin(), ignored.end(), name) != ignored.end()) {
+      BATON_LOG(Warning) << fields.where() << ": " << name << " is ignored, as configured";
+      continue;
+    }
+    fields.Fail(StatusCode::kUnimplemented, name,
+                "= " + value.dump() +
+                    " is not known to Baton and could change the result; if it "
+                    "does not, list it among the fields to ignore");
+  }
+}
+
+void ReadRopeScaling(JsonFields& fields, const std::string& name, ModelConfig& config) {
+  const json* object = fields.Object(name);
+  if (object == nullptr) return;
+  JsonFields rope(*object, fields.where() + ": " + name);
+  const std::string type =
+      rope.String("rope_type").value_or(rope.String("type").value_or("default"));
+  RopeScaling& scaling = config.rope_scaling;
+  if (const auto theta = rope.Number("rope_theta")) config.rope_theta = static_cast<float>(*theta);
+  const auto positive = [&](const char* field) {
+    const double value = rope.Number(field).value_or(0);
+    if (!(value > 0)) rope.Fail(StatusCode::kInvalidArgument, field, "must be above 0");
+    return static_cast<float>(value);
+  };
+  if (type == "linear") {
+    scaling.kind = RopeScaling::Kind::kLinear;
+    scaling.factor = positive("factor");
+  } else if (type == "llama3") {
+    scaling.kind = RopeScaling::Kind::kLlama3;
+    scaling.factor = positive("factor");
+    scaling.low_freq_factor = positive("low_freq_factor");
+    scaling.high_freq_factor = positive("high_freq_factor");
+    scaling.original_context_tokens = positive("original_max_position_embeddings");
+    if (!(scaling.high_freq_factor > scaling.low_freq_factor)) {
+      rope.Fail(StatusCode::kInvalidArgument, "high_freq_factor", "must exceed low_freq_factor");
+    }
+  } else if (type != "default") {
+    rope.Fail(StatusCode::kUnimplemented, "rope_type",
+              "= \"" + type + "\" is not supported; default, linear and llama3 are");
+  }
+  if (rope.Number("partial_rotary_factor").value_or(1) != 1) {
+    rope.Fail(StatusCode::kUnimplemented, "partial_rotary_factor", "other than 1 is not supported");
+  }
+  // Written by some exporters whatever the type.
+  for (const char* unused : {"factor", "original_max_position_embeddings"}) rope.Ignore(unused);
+  RefuseUnknown(rope, {});
+  if (!rope.status().ok()) fields.Fail(rope.status().code(), name, rope.status().message());
+}
+
+void ReadShape(JsonFields& fields, ModelConfig& config) {
+  constexpr int64_t kMost = 1 << 24;
+  config.layers = fields.RequiredInteger("num_hidden_layers", 1, 10'000);
+  config.hidden = fields.RequiredInteger("hidden_size", 1, kMost);
+  config.intermediate = fields.RequiredInteger("intermediate_size", 1, kMost);
+  config.query_heads = fields.RequiredInteger("num_attention_heads", 1, 65'536);
+  config.vocabulary = fields.RequiredInteger("vocab_size", 1, kMost);
+  config.context_tokens = fields.RequiredInteger("max_position_embeddings", 1, 1 << 30);
+  if (!fields.status().ok()) return;
+  config.kv_heads = static_cast<int32_t>(
+      fields.Integer("num_key_value_heads", 1, config.query_heads).value_or(config.query_heads));
+  config.head_dim = static_cast<int32_t>(
+      fields.Integer("head_dim", 1, 4096).value_or(config.hidden / config.query_heads));
+  if (config.query_heads % config.kv_heads != 0) {
+    fields.Fail(StatusCode::kInvalidArgument, "num_attention_heads",
+                "must be a multiple of num_key_value_heads");
+  }
+  if (config.head_dim < 2 || config.head_dim % 2 != 0) {
+    fields.Fail(StatusCode::kInvalidArgument, "head_dim",
+                "must be even, got " + std::to_string(config.head_dim));
+  }
+}
+
+void ReadArchitecture(JsonFields& fields, ModelConfig& config) {
+  const auto& object = fields.object();
+  const auto names = object.find("architectures");
+  fields.Ignore("architectures");
+  if (names != object.end() && names->is_array() && names->size() == 1 && (*names)[0].is_string()) {
+    config.architecture = (*names)[0];
+  } else {
+    fields.Fail(StatusCode::kInvalidArgument, "architectures", "must be a list of one name");
+  }
+  if (config.architecture != "LlamaForCausalLM" && config.architecture != "MistralForCausalLM") {
+    fields.Fail(StatusCode::kUnimplemented, "architectures",
+                "= \"" + config.architecture +
+                    "\" is not supported; LlamaForCausalLM and MistralForCausalLM are");
+  }
+}
+
+void ReadMaths(JsonFields& fields, ModelConfig& config) {
+  const bool mistral = config.architecture == "MistralForCausalLM";
+  config.rms_norm_eps = static_cast<float>(fields.Number("rms_norm_eps").value_or(1e-6));
+  config.rope_theta = static_cast<float>(fields.Number("rope_theta").value_or(10'000));
+  ReadRopeScaling(fields, "rope_scaling", config);
+  ReadRopeScaling(fields, "rope_parameters", config);
+  config.tied_embeddings = fields.Bool("tie_word_embeddings").value_or(false);
+  config.attention_bias = fields.Bool("attention_bias").value_or(false);
+  config.mlp_bias = fields.Bool("mlp_bias").value_or(false);
+  const auto window = fields.Integer("sliding_window", 1, 1 << 30);
+  // Llama has no window, whatever its file says; Mistral's has a default, which null turns off.
+  if (mistral) {
+    config.sliding_window = static_cast<int32_t>(
+        window.value_or(fields.object().contains("sliding_window") ? 0 : 4096));
+  }
+  const std::string activation = fields.String("hidden_act").value_or("silu");
+  if (activation != "silu" && activation != "swish") {
+    fields.Fail(StatusCode::kUnimplemented, "hidden_act",
+                "= \"" + activation + "\" is not supported; silu is");
+  }
+  if (fields.Number("partial_rotary_factor").value_or(1) != 1) {
+    fields.Fail(StatusCode::kUnimplemented, "partial_rotary_factor",
+                "other than 1 is not supported");
+  }
+  if (fields.Object("quantization_config") != nullptr) {
+    fields.Fail(StatusCode::kUnimplemented, "quantization_config",
+                "is not supported: use a folder with bfloat16, float16 or float32 weights");
+  }
+  if (!(config.rms_norm_eps > 0)) {
+    fields.Fail(StatusCode::kInvalidArgument, "rms_norm_eps", "must be above 0");
+  }
+  if (!(config.rope_theta > 0)) {
+    fields.Fail(StatusCode::kInvalidArgument, "rope_theta", "must be above 0");
+  }
+}
+
+}  // namespace
+
+Result<ModelConfig> ModelConfig::Load(const std::filesystem::path& folder,
+                                      const std::vector<std::string>& ignored_fields) {
+  const auto path = folder / "config.json";
+  BATON_ASSIGN_OR_RETURN(const json object, ReadJsonObject(path));
+  JsonFields fields(object, path.string());
+  ModelConfig config;
+  ReadArchitecture(fields, config);
+  ReadShape(fields, config);
+  if (!fields.status().ok()) return fields.status();
+  ReadMaths(fields, config);
+  config.eos_tokens = fields.Tokens("eos_token_id");
+  if (const auto bos = fields.Tokens("bos_token_id"); !bos.empty()) config.bos_token = bos.front();
+  RefuseUnknown(fields, ignored_fields);
+  if (!fields.status().ok()) return fields.status();
+  return config;
+}
+
+std::string ModelConfig::ToString() const {
+  std::ostringstream text;
+  text << std::hexfloat << architecture << " layers=" << layers << " hidden=" << hidden
+       << " intermediate=" << intermediate << " query_heads=" << query_heads
+       << " kv_heads=" << kv_heads << " head_dim=" << head_dim << " vocabulary=" << vocabulary
+       << " rms_norm_eps=" << rms_norm_eps << " rope_theta=" << rope_theta
+       << " rope_scaling=" << static_cast<int>(rope_scaling.kind) << "," << rope_scaling.factor
+       << "," << rope_scaling.low_freq_factor << "," << rope_scaling.high_freq_factor << ","
+       << rope_scaling.original_context_tokens << " sliding_window=" << sliding_window
+       << " tied=" << tied_embeddings << " attention_bias=" << attention_bias
+       << " mlp_bias=" << mlp_bias;
+  return text.str();
+}
+
+Result<GenerationConfig> GenerationConfig::Load(const std::filesystem::path& folder) {
+  const auto path = folder / "generation_config.json";
+  if (!std::filesystem::exists(path)) return GenerationConfig{};
+  BATON_ASSIGN_OR_RETURN(const json object, ReadJsonObject(path));
+  JsonFields fields(object, path.string());
+  const auto number = [&](const char* name) -> std::optional<float> {
+    const auto value = fields.Number(name);
+    return value ? std::optional(static_cast<float>(*value)) : std::nullopt;
+  };
+  GenerationConfig config;
+  config.eos_tokens = fields.Tokens("eos_token_id");
+  config.do_sample = fields.Bool("do_sample");
+  config.temperature = number("temperature");
+  if (const auto k = fields.Integer("top_k", 0, 1 << 30)) config.top_k = static_cast<int32_t>(*k);
+  config.top_p = number("top_p");
+  config.min_p = number("min_p");
+  config.repetition_penalty = number("repetition_penalty");
+  if (!fields.status().ok()) return fields.status();
+  return config;
+}
+
+}  // namespace baton::model

@@ -1,0 +1,14 @@
+#pragma once
+
+#include <vector>
+
+#include "baton/model/model_config.h"
+
+namespace baton::model {
+
+/// Radians per position of each rotated pair, [D / 2], with the configuration's scaling.
+/// Computed in float32 like the implementations that models are trained with.
+/// Source: Hugging Face transformers, modeling_rope_utils.py.
+std::vector<float> RopeFrequencies(const ModelConfig& config);
+
+}  // namespace baton::model

@@ -1,0 +1,167 @@
+#include "baton/model/weights.h"
+
+#include <algorithm>
+#include <cstring>
+#include <set>
+#include <sstream>
+
+#include "fingerprint.h"
+
+namespace baton::model {
+namespace {
+
+/// Tensors of at most this size go into the fingerprint whole; of larger ones evenly spread pieces.
+constexpr size_t kWholeBytes = size_t{256} << 10;
+constexpr size_t kPieces = 16;
+constexpr size_t kPieceBytes = 4096;
+
+constexpr size_t kMostNamed = 8;
+
+bool EndsWith(const std::string& text, const std::string& end) {
+  return text.size() >= end.size() && text.compare(text.size() - end.size(), end.size(), end) == 0;
+}
+
+std::string ShapeText(const std::vector<int64_t>& shape) {
+  std::ostringstream text;
+  text << "[";
+  for (size_t i = 0; i < shape.size(); ++i) text << (i > 0 ? ", " : "") << shape[i];
+  text << "]";
+  return text.str();
+}
+
+}  // namespace
+
+/// Takes tensors by name from a checkpoint and collects everything that is wrong with them.
+class WeightsReader {
+ public:
+  explicit WeightsReader(Weights& weights) : weights_(weights) {}
+
+  TensorView Take(const std::string& name, Shape shape) {
+    taken_.insert(name);
+    const StoredTensor* stored = weights_.checkpoint_.Find(name);
+    if (stored == nullptr) {
+      problems_.push_back("tensor " + name + " is missing");
+      return {};
+    }
+    std::vector<int64_t> wanted;
+    for (size_t i = 0; i < shape.rank(); ++i) wanted.push_back(shape[i]);
+    if (stored->shape != wanted) {
+      problems_.push_back("tensor " + name + " has shape " + ShapeText(stored->shape) + ", not " +
+                          shape.ToString());
+      return {};
+    }
+    TensorView view{.data = stored->data, .dtype = DType::kFloat32, .shape = shape};
+    if (stored->dtype == "BF16") {
+      view.dtype = DType::kBFloat16;
+    } else if (stored->dtype == "F16") {
+      view.dtype = DType::kFloat16;
+    } else if (stored->dtype != "F32") {
+      problems_.push_back("tensor " + name + " has type " + stored->dtype +
+                          "; BF16, F16 and F32 are supported");
+      return {};
+    }
+    return Aligned(view);
+  }
+
+  LinearWeights TakeLinear(const std::string& name, int64_t N, int64_t K, bool bias) {
+    LinearWeights linear{.weight = Take(name + ".weight", {N, K}), .bias = {}};
+    if (!bias) return linear;
+    linear.bias = Take(name + ".bias", {N});
+    if (linear.bias.dtype != linear.weight.dtype) {
+      problems_.push_back("tensors " + name + ".bias and " + name + ".weight differ in type");
+    }
+    return linear;
+  }
+
+  Status Finish(bool tied_embeddings) {
+    for (const auto& [name, tensor] : weights_.checkpoint_.tensors()) {
+      // Old checkpoints store the rotary table; ties may be stored twice. Neither is read.
+      const bool harmless =
+          EndsWith(name, ".rotary_emb.inv_freq") || (tied_embeddings && name == "lm_head.weight");
+      if (!harmless && !taken_.contains(name)) {
+        problems_.push_back("tensor " + name + " belongs to no part of this architecture");
+      }
+    }
+    if (problems_.empty()) return OkStatus();
+    std::string message = weights_.checkpoint_.path().string() + ": ";
+    for (size_t i = 0; i < std::min(problems_.size(), kMostNamed); ++i) {
+      message += (i > 0 ? "; " : "") + problems_[i];
+    }
+    if (problems_.size() > kMostNamed) {
+      message += "; and " + std::to_string(problems_.size() - kMostNamed) + " more";
+    }
+    return InvalidArgument(message);
+  }
+
+ private:
+  /// Files written by old exporters do not align their data.
+  TensorView Aligned(TensorView view) {
+    if (reinterpret_cast<uintptr_t>(view.data) % DTypeBytes(view.dtype) == 0) return view;
+    auto copy = std::make_unique<std::byte[]>(view.bytes());
+    std::memcpy(copy.get(), view.data, view.bytes());
+    view.data = copy.get();
+    weights_.realigned_.push_back(std::move(copy));
+    return view;
+  }
+
+  Weights& weights_;
+  std::set<std::string> taken_;
+  std::vector<std::string> problems_;
+};
+
+Result<Weights> Weights::Load(const std::filesystem::path& folder, const ModelConfig& config) {
+  Weights weights;
+  BATON_ASSIGN_OR_RETURN(weights.checkpoint_, Checkpoint::Open(folder));
+  WeightsReader reader(weights);
+  const int64_t E = config.hidden;
+  const int64_t F = config.intermediate;
+  const int64_t q_rows = int64_t{config.query_heads} * config.head_dim;
+  const int64_t kv_rows = int64_t{config.kv_heads} * config.head_dim;
+  weights.embedding = reader.Take("model.embed_tokens.weight", {config.vocabulary, E});
+  for (int32_t i = 0; i < config.layers; ++i) {
+    const std::string layer = "model.layers." + std::to_string(i) + ".";
+    const auto attention = [&](const char* name, int64_t N, int64_t K) {
+      return reader.TakeLinear(layer + "self_attn." + name, N, K, config.attention_bias);
+    };
+    const auto mlp = [&](const char* name, int64_t N, int64_t K) {
+      return reader.TakeLinear(layer + "mlp." + name, N, K, config.mlp_bias);
+    };
+    weights.layers.push_back(
+        {.attention_norm = reader.Take(layer + "input_layernorm.weight", {E}),
+         .q = attention("q_proj", q_rows, E),
+         .k = attention("k_proj", kv_rows, E),
+         .v = attention("v_proj", kv_rows, E),
+         .o = attention("o_proj", E, q_rows),
+         .mlp_norm = reader.Take(layer + "post_attention_layernorm.weight", {E}),
+         .gate = mlp("gate_proj", F, E),
+         .up = mlp("up_proj", F, E),
+         .down = mlp("down_proj", E, F)});
+  }
+  weights.final_norm = reader.Take("model.norm.weight", {E});
+  weights.output = config.tied_embeddings ? weights.embedding
+                                          : reader.Take("lm_head.weight", {config.vocabulary, E});
+  BATON_RETURN_IF_ERROR(reader.Finish(config.tied_embeddings));
+  return weights;
+}
+
+std::string Weights::Fingerprint(const std::string& seed) const {
+  model::Fingerprint fingerprint;
+  fingerprint.Add(seed);
+  for (const auto& [name, tensor] : checkpoint_.tensors()) {
+    fingerprint.Add(name);
+    fingerprint.Add(tensor->dtype);
+    for (const int64_t extent : tensor->shape) fingerprint.Add(static_cast<uint64_t>(extent));
+    const std::span content(tensor->data, tensor->bytes);
+    if (content.size() <= kWholeBytes) {
+      fingerprint.Add(content);
+      continue;
+    }
+    for (size_t i = 0; i < kPieces; ++i) {
+      const size_t begin = (content.size() - kPieceBytes) / (kPieces - 1) * i;
+      fingerprint.Add(content.subspan(begin, kPieceBytes));
+    }
+  }
+  return fingerprint.ToString();
+}
+
+}  // namespace baton::model

@@ -1,0 +1,86 @@
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include "baton/base/random.h"
+#include "baton/kernels/cpu_ops.h"
+#include "run_model.h"
+#include "support/tiny_model.h"
+
+namespace baton::model {
+namespace {
+
+using testing::ElementsAre;
+using testing::Pair;
+using Layers = std::vector<std::pair<int32_t, int32_t>>;
+
+class Forward : public testing::Test {
+ protected:
+  void SetUp() override {
+    testing_support::WriteTinyModel(folder_.path(), {.layers = 5});
+    auto model = Model::Load(folder_.path());
+    ASSERT_TRUE(model.ok()) << model.status();
+    model_ = *std::move(model);
+    Random random(7);
+    for (int i = 0; i < 83; ++i) tokens_.push_back(static_cast<TokenId>(random.Below(96)));
+  }
+
+  testing_support::TemporaryFolder folder_;
+  std::unique_ptr<Model> model_;
+  std::vector<TokenId> tokens_;
+};
+
+TEST_F(Forward, GivesTheSameBitsInAnyChunksAndOnAnyNumberOfThreads) {
+  RunModel whole(*model_, kernels::CpuOps(), DType::kBFloat16);
+  const auto expected = whole.Run(tokens_);
+  for (const size_t chunk : {1, 2, 7, 16, 17, 31}) {
+    RunModel run(*model_, kernels::CpuOps(), DType::kBFloat16, 1 + static_cast<int>(chunk % 3));
+    EXPECT_EQ(run.Run(tokens_, chunk), expected) << "chunks of " << chunk;
+  }
+}
+
+TEST_F(Forward, GivesTheSameBitsForSomeRowsAsForAll) {
+  RunModel all(*model_, kernels::CpuOps(), DType::kBFloat16);
+  const auto expected = all.Run(tokens_);
+  RunModel some(*model_, kernels::CpuOps(), DType::kBFloat16);
+  const std::vector<int32_t> rows = {0, 5, 40, 82};
+  const auto logits = some.Step(tokens_, rows);
+  for (size_t i = 0; i < rows.size(); ++i) {
+    EXPECT_EQ(logits[i], expected[static_cast<size_t>(rows[i])]);
+  }
+}
+
+TEST_F(Forward, LeavesTheSameKvWhenNoRowIsWanted) {
+  RunModel whole(*model_, kernels::CpuOps(), DType::kBFloat16);
+  const auto expected = whole.Run(tokens_);
+  RunModel run(*model_, kernels::CpuOps(), DType::kBFloat16);
+  run.Step(std::span(tokens_).first(50), {});
+  EXPECT_EQ(run.Step(std::span(tokens_).subspan(50)).back(), expected.back());
+}
+
+TEST_F(Forward, ReportsLayersInGroupsAndTheRestAtTheEnd) {
+  RunModel run(*model_, kernels::CpuOps(), DType::kBFloat16);
+  Layers reports;
+  const auto note = [&](int32_t begin, int32_t end) { reports.emplace_back(begin, end); };
+  run.Step(tokens_, {}, note, 2);
+  EXPECT_THAT(reports, ElementsAre(Pair(0, 2), Pair(2, 4), Pair(4, 5)));
+  reports.clear();
+  run.Step(std::span(tokens_).first(1), {}, note, 0);
+  EXPECT_THAT(reports, ElementsAre(Pair(0, 5)));
+}
+
+TEST_F(Forward, LooksBackOnlyOverTheSlidingWindow) {
+  testing_support::TinyModelOptions options{.layers = 1};
+  options.config_fields = {{"architectures", "[\"MistralForCausalLM\"]"}, {"sliding_window", "4"}};
+  testing_support::WriteTinyModel(folder_.path(), options);
+  const auto model = Model::Load(folder_.path());
+  ASSERT_TRUE(model.ok()) << model.status();
+  auto other = tokens_;
+  other[0] = (other[0] + 1) % 96;
+  const auto first = RunModel(**model, kernels::CpuOps(), DType::kFloat32).Run(tokens_);
+  const auto second = RunModel(**model, kernels::CpuOps(), DType::kFloat32).Run(other);
+  EXPECT_NE(first[3], second[3]);
+  EXPECT_EQ(first[4], second[4]);
+}
+
+}  // namespace
+}  // namespace baton::model

@@ -1,0 +1,137 @@
+// Logits and greedy continuations against an implementation that is not ours.
+#include <cmath>
+#include <filesystem>
+#include <fstream>
+
+#include <gtest/gtest.h>
+#include <nlohmann/json.hpp>
+
+#include "baton/kernels/cpu_ops.h"
+#include "baton/kernels/reference_ops.h"
+#include "run_model.h"
+
+namespace baton::model {
+namespace {
+
+const std::filesystem::path kRoot = BATON_SOURCE_DIR;
+
+struct Golden {
+  std::filesystem::path folder;
+  std::vector<TokenId> input_ids;
+  std::vector<size_t> positions;
+  std::vector<std::vector<float>> logits;
+  std::vector<TokenId> greedy_ids;
+};
+
+nlohmann::json ReadJson(const std::filesystem::path& path) {
+  std::ifstream file(path);
+  return nlohmann::json::parse(file);
+}
+
+Golden ReadGolden(const nlohmann::json& json, const std::string& folder) {
+  return {.folder = kRoot / folder,
+          .input_ids = json["input_ids"],
+          .positions = json["positions"],
+          .logits = json["logits"],
+          .greedy_ids = json["greedy_ids"]};
+}
+
+std::vector<Golden> ReadGoldens(const std::string& name) {
+  const auto json = ReadJson(kRoot / "tests/data/goldens" / name / "golden.json");
+  std::vector<Golden> goldens;
+  if (!json.contains("prompts")) return {ReadGolden(json, json["model"])};
+  for (const auto& prompt : json["prompts"]) goldens.push_back(ReadGolden(prompt, json["model"]));
+  return goldens;
+}
+
+/// Largest difference over the largest magnitude of the expected row.
+double RelativeError(const std::vector<float>& actual, const std::vector<float>& expected) {
+  EXPECT_EQ(actual.size(), expected.size());
+  double difference = 0;
+  double magnitude = 0;
+  for (size_t i = 0; i < expected.size(); ++i) {
+    const double error = std::abs(double{actual[i]} - expected[i]);
+    if (std::isnan(error)) return error;
+    difference = std::max(difference, error);
+    magnitude = std::max(magnitude, std::abs(double{expected[i]}));
+  }
+  return difference / magnitude;
+}
+
+const ops::Ops& OpsByName(const std::string& name) {
+  return name == "reference" ? kernels::ReferenceOps() : kernels::CpuOps();
+}
+
+class GoldenLogits : public testing::TestWithParam<std::tuple<const char*, const char*>> {
+ protected:
+  void SetUp() override {
+    goldens_ = ReadGoldens(std::get<0>(GetParam()));
+    auto model = Model::Load(goldens_.front().folder);
+    ASSERT_TRUE(model.ok()) << model.status();
+    model_ = *std::move(model);
+  }
+  const ops::Ops& ops() const { return OpsByName(std::get<1>(GetParam())); }
+
+  std::vector<Golden> goldens_;
+  std::unique_ptr<Model> model_;
+};
+
+TEST_P(GoldenLogits, AreWithinRounding) {
+  for (const Golden& golden : goldens_) {
+    RunModel run(*model_, ops(), DType::kFloat32);
+    const auto logits = run.Run(golden.input_ids);
+    for (size_t i = 0; i < golden.positions.size(); ++i) {
+      ASSERT_LT(RelativeError(logits[golden.positions[i]], golden.logits[i]), 2e-5)
+          << "position " << golden.positions[i];
+    }
+  }
+}
+
+TEST_P(GoldenLogits, LeadToTheSameGreedyContinuation) {
+  for (const Golden& golden : goldens_) {
+    RunModel run(*model_, ops(), DType::kFloat32);
+    TokenId next = Argmax(run.Run(golden.input_ids).back());
+    std::vector<TokenId> tokens;
+    while (tokens.push_back(next), tokens.size() < golden.greedy_ids.size()) {
+      next = Argmax(run.Step(std::span(&next, 1)).back());
+    }
+    EXPECT_EQ(tokens, golden.greedy_ids);
+  }
+}
+
+TEST_P(GoldenLogits, StayCloseWithABfloat16Cache) {
+  const Golden& golden = goldens_.front();
+  RunModel run(*model_, ops(), DType::kBFloat16);
+  const auto logits = run.Run(golden.input_ids);
+  for (size_t i = 0; i < golden.positions.size(); ++i) {
+    EXPECT_LT(RelativeError(logits[golden.positions[i]], golden.logits[i]), 3e-2);
+  }
+}
+
+INSTANTIATE_TEST_SUITE_P(
+    Cases, GoldenLogits,
+    testing::Combine(testing::Values("mha-tied-fp32", "gqa-untied-bf16", "rope-llama3-fp32",
+                                     "gqa-fp16", "head-dim-explicit-bf16", "attention-bias-fp32"),
+                     testing::Values("reference", "cpu")));
+
+INSTANTIATE_TEST_SUITE_P(BatonTiny, GoldenLogits,
+                         testing::Combine(testing::Values("baton-tiny"), testing::Values("cpu")));
+
+TEST(Stories260K, GivesTheRecordedGreedyTokens) {
+  const auto folder = kRoot / "../shared/data/models/stories260K";
+  if (!std::filesystem::exists(folder)) GTEST_SKIP() << folder << " is not here";
+  auto model = Model::Load(folder);
+  ASSERT_TRUE(model.ok()) << model.status();
+  for (const auto& golden : ReadJson(folder / "golden_greedy.json")) {
+    RunModel run(**model, kernels::CpuOps(), DType::kFloat32);
+    const std::vector<TokenId> expected = golden["output_ids"];
+    auto logits = run.Run(golden["prompt_ids"]).back();
+    for (const TokenId token : expected) {
+      ASSERT_EQ(Argmax(logits), token) << "after \"" << golden["prompt"] << "\"";
+      logits = run.Step(std::span(&token, 1)).back();
+    }
+  }
+}
+
+}  // namespace
+}  // namespace baton::model

@@ -1,0 +1,117 @@
+#include "baton/model/model_config.h"
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include "support/tiny_model.h"
+
+namespace baton::model {
+namespace {
+
+using testing::HasSubstr;
+using testing_support::TemporaryFolder;
+using testing_support::TinyModelOptions;
+using Fields = std::map<std::string, std::string>;
+
+Result<ModelConfig> LoadWith(const Fields& fields, const std::vector<std::string>& ignored = {}) {
+  TemporaryFolder folder;
+  TinyModelOptions options;
+  options.config_fields = fields;
+  WriteTinyModel(folder.path(), options);
+  return ModelConfig::Load(folder.path(), ignored);
+}
+
+TEST(ModelConfig, ReadsAFolderAsTransformersWritesIt) {
+  const auto config =
+      LoadWith({{"attention_bias", "false"},
+                {"attention_dropout", "0.0"},
+                {"dtype", "\"bfloat16\""},
+                {"eos_token_id", "[7, 8]"},
+                {"initializer_range", "0.02"},
+                {"pad_token_id", "3"},
+                {"pretraining_tp", "1"},
+                {"quantization_config", "null"},
+                {"rope_scaling",
+                 R"({"factor": 32.0, "high_freq_factor": 4.0, "low_freq_factor": 1.0,
+                     "original_max_position_embeddings": 8192, "rope_type": "llama3"})"},
+                {"transformers_version", "\"4.45.0\""},
+                {"use_cache", "true"}});
+  ASSERT_TRUE(config.ok()) << config.status();
+  EXPECT_EQ(config->kv_heads, 2);
+  EXPECT_EQ(config->eos_tokens, (std::vector<TokenId>{7, 8}));
+  EXPECT_EQ(config->rope_scaling, (RopeScaling{.kind = RopeScaling::Kind::kLlama3,
+                                               .factor = 32,
+                                               .low_freq_factor = 1,
+                                               .high_freq_factor = 4,
+                                               .original_context_tokens = 8192}));
+}
+
+TEST(ModelConfig, TakesHeadSizesFromOthersWhereTheyAreAbsent) {
+  const auto config = LoadWith({{"head_dim", "null"}, {"num_key_value_heads", "null"}});
+  ASSERT_TRUE(config.ok()) << config.status();
+  EXPECT_EQ(config->head_dim, 32 / 4);
+  EXPECT_EQ(config->kv_heads, 4);
+}
+
+TEST(ModelConfig, GivesASlidingWindowToMistralOnly) {
+  const std::string mistral = "[\"MistralForCausalLM\"]";
+  EXPECT_EQ(LoadWith({{"sliding_window", "128"}})->sliding_window, 0);
+  EXPECT_EQ(LoadWith({{"architectures", mistral}, {"sliding_window", "128"}})->sliding_window, 128);
+  EXPECT_EQ(LoadWith({{"architectures", mistral}, {"sliding_window", "null"}})->sliding_window, 0);
+}
+
+struct Refusal {
+  const char* field;
+  const char* value;
+};
+
+class ModelConfigRefusal : public testing::TestWithParam<Refusal> {};
+
+TEST_P(ModelConfigRefusal, NamesTheFieldAndTheFile) {
+  const auto config = LoadWith({{GetParam().field, GetParam().value}});
+  ASSERT_FALSE(config.ok());
+  EXPECT_THAT(config.status().message(), HasSubstr("config.json"));
+  EXPECT_THAT(config.status().message(), HasSubstr(GetParam().field));
+}
+
+INSTANTIATE_TEST_SUITE_P(
+    Fields, ModelConfigRefusal,
+    testing::Values(Refusal{"architectures", "[\"GPT2LMHeadModel\"]"},
+                    Refusal{"architectures", "\"Llama\""}, Refusal{"hidden_act", "\"gelu\""},
+                    Refusal{"hidden_size", "\"32\""}, Refusal{"hidden_size", "-32"},
+                    Refusal{"hidden_size", "1e30"}, Refusal{"hidden_size", "null"},
+                    Refusal{"num_hidden_layers", "99999999999999999999"},
+                    Refusal{"num_key_value_heads", "3"}, Refusal{"head_dim", "7"},
+                    Refusal{"rms_norm_eps", "0"}, Refusal{"partial_rotary_factor", "0.5"},
+                    Refusal{"quantization_config", "{\"quant_method\": \"gptq\"}"},
+                    Refusal{"rope_scaling", "{\"rope_type\": \"yarn\", \"factor\": 4.0}"},
+                    Refusal{"rope_scaling", "{\"type\": \"linear\"}"},
+                    Refusal{"rope_scaling", "{\"rope_type\": \"default\", \"beta_fast\": 32}"},
+                    Refusal{"eos_token_id", "\"</s>\""}, Refusal{"logits_scaling", "8.0"},
+                    Refusal{"final_logit_softcapping", "30.0"}, Refusal{"qk_norm", "true"}));
+
+TEST(ModelConfig, LoadsUnknownFieldsThatSayNothingOrAreToBeIgnored) {
+  EXPECT_TRUE(LoadWith({{"qk_norm", "false"}, {"new_thing", "{}"}, {"other", "0"}}).ok());
+  EXPECT_TRUE(LoadWith({{"new_thing", "17"}}, {"new_thing"}).ok());
+}
+
+TEST(ModelConfig, SaysWhichFileIsNotJson) {
+  TemporaryFolder folder;
+  EXPECT_EQ(ModelConfig::Load(folder.path()).status().code(), StatusCode::kNotFound);
+  testing_support::WriteFile(folder.path() / "config.json", "{\"a\": ");
+  EXPECT_THAT(ModelConfig::Load(folder.path()).status().message(), HasSubstr("config.json"));
+}
+
+TEST(GenerationConfig, ReadsWhatIsThereAndLeavesTheRestEmpty) {
+  TemporaryFolder folder;
+  testing_support::WriteFile(folder.path() / "generation_config.json",
+                             R"({"eos_token_id": 5, "temperature": 0.6, "max_length": 512})");
+  const auto config = GenerationConfig::Load(folder.path());
+  ASSERT_TRUE(config.ok()) << config.status();
+  EXPECT_EQ(config->eos_tokens, std::vector<TokenId>{5});
+  EXPECT_EQ(config->temperature, 0.6f);
+  EXPECT_FALSE(config->top_p.has_value());
+}
+
+}  // namespace
+}  // namespace baton::model

@@ -1,0 +1,92 @@
+#pragma once
+
+#include <cstring>
+#include <limits>
+#include <vector>
+
+#include <gtest/gtest.h>
+
+#include "baton/device/host_stream.h"
+#include "baton/model/model.h"
+
+namespace baton::model {
+
+/// One sequence through Model::Forward, on blocks in an order that hides no bug.
+class RunModel {
+ public:
+  RunModel(const Model& model, const ops::Ops& ops, DType kv_dtype, int threads = 1)
+      : model_(model),
+        ops_(ops),
+        stream_(threads),
+        workspace_(model.config(), kTokens, kTokens),
+        geometry_(model.KvGeometry(kBlockTokens, kv_dtype)),
+        memory_(static_cast<size_t>(geometry_.block_bytes() * kBlocks), std::byte{0xFF}),
+        cache_(*kv::KvCache::Create(geometry_, memory_)) {
+    for (int32_t i = 0; i < kBlocks; ++i) table_.push_back((i * 7 + 3) % kBlocks);
+  }
+
+  /// Logits of each of `tokens`, taken in chunks of at most `chunk`.
+  std::vector<std::vector<float>> Run(const std::vector<TokenId>& tokens, size_t chunk = kTokens) {
+    std::vector<std::vector<float>> logits;
+    for (size_t done = 0; done < tokens.size();) {
+      const size_t count = std::min(chunk, tokens.size() - done);
+      const auto rows = Step({tokens.begin() + static_cast<ptrdiff_t>(done), count});
+      logits.insert(logits.end(), rows.begin(), rows.end());
+      done += count;
+    }
+    return logits;
+  }
+
+  std::vector<std::vector<float>> Step(std::span<const TokenId> tokens) {
+    std::vector<int32_t> rows;
+    for (size_t i = 0; i < tokens.size(); ++i) rows.push_back(static_cast<int32_t>(i));
+    return Step(tokens, rows);
+  }
+
+  std::vector<std::vector<float>> Step(std::span<const TokenId> tokens,
+                                       std::span<const int32_t> rows,
+                                       const Model::OnLayers& on_layers = {},
+                                       int32_t layer_group = 0) {
+    const int32_t T = static_cast<int32_t>(tokens.size());
+    const int32_t begin[] = {0, T};
+    position_ += T;
+    const StepBatch batch{.tokens = tokens,
+                          .sequences = {.query_begin = begin,
+                                        .kv_tokens = &position_,
+                                        .block_tables = table_.data(),
+                                        .table_stride = kBlocks,
+                                        .S = 1,
+                                        .T = T},
+                          .logit_rows = rows,
+                          .layer_group = layer_group};
+    const auto logits = model_.Forward(batch, cache_, workspace_, ops_, stream_, on_layers);
+    const size_t V = static_cast<size_t>(model_.config().vocabulary);
+    std::vector<std::vector<float>> result;
+    for (size_t i = 0; i < rows.size(); ++i) {
+      result.emplace_back(logits.begin() + static_cast<ptrdiff_t>(i * V),
+                          logits.begin() + static_cast<ptrdiff_t>((i + 1) * V));
+    }
+    return result;
+  }
+
+ private:
+  static constexpr int32_t kTokens = 512;
+  static constexpr int32_t kBlockTokens = 16;
+  static constexpr int32_t kBlocks = 33;
+
+  const Model& model_;
+  const ops::Ops& ops_;
+  device::HostStream stream_;
+  Workspace workspace_;
+  kv::KvGeometry geometry_;
+  std::vector<std::byte> memory_;
+  kv::KvCache cache_;
+  std::vector<int32_t> table_;
+  int32_t position_ = 0;
+};
+
+inline TokenId Argmax(const std::vector<float>& logits) {
+  return static_cast<TokenId>(std::max_element(logits.begin(), logits.end()) - logits.begin());
+}
+
+}  // namespace baton::model
