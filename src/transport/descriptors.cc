@@ -1,0 +1,56 @@
+#include "descriptors.h"
+
+#include <algorithm>
+
+namespace baton::transport {
+namespace {
+
+bool Inside(uint64_t offset, uint64_t bytes, uint64_t limit) {
+  return bytes <= limit && offset <= limit - bytes;
+}
+
+bool Continues(const Descriptor& first, const Descriptor& second) {
+  return first.local_offset + first.bytes == second.local_offset &&
+         first.remote_offset + first.bytes == second.remote_offset;
+}
+
+}  // namespace
+
+Status CheckBounds(std::span<const Descriptor> descriptors, uint64_t local_bytes,
+                   uint64_t remote_bytes) {
+  for (size_t i = 0; i < descriptors.size(); ++i) {
+    const Descriptor& d = descriptors[i];
+    if (Inside(d.local_offset, d.bytes, local_bytes) &&
+        Inside(d.remote_offset, d.bytes, remote_bytes)) {
+      continue;
+    }
+    std::ostringstream text;
+    text << "descriptor " << i << " copies " << d.bytes << " bytes from " << d.local_offset
+         << " (of " << local_bytes << ") to " << d.remote_offset << " (of " << remote_bytes << ")";
+    return Status(StatusCode::kOutOfRange, text.str());
+  }
+  return OkStatus();
+}
+
+std::vector<Descriptor> MakePieces(std::span<const Descriptor> descriptors, uint64_t piece_bytes) {
+  std::vector<Descriptor> joined;
+  for (const Descriptor& d : descriptors) {
+    if (d.bytes == 0) continue;
+    if (!joined.empty() && Continues(joined.back(), d)) {
+      joined.back().bytes += d.bytes;
+    } else {
+      joined.push_back(d);
+    }
+  }
+  std::vector<Descriptor> pieces;
+  pieces.reserve(joined.size());
+  for (const Descriptor& d : joined) {
+    for (uint64_t at = 0; at < d.bytes; at += piece_bytes) {
+      pieces.push_back(
+          {d.local_offset + at, d.remote_offset + at, std::min(piece_bytes, d.bytes - at)});
+    }
+  }
+  return pieces;
+}
+
+}  // namespace baton::transport

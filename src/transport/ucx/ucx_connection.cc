@@ -1,0 +1,264 @@
+#include "ucx_connection.h"
+
+#include <algorithm>
+
+#include "ucx_library.h"
+#include "ucx_print.h"
+
+namespace baton::transport {
+namespace {
+
+/// Fits UCX's eager buffers on shared memory and TCP, headers included: no rendezvous, by which a
+/// receiver would read from a sender that may be dead.
+constexpr size_t kFragmentBytes = 8000;
+/// Most requests that UCX holds for a connection.
+constexpr size_t kWindow = 64;
+/// Most bytes put per Progress(): over shared memory UCX copies them on the spot.
+constexpr uint64_t kBytesPerProgress = uint64_t{4} << 20;
+/// Most bytes of messages that wait for a peer.
+constexpr size_t kMaxQueuedBytes = size_t{64} << 20;
+
+}  // namespace
+
+Result<std::unique_ptr<UcxConnection>> UcxConnection::Open(const Local& local, UcxAddress peer,
+                                                           bool shared_memory) {
+  std::unique_ptr<UcxConnection> connection(
+      new UcxConnection(local, std::move(peer), shared_memory));
+  const Status status = connection->OpenEndpoint();
+  if (status.ok()) return connection;
+  if (connection->endpoint_ != nullptr) connection->CloseEndpoint();
+  return status;
+}
+
+UcxConnection::~UcxConnection() {
+  if (remote_key_ != nullptr) ucp_rkey_destroy(remote_key_);
+  if (close_request_ != nullptr) ucp_request_free(close_request_);
+}
+
+/// Error reports and shared memory exclude each other in UCX; over anything else they are needed,
+/// or UCX ends the process when a peer dies before the endpoints have met.
+Status UcxConnection::OpenEndpoint() {
+  ucp_ep_params_t params{};
+  params.field_mask = UCP_EP_PARAM_FIELD_REMOTE_ADDRESS | UCP_EP_PARAM_FIELD_ERR_HANDLING_MODE |
+                      UCP_EP_PARAM_FIELD_ERR_HANDLER;
+  params.address = reinterpret_cast<const ucp_address_t*>(peer_.worker_address.data());
+  params.err_mode = shared_memory_ ? UCP_ERR_HANDLING_MODE_NONE : UCP_ERR_HANDLING_MODE_PEER;
+  params.err_handler.cb = &OnReceiveError;
+  params.err_handler.arg = this;
+  BATON_RETURN_IF_ERROR(
+      ToStatus(ucp_ep_create(local_.worker, &params, &endpoint_), "connecting to the peer"));
+  if (!peer_.remote_key.empty()) {
+    BATON_RETURN_IF_ERROR(
+        ToStatus(ucp_ep_rkey_unpack(endpoint_, peer_.remote_key.data(), &remote_key_),
+                 "the peer's remote key"));
+  }
+  Flush(Kind::kMeet, nullptr);
+  return OkStatus();
+}
+
+Status UcxConnection::Send(std::span<const std::byte> message) {
+  if (!failure_.ok()) return failure_;
+  if (message_bytes_ + message.size() > kMaxQueuedBytes) {
+    return Unavailable("the peer takes no messages");
+  }
+  auto queued = std::make_shared<Message>();
+  queued->bytes.assign(reinterpret_cast<const char*>(message.data()), message.size());
+  queued->sequence = next_sequence_++;
+  message_bytes_ += message.size();
+  messages_.push_back(std::move(queued));
+  return OkStatus();
+}
+
+void UcxConnection::Put(TransferId transfer, std::vector<Descriptor> pieces) {
+  auto queued = std::make_shared<Transfer>();
+  queued->id = transfer;
+  queued->pieces = std::move(pieces);
+  transfers_.push_back(std::move(queued));
+}
+
+bool UcxConnection::Progress(std::vector<TransferDone>& done) {
+  if (!failure_.ok()) {
+    const size_t before = done.size();
+    FailTransfers(failure_, done);
+    return done.size() > before;
+  }
+  if (!met_) return false;
+  bool worked = false;
+  while (!messages_.empty() && operations_ < kWindow) {
+    GiveFragment();
+    worked = true;
+  }
+  worked |= GivePieces();
+  while (!transfers_.empty() && transfers_.front()->flushed && transfers_.front()->pending == 0) {
+    done.push_back({transfers_.front()->id, transfers_.front()->status});
+    transfers_.pop_front();
+    worked = true;
+  }
+  return worked;
+}
+
+bool UcxConnection::HasWork() const {
+  if (!failure_.ok()) return !transfers_.empty();
+  if (!met_ || operations_ >= kWindow) return false;
+  if (!messages_.empty()) return true;
+  if (transfers_.empty()) return false;
+  const Transfer& first = *transfers_.front();
+  return !transfers_.back()->flushing || (first.flushed && first.pending == 0);
+}
+
+void UcxConnection::GiveFragment() {
+  const std::shared_ptr<Message> message = messages_.front();
+  auto operation = std::make_unique<Operation>();
+  operation->connection = this;
+  operation->kind = Kind::kFragment;
+  operation->message = message;
+  const size_t bytes = std::min(kFragmentBytes, message->bytes.size() - message->given);
+  operation->header = {local_.tag,
+                       message->sequence,
+                       local_.number,
+                       static_cast<uint32_t>(message->bytes.size()),
+                       static_cast<uint32_t>(message->given),
+                       0};
+  ucp_request_param_t params{};
+  params.op_attr_mask =
+      UCP_OP_ATTR_FIELD_CALLBACK | UCP_OP_ATTR_FIELD_USER_DATA | UCP_OP_ATTR_FIELD_FLAGS;
+  params.flags = UCP_AM_SEND_FLAG_EAGER;
+  params.cb.send = &OnRequestDone;
+  params.user_data = operation.get();
+  const char* from = message->bytes.data() + message->given;
+  message->given += bytes;
+  if (message->given == message->bytes.size()) {
+    message_bytes_ -= message->bytes.size();
+    messages_.pop_front();
+  }
+  void* request = ucp_am_send_nbx(endpoint_, 0, &operation->header, sizeof(FragmentHeader), from,
+                                  bytes, &params);
+  Track(request, std::move(operation));
+}
+
+bool UcxConnection::GivePieces() {
+  uint64_t bytes = 0;
+  bool worked = false;
+  for (const std::shared_ptr<Transfer>& transfer : transfers_) {
+    if (transfer->flushing) continue;
+    while (transfer->given < transfer->pieces.size()) {
+      if (operations_ >= kWindow || bytes >= kBytesPerProgress) return worked;
+      bytes += transfer->pieces[transfer->given].bytes;
+      GivePiece(transfer);
+      worked = true;
+    }
+    if (operations_ >= kWindow) return worked;
+    transfer->flushing = true;
+    Flush(Kind::kFlush, transfer);
+    worked = true;
+  }
+  return worked;
+}
+
+void UcxConnection::GivePiece(const std::shared_ptr<Transfer>& transfer) {
+  const Descriptor& piece = transfer->pieces[transfer->given++];
+  auto operation = std::make_unique<Operation>();
+  operation->connection = this;
+  operation->transfer = transfer;
+  ucp_request_param_t params{};
+  params.op_attr_mask = UCP_OP_ATTR_FIELD_CALLBACK | UCP_OP_ATTR_FIELD_USER_DATA;
+  params.cb.send = &OnRequestDone;
+  params.user_data = operation.get();
+  operation->kind = Kind::kPiece;
+  ++transfer->pending;
+  void* request = ucp_put_nbx(endpoint_, local_.region + piece.local_offset, piece.bytes,
+                              peer_.region_base + piece.remote_offset, remote_key_, &params);
+  Track(request, std::move(operation));
+}
+
+void UcxConnection::Flush(Kind kind, const std::shared_ptr<Transfer>& transfer) {
+  auto operation = std::make_unique<Operation>();
+  operation->connection = this;
+  operation->transfer = transfer;
+  operation->kind = kind;
+  ucp_request_param_t params{};
+  params.op_attr_mask = UCP_OP_ATTR_FIELD_CALLBACK | UCP_OP_ATTR_FIELD_USER_DATA;
+  params.cb.send = &OnRequestDone;
+  params.user_data = operation.get();
+  void* request = ucp_ep_flush_nbx(endpoint_, &params);
+  Track(request, std::move(operation));
+}
+
+void UcxConnection::Track(void* request, std::unique_ptr<Operation> operation) {
+  ++operations_;
+  if (request != nullptr && !UCS_PTR_IS_ERR(request)) {
+    (void)operation.release();  // OnRequestDone takes it.
+    return;
+  }
+  Finish(*operation, request == nullptr ? UCS_OK : UCS_PTR_STATUS(request));
+}
+
+void UcxConnection::OnRequestDone(void* request, ucs_status_t status, void* operation) {
+  const std::unique_ptr<Operation> done(static_cast<Operation*>(operation));
+  done->connection->Finish(*done, status);
+  ucp_request_free(request);
+}
+
+void UcxConnection::Finish(const Operation& operation, ucs_status_t status) {
+  --operations_;
+  if (status != UCS_OK && failure_.ok()) failure_ = ToStatus(status, "the peer's connection");
+  if (operation.kind == Kind::kMeet && status == UCS_OK) met_ = true;
+  if (operation.transfer == nullptr) return;
+  Transfer& transfer = *operation.transfer;
+  if (operation.kind == Kind::kFlush) {
+    transfer.flushed = true;
+  } else {
+    --transfer.pending;
+  }
+  if (status != UCS_OK && transfer.status.ok()) transfer.status = failure_;
+}
+
+void UcxConnection::OnReceiveError(void* connection, ucp_ep_h, ucs_status_t status) {
+  auto* self = static_cast<UcxConnection*>(connection);
+  if (self->failure_.ok()) self->failure_ = ToStatus(status, "the peer's connection");
+}
+
+void UcxConnection::FailTransfers(const Status& status, std::vector<TransferDone>& done) {
+  for (const auto& transfer : transfers_) done.push_back({transfer->id, status});
+  transfers_.clear();
+  messages_.clear();
+  message_bytes_ = 0;
+}
+
+void UcxConnection::Close(std::vector<TransferDone>& done) {
+  FailTransfers(Unavailable("disconnected"), done);
+  if (MayClose()) CloseEndpoint();
+}
+
+/// UCX 1.13 ends the process when an endpoint is closed by force while it is still connecting.
+bool UcxConnection::MayClose() const { return met_ || !failure_.ok(); }
+
+void UcxConnection::CloseEndpoint() {
+  ucp_request_param_t params{};
+  if (!shared_memory_) {
+    params.op_attr_mask = UCP_OP_ATTR_FIELD_FLAGS;
+    params.flags = UCP_EP_CLOSE_FLAG_FORCE;
+  }
+  closing_ = true;
+  void* request = ucp_ep_close_nbx(endpoint_, &params);
+  if (request == nullptr || UCS_PTR_IS_ERR(request)) {
+    closed_ = true;
+  } else {
+    close_request_ = request;
+  }
+}
+
+bool UcxConnection::Drained() {
+  if (!closing_) {
+    if (!MayClose()) return false;
+    CloseEndpoint();
+  }
+  if (!closed_ && ucp_request_check_status(close_request_) != UCS_INPROGRESS) closed_ = true;
+  return closed_ && operations_ == 0;
+}
+
+std::string UcxConnection::EndpointInfo() const {
+  return Printed([this](FILE* out) { ucp_ep_print_info(endpoint_, out); });
+}
+
+}  // namespace baton::transport

@@ -1,0 +1,120 @@
+#pragma once
+
+#include <deque>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include <ucp/api/ucp.h>
+
+#include "baton/transport/transport.h"
+#include "message_assembler.h"
+#include "ucx_address.h"
+
+namespace baton::transport {
+
+struct TransferDone {
+  TransferId transfer{};
+  Status status;
+};
+
+/// An endpoint to one peer with what is queued for it. UCX gets only a window's worth at a time, so
+/// that a peer that takes nothing costs little and a disconnect finds little under way.
+/// *Threads*: lives on the transport thread. *Invariants*: is not destroyed before drained().
+class UcxConnection {
+ public:
+  struct Local {
+    ucp_worker_h worker = nullptr;
+    uint64_t tag = 0;
+    /// Of this connection, greater than all before it.
+    uint32_t number = 0;
+    const std::byte* region = nullptr;
+  };
+
+  /// Fails with Unavailable or InvalidArgument.
+  static Result<std::unique_ptr<UcxConnection>> Open(const Local& local, UcxAddress peer,
+                                                     bool shared_memory);
+  ~UcxConnection();
+  UcxConnection(const UcxConnection&) = delete;
+  UcxConnection& operator=(const UcxConnection&) = delete;
+
+  const UcxAddress& peer() const { return peer_; }
+  MessageAssembler& assembler() { return assembler_; }
+
+  Status Send(std::span<const std::byte> message);
+  void Put(TransferId transfer, std::vector<Descriptor> pieces);
+  /// Gives UCX what fits and appends the transfers that ended. True when anything happened.
+  bool Progress(std::vector<TransferDone>& done);
+  /// Whether Progress() has something to give to UCX.
+  bool HasWork() const;
+
+  /// Ends all transfers and starts to close the endpoint.
+  void Close(std::vector<TransferDone>& done);
+  /// After Close(): UCX holds nothing of ours any more.
+  bool Drained();
+
+  /// What UCX prints about the endpoint.
+  std::string EndpointInfo() const;
+
+ private:
+  struct Message {
+    std::string bytes;
+    uint64_t sequence = 0;
+    size_t given = 0;
+    bool started = false;
+  };
+  struct Transfer {
+    TransferId id{};
+    std::vector<Descriptor> pieces;
+    size_t given = 0;
+    size_t pending = 0;
+    bool flushing = false;
+    bool flushed = false;
+    Status status;
+  };
+  /// kMeet is a flush before all else: it ends when both sides' endpoints have met.
+  enum class Kind : uint8_t { kMeet, kFragment, kPiece, kFlush };
+  /// One request given to UCX; owns what must outlive it.
+  struct Operation {
+    UcxConnection* connection = nullptr;
+    Kind kind{};
+    std::shared_ptr<Message> message;
+    std::shared_ptr<Transfer> transfer;
+    FragmentHeader header;
+  };
+
+  UcxConnection(const Local& local, UcxAddress peer, bool shared_memory)
+      : local_(local), peer_(std::move(peer)), shared_memory_(shared_memory) {}
+
+  Status OpenEndpoint();
+  void CloseEndpoint();
+  void GiveFragment();
+  bool GivePieces();
+  void GivePiece(const std::shared_ptr<Transfer>& transfer);
+  void Flush(Kind kind, const std::shared_ptr<Transfer>& transfer);
+  bool MayClose() const;
+  void Track(void* request, std::unique_ptr<Operation> operation);
+  void Finish(const Operation& operation, ucs_status_t status);
+  void FailTransfers(const Status& status, std::vector<TransferDone>& done);
+  static void OnRequestDone(void* request, ucs_status_t status, void* operation);
+  static void OnReceiveError(void* connection, ucp_ep_h endpoint, ucs_status_t status);
+
+  const Local local_;
+  const UcxAddress peer_;
+  const bool shared_memory_;
+  ucp_ep_h endpoint_ = nullptr;
+  ucp_rkey_h remote_key_ = nullptr;
+  void* close_request_ = nullptr;
+  bool met_ = false;
+  bool closing_ = false;
+  bool closed_ = false;
+  Status failure_;
+  MessageAssembler assembler_;
+  std::deque<std::shared_ptr<Message>> messages_;
+  size_t message_bytes_ = 0;
+  uint64_t next_sequence_ = 0;
+  std::deque<std::shared_ptr<Transfer>> transfers_;
+  size_t operations_ = 0;
+};
+
+}  // namespace baton::transport

@@ -1,0 +1,25 @@
+#pragma once
+
+#include <string>
+
+#include <ucp/api/ucp.h>
+
+#include "baton/base/status.h"
+#include "baton/transport/ucx.h"
+
+namespace baton::transport {
+
+/// Keeps UCX out of the process's signals and memory hooks and sends its log lines to ours. UCX
+/// installs handlers when its library is loaded; this takes them back. Idempotent, thread-safe.
+void TameUcx();
+
+/// Unavailable for whatever has to do with the peer, ResourceExhausted for memory, else Internal.
+Status ToStatus(ucs_status_t status, const std::string& what);
+
+/// A context with the features that the transport needs. Fails with Unavailable.
+Result<ucp_context_h> MakeContext(const UcxOptions& options);
+
+/// Whether the context may use shared memory between processes.
+bool HasSharedMemory(ucp_context_h context);
+
+}  // namespace baton::transport

@@ -1,0 +1,286 @@
+#include "ucx_transport.h"
+
+#include <algorithm>
+#include <cstring>
+
+#include <fcntl.h>
+#include <poll.h>
+#include <sys/eventfd.h>
+#include <unistd.h>
+
+#include "../descriptors.h"
+#include "baton/base/logging.h"
+#include "baton/base/random.h"
+#include "ucx_library.h"
+#include "ucx_path.h"
+
+namespace baton::transport {
+namespace {
+
+/// Larger puts are cut, so that messages and other peers get their turn.
+constexpr uint64_t kPieceBytes = uint64_t{1} << 20;
+/// Events handled by one Progress().
+constexpr int kEventsPerProgress = 256;
+/// Refusals to sleep in a row after which Wait() sleeps all the same: UCX never agrees while it
+/// holds something for a peer that takes nothing.
+constexpr int kBusyLimit = 4;
+constexpr Duration kBusySleep = std::chrono::microseconds(200);
+/// Peers remembered for CanStillWrite.
+constexpr size_t kMaxProcesses = 4096;
+
+}  // namespace
+
+Result<std::unique_ptr<Transport>> MakeUcxTransport(const UcxOptions& options) {
+  return UcxTransport::Make(options);
+}
+
+Result<std::unique_ptr<Transport>> UcxTransport::Make(const UcxOptions& options) {
+  TameUcx();
+  std::unique_ptr<UcxTransport> transport(new UcxTransport(options));
+  BATON_RETURN_IF_ERROR(transport->Init());
+  return std::unique_ptr<Transport>(std::move(transport));
+}
+
+UcxTransport::UcxTransport(const UcxOptions& options) : options_(options) {
+  own_.tag = RandomSeed();
+  own_.process = ProcessIdentity::Own();
+}
+
+Status UcxTransport::Init() {
+  wake_fd_ = eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC);
+  if (wake_fd_ < 0) return ResourceExhausted("no eventfd for the transport");
+  BATON_ASSIGN_OR_RETURN(context_, MakeContext(options_));
+  own_.shared_memory = HasSharedMemory(context_);
+  ucp_worker_params_t params{};
+  params.field_mask = UCP_WORKER_PARAM_FIELD_THREAD_MODE;
+  params.thread_mode = UCS_THREAD_MODE_SERIALIZED;
+  BATON_RETURN_IF_ERROR(ToStatus(ucp_worker_create(context_, &params, &worker_), "ucx worker"));
+  BATON_RETURN_IF_ERROR(ToStatus(ucp_worker_get_efd(worker_, &ucx_fd_), "ucx event descriptor"));
+  ucp_am_handler_param_t handler{};
+  handler.field_mask = UCP_AM_HANDLER_PARAM_FIELD_ID | UCP_AM_HANDLER_PARAM_FIELD_FLAGS |
+                       UCP_AM_HANDLER_PARAM_FIELD_CB | UCP_AM_HANDLER_PARAM_FIELD_ARG;
+  handler.id = 0;
+  handler.flags = UCP_AM_FLAG_WHOLE_MSG;
+  handler.cb = &OnFragment;
+  handler.arg = this;
+  BATON_RETURN_IF_ERROR(
+      ToStatus(ucp_worker_set_am_recv_handler(worker_, &handler), "ucx message handler"));
+  ucp_address_t* address = nullptr;
+  size_t bytes = 0;
+  BATON_RETURN_IF_ERROR(
+      ToStatus(ucp_worker_get_address(worker_, &address, &bytes), "ucx worker address"));
+  own_.worker_address.assign(reinterpret_cast<const char*>(address), bytes);
+  ucp_worker_release_address(worker_, address);
+  return OkStatus();
+}
+
+UcxTransport::~UcxTransport() {
+  while (!connections_.empty()) Disconnect(connections_.begin()->first);
+  ReapClosing();
+  if (!closing_.empty()) {
+    // UCX must not lose a worker that it still holds requests of; the process is about to end.
+    BATON_LOG(Debug) << "ucx: " << closing_.size() << " endpoints to dead peers are left";
+    for (auto& connection : closing_) (void)connection.release();
+    if (wake_fd_ >= 0) close(wake_fd_);
+    return;
+  }
+  if (memory_ != nullptr) ucp_mem_unmap(context_, memory_);
+  if (worker_ != nullptr) ucp_worker_destroy(worker_);
+  if (context_ != nullptr) ucp_cleanup(context_);
+  if (wake_fd_ >= 0) close(wake_fd_);
+}
+
+/// Memory that UCX allocated can be written through shared memory; memory of our own could not.
+Result<MemoryRegion> UcxTransport::AllocateRegion(size_t bytes) {
+  if (memory_ != nullptr) return AlreadyExists("the region is already allocated");
+  ucp_mem_map_params_t params{};
+  params.field_mask = UCP_MEM_MAP_PARAM_FIELD_LENGTH | UCP_MEM_MAP_PARAM_FIELD_FLAGS;
+  params.length = bytes;
+  params.flags = UCP_MEM_MAP_ALLOCATE;
+  ucs_status_t status = ucp_mem_map(context_, &params, &memory_);
+  if (status != UCS_OK) {
+    memory_ = nullptr;
+    return ResourceExhausted("no shared memory of " + std::to_string(bytes) +
+                             " bytes for the KV cache: " + ucs_status_string(status));
+  }
+  ucp_mem_attr_t attributes{};
+  attributes.field_mask = UCP_MEM_ATTR_FIELD_ADDRESS;
+  BATON_RETURN_IF_ERROR(ToStatus(ucp_mem_query(memory_, &attributes), "ucx memory"));
+  region_ = {static_cast<std::byte*>(attributes.address), bytes};
+  std::memset(region_.data, 0, bytes);
+  void* key = nullptr;
+  size_t key_bytes = 0;
+  BATON_RETURN_IF_ERROR(
+      ToStatus(ucp_rkey_pack(context_, memory_, &key, &key_bytes), "ucx remote key"));
+  own_.remote_key.assign(static_cast<const char*>(key), key_bytes);
+  ucp_rkey_buffer_release(key);
+  own_.region_base = reinterpret_cast<uint64_t>(region_.data);
+  own_.region_bytes = bytes;
+  return region_;
+}
+
+Result<std::string> UcxTransport::Address() const { return own_.Encode(); }
+
+bool UcxTransport::SharesMemoryWith(const UcxAddress& peer) const {
+  return own_.shared_memory && peer.shared_memory && own_.process.SharesKernelWith(peer.process);
+}
+
+Result<PeerId> UcxTransport::Connect(const std::string& peer_address) {
+  BATON_ASSIGN_OR_RETURN(UcxAddress address, UcxAddress::Decode(peer_address));
+  if (peer_of_tag_.contains(address.tag)) return AlreadyExists("connected to this peer");
+  const PeerId peer{++last_peer_};
+  const uint64_t tag = address.tag;
+  const ProcessIdentity process = address.process;
+  const bool shared_memory = SharesMemoryWith(address);
+  BATON_ASSIGN_OR_RETURN(auto connection,
+                         UcxConnection::Open({worker_, own_.tag, last_peer_, region_.data},
+                                             std::move(address), shared_memory));
+  connections_[peer] = std::move(connection);
+  peer_of_tag_[tag] = peer;
+  processes_[peer] = process;
+  if (processes_.size() > kMaxProcesses) processes_.erase(processes_.begin());
+  return peer;
+}
+
+void UcxTransport::Disconnect(PeerId peer) {
+  const auto found = connections_.find(peer);
+  if (found == connections_.end()) return;
+  std::unique_ptr<UcxConnection> connection = std::move(found->second);
+  connections_.erase(found);
+  peer_of_tag_.erase(connection->peer().tag);
+  scratch_.clear();
+  connection->Close(scratch_);
+  for (TransferDone& done : scratch_) done_.push_back({peer, std::move(done)});
+  scratch_.clear();
+  Close(std::move(connection), options_.disconnect_deadline);
+}
+
+/// Waits for a closed connection, at most until the deadline; UCX finishes the rest in time, or
+/// never when the peer is dead.
+void UcxTransport::Close(std::unique_ptr<UcxConnection> connection, Duration deadline) {
+  const Clock& clock = Clock::System();
+  const TimePoint end = clock.Now() + deadline;
+  while (!connection->Drained() && clock.Now() < end) {
+    if (ucp_worker_progress(worker_) == 0) Poll(-1, kBusySleep);
+  }
+  if (!connection->Drained()) closing_.push_back(std::move(connection));
+}
+
+void UcxTransport::ReapClosing() {
+  std::erase_if(closing_, [](const auto& connection) { return connection->Drained(); });
+}
+
+bool UcxTransport::CanStillWrite(PeerId peer) const {
+  const auto process = processes_.find(peer);
+  if (process == processes_.end()) return true;
+  return !own_.process.SharesKernelWith(process->second) || !process->second.HasEnded();
+}
+
+Status UcxTransport::Send(PeerId peer, std::span<const std::byte> message) {
+  if (message.size() > kMaxMessageBytes) return InvalidArgument("the message is too long");
+  UcxConnection* connection = Find(peer);
+  if (connection == nullptr) return Unavailable("not connected to the peer");
+  return connection->Send(message);
+}
+
+Result<TransferId> UcxTransport::Put(PeerId peer, std::span<const Descriptor> descriptors) {
+  UcxConnection* connection = Find(peer);
+  if (connection == nullptr) return Unavailable("not connected to the peer");
+  BATON_RETURN_IF_ERROR(CheckBounds(descriptors, region_.bytes, connection->peer().region_bytes));
+  const TransferId transfer{++last_transfer_};
+  connection->Put(transfer, MakePieces(descriptors, kPieceBytes));
+  return transfer;
+}
+
+ucs_status_t UcxTransport::OnFragment(void* arg, const void* header_bytes, size_t header_size,
+                                      void* data, size_t bytes, const ucp_am_recv_param_t* param) {
+  auto* self = static_cast<UcxTransport*>(arg);
+  FragmentHeader header;
+  if (header_size != sizeof(header) || (param->recv_attr & UCP_AM_RECV_ATTR_FLAG_RNDV) != 0) {
+    ++self->dropped_fragments_;
+    return UCS_OK;
+  }
+  std::memcpy(&header, header_bytes, sizeof(header));
+  const auto peer = self->peer_of_tag_.find(header.tag);
+  if (peer == self->peer_of_tag_.end()) {
+    ++self->dropped_fragments_;
+    return UCS_OK;
+  }
+  MessageAssembler& assembler = self->connections_.at(peer->second)->assembler();
+  if (!assembler.Add(header, {static_cast<const std::byte*>(data), bytes})) {
+    ++self->dropped_fragments_;
+  }
+  while (std::optional<std::string> message = assembler.Next()) {
+    self->received_.push_back({peer->second, std::move(*message)});
+  }
+  return UCS_OK;
+}
+
+bool UcxTransport::Progress() {
+  int events = 0;
+  while (events < kEventsPerProgress && ucp_worker_progress(worker_) != 0) ++events;
+  bool worked = events > 0;
+  for (auto& [peer, connection] : connections_) {
+    worked |= connection->Progress(scratch_);
+    for (TransferDone& done : scratch_) done_.push_back({peer, std::move(done)});
+    scratch_.clear();
+  }
+  if (!closing_.empty()) ReapClosing();
+  worked |= Deliver();
+  if (worked) busy_ = 0;
+  return worked;
+}
+
+/// The listener may call us back, e.g. Disconnect(); so nothing is iterated that it can change.
+bool UcxTransport::Deliver() {
+  const std::vector<Done> done = std::exchange(done_, {});
+  const std::vector<Received> received = std::exchange(received_, {});
+  for (const Done& one : done) {
+    listener_->OnTransferDone(one.peer, one.transfer.transfer, one.transfer.status);
+  }
+  for (const Received& one : received) {
+    if (Find(one.peer) == nullptr) continue;
+    listener_->OnMessage(one.peer, std::as_bytes(std::span(one.bytes)));
+  }
+  return !done.empty() || !received.empty();
+}
+
+void UcxTransport::Wait(Duration timeout) {
+  if (!done_.empty() || !received_.empty()) return;
+  for (const auto& [peer, connection] : connections_) {
+    if (connection->HasWork()) return;
+  }
+  if (ucp_worker_arm(worker_) == UCS_OK) {
+    Poll(ucx_fd_, timeout);
+  } else if (++busy_ > kBusyLimit) {
+    Poll(-1, std::min(timeout, kBusySleep));
+  }
+}
+
+/// Until one of the descriptors has something or the time is over. UCX's may be -1: none.
+void UcxTransport::Poll(int ucx_fd, Duration timeout) {
+  pollfd descriptors[2] = {{wake_fd_, POLLIN, 0}, {ucx_fd, POLLIN, 0}};
+  const int64_t ns = std::max<int64_t>(timeout.count(), 0);
+  const timespec limit{static_cast<time_t>(ns / 1'000'000'000), ns % 1'000'000'000};
+  if (ppoll(descriptors, 2, &limit, nullptr) <= 0) return;
+  if ((descriptors[0].revents & POLLIN) == 0) return;
+  uint64_t count = 0;
+  (void)!read(wake_fd_, &count, sizeof(count));
+}
+
+void UcxTransport::Wake() {
+  const uint64_t one = 1;
+  (void)!write(wake_fd_, &one, sizeof(one));
+}
+
+std::string UcxTransport::DescribePath(PeerId peer) const {
+  const UcxConnection* connection = Find(peer);
+  return connection == nullptr ? "not connected" : DescribeLanes(connection->EndpointInfo());
+}
+
+UcxConnection* UcxTransport::Find(PeerId peer) const {
+  const auto found = connections_.find(peer);
+  return found == connections_.end() ? nullptr : found->second.get();
+}
+
+}  // namespace baton::transport

@@ -1,0 +1,82 @@
+#pragma once
+
+#include <deque>
+#include <map>
+#include <memory>
+#include <string>
+#include <unordered_map>
+#include <vector>
+
+#include <ucp/api/ucp.h>
+
+#include "baton/transport/ucx.h"
+#include "ucx_connection.h"
+
+namespace baton::transport {
+
+/// See MakeUcxTransport().
+class UcxTransport final : public Transport {
+ public:
+  static Result<std::unique_ptr<Transport>> Make(const UcxOptions& options);
+  ~UcxTransport() override;
+
+  std::string_view name() const override { return "ucx"; }
+  void SetListener(TransportListener* listener) override { listener_ = listener; }
+  Result<MemoryRegion> AllocateRegion(size_t bytes) override;
+  Result<std::string> Address() const override;
+  Result<PeerId> Connect(const std::string& peer_address) override;
+  void Disconnect(PeerId peer) override;
+  bool CanStillWrite(PeerId peer) const override;
+  Status Send(PeerId peer, std::span<const std::byte> message) override;
+  Result<TransferId> Put(PeerId peer, std::span<const Descriptor> descriptors) override;
+  bool Progress() override;
+  void Wait(Duration timeout) override;
+  void Wake() override;
+  std::string DescribePath(PeerId peer) const override;
+
+ private:
+  struct Received {
+    PeerId peer{};
+    std::string bytes;
+  };
+  struct Done {
+    PeerId peer{};
+    TransferDone transfer;
+  };
+
+  explicit UcxTransport(const UcxOptions& options);
+  Status Init();
+  UcxConnection* Find(PeerId peer) const;
+  bool SharesMemoryWith(const UcxAddress& peer) const;
+  void Close(std::unique_ptr<UcxConnection> connection, Duration deadline);
+  void ReapClosing();
+  bool Deliver();
+  void Poll(int ucx_fd, Duration timeout);
+  static ucs_status_t OnFragment(void* self, const void* header, size_t header_bytes, void* data,
+                                 size_t bytes, const ucp_am_recv_param_t* param);
+
+  const UcxOptions options_;
+  UcxAddress own_;
+  ucp_context_h context_ = nullptr;
+  ucp_worker_h worker_ = nullptr;
+  ucp_mem_h memory_ = nullptr;
+  MemoryRegion region_;
+  int wake_fd_ = -1;
+  int ucx_fd_ = -1;
+  TransportListener* listener_ = nullptr;
+  std::map<PeerId, std::unique_ptr<UcxConnection>> connections_;
+  std::unordered_map<uint64_t, PeerId> peer_of_tag_;
+  /// Endpoints that UCX has not let go of yet.
+  std::vector<std::unique_ptr<UcxConnection>> closing_;
+  /// All peers there ever were, for CanStillWrite.
+  std::map<PeerId, ProcessIdentity> processes_;
+  std::vector<Received> received_;
+  std::vector<Done> done_;
+  std::vector<TransferDone> scratch_;
+  uint32_t last_peer_ = 0;
+  uint64_t last_transfer_ = 0;
+  int64_t dropped_fragments_ = 0;
+  int busy_ = 0;
+};
+
+}  // namespace baton::transport

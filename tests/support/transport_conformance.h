@@ -1,0 +1,380 @@
+#pragma once
+
+#include <algorithm>
+#include <chrono>
+#include <cstring>
+#include <functional>
+#include <memory>
+#include <ostream>
+#include <string>
+#include <thread>
+#include <utility>
+#include <vector>
+
+#include <gtest/gtest.h>
+
+#include "baton/transport/transport.h"
+
+/// One suite for all transports: instantiate TransportConformance with a TransportKind each.
+namespace baton::transport {
+
+using MakeTransport = std::function<std::unique_ptr<Transport>()>;
+
+struct TransportKind {
+  std::string name;
+  /// Makes a world, and returns what makes transports that reach each other in it.
+  std::function<MakeTransport()> make_world;
+
+  friend std::ostream& operator<<(std::ostream& out, const TransportKind& kind) {
+    return out << kind.name;
+  }
+};
+
+/// A transport, its region, and what it was told.
+struct Endpoint final : TransportListener {
+  struct Message {
+    PeerId peer{};
+    std::string bytes;
+    /// The region when the message arrived, as far as `watched` goes.
+    std::string region;
+  };
+  struct Done {
+    PeerId peer{};
+    TransferId transfer{};
+    Status status;
+  };
+
+  Endpoint(std::unique_ptr<Transport> made, size_t region_bytes) : transport(std::move(made)) {
+    transport->SetListener(this);
+    region = *transport->AllocateRegion(region_bytes);
+  }
+  void OnMessage(PeerId peer, std::span<const std::byte> message) override {
+    messages.push_back({peer,
+                        {reinterpret_cast<const char*>(message.data()), message.size()},
+                        {reinterpret_cast<const char*>(region.data), watched}});
+  }
+  void OnTransferDone(PeerId peer, TransferId transfer, Status status) override {
+    done.push_back({peer, transfer, std::move(status)});
+  }
+  Status Send(PeerId peer, const std::string& message) {
+    return transport->Send(peer, std::as_bytes(std::span(message)));
+  }
+
+  std::unique_ptr<Transport> transport;
+  MemoryRegion region;
+  size_t watched = 0;
+  std::vector<Message> messages;
+  std::vector<Done> done;
+};
+
+inline constexpr size_t kRegionBytes = size_t{9} << 20;
+
+/// Two connected endpoints, a and b.
+class TransportConformance : public testing::TestWithParam<TransportKind> {
+ protected:
+  void SetUp() override {
+    make_ = GetParam().make_world();
+    a_ = std::make_unique<Endpoint>(make_(), kRegionBytes);
+    b_ = std::make_unique<Endpoint>(make_(), kRegionBytes);
+    std::tie(to_b_, to_a_) = Join(*a_, *b_);
+  }
+
+  /// Each one's id for the other.
+  std::pair<PeerId, PeerId> Join(Endpoint& x, Endpoint& y) {
+    return {*x.transport->Connect(*y.transport->Address()),
+            *y.transport->Connect(*x.transport->Address())};
+  }
+
+  /// Lets all progress until `reached`; false when it is not within very many rounds.
+  bool Until(const std::function<bool()>& reached, std::vector<Endpoint*> more = {}) {
+    for (int round = 0; round < 20000; ++round) {
+      if (reached()) return true;
+      bool worked = false;
+      for (Endpoint* endpoint : more) worked |= endpoint->transport->Progress();
+      for (auto* endpoint : {a_.get(), b_.get()}) {
+        if (endpoint != nullptr) worked |= endpoint->transport->Progress();
+      }
+      if (!worked) a_->transport->Wait(std::chrono::milliseconds(1));
+    }
+    return reached();
+  }
+
+  /// Lets everything happen that is under way.
+  void Settle(const std::vector<Endpoint*>& more = {}) {
+    int idle = 0;
+    Until([&] { return ++idle > 50; }, more);
+  }
+
+  void FillPattern(const MemoryRegion& region, size_t bytes) {
+    for (size_t i = 0; i < bytes; ++i) region.data[i] = std::byte(i * 2654435761u >> 13);
+  }
+
+  MakeTransport make_;
+  std::unique_ptr<Endpoint> a_;
+  std::unique_ptr<Endpoint> b_;
+  PeerId to_b_{};
+  PeerId to_a_{};
+};
+
+TEST_P(TransportConformance, PutsArriveWholeFromOneByteToMegabytes) {
+  FillPattern(a_->region, kRegionBytes);
+  for (size_t bytes : {size_t{1}, size_t{63}, size_t{4096}, size_t{100'001}, size_t{8} << 20}) {
+    std::memset(b_->region.data, 0, kRegionBytes);
+    a_->done.clear();
+    const Descriptor put{17, 4099, bytes};
+    const TransferId id = *a_->transport->Put(to_b_, {&put, 1});
+
+    ASSERT_TRUE(Until([&] { return !a_->done.empty(); })) << bytes;
+
+    EXPECT_EQ(a_->done[0].transfer, id);
+    EXPECT_TRUE(a_->done[0].status.ok()) << a_->done[0].status;
+    EXPECT_EQ(std::memcmp(b_->region.data + 4099, a_->region.data + 17, bytes), 0) << bytes;
+    EXPECT_EQ(b_->region.data[4098], std::byte{0});
+    EXPECT_EQ(b_->region.data[4099 + bytes], std::byte{0});
+  }
+}
+
+TEST_P(TransportConformance, ManyDescriptorsAreOneTransfer) {
+  FillPattern(a_->region, kRegionBytes);
+  std::vector<Descriptor> scattered;
+  for (uint64_t i = 0; i < 2000; ++i) scattered.push_back({i * 512, (1999 - i) * 512, 512});
+  ASSERT_TRUE(a_->transport->Put(to_b_, scattered).ok());
+
+  ASSERT_TRUE(Until([&] { return !a_->done.empty(); }));
+
+  EXPECT_EQ(a_->done.size(), 1u);
+  for (const Descriptor& d : scattered) {
+    ASSERT_EQ(
+        std::memcmp(b_->region.data + d.remote_offset, a_->region.data + d.local_offset, d.bytes),
+        0);
+  }
+}
+
+TEST_P(TransportConformance, TransfersUnderWayTogetherEachEndOnce) {
+  std::vector<TransferId> ids;
+  for (uint64_t i = 0; i < 40; ++i) {
+    const Descriptor put{i * 1000, i * 1000, 1000};
+    ids.push_back(*a_->transport->Put(to_b_, {&put, 1}));
+  }
+
+  ASSERT_TRUE(Until([&] { return a_->done.size() >= ids.size(); }));
+  Settle();
+
+  std::vector<TransferId> ended;
+  for (const auto& done : a_->done) ended.push_back(done.transfer);
+  std::sort(ended.begin(), ended.end());
+  EXPECT_EQ(ended, ids);
+}
+
+TEST_P(TransportConformance, RefusesPutsOutsideEitherRegion) {
+  const Descriptor too_long{0, 0, kRegionBytes + 1};
+  const Descriptor from_outside{kRegionBytes - 1, 0, 2};
+  const Descriptor to_outside{0, kRegionBytes - 1, 2};
+  const Descriptor overflowing{0, ~uint64_t{0}, 2};
+  for (const Descriptor& put : {too_long, from_outside, to_outside, overflowing}) {
+    EXPECT_EQ(a_->transport->Put(to_b_, {&put, 1}).status().code(), StatusCode::kOutOfRange);
+  }
+}
+
+TEST_P(TransportConformance, MessagesArriveInOrderWhateverTheirSizes) {
+  std::vector<std::string> sent;
+  for (int i = 0; i < 300; ++i) {
+    const size_t bytes = i % 50 == 7 ? 200'000 : static_cast<size_t>(i) * 37 % 9001;
+    sent.push_back(std::string(bytes, static_cast<char>('a' + i % 26)) + std::to_string(i));
+    ASSERT_TRUE(a_->Send(to_b_, sent.back()).ok());
+  }
+
+  ASSERT_TRUE(Until([&] { return b_->messages.size() >= sent.size(); }));
+
+  for (size_t i = 0; i < sent.size(); ++i) {
+    EXPECT_EQ(b_->messages[i].peer, to_a_);
+    ASSERT_TRUE(b_->messages[i].bytes == sent[i]) << i;
+  }
+}
+
+TEST_P(TransportConformance, MessagesGoBothWays) {
+  ASSERT_TRUE(a_->Send(to_b_, "ping").ok());
+  ASSERT_TRUE(b_->Send(to_a_, "pong").ok());
+
+  ASSERT_TRUE(Until([&] { return !a_->messages.empty() && !b_->messages.empty(); }));
+
+  EXPECT_EQ(b_->messages[0].bytes, "ping");
+  EXPECT_EQ(a_->messages[0].bytes, "pong");
+}
+
+TEST_P(TransportConformance, CarriesEmptyAndLongestMessagesAndRefusesLonger) {
+  const std::string longest(Transport::kMaxMessageBytes, 'x');
+  ASSERT_TRUE(a_->Send(to_b_, "").ok());
+  ASSERT_TRUE(a_->Send(to_b_, longest).ok());
+  EXPECT_EQ(a_->Send(to_b_, longest + "x").code(), StatusCode::kInvalidArgument);
+
+  ASSERT_TRUE(Until([&] { return b_->messages.size() >= 2; }));
+
+  EXPECT_EQ(b_->messages[0].bytes, "");
+  EXPECT_TRUE(b_->messages[1].bytes == longest);
+}
+
+TEST_P(TransportConformance, AMessageAfterAPutFindsItsBytes) {
+  b_->watched = 100'000;
+  for (int round = 0; round < 5; ++round) {
+    std::memset(a_->region.data, 'A' + round, 100'000);
+    a_->done.clear();
+    const Descriptor put{0, 0, 100'000};
+    ASSERT_TRUE(a_->transport->Put(to_b_, {&put, 1}).ok());
+    ASSERT_TRUE(Until([&] { return !a_->done.empty(); }));
+    ASSERT_TRUE(a_->Send(to_b_, "there").ok());
+    const size_t seen = b_->messages.size();
+
+    ASSERT_TRUE(Until([&] { return b_->messages.size() > seen; }));
+
+    EXPECT_TRUE(b_->messages.back().region == std::string(100'000, static_cast<char>('A' + round)));
+  }
+}
+
+TEST_P(TransportConformance, DisconnectEndsTransfersOnce) {
+  const Descriptor put{0, 0, kRegionBytes};
+  std::vector<TransferId> ids;
+  for (int i = 0; i < 8; ++i) ids.push_back(*a_->transport->Put(to_b_, {&put, 1}));
+
+  a_->transport->Disconnect(to_b_);
+
+  ASSERT_TRUE(Until([&] { return a_->done.size() >= ids.size(); }));
+  EXPECT_EQ(a_->done.size(), ids.size());
+  for (const auto& done : a_->done) EXPECT_EQ(done.status.code(), StatusCode::kUnavailable);
+  EXPECT_EQ(a_->Send(to_b_, "late").code(), StatusCode::kUnavailable);
+  EXPECT_EQ(a_->transport->Put(to_b_, {&put, 1}).status().code(), StatusCode::kUnavailable);
+}
+
+TEST_P(TransportConformance, NothingIsDeliveredAfterDisconnect) {
+  ASSERT_TRUE(a_->Send(to_b_, "late").ok());
+  b_->transport->Disconnect(to_a_);
+  Endpoint c(make_(), 4096);
+  const auto [c_to_b, b_to_c] = Join(c, *b_);
+  ASSERT_TRUE(c.Send(c_to_b, "from c").ok());
+
+  ASSERT_TRUE(Until([&] { return !b_->messages.empty(); }, {&c}));
+
+  ASSERT_EQ(b_->messages.size(), 1u);
+  EXPECT_EQ(b_->messages[0].peer, b_to_c);
+}
+
+TEST_P(TransportConformance, DropsMessagesOfThoseItIsNotConnectedTo) {
+  Endpoint c(make_(), 4096);
+  const PeerId c_to_b = *c.transport->Connect(*b_->transport->Address());
+  ASSERT_TRUE(c.Send(c_to_b, "who is there").ok());
+  ASSERT_TRUE(a_->Send(to_b_, "from a").ok());
+
+  ASSERT_TRUE(Until([&] { return !b_->messages.empty(); }, {&c}));
+  Settle({&c});
+
+  ASSERT_EQ(b_->messages.size(), 1u);
+  EXPECT_EQ(b_->messages[0].peer, to_a_);
+}
+
+TEST_P(TransportConformance, ReconnectsUnderANewPeerId) {
+  a_->transport->Disconnect(to_b_);
+  b_->transport->Disconnect(to_a_);
+  const auto [again_to_b, again_to_a] = Join(*a_, *b_);
+
+  ASSERT_TRUE(a_->Send(again_to_b, "again").ok());
+
+  ASSERT_TRUE(Until([&] { return !b_->messages.empty(); }));
+  EXPECT_NE(again_to_b, to_b_);
+  EXPECT_NE(again_to_a, to_a_);
+  EXPECT_EQ(b_->messages[0].peer, again_to_a);
+  EXPECT_EQ(b_->messages[0].bytes, "again");
+}
+
+TEST_P(TransportConformance, ARestartedPeerIsANewPeer) {
+  b_->transport->Disconnect(to_a_);
+  b_.reset();
+  a_->transport->Disconnect(to_b_);
+  b_ = std::make_unique<Endpoint>(make_(), kRegionBytes);
+  const auto [new_to_b, new_to_a] = Join(*a_, *b_);
+  FillPattern(a_->region, 5000);
+  const Descriptor put{0, 0, 5000};
+  ASSERT_TRUE(a_->transport->Put(new_to_b, {&put, 1}).ok());
+
+  ASSERT_TRUE(Until([&] { return !a_->done.empty(); }));
+
+  EXPECT_NE(new_to_b, to_b_);
+  EXPECT_TRUE(a_->done[0].status.ok());
+  EXPECT_EQ(std::memcmp(b_->region.data, a_->region.data, 5000), 0);
+}
+
+TEST_P(TransportConformance, OtherPeersAreServedAfterOneIsLost) {
+  Endpoint c(make_(), kRegionBytes);
+  const auto [a_to_c, c_to_a] = Join(*a_, c);
+  const Descriptor put{0, 0, kRegionBytes};
+  ASSERT_TRUE(a_->transport->Put(to_b_, {&put, 1}).ok());
+  ASSERT_TRUE(a_->Send(to_b_, std::string(500'000, 'x')).ok());
+  b_.reset();
+  a_->transport->Disconnect(to_b_);
+
+  ASSERT_TRUE(c.Send(c_to_a, "still here").ok());
+  ASSERT_TRUE(a_->transport->Put(a_to_c, {&put, 1}).ok());
+
+  ASSERT_TRUE(Until([&] { return a_->done.size() >= 2 && !a_->messages.empty(); }, {&c}));
+  EXPECT_EQ(a_->messages[0].bytes, "still here");
+  EXPECT_EQ(a_->done.back().peer, a_to_c);
+  EXPECT_TRUE(a_->done.back().status.ok());
+}
+
+TEST_P(TransportConformance, RefusesASecondConnectionToTheSamePeer) {
+  EXPECT_EQ(a_->transport->Connect(*b_->transport->Address()).status().code(),
+            StatusCode::kAlreadyExists);
+}
+
+TEST_P(TransportConformance, RefusesWhatIsNotAnAddress) {
+  std::string address = *b_->transport->Address();
+  for (const std::string& bad :
+       {std::string(), std::string("nonsense"), address.substr(0, address.size() / 2)}) {
+    EXPECT_FALSE(a_->transport->Connect(bad).ok()) << bad;
+  }
+}
+
+TEST_P(TransportConformance, HasOneRegion) {
+  EXPECT_EQ(a_->transport->AllocateRegion(4096).status().code(), StatusCode::kAlreadyExists);
+}
+
+TEST_P(TransportConformance, WaitEndsByItsTimeout) {
+  Settle();
+  a_->transport->Wait(std::chrono::milliseconds(5));
+  SUCCEED();
+}
+
+TEST_P(TransportConformance, WakeFromAnotherThreadEndsTheWait) {
+  Settle();
+  std::jthread waker([&] { a_->transport->Wake(); });
+  // Would outlast the test's time limit if the wake were lost.
+  a_->transport->Wait(std::chrono::hours(1));
+  SUCCEED();
+}
+
+TEST_P(TransportConformance, AMessageEndsTheWait) {
+  ASSERT_TRUE(a_->Send(to_b_, "meet first").ok());
+  ASSERT_TRUE(Until([&] { return !b_->messages.empty(); }));
+  b_->messages.clear();
+  std::jthread sender([&] {
+    if (!a_->Send(to_b_, "wake up").ok()) return;
+    for (int i = 0; i < 100; ++i) a_->transport->Progress();
+  });
+  while (b_->messages.empty()) {
+    if (!b_->transport->Progress()) b_->transport->Wait(std::chrono::hours(1));
+  }
+  EXPECT_EQ(b_->messages[0].bytes, "wake up");
+}
+
+TEST_P(TransportConformance, ALivePeerCanStillWrite) {
+  a_->transport->Disconnect(to_b_);
+  EXPECT_TRUE(a_->transport->CanStillWrite(to_b_));
+}
+
+TEST_P(TransportConformance, SaysWhatCarriesTheData) {
+  ASSERT_TRUE(a_->Send(to_b_, "hello").ok());
+  ASSERT_TRUE(Until([&] { return !b_->messages.empty(); }));
+  EXPECT_FALSE(a_->transport->DescribePath(to_b_).empty());
+  EXPECT_NE(a_->transport->DescribePath(to_b_), "unknown");
+}
+
+}  // namespace baton::transport
