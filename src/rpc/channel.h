@@ -1,10 +1,10 @@
 #pragma once
 
-#include <grpcpp/channel.h>
-#include <grpcpp/server_builder.h>
-
 #include <memory>
 #include <string>
+
+#include <grpcpp/channel.h>
+#include <grpcpp/server_builder.h>
 
 /// Connection settings that both ends must agree on.
 namespace baton::rpc {

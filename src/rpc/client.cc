@@ -1,8 +1,8 @@
 #include "baton/rpc/client.h"
 
-#include <grpcpp/grpcpp.h>
-
 #include <utility>
+
+#include <grpcpp/grpcpp.h>
 
 #include "baton/v1/worker.grpc.pb.h"
 #include "channel.h"
@@ -89,11 +89,9 @@ class WatchReadCall final : public ReadCall<v1::WorkerStatus> {
 };
 
 /// Sends our description, reads the peer's, then reads on only to notice the end.
-class JoinCall final : public grpc::ClientBidiReactor<v1::JoinHello, v1::JoinHello>,
-                       public Call {
+class JoinCall final : public grpc::ClientBidiReactor<v1::JoinHello, v1::JoinHello>, public Call {
  public:
-  JoinCall(const JoinHello& ours, JoinCallbacks callbacks)
-      : callbacks_(std::move(callbacks)) {
+  JoinCall(const JoinHello& ours, JoinCallbacks callbacks) : callbacks_(std::move(callbacks)) {
     ToProto(ours, &ours_);
   }
   void Start(v1::Worker::Stub& stub, std::shared_ptr<JoinCall> self) {
@@ -148,12 +146,11 @@ class GrpcWorkerClient final : public WorkerClient {
                 std::function<void(Result<WorkerDescription>)> on_reply) override {
     auto call = std::make_shared<UnaryCall<v1::DescribeRequest, v1::WorkerDescription>>();
     call->context.set_deadline(DeadlineAfter(timeout));
-    stub_->async()->Describe(
-        &call->context, &call->request, &call->reply,
-        [call, on_reply = std::move(on_reply)](const grpc::Status& status) {
-          if (!status.ok()) return on_reply(FromGrpc(status));
-          on_reply(FromProto(call->reply));
-        });
+    stub_->async()->Describe(&call->context, &call->request, &call->reply,
+                             [call, on_reply = std::move(on_reply)](const grpc::Status& status) {
+                               if (!status.ok()) return on_reply(FromGrpc(status));
+                               on_reply(FromProto(call->reply));
+                             });
   }
 
   void SetPeers(const std::vector<PeerAddress>& peers, Duration timeout,

@@ -1,8 +1,8 @@
 #include "baton/rpc/server.h"
 
-#include <grpcpp/grpcpp.h>
-
 #include <utility>
+
+#include <grpcpp/grpcpp.h>
 
 #include "baton/base/logging.h"
 #include "baton/v1/worker.grpc.pb.h"

@@ -1,12 +1,12 @@
 #pragma once
 
-#include <grpcpp/alarm.h>
-#include <grpcpp/grpcpp.h>
-
 #include <deque>
 #include <memory>
 #include <mutex>
 #include <optional>
+
+#include <grpcpp/alarm.h>
+#include <grpcpp/grpcpp.h>
 
 #include "baton/rpc/server.h"
 #include "baton/v1/worker.pb.h"

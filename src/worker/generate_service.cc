@@ -15,11 +15,10 @@ void GenerateService::Connect(engine::Engine& engine, handoff::DecodeSide& decod
 void GenerateService::OnGenerate(SequenceId sequence, rpc::GenerateCall call,
                                  std::shared_ptr<rpc::GenerateStream> stream) {
   const bool remote = !call.prefill_peer.empty();
-  engine::Submission submission{
-      .sequence = sequence,
-      .request = call.request,
-      .goal = remote ? engine::Goal::kDecode : engine::Goal::kGenerate,
-      .local_prefill_max_tokens = local_prefill_max_tokens_};
+  engine::Submission submission{.sequence = sequence,
+                                .request = call.request,
+                                .goal = remote ? engine::Goal::kDecode : engine::Goal::kGenerate,
+                                .local_prefill_max_tokens = local_prefill_max_tokens_};
   streams_.Add(sequence, {.stream = stream, .call = std::move(call)});
   if (parts_.engine->Submit(std::move(submission))) return;
   streams_.Remove(sequence);
@@ -77,10 +76,9 @@ void GenerateService::Offer(SequenceId sequence, const engine::PromptBlocks& blo
   const Status status = [&]() -> Status {
     const auto peer = parts_.peers->Find(call->prefill_peer);
     if (!peer) return Unavailable("not joined with prefill worker " + call->prefill_peer);
-    return parts_.decode->Offer(*peer, call->request,
-                                {.sequence = sequence,
-                                 .blocks = blocks.blocks,
-                                 .cached_tokens = blocks.cached_tokens});
+    return parts_.decode->Offer(
+        *peer, call->request,
+        {.sequence = sequence, .blocks = blocks.blocks, .cached_tokens = blocks.cached_tokens});
   }();
   if (!status.ok()) {
     parts_.engine->FailHandoff(sequence, status);
@@ -108,9 +106,10 @@ void GenerateService::OnHandoffFailed(SequenceId sequence, handoff::Failure fail
 void GenerateService::OnReleased(SequenceId sequence) { parts_.engine->Release(sequence); }
 
 void GenerateService::OnPeerStuck(transport::PeerId peer, Status status) {
-  parts_.transport_thread.Post([this, peer, status = std::move(status)] {  // Not from within a call.
-    parts_.peers->Lose(peer, status);
-  });
+  parts_.transport_thread.Post(
+      [this, peer, status = std::move(status)] {  // Not from within a call.
+        parts_.peers->Lose(peer, status);
+      });
 }
 
 }  // namespace baton::worker

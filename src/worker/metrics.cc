@@ -6,8 +6,8 @@ namespace {
 using telemetry::Labels;
 
 /// Stages last from microseconds on one host to seconds between hosts.
-const std::vector<double> kStageBuckets = {0.0001, 0.0003, 0.001, 0.003, 0.01, 0.03, 0.1,
-                                           0.3,    1,      3,     10,    30};
+const std::vector<double> kStageBuckets = {0.0001, 0.0003, 0.001, 0.003, 0.01, 0.03,
+                                           0.1,    0.3,    1,     3,     10,   30};
 
 constexpr const char* kBlocksHelp = "KV blocks by state";
 constexpr const char* kStageHelp = "Where the time of a hand-off goes";
@@ -42,7 +42,8 @@ void WorkerMetrics::Side::Follow(const Stats& stats) {
 WorkerMetrics::WorkerMetrics(const std::string& worker)
     : registry_(Labels{{"worker", worker}}),
       running_(registry_.AddGauge("baton_requests_running", "Sequences in the running batch")),
-      waiting_(registry_.AddGauge("baton_requests_waiting", "Sequences that wait for memory or KV")),
+      waiting_(
+          registry_.AddGauge("baton_requests_waiting", "Sequences that wait for memory or KV")),
       vllm_running_(registry_.AddGauge("vllm:num_requests_running", "baton_requests_running")),
       vllm_waiting_(registry_.AddGauge("vllm:num_requests_waiting", "baton_requests_waiting")),
       vllm_usage_(registry_.AddGauge("vllm:kv_cache_usage_perc", "Share of KV blocks in use, 0-1")),
@@ -58,21 +59,20 @@ WorkerMetrics::WorkerMetrics(const std::string& worker)
                                         "Sequences that gave up their blocks to recompute later")),
       steps_(registry_.AddCounter("baton_steps_total", "Forward passes")),
       step_seconds_(registry_.AddCounter("baton_step_seconds_total", "Time in forward passes")),
-      stages_{
-          &registry_.AddHistogram("baton_handoff_seconds", kStageHelp, {{"stage", "queued"}},
-                                  kStageBuckets),
-          &registry_.AddHistogram("baton_handoff_seconds", kStageHelp, {{"stage", "prefill"}},
-                                  kStageBuckets),
-          &registry_.AddHistogram("baton_handoff_seconds", kStageHelp, {{"stage", "transfer"}},
-                                  kStageBuckets),
-          &registry_.AddHistogram("baton_handoff_seconds", kStageHelp, {{"stage", "commit"}},
-                                  kStageBuckets)},
+      stages_{&registry_.AddHistogram("baton_handoff_seconds", kStageHelp, {{"stage", "queued"}},
+                                      kStageBuckets),
+              &registry_.AddHistogram("baton_handoff_seconds", kStageHelp, {{"stage", "prefill"}},
+                                      kStageBuckets),
+              &registry_.AddHistogram("baton_handoff_seconds", kStageHelp, {{"stage", "transfer"}},
+                                      kStageBuckets),
+              &registry_.AddHistogram("baton_handoff_seconds", kStageHelp, {{"stage", "commit"}},
+                                      kStageBuckets)},
       handoff_bytes_(registry_.AddCounter("baton_handoff_bytes_total", "KV bytes handed over")),
       handoff_descriptors_(registry_.AddCounter("baton_handoff_descriptors_total",
                                                 "Runs of bytes that hand-offs were put in")),
       handoffs_(registry_.AddCounter("baton_handoffs_total", "Hand-offs that were committed")),
-      released_without_proof_(registry_.AddCounter(
-          "baton_quarantine_timeouts_total", "Quarantines that ended by their deadline")),
+      released_without_proof_(registry_.AddCounter("baton_quarantine_timeouts_total",
+                                                   "Quarantines that ended by their deadline")),
       handoffs_active_(registry_.AddGauge("baton_handoffs_active", "Hand-offs under way")),
       decode_(registry_, "decode"),
       prefill_(registry_, "prefill") {}
@@ -89,9 +89,8 @@ void WorkerMetrics::Update(const engine::EngineStats& stats) {
     blocks_[i]->Set(blocks[i]);
     total += blocks[i];
   }
-  vllm_usage_.Set(total == 0 ? 0
-                             : static_cast<double>(stats.blocks_used + stats.blocks_quarantined) /
-                                   total);
+  vllm_usage_.Set(
+      total == 0 ? 0 : static_cast<double>(stats.blocks_used + stats.blocks_quarantined) / total);
   prompt_tokens_.Follow(static_cast<double>(stats.prompt_tokens));
   generated_tokens_.Follow(static_cast<double>(stats.generated_tokens));
   prefix_hit_tokens_.Follow(static_cast<double>(stats.prefix_hit_tokens));

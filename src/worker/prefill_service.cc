@@ -65,22 +65,19 @@ void PrefillService::OnKvReady(SequenceId sequence, int32_t layer_begin, int32_t
 }
 
 void PrefillService::OnPrefilled(SequenceId sequence, TokenOutput first) {
-  parts_.transport_thread.Post([this, sequence, first = std::move(first)] {
-    parts_.prefill->Prefilled(sequence, first);
-  });
+  parts_.transport_thread.Post(
+      [this, sequence, first = std::move(first)] { parts_.prefill->Prefilled(sequence, first); });
 }
 
 void PrefillService::OnFailed(SequenceId sequence, Status status) {
-  parts_.transport_thread.Post([this, sequence, status = std::move(status)] {
-    parts_.prefill->Failed(sequence, status);
-  });
+  parts_.transport_thread.Post(
+      [this, sequence, status = std::move(status)] { parts_.prefill->Failed(sequence, status); });
 }
 
 Result<SequenceId> PrefillService::OnOffer(transport::PeerId, Request request) {
   const SequenceId sequence = parts_.next_sequence();
-  if (!parts_.engine->Submit({.sequence = sequence,
-                              .request = std::move(request),
-                              .goal = engine::Goal::kPrefill})) {
+  if (!parts_.engine->Submit(
+          {.sequence = sequence, .request = std::move(request), .goal = engine::Goal::kPrefill})) {
     return ResourceExhausted("worker " + ours_.identity.name + " takes no more requests now");
   }
   return sequence;

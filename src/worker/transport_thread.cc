@@ -1,9 +1,9 @@
 #include "transport_thread.h"
 
-#include <pthread.h>
-
 #include <algorithm>
 #include <utility>
+
+#include <pthread.h>
 
 #include "baton/base/check.h"
 

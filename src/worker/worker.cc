@@ -1,14 +1,14 @@
 #include "baton/worker/worker.h"
 
-#include <pthread.h>
-#include <sched.h>
-
 #include <algorithm>
 #include <atomic>
 #include <mutex>
 #include <optional>
 #include <thread>
 #include <utility>
+
+#include <pthread.h>
+#include <sched.h>
 
 #include "baton/base/gate.h"
 #include "baton/base/logging.h"
@@ -149,9 +149,9 @@ Status Worker::Build() {
   transport_thread_.emplace(*transport_, clock_);
   generate_.emplace(options_.name, options_.local_prefill_max_tokens,
                     GenerateService::Parts{*transport_thread_, *metrics_});
-  prefill_service_.emplace(
-      description_, PrefillService::Parts{*transport_thread_, *transport_, *metrics_,
-                                          [this] { return NextPrefilled(); }});
+  prefill_service_.emplace(description_,
+                           PrefillService::Parts{*transport_thread_, *transport_, *metrics_,
+                                                 [this] { return NextPrefilled(); }});
   BATON_RETURN_IF_ERROR(BuildEngine());
   BuildHandoff();
   generate_->Connect(*engine_, *decode_, *peers_);
@@ -184,9 +184,9 @@ Status Worker::BuildEngine() {
   stream_.emplace(options_.threads);
   engine::EngineOptions options = options_.engine;
   options.context_tokens = description_.context_tokens;
-  BATON_ASSIGN_OR_RETURN(engine_, engine::Engine::Create(options, *model_, *cache_,
-                                                         kernels::CpuOps(), *stream_, *this,
-                                                         clock_));
+  BATON_ASSIGN_OR_RETURN(
+      engine_, engine::Engine::Create(options, *model_, *cache_, kernels::CpuOps(), *stream_, *this,
+                                      clock_));
   return OkStatus();
 }
 
@@ -352,8 +352,7 @@ void Worker::OnMessage(transport::PeerId peer, std::span<const std::byte> messag
                                                       : decode_->OnMessage(peer, message);
 }
 
-void Worker::OnTransferDone(transport::PeerId peer, transport::TransferId transfer,
-                            Status status) {
+void Worker::OnTransferDone(transport::PeerId peer, transport::TransferId transfer, Status status) {
   prefill_->OnTransferDone(peer, transfer, status);
 }
 

@@ -1,0 +1,190 @@
+#include "fleet.h"
+
+#include <algorithm>
+#include <optional>
+#include <utility>
+
+#include "baton/base/check.h"
+#include "baton/base/logging.h"
+
+namespace baton::router {
+namespace {
+
+constexpr Duration kCallTimeout = std::chrono::seconds(2);
+
+}  // namespace
+
+/// One configured worker. Dialing -> described -> watched (`status` set) -> lost -> dialing.
+struct Fleet::Member {
+  rpc::PeerAddress address;
+  std::unique_ptr<rpc::WorkerClient> client;
+  std::optional<rpc::WorkerDescription> description;
+  std::optional<rpc::WorkerStatus> status;
+  std::shared_ptr<rpc::Call> watch;
+  bool dialing = false;
+  /// When to dial next, or when a silent worker is given up.
+  TimePoint deadline{};
+  Duration redial{};
+  int32_t load = 0;
+  std::string last_problem;
+};
+
+Fleet::Fleet(const RouterOptions& options, Clock& clock, Post post)
+    : options_(options), clock_(clock), post_(std::move(post)) {
+  for (const rpc::PeerAddress& address : options.workers) {
+    auto member = std::make_shared<Member>();
+    member->address = address;
+    member->client = rpc::WorkerClient::Create(address.address);
+    member->redial = options.redial_min;
+    members_[address.name] = std::move(member);
+  }
+}
+
+TimePoint Fleet::Tick(TimePoint now) {
+  if (closed_) return TimePoint::max();
+  TimePoint next = TimePoint::max();
+  for (auto& [name, member] : members_) {
+    if (member->dialing) continue;
+    if (member->deadline <= now) {
+      if (member->watch) {
+        BATON_LOG(Warning) << "worker " << name << " is silent; giving it up";
+        member->watch->Cancel();
+        member->deadline = now + kCallTimeout;
+      } else {
+        Dial(member);
+        continue;
+      }
+    }
+    next = std::min(next, member->deadline);
+  }
+  return next;
+}
+
+void Fleet::Close() {
+  closed_ = true;
+  for (auto& [name, member] : members_) {
+    if (member->watch) member->watch->Cancel();
+  }
+}
+
+void Fleet::Dial(const std::shared_ptr<Member>& member) {
+  member->dialing = true;
+  ++calls_;
+  member->client->Describe(kCallTimeout,
+                           [this, member](Result<rpc::WorkerDescription> description) {
+                             post_([this, member, description = std::move(description)] {
+                               --calls_;
+                               Described(member, description);
+                             });
+                           });
+}
+
+void Fleet::Described(const std::shared_ptr<Member>& member,
+                      const Result<rpc::WorkerDescription>& description) {
+  member->dialing = false;
+  if (closed_) return;
+  if (!description.ok()) return Lost(member, description.status());
+  member->description = *description;
+  member->deadline = clock_.Now() + options_.status_timeout;
+  ++calls_;
+  member->watch =
+      member->client->Watch({.on_status =
+                                 [this, member](rpc::WorkerStatus status) {
+                                   post_([this, member, status = std::move(status)]() mutable {
+                                     Watched(member, std::move(status));
+                                   });
+                                 },
+                             .on_end =
+                                 [this, member](Status status) {
+                                   post_([this, member, status = std::move(status)] {
+                                     --calls_;
+                                     Lost(member, status);
+                                   });
+                                 }});
+}
+
+void Fleet::Watched(const std::shared_ptr<Member>& member, rpc::WorkerStatus status) {
+  if (closed_ || !member->watch) return;
+  const bool first = !member->status;
+  member->status = std::move(status);
+  member->deadline = clock_.Now() + options_.status_timeout;
+  ++version_;
+  if (!first) return;
+  member->redial = options_.redial_min;
+  member->last_problem.clear();
+  const Role role = member->description->role;
+  BATON_LOG(Info) << RoleName(role) << " worker " << member->address.name << " is there (epoch "
+                  << member->description->identity.epoch << ")";
+  if (role == Role::kDecode) TellPeers(member);
+  if (role == Role::kPrefill) TellPeers();
+}
+
+void Fleet::Lost(const std::shared_ptr<Member>& member, const Status& status) {
+  const std::string problem = status.ok() ? "it closed the connection" : status.message();
+  if (!closed_ && (member->status || problem != member->last_problem)) {
+    BATON_LOG(Info) << "worker " << member->address.name << " at " << member->address.address
+                    << " is not there: " << problem;
+  }
+  member->last_problem = problem;
+  member->status.reset();
+  member->description.reset();
+  member->watch.reset();
+  member->deadline = clock_.Now() + member->redial;
+  member->redial = std::min<Duration>(2 * member->redial, options_.redial_max);
+  ++version_;
+}
+
+void Fleet::TellPeers() {
+  for (auto& [name, member] : members_) {
+    if (member->status && member->description->role == Role::kDecode) TellPeers(member);
+  }
+}
+
+/// A decode worker goes on dialing a prefill worker that was lost since.
+void Fleet::TellPeers(const std::shared_ptr<Member>& decode) {
+  std::vector<rpc::PeerAddress> peers;
+  for (const auto& [name, member] : members_) {
+    if (member->description && member->description->role == Role::kPrefill) {
+      peers.push_back(member->address);
+    }
+  }
+  ++calls_;
+  decode->client->SetPeers(peers, kCallTimeout, [this, decode](Status status) {
+    post_([this, decode, status = std::move(status)] {
+      --calls_;
+      if (status.ok() || closed_) return;
+      BATON_LOG(Warning) << "worker " << decode->address.name
+                         << " could not be told its peers: " << status.message();
+      if (decode->watch) decode->watch->Cancel();  // Start over with it.
+    });
+  });
+}
+
+std::vector<WorkerView> Fleet::Views() const {
+  std::vector<WorkerView> views;
+  for (const auto& [name, member] : members_) {
+    if (!member->status || member->status->draining) continue;
+    views.push_back({.name = name,
+                     .role = member->description->role,
+                     .load = member->load,
+                     .joined_peers = member->status->joined_peers});
+  }
+  return views;
+}
+
+rpc::WorkerClient& Fleet::Client(const std::string& name) { return *members_.at(name)->client; }
+
+void Fleet::AddLoad(const std::string& name, int32_t change) {
+  const auto it = members_.find(name);
+  if (it != members_.end()) it->second->load += change;
+}
+
+std::vector<telemetry::MetricsSnapshot> Fleet::Metrics() const {
+  std::vector<telemetry::MetricsSnapshot> snapshots;
+  for (const auto& [name, member] : members_) {
+    if (member->status) snapshots.push_back(member->status->metrics);
+  }
+  return snapshots;
+}
+
+}  // namespace baton::router

@@ -1,0 +1,61 @@
+#pragma once
+
+#include <functional>
+#include <map>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "baton/base/clock.h"
+#include "baton/router/router.h"
+#include "baton/rpc/client.h"
+#include "routing_policy.h"
+
+namespace baton::router {
+
+/// Who is there and how loaded: dials each worker, asks who it is, watches its status, tells decode
+/// workers their prefill peers, and starts over when a worker is lost.
+/// *Threads*: lives on the router's thread; `post` brings gRPC's callbacks there.
+/// REQUIRES: Close() and then idle() before it is destroyed.
+class Fleet {
+ public:
+  using Post = std::function<void(std::function<void()>)>;
+
+  Fleet(const RouterOptions& options, Clock& clock, Post post);
+
+  /// Dials what is due, gives up what is silent; returns when something will be due.
+  TimePoint Tick(TimePoint now);
+  void Close();
+  bool idle() const { return calls_ == 0; }
+
+  /// The workers that can take requests.
+  std::vector<WorkerView> Views() const;
+  /// REQUIRES: a name out of Views().
+  rpc::WorkerClient& Client(const std::string& name);
+  /// Counts a request of ours at a worker; ignored for one that is unknown.
+  void AddLoad(const std::string& name, int32_t change);
+  std::vector<telemetry::MetricsSnapshot> Metrics() const;
+  /// Grows with every change of Views() but for the load, and of Metrics().
+  uint64_t version() const { return version_; }
+
+ private:
+  struct Member;
+
+  void Dial(const std::shared_ptr<Member>& member);
+  void Described(const std::shared_ptr<Member>& member,
+                 const Result<rpc::WorkerDescription>& description);
+  void Watched(const std::shared_ptr<Member>& member, rpc::WorkerStatus status);
+  void Lost(const std::shared_ptr<Member>& member, const Status& status);
+  void TellPeers();
+  void TellPeers(const std::shared_ptr<Member>& decode);
+
+  const RouterOptions options_;
+  Clock& clock_;
+  const Post post_;
+  std::map<std::string, std::shared_ptr<Member>> members_;
+  int calls_ = 0;
+  bool closed_ = false;
+  uint64_t version_ = 0;
+};
+
+}  // namespace baton::router

@@ -1,0 +1,46 @@
+#pragma once
+
+#include <string>
+
+#include "baton/telemetry/metrics.h"
+
+namespace baton::router {
+
+/// The router's own figures. *Threads*: thread-safe.
+class RouterMetrics {
+ public:
+  explicit RouterMetrics(telemetry::MetricRegistry& registry)
+      : registry_(registry),
+        ttft(registry.AddHistogram("baton_ttft_seconds",
+                                   "From a request's arrival at the router to its first token")),
+        tpot(registry.AddHistogram("baton_tpot_seconds",
+                                   "Mean time per output token after a request's first")),
+        e2e(registry.AddHistogram("baton_e2e_seconds",
+                                  "From a request's arrival at the router to its last token")),
+        waiting(registry.AddGauge("baton_router_requests", "Requests under way in the router",
+                                  {{"state", "waiting"}})),
+        running(registry.AddGauge("baton_router_requests", "Requests under way in the router",
+                                  {{"state", "running"}})),
+        output_tokens(registry.AddCounter("baton_router_output_tokens_total", "Tokens relayed")) {}
+
+  /// `outcome` is "finished", or the name of the status code that ended the request.
+  void CountRequest(const std::string& outcome) {
+    registry_
+        .AddCounter("baton_router_requests_total", "Requests that ended, by outcome",
+                    {{"outcome", outcome}})
+        .Increment();
+  }
+
+ private:
+  telemetry::MetricRegistry& registry_;
+
+ public:
+  telemetry::Histogram& ttft;
+  telemetry::Histogram& tpot;
+  telemetry::Histogram& e2e;
+  telemetry::Gauge& waiting;
+  telemetry::Gauge& running;
+  telemetry::Counter& output_tokens;
+};
+
+}  // namespace baton::router

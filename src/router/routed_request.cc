@@ -1,0 +1,42 @@
+#include "routed_request.h"
+
+#include <utility>
+
+namespace baton::router {
+
+void RoutedRequest::OnToken(TokenOutput output) {
+  last_token_at_ = clock_.Now();
+  metrics_.output_tokens.Increment();
+  if (++tokens_ == 1) {
+    first_token_at_ = last_token_at_;
+    metrics_.ttft.Observe(first_token_at_ - arrived_);
+    metrics_.waiting.Add(-1);
+    metrics_.running.Add(1);
+    if (events_.on_first_token) events_.on_first_token();
+  }
+  finished_ |= output.finish != FinishReason::kNone;
+  sink_->OnToken(std::move(output));
+}
+
+void RoutedRequest::OnEnd(const Status& status) {
+  // Taken out, because they hold this request.
+  const Events events = std::exchange(events_, {});
+  (tokens_ == 0 ? metrics_.waiting : metrics_.running).Add(-1);
+  Status end = status;
+  if (status.ok() && !finished_) {
+    end = Unavailable("worker " + choice.worker + " ended the stream before its last token");
+  } else if (finished_) {
+    end = OkStatus();
+    metrics_.e2e.Observe(last_token_at_ - arrived_);
+    if (tokens_ > 1) {
+      metrics_.tpot.Observe((last_token_at_ - first_token_at_) / (tokens_ - 1));
+    }
+  } else if (!choice.worker.empty()) {
+    end = status.WithContext("worker " + choice.worker);
+  }
+  metrics_.CountRequest(end.ok() ? "finished" : std::string(StatusCodeName(end.code())));
+  if (events.on_end) events.on_end();
+  sink_->OnEnd(std::move(end));
+}
+
+}  // namespace baton::router

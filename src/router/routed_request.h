@@ -1,0 +1,53 @@
+#pragma once
+
+#include <functional>
+#include <memory>
+#include <string>
+
+#include "baton/base/clock.h"
+#include "baton/http/completion_backend.h"
+#include "baton/rpc/client.h"
+#include "metrics.h"
+#include "routing_policy.h"
+
+namespace baton::router {
+
+/// A request at the workers that were chosen for it: relays what they say and measures it.
+/// *Threads*: OnRoute, OnToken and OnEnd come one at a time on gRPC's threads; `call` belongs to
+/// the router's thread.
+class RoutedRequest {
+ public:
+  struct Events {
+    std::function<void()> on_first_token;
+    std::function<void()> on_end;
+  };
+
+  RoutedRequest(std::shared_ptr<http::CompletionSink> sink, TimePoint arrived, Clock& clock,
+                RouterMetrics& metrics)
+      : sink_(std::move(sink)), arrived_(arrived), clock_(clock), metrics_(metrics) {
+    metrics_.waiting.Add(1);
+  }
+
+  void SetEvents(Events events) { events_ = std::move(events); }
+  void OnRoute(std::string route) { sink_->OnRoute(std::move(route)); }
+  void OnToken(TokenOutput output);
+  void OnEnd(const Status& status);
+
+  Choice choice;
+  std::shared_ptr<rpc::Call> call;
+  /// The prefill worker has this request on its list.
+  bool prefilling = false;
+
+ private:
+  const std::shared_ptr<http::CompletionSink> sink_;
+  const TimePoint arrived_;
+  Clock& clock_;
+  RouterMetrics& metrics_;
+  Events events_;
+  TimePoint first_token_at_{};
+  TimePoint last_token_at_{};
+  int64_t tokens_ = 0;
+  bool finished_ = false;
+};
+
+}  // namespace baton::router

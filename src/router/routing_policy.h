@@ -1,0 +1,47 @@
+#pragma once
+
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "baton/base/role.h"
+#include "baton/base/status.h"
+
+namespace baton::router {
+
+/// A worker that can take requests, as a policy sees it.
+struct WorkerView {
+  std::string name;
+  Role role = Role::kMixed;
+  /// Requests of ours that it prefills or decodes now.
+  int32_t load = 0;
+  /// Decode workers: the prefill workers it is joined with.
+  std::vector<std::string> joined_peers;
+};
+
+struct Choice {
+  /// Decode or mixed worker.
+  std::string worker;
+  /// Prefill worker; empty when `worker` prefills itself.
+  std::string prefill;
+};
+
+/// Picks the workers of a request. *Threads*: lives on the router's thread.
+class RoutingPolicy {
+ public:
+  virtual ~RoutingPolicy() = default;
+  /// Fails with Unavailable, saying what is missing, when no complete group is there.
+  Result<Choice> Choose(const std::vector<WorkerView>& workers);
+
+  /// OK when Choose() would find a complete group, else why not.
+  static Status Possible(const std::vector<WorkerView>& workers);
+
+  /// Fails with InvalidArgument unless `name` is "round_robin" or "least_loaded".
+  static Result<std::unique_ptr<RoutingPolicy>> Make(const std::string& name);
+
+ private:
+  /// One of at least one candidate.
+  virtual const WorkerView& Pick(const std::vector<const WorkerView*>& candidates) = 0;
+};
+
+}  // namespace baton::router
