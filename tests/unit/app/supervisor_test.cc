@@ -172,14 +172,14 @@ TEST_F(SupervisorTest, LeavesNoZombies) {
 TEST_F(SupervisorTest, GivesProcessesAGroupOfTheirOwnAndNoBlockedSignals) {
   Add("p0",
       "read pid name state parent group rest </proc/$$/stat; [ $group = $$ ] && echo own group; "
-      "grep SigBlk /proc/$$/status; echo READY=1 >/dev/fd/$BATON_NOTIFY_FD; sleep 1000 & wait");
+      "grep SigBlk /proc/self/status; echo READY=1 >/dev/fd/$BATON_NOTIFY_FD; sleep 1000 & wait");
   options_.on_ready = [&](auto&, auto&) { Signal(SIGTERM); };
   EXPECT_TRUE(Run().ok());
   EXPECT_THAT(Log(), HasSubstr("[p0] own group\n[p0] SigBlk:\t0000000000000000"));
 }
 
 TEST_F(SupervisorTest, EndsWhatItsProcessesLeaveBehind) {
-  Add("p0", "sleep 1000 & echo READY=1 >/dev/fd/$BATON_NOTIFY_FD; echo left $!; exit 0");
+  Add("p0", "sleep 1000 & echo left $!; echo READY=1 >/dev/fd/$BATON_NOTIFY_FD");
   options_.on_ready = [&](auto&, auto&) { Signal(SIGTERM); };
   EXPECT_TRUE(Run().ok());
   const std::string log = Log();
