@@ -1,0 +1,131 @@
+#include <gtest/gtest.h>
+#include <signal.h>
+
+#include <atomic>
+#include <thread>
+
+#include "support/http_client.h"
+#include "support/load.h"
+#include "support/served_baton.h"
+
+/// Workers that are killed, clients that go away, and a server that is told to stop.
+namespace baton::test {
+namespace {
+
+std::vector<CompletionBody> LongStreams(int count) {
+  std::vector<CompletionBody> bodies = RandomCompletions(11, count, 150);
+  for (CompletionBody& body : bodies) {
+    body.max_tokens = 120;
+    body.ignore_eos = true;
+    body.stream = true;
+  }
+  return bodies;
+}
+
+/// Kills `victim` once tokens flow, while 24 clients stream from two prefill and two decode
+/// workers. Requests that never met the victim finish; the others finish or say what happened.
+void KillUnderLoad(const std::string& victim) {
+  ServedBaton server({.prefill = 2, .decode = 2});
+  ASSERT_TRUE(server.WaitReady());
+  const std::vector<CompletionBody> bodies = LongStreams(72);
+  std::vector<Outcome> outcomes;
+  std::thread load([&] { outcomes = CompleteAll(server.port(), bodies, 24); });
+
+  const pid_t pid = server.WorkerPid(victim);
+  EXPECT_GT(pid, 0);
+  EXPECT_TRUE(ServedBaton::Until(
+      [&] { return server.Metric("baton_router_output_tokens_total") > 500; },
+      std::chrono::seconds(60)));
+  EXPECT_EQ(kill(pid, SIGKILL), 0);
+  load.join();
+
+  int failed = 0;
+  for (const Outcome& outcome : outcomes) {
+    const bool finished = outcome.status == 200 && outcome.complete && outcome.error.empty();
+    failed += !finished;
+    if (!finished) EXPECT_NE(outcome.error, "") << outcome.status;
+    if (!finished && outcome.status == 200) {
+      EXPECT_NE(outcome.route.find(victim), std::string::npos)
+          << outcome.route << ": " << outcome.error;
+    }
+  }
+  EXPECT_LT(failed, 60) << "requests that did not touch the victim failed";
+  EXPECT_TRUE(ServedBaton::Until([&] { return server.WorkerPid(victim) > 0; },
+                                 std::chrono::seconds(30)));
+  EXPECT_NE(server.WorkerPid(victim), pid);
+  // It rejoins: requests reach it again, and every block pool is back to empty.
+  EXPECT_TRUE(ServedBaton::Until(
+      [&] {
+        const Outcome outcome = Complete(server.port(), {.prompt = "the sea", .max_tokens = 2});
+        return outcome.route.find(victim) != std::string::npos && outcome.error.empty();
+      },
+      std::chrono::seconds(30)))
+      << server.log();
+  EXPECT_TRUE(server.WaitIdle()) << server.log();
+}
+
+TEST(KilledWorker, PrefillLeavesOtherRequestsAloneAndRejoins) { KillUnderLoad("p0"); }
+
+TEST(KilledWorker, DecodeLeavesOtherRequestsAloneAndRejoins) { KillUnderLoad("d0"); }
+
+TEST(Readiness, EndsWithTheLastPrefillWorkerAndComesBack) {
+  ServedBaton server;
+  ASSERT_TRUE(server.WaitReady());
+  EXPECT_EQ(HttpGet(server.port(), "/readyz").status, 200);
+  ASSERT_EQ(kill(server.WorkerPid("p0"), SIGKILL), 0);
+  EXPECT_TRUE(ServedBaton::Until([&] { return HttpGet(server.port(), "/readyz").status == 503; },
+                                 std::chrono::seconds(10)));
+  EXPECT_TRUE(ServedBaton::Until([&] { return HttpGet(server.port(), "/readyz").status == 200; },
+                                 std::chrono::seconds(30)));
+}
+
+TEST(LeavingClient, FreesEverythingOnBothWorkers) {
+  ServedBaton server;
+  ASSERT_TRUE(server.WaitReady());
+  const std::vector<CompletionBody> bodies = LongStreams(16);
+  std::vector<std::unique_ptr<HttpClient>> clients;
+  for (CompletionBody body : bodies) {
+    body.max_tokens = 1500;
+    clients.push_back(std::make_unique<HttpClient>(server.port()));
+    ASSERT_TRUE(clients.back()->Send("POST", "/v1/completions", body.ToJson(),
+                                     {{"content-type", "application/json"}}));
+  }
+  EXPECT_EQ(clients[0]->ReadHead().status, 200);
+  EXPECT_TRUE(clients[0]->NextEvent().has_value());
+  for (auto& client : clients) client->Close(true);
+  EXPECT_TRUE(server.WaitIdle(std::chrono::seconds(10))) << server.log();
+  EXPECT_LT(server.Metric("baton_router_output_tokens_total"), 16 * 1500);
+}
+
+TEST(Processes, AreVisibleByRoleAndLeaveNoOrphans) {
+  ServedBaton server;
+  ASSERT_TRUE(server.WaitReady());
+  const std::vector<pid_t> children = server.Children();
+  EXPECT_EQ(children.size(), 3U);
+  EXPECT_NE(ServedBaton::CommandLine(server.WorkerPid("p0")).find("baton worker --role prefill"),
+            std::string::npos);
+  EXPECT_NE(ServedBaton::CommandLine(server.WorkerPid("d0")).find("baton worker --role decode"),
+            std::string::npos);
+  server.Signal(SIGTERM);
+  EXPECT_EQ(server.WaitExit(), 0) << server.log();
+  for (const pid_t child : children) EXPECT_NE(kill(child, 0), 0);
+}
+
+TEST(Draining, FinishesRunningStreams) {
+  ServedBaton server;
+  ASSERT_TRUE(server.WaitReady());
+  CompletionBody body = LongStreams(1).front();
+  Outcome outcome;
+  std::thread client([&] { outcome = Complete(server.port(), body); });
+  EXPECT_TRUE(ServedBaton::Until(
+      [&] { return server.Metric("baton_router_output_tokens_total") > 3; },
+      std::chrono::seconds(30)));
+  server.Signal(SIGTERM);
+  client.join();
+  EXPECT_TRUE(outcome.complete) << outcome.error;
+  EXPECT_EQ(outcome.finish_reason, "length");
+  EXPECT_EQ(server.WaitExit(), 0) << server.log();
+}
+
+}  // namespace
+}  // namespace baton::test

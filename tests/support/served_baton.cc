@@ -1,0 +1,223 @@
+#include "support/served_baton.h"
+
+#include <fcntl.h>
+#include <poll.h>
+#include <signal.h>
+#include <spawn.h>
+#include <sys/syscall.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <charconv>
+#include <filesystem>
+#include <fstream>
+#include <iostream>
+#include <mutex>
+#include <sstream>
+#include <thread>
+
+#include "baton/base/gate.h"
+#include "support/http_client.h"
+#include "support/tiny_model.h"
+
+extern char** environ;
+
+namespace baton::test {
+namespace {
+
+namespace fs = std::filesystem;
+
+constexpr char kReadyMark[] = "baton ready: http://127.0.0.1:";
+
+std::string Yaml(const ServedOptions& options) {
+  std::ostringstream yaml;
+  yaml << "model: " << BATON_SOURCE_DIR << "/configs/models/baton-tiny\n"
+       << "router: {host: 127.0.0.1, port: 0}\n"
+       << "workers:\n";
+  const auto group = [&](const char* role, int count) {
+    yaml << "  " << role << ": {count: " << count << ", threads: 1, kv_memory: "
+         << options.kv_memory << "}\n";
+  };
+  group("prefill", options.prefill);
+  group("decode", options.decode);
+  group("mixed", options.mixed);
+  yaml << options.yaml;
+  return yaml.str();
+}
+
+std::string ReadAll(const fs::path& path) {
+  std::ifstream file(path, std::ios::binary);
+  std::ostringstream text;
+  text << file.rdbuf();
+  return text.str();
+}
+
+pid_t ParentOf(pid_t pid) {
+  const std::string stat = ReadAll("/proc/" + std::to_string(pid) + "/stat");
+  const size_t paren = stat.rfind(')');
+  if (paren == std::string::npos) return -1;
+  std::istringstream fields(stat.substr(paren + 1));
+  char state = 0;
+  pid_t parent = -1;
+  fields >> state >> parent;
+  return state == 'Z' ? -1 : parent;
+}
+
+}  // namespace
+
+/// What the processes print, read by a thread of its own.
+struct ServedBaton::Output {
+  testing_support::TemporaryFolder folder;
+  int fd = -1;
+  mutable std::mutex mutex;
+  std::string text;
+  uint16_t port = 0;
+  Gate ready;
+  std::thread reader;
+
+  void Read() {
+    char buffer[4096];
+    for (ssize_t count; (count = read(fd, buffer, sizeof buffer)) > 0;) {
+      std::lock_guard lock(mutex);
+      text.append(buffer, static_cast<size_t>(count));
+      if (port == 0) FindPort();
+    }
+  }
+  void FindPort() {
+    const size_t at = text.find(kReadyMark);
+    if (at == std::string::npos || text.find('\n', at) == std::string::npos) return;
+    const char* begin = text.data() + at + sizeof kReadyMark - 1;
+    std::from_chars(begin, text.data() + text.size(), port);
+    ready.Open();
+  }
+};
+
+ServedBaton::ServedBaton(const ServedOptions& options) : output_(std::make_unique<Output>()) {
+  const fs::path config = output_->folder.path() / "baton.yaml";
+  testing_support::WriteFile(config, Yaml(options));
+  int ends[2];
+  if (pipe2(ends, O_CLOEXEC) != 0) return;
+  output_->fd = ends[0];
+
+  const std::string program = std::string(BATON_BINARY_DIR) + "/bin/baton";
+  std::vector<std::string> words = {program, "serve", "--config", config.string()};
+  words.insert(words.end(), options.arguments.begin(), options.arguments.end());
+  std::vector<char*> argv;
+  for (std::string& word : words) argv.push_back(word.data());
+  argv.push_back(nullptr);
+  posix_spawn_file_actions_t actions;
+  posix_spawn_file_actions_init(&actions);
+  posix_spawn_file_actions_adddup2(&actions, ends[1], STDOUT_FILENO);
+  posix_spawn_file_actions_adddup2(&actions, ends[1], STDERR_FILENO);
+  if (posix_spawn(&pid_, program.c_str(), &actions, nullptr, argv.data(), environ) != 0) pid_ = -1;
+  posix_spawn_file_actions_destroy(&actions);
+  close(ends[1]);
+  output_->reader = std::thread([this] { output_->Read(); });
+}
+
+ServedBaton::~ServedBaton() {
+  if (pid_ > 0 && !reaped_) {
+    Signal(SIGTERM);
+    if (WaitExit(std::chrono::seconds(20)) < 0 && !reaped_) {
+      Signal(SIGKILL);
+      waitpid(pid_, nullptr, 0);
+    }
+  }
+  if (output_->reader.joinable()) output_->reader.join();
+  if (output_->fd >= 0) close(output_->fd);
+}
+
+bool ServedBaton::WaitReady(Duration timeout) {
+  if (output_->ready.Wait(timeout)) return true;
+  std::cerr << "no ready line; the log so far:\n" << log();
+  return false;
+}
+
+uint16_t ServedBaton::port() const {
+  std::lock_guard lock(output_->mutex);
+  return output_->port;
+}
+
+std::string ServedBaton::log() const {
+  std::lock_guard lock(output_->mutex);
+  return output_->text;
+}
+
+std::vector<pid_t> ServedBaton::Children() const {
+  std::vector<pid_t> children;
+  for (const auto& entry : fs::directory_iterator("/proc")) {
+    pid_t pid = 0;
+    const std::string name = entry.path().filename();
+    const auto end = name.data() + name.size();
+    if (std::from_chars(name.data(), end, pid).ptr == end && ParentOf(pid) == pid_) {
+      children.push_back(pid);
+    }
+  }
+  return children;
+}
+
+std::string ServedBaton::CommandLine(pid_t pid) {
+  std::string text = ReadAll("/proc/" + std::to_string(pid) + "/cmdline");
+  for (char& c : text) {
+    if (c == '\0') c = ' ';
+  }
+  return text;
+}
+
+pid_t ServedBaton::WorkerPid(const std::string& name) const {
+  for (const pid_t pid : Children()) {
+    if (CommandLine(pid).find("--name " + name + " ") != std::string::npos) return pid;
+  }
+  return -1;
+}
+
+double ServedBaton::Metric(const std::string& name, const std::vector<std::string>& labels) const {
+  std::istringstream lines(HttpGet(port(), "/metrics").body);
+  double sum = 0;
+  for (std::string line; std::getline(lines, line);) {
+    const std::string found = line.substr(0, line.find_first_of("{ "));
+    if (found != name || line.starts_with('#')) continue;
+    bool matches = true;
+    for (const std::string& label : labels) matches &= line.find(label) != std::string::npos;
+    if (matches) sum += std::stod(line.substr(line.rfind(' ') + 1));
+  }
+  return sum;
+}
+
+bool ServedBaton::Until(const std::function<bool()>& reached, Duration timeout) {
+  const TimePoint deadline = Clock::System().Now() + timeout;
+  Gate pause;
+  while (!reached()) {
+    if (Clock::System().Now() >= deadline) return false;
+    pause.Wait(std::chrono::milliseconds(20));
+  }
+  return true;
+}
+
+bool ServedBaton::WaitIdle(Duration timeout) const {
+  return Until(
+      [this] {
+        return Metric("baton_kv_blocks", {"state=\"free\""}) > 0 &&
+               Metric("baton_kv_blocks", {"state=\"used\""}) == 0 &&
+               Metric("baton_kv_blocks", {"state=\"quarantined\""}) == 0 &&
+               Metric("baton_requests_running") == 0 && Metric("baton_requests_waiting") == 0;
+      },
+      timeout);
+}
+
+void ServedBaton::Signal(int signal) const { kill(pid_, signal); }
+
+int ServedBaton::WaitExit(Duration timeout) {
+  const int pidfd = static_cast<int>(syscall(SYS_pidfd_open, pid_, 0));
+  pollfd poller{.fd = pidfd, .events = POLLIN, .revents = 0};
+  const int ready = poll(
+      &poller, 1,
+      static_cast<int>(std::chrono::duration_cast<std::chrono::milliseconds>(timeout).count()));
+  close(pidfd);
+  if (ready != 1) return -1;
+  int status = 0;
+  reaped_ = waitpid(pid_, &status, 0) == pid_;
+  return WIFEXITED(status) ? WEXITSTATUS(status) : -1;
+}
+
+}  // namespace baton::test

@@ -1,0 +1,65 @@
+#pragma once
+
+#include <sys/types.h>
+
+#include <cstdint>
+#include <functional>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "baton/base/clock.h"
+
+namespace baton::test {
+
+struct ServedOptions {
+  int prefill = 1;
+  int decode = 1;
+  int mixed = 0;
+  std::string kv_memory = "64MiB";
+  /// More YAML, appended as it is.
+  std::string yaml;
+  /// Words for the command line after --config.
+  std::vector<std::string> arguments;
+};
+
+/// A `baton serve` with all its processes, on ports of its own, over the bundled model. Ends them
+/// when it goes. *Threads*: lives on the test's thread.
+class ServedBaton {
+ public:
+  explicit ServedBaton(const ServedOptions& options = {});
+  ~ServedBaton();
+
+  /// False, with the log on standard error, unless the ready line comes in time.
+  bool WaitReady(Duration timeout = std::chrono::seconds(60));
+  uint16_t port() const;
+  pid_t pid() const { return pid_; }
+  /// The process of a worker, as the process list shows it ("baton worker ... --name p0 ..."); -1
+  /// when there is none.
+  pid_t WorkerPid(const std::string& name) const;
+  /// The command line of a process, its words joined by spaces.
+  static std::string CommandLine(pid_t pid);
+  /// All processes started by this server that are still there.
+  std::vector<pid_t> Children() const;
+
+  /// The sum of the samples of a metric whose labels contain all of `labels` (as in the text
+  /// format, e.g. `state="used"`), as /metrics shows it now.
+  double Metric(const std::string& name, const std::vector<std::string>& labels = {}) const;
+  /// Waits until no KV block is used or quarantined and nothing runs or waits on any worker.
+  bool WaitIdle(Duration timeout = std::chrono::seconds(60)) const;
+  /// Waits until `reached`, looking often; false after `timeout`.
+  static bool Until(const std::function<bool()>& reached, Duration timeout);
+
+  void Signal(int signal) const;
+  /// The exit status of `baton serve`; -1 when it has not ended in time or by a signal.
+  int WaitExit(Duration timeout = std::chrono::seconds(60));
+  std::string log() const;
+
+ private:
+  struct Output;
+  pid_t pid_ = -1;
+  bool reaped_ = false;
+  std::unique_ptr<Output> output_;
+};
+
+}  // namespace baton::test
