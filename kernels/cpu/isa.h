@@ -36,6 +36,7 @@ struct Isa {
   const char* name;
 
   /// y[t][n] of `p` for n in [n_begin, n_end) and all t. `scratch`: LinearScratch(p) floats.
+  /// REQUIRES: with T >= kLinearManyRows, zeros follow each row of x up to whole vectors.
   void (*linear)(const ops::LinearParams& p, int64_t n_begin, int64_t n_end, float* scratch);
   /// `scratch`: AttentionScratch(p, unit.tokens) floats.
   void (*attend)(const ops::PagedAttentionParams& p, const AttentionUnit& unit, float* scratch);

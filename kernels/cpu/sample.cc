@@ -1,6 +1,7 @@
 #include <algorithm>
 #include <cmath>
 #include <limits>
+#include <numeric>
 #include <vector>
 
 #include "baton/base/check.h"
@@ -120,9 +121,7 @@ class RowSampler {
       }
       return DrawFromCandidates(row);
     }
-    double mass = 0;
-    for (const float sum : sums_) mass += sum;
-    const double target = Target(row, mass);
+    const double target = Target(row, std::accumulate(sums_.begin(), sums_.end(), 0.0));
     double before = 0;
     size_t block = 0;
     while (block + 1 < sums_.size() && before + sums_[block] <= target) before += sums_[block++];
@@ -146,31 +145,43 @@ class RowSampler {
   /// Leaves in candidates_ what top_k, top_p and min_p leave, with their weights.
   void Cut(const ops::SampleRow& row, const float* logits, float largest) {
     const bool limited = row.top_k > 0 && row.top_k < p_.V;
-    int64_t wanted = limited ? row.top_k : std::min(p_.V, kFirstCandidates);
-    double mass = 0;
-    if (!limited) {
-      isa_.exp_sum(logits, p_.V, largest, row.temperature, nullptr, sums_.data());
-      for (const float sum : sums_) mass += sum;
-    }
-    for (;; wanted = std::min(p_.V, wanted * kMoreCandidates)) {
-      FindLikeliest(logits, wanted);
-      Weigh(row, largest);
-      if (limited) mass = MassOfCandidates();
-      if (CutByTopP(row.top_p * mass) || limited || wanted == p_.V) break;
+    FindLikeliest(logits, limited ? row.top_k : std::min(p_.V, kFirstCandidates));
+    Weigh(row, largest);
+    if (row.top_p < 1.0f) {
+      const double mass =
+          row.top_p * (limited ? MassOfCandidates() : MassOfAll(row, logits, largest));
+      if (!limited && MassOfCandidates() < mass) {
+        FindLikeliest(logits, p_.V);
+        Weigh(row, largest);
+      }
+      KeepMass(mass);
     }
     std::erase_if(candidates_, [&](const Candidate& c) { return c.value < row.min_p; });
   }
 
-  /// Cuts candidates_, likeliest first, where they reach `mass`. False when all together do not.
-  bool CutByTopP(double mass) {
-    double sum = 0;
-    for (size_t i = 0; i < candidates_.size(); ++i) {
-      sum += candidates_[i].value;
-      if (sum < mass) continue;
-      candidates_.resize(i + 1);
-      return true;
+  double MassOfAll(const ops::SampleRow& row, const float* logits, float largest) {
+    isa_.exp_sum(logits, p_.V, largest, row.temperature, nullptr, sums_.data());
+    return std::accumulate(sums_.begin(), sums_.end(), 0.0);
+  }
+
+  /// Keeps the fewest of candidates_, likeliest first, whose weights reach `mass`: halves the range
+  /// in which the last of them lies until it is found.
+  void KeepMass(double mass) {
+    auto low = candidates_.begin();
+    auto high = candidates_.end();
+    while (high - low > 1) {
+      const auto middle = low + (high - low) / 2;
+      std::nth_element(low, middle, high, Likelier);
+      double sum = 0;
+      for (auto candidate = low; candidate != middle; ++candidate) sum += candidate->value;
+      if (sum >= mass) {
+        high = middle;
+      } else {
+        mass -= sum;
+        low = middle;
+      }
     }
-    return false;
+    candidates_.erase(low + 1, candidates_.end());
   }
 
   double MassOfCandidates() const {
@@ -189,7 +200,7 @@ class RowSampler {
     for (size_t i = 0; i < weights_.size(); ++i) candidates_[i].value = weights_[i];
   }
 
-  /// The n likeliest tokens into candidates_, likeliest first. The n-th largest block maximum
+  /// The n likeliest tokens into candidates_, in any order. The n-th largest block maximum
   /// bounds the n-th largest logit from below, so that few blocks need a closer look.
   /// REQUIRES: block_max_ belongs to `logits`.
   void FindLikeliest(const float* logits, int64_t n) {
@@ -208,10 +219,9 @@ class RowSampler {
         candidates_.push_back({static_cast<TokenId>(i), logits[i]});
       }
     }
-    const auto kept = std::min(static_cast<size_t>(n), candidates_.size());
-    std::partial_sort(candidates_.begin(), candidates_.begin() + static_cast<std::ptrdiff_t>(kept),
-                      candidates_.end(), Likelier);
-    candidates_.resize(kept);
+    if (n >= static_cast<int64_t>(candidates_.size())) return;
+    std::nth_element(candidates_.begin(), candidates_.begin() + n, candidates_.end(), Likelier);
+    candidates_.resize(static_cast<size_t>(n));
   }
 
   TokenId DrawFromCandidates(const ops::SampleRow& row) {
@@ -231,14 +241,15 @@ class RowSampler {
     double log_sum = 0;
     if (largest != kLowest) {
       isa_.exp_sum(raw_.data(), p_.V, largest, 1.0f, nullptr, sums_.data());
-      double mass = 0;
-      for (const float sum : sums_) mass += sum;
-      log_sum = double{largest} + std::log(mass);
+      log_sum = double{largest} + std::log(std::accumulate(sums_.begin(), sums_.end(), 0.0));
     }
     if (out.token >= 0) {
       out.logprob = static_cast<float>(raw_[static_cast<size_t>(out.token)] - log_sum);
     }
-    if (row.logprobs > 0) FindLikeliest(raw_.data(), std::min<int64_t>(row.logprobs, p_.V));
+    if (row.logprobs > 0) {
+      FindLikeliest(raw_.data(), std::min<int64_t>(row.logprobs, p_.V));
+      std::sort(candidates_.begin(), candidates_.end(), Likelier);
+    }
     for (int32_t i = 0; i < row.logprobs; ++i) {
       const auto rank = static_cast<size_t>(i);
       top[i] = {.token = -1, .logprob = kLowest};
@@ -248,9 +259,8 @@ class RowSampler {
     }
   }
 
-  /// Candidates looked at first when only top_p limits them, and the factor when they fall short.
-  static constexpr int64_t kFirstCandidates = 64;
-  static constexpr int64_t kMoreCandidates = 16;
+  /// Candidates looked at first where only top_p limits them; all of them where these fall short.
+  static constexpr int64_t kFirstCandidates = 1024;
 
   struct Tally {
     bool seen = false;

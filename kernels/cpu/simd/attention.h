@@ -131,14 +131,17 @@ class Attention {
   /// to += the values of positions [begin, end) of the tile, in order, by their weights.
   void AddValues(const float* weight, int begin, int end, float* to) const {
     int64_t d = 0;
-    for (; d + V::kValues * kLanes <= width_; d += V::kValues * kLanes) {
-      AddValueColumns<V::kValues>(weight, begin, end, d, to);
-    }
-    for (; d < width_; d += kLanes) AddValueColumns<1>(weight, begin, end, d, to);
+    while (d < width_) d += AddValueColumns<V::kValues>(weight, begin, end, d, to);
   }
 
+  /// Takes `Columns` vectors of each value, or fewer where fewer are left. Returns the elements.
   template <int Columns>
-  void AddValueColumns(const float* weight, int begin, int end, int64_t d, float* to) const {
+  int64_t AddValueColumns(const float* weight, int begin, int end, int64_t d, float* to) const {
+    if constexpr (Columns > 1) {
+      if (width_ - d < Columns * kLanes) {
+        return AddValueColumns<Columns / 2>(weight, begin, end, d, to);
+      }
+    }
     V acc[Columns];
     for (int i = 0; i < Columns; ++i) acc[i] = V::Load(to + d + i * kLanes);
     for (int j = begin; j < end; ++j) {
@@ -148,6 +151,7 @@ class Attention {
       }
     }
     for (int i = 0; i < Columns; ++i) acc[i].Store(to + d + i * kLanes);
+    return Columns * kLanes;
   }
 
   void StoreRow(int64_t r) const {
