@@ -59,9 +59,7 @@ bool Tokenizer::IsSpecial(TokenId token) const {
          parts_->tokens[static_cast<size_t>(token)].special;
 }
 
-std::optional<TokenId> Tokenizer::Find(std::string_view token) const {
-  return parts_->Find(token);
-}
+std::optional<TokenId> Tokenizer::Find(std::string_view token) const { return parts_->Find(token); }
 
 std::optional<TokenId> Tokenizer::Parts::Find(std::string_view token) const {
   if (const auto added_id = added_ids.find(token); added_id != added_ids.end()) {
@@ -74,20 +72,10 @@ std::optional<TokenId> Tokenizer::Parts::Find(std::string_view token) const {
   return known->second;
 }
 
-int Tokenizer::vocabulary_size() const {
-  return static_cast<int>(parts_->tokens.size());
-}
-std::optional<TokenId> Tokenizer::bos() const {
-  return parts_->bos;
-}
-std::optional<TokenId> Tokenizer::eos() const {
-  return parts_->eos;
-}
-std::optional<TokenId> Tokenizer::pad() const {
-  return parts_->pad;
-}
-bool Tokenizer::strips_leading_space() const {
-  return parts_->strips_leading_space;
-}
+int Tokenizer::vocabulary_size() const { return static_cast<int>(parts_->tokens.size()); }
+std::optional<TokenId> Tokenizer::bos() const { return parts_->bos; }
+std::optional<TokenId> Tokenizer::eos() const { return parts_->eos; }
+std::optional<TokenId> Tokenizer::pad() const { return parts_->pad; }
+bool Tokenizer::strips_leading_space() const { return parts_->strips_leading_space; }
 
 }  // namespace baton::text

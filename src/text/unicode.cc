@@ -21,18 +21,10 @@ const icu::Normalizer2& NormalizerOf(NormalForm form) {
   UErrorCode error = U_ZERO_ERROR;
   const icu::Normalizer2* normalizer = nullptr;
   switch (form) {
-    case NormalForm::kNfc:
-      normalizer = icu::Normalizer2::getNFCInstance(error);
-      break;
-    case NormalForm::kNfd:
-      normalizer = icu::Normalizer2::getNFDInstance(error);
-      break;
-    case NormalForm::kNfkc:
-      normalizer = icu::Normalizer2::getNFKCInstance(error);
-      break;
-    case NormalForm::kNfkd:
-      normalizer = icu::Normalizer2::getNFKDInstance(error);
-      break;
+    case NormalForm::kNfc: normalizer = icu::Normalizer2::getNFCInstance(error); break;
+    case NormalForm::kNfd: normalizer = icu::Normalizer2::getNFDInstance(error); break;
+    case NormalForm::kNfkc: normalizer = icu::Normalizer2::getNFKCInstance(error); break;
+    case NormalForm::kNfkd: normalizer = icu::Normalizer2::getNFKDInstance(error); break;
   }
   BATON_CHECK(U_SUCCESS(error)) << "ICU has no normalization data: " << u_errorName(error);
   return *normalizer;
@@ -54,14 +46,29 @@ std::string Normalize(std::string_view text, NormalForm form) {
   return out;
 }
 
-bool IsSpace(char32_t code_point) {
-  return u_isUWhiteSpace(static_cast<UChar32>(code_point));
-}
+bool IsSpace(char32_t code_point) { return u_isUWhiteSpace(static_cast<UChar32>(code_point)); }
 
 bool IsWord(char32_t code_point) {
   const UChar32 c = static_cast<UChar32>(code_point);
   return u_hasBinaryProperty(c, UCHAR_ALPHABETIC) || u_hasBinaryProperty(c, UCHAR_JOIN_CONTROL) ||
          (U_GET_GC_MASK(c) & (U_GC_M_MASK | U_GC_ND_MASK | U_GC_PC_MASK)) != 0;
+}
+
+namespace {
+
+bool HasCategory(char32_t code_point, uint32_t mask) {
+  return (U_GET_GC_MASK(static_cast<UChar32>(code_point)) & mask) != 0;
+}
+
+}  // namespace
+
+bool IsLetter(char32_t code_point) { return HasCategory(code_point, U_GC_L_MASK); }
+bool IsDecimal(char32_t code_point) { return HasCategory(code_point, U_GC_ND_MASK); }
+bool IsNumeric(char32_t code_point) { return HasCategory(code_point, U_GC_N_MASK); }
+
+bool IsPrintable(char32_t code_point) {
+  const UChar32 c = static_cast<UChar32>(code_point);
+  return c == ' ' || (U_GET_GC_MASK(c) & (U_GC_C_MASK | U_GC_Z_MASK)) == 0;
 }
 
 std::string ToUpper(std::string_view text) {

@@ -15,7 +15,7 @@ namespace baton::text {
 struct ChatTemplateLimits {
   int64_t steps = 5'000'000;
   size_t output_bytes = size_t{64} << 20;
-  int depth = 200;
+  int depth = 400;
 };
 
 /// A model's chat template: Jinja as Hugging Face uses it (trim_blocks, lstrip_blocks, loop
@@ -35,7 +35,7 @@ class ChatTemplate {
   /// "add_generation_prompt": true}. The order of its keys is kept, and seen by `tojson`: pass text
   /// from the client or nlohmann::ordered_json. `unix_seconds` is the time of strftime_now.
   /// *Fails with* InvalidArgument with line and column; also when the template calls
-  /// raise_exception (its message is the error's). ResourceExhausted at a limit.
+  /// raise_exception (its message is kept). ResourceExhausted at a limit.
   Result<std::string> Render(std::string_view context_json, int64_t unix_seconds,
                              const ChatTemplateLimits& limits = {}) const;
 

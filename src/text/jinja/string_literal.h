@@ -1,0 +1,11 @@
+#pragma once
+
+#include <string>
+#include <string_view>
+
+namespace baton::text::jinja {
+
+/// What stands between the quotes, with Python's escapes read. Unknown escapes stay as they are.
+std::string Unescape(std::string_view literal);
+
+}  // namespace baton::text::jinja

@@ -1,0 +1,225 @@
+#include <algorithm>
+#include <charconv>
+#include <cmath>
+
+#include "../unicode.h"
+#include "filters.h"
+#include "methods.h"
+#include "operators.h"
+#include "text_forms.h"
+
+namespace baton::text::jinja {
+namespace {
+
+Value Trim(Runtime&, const Value& input, const Arguments& arguments) {
+  if (arguments.Find(0, "chars") == nullptr) return Strip(Str(input), Side::kBoth);
+  const std::string characters = StringArgument(arguments, 0, "chars", "");
+  return Strip(Str(input), Side::kBoth, &characters);
+}
+
+template <std::string (*function)(std::string_view)>
+Value Case(Runtime& runtime, const Value& input, const Arguments&) {
+  std::string text = function(Str(input));
+  runtime.Charge(text.size());
+  return text;
+}
+
+Value CapitalizeFilter(Runtime&, const Value& input, const Arguments&) {
+  return Capitalize(Str(input));
+}
+
+/// Jinja's title begins words after white space and -([{<, unlike Python's.
+Value TitleFilter(Runtime& runtime, const Value& input, const Arguments&) {
+  const std::string text = ToLower(Str(input));
+  runtime.Charge(text.size());
+  std::string out;
+  bool begins = true;
+  for (const Value& character : Iterate(Value(text))) {
+    const std::string& c = character.string();
+    out += begins ? ToUpper(c) : c;
+    begins =
+        Strip(c, Side::kBoth).empty() || std::string_view("-([{<").find(c) != std::string::npos;
+  }
+  return out;
+}
+
+Value StringFilter(Runtime& runtime, const Value& input, const Arguments&) {
+  std::string text = Str(input);
+  runtime.Charge(text.size());
+  return text;
+}
+
+Value ReplaceFilter(Runtime& runtime, const Value& input, const Arguments& arguments) {
+  if (arguments.Find(1, "new") == nullptr) throw TemplateError("replace needs old and new");
+  return Replace(runtime, Str(input), StringArgument(arguments, 0, "old", ""),
+                 StringArgument(arguments, 1, "new", ""), IntArgument(arguments, 2, "count", -1));
+}
+
+Value ToJsonFilter(Runtime& runtime, const Value& input, const Arguments& arguments) {
+  JsonStyle style;
+  style.ascii = BoolArgument(arguments, 0, "ensure_ascii", false);
+  const Value* indent = arguments.Find(1, "indent");
+  if (indent != nullptr && !indent->is_none()) {
+    const int64_t width =
+        indent->is_integral() ? std::clamp<int64_t>(indent->integer(), 0, 100) : 0;
+    style.indent =
+        indent->is_string() ? indent->string() : std::string(static_cast<size_t>(width), ' ');
+    style.item_separator = ",";
+  }
+  const Value* separators = arguments.Find(2, "separators");
+  if (separators != nullptr && separators->is_list() && separators->items().size() == 2) {
+    style.item_separator = Str(separators->items()[0]);
+    style.key_separator = Str(separators->items()[1]);
+  }
+  style.sort_keys = BoolArgument(arguments, 3, "sort_keys", false);
+  if (input.is_undefined()) throw TemplateError(input.why_undefined());
+  std::string text = ToJson(input, style);
+  runtime.Charge(text.size());
+  return text;
+}
+
+Value Int(Runtime&, const Value& input, const Arguments& arguments) {
+  const Value* otherwise = arguments.Find(0, "default");
+  const Value failed = otherwise == nullptr ? Value(0) : *otherwise;
+  if (input.is_integral()) return input.integer();
+  if (input.kind() == Value::Kind::kFloat) {
+    return std::abs(input.number()) < 9e18 ? Value(static_cast<int64_t>(input.number())) : failed;
+  }
+  if (!input.is_string()) return failed;
+  const int64_t base = IntArgument(arguments, 1, "base", 10);
+  if (base < 2 || base > 36) return failed;
+  std::string text = Strip(input.string(), Side::kBoth);
+  if (text.starts_with('+')) text.erase(0, 1);
+  int64_t number = 0;
+  const char* end = text.data() + text.size();
+  const auto whole = std::from_chars(text.data(), end, number, static_cast<int>(base));
+  if (!text.empty() && whole.ptr == end && whole.ec == std::errc()) return number;
+  double fraction = 0;
+  const auto real = std::from_chars(text.data(), end, fraction);
+  const bool usable = !text.empty() && real.ptr == end && std::abs(fraction) < 9e18;
+  return usable ? Value(static_cast<int64_t>(fraction)) : failed;
+}
+
+Value Float(Runtime&, const Value& input, const Arguments& arguments) {
+  const Value* otherwise = arguments.Find(0, "default");
+  const Value failed = otherwise == nullptr ? Value(0.0) : *otherwise;
+  if (input.is_number()) return input.number();
+  if (!input.is_string()) return failed;
+  const std::string text = Strip(input.string(), Side::kBoth);
+  double number = 0;
+  const auto end = std::from_chars(text.data(), text.data() + text.size(), number);
+  return !text.empty() && end.ptr == text.data() + text.size() ? Value(number) : failed;
+}
+
+Value Abs(Runtime&, const Value& input, const Arguments&) {
+  if (!input.is_number()) throw TemplateError("abs needs a number");
+  return Compare(input, Value(0)) < 0 ? Negate(input) : input;
+}
+
+/// Rounds half to even, as Python does.
+Value Round(Runtime&, const Value& input, const Arguments& arguments) {
+  if (!input.is_number()) throw TemplateError("round needs a number");
+  const int64_t precision =
+      std::clamp<int64_t>(IntArgument(arguments, 0, "precision", 0), -300, 300);
+  const std::string method = StringArgument(arguments, 1, "method", "common");
+  const double scale = std::pow(10.0, static_cast<double>(precision));
+  const double scaled = input.number() * scale;
+  if (method == "ceil") return std::ceil(scaled) / scale;
+  if (method == "floor") return std::floor(scaled) / scale;
+  if (method != "common") throw TemplateError("method must be common, ceil or floor");
+  return std::nearbyint(scaled) / scale;
+}
+
+Value Indent(Runtime& runtime, const Value& input, const Arguments& arguments) {
+  const Value* width = arguments.Find(0, "width");
+  const std::string pad =
+      width != nullptr && width->is_string()
+          ? width->string()
+          : Arithmetic(runtime, "*", Value(" "), Value(IntArgument(arguments, 0, "width", 4)))
+                .string();
+  const bool first = BoolArgument(arguments, 1, "first", false);
+  const bool blank = BoolArgument(arguments, 2, "blank", false);
+  const std::string text = Str(input);
+  std::string out;
+  size_t begin = 0;
+  for (bool at_first = true; begin <= text.size(); at_first = false) {
+    const size_t end = std::min(text.find('\n', begin), text.size());
+    if ((at_first ? first : true) && (blank || at_first || end > begin)) out += pad;
+    out.append(text, begin, end - begin);
+    if (end < text.size()) out += '\n';
+    begin = end + 1;
+    runtime.Charge(pad.size() + end);
+  }
+  return out;
+}
+
+Value Escape(Runtime& runtime, const Value& input, const Arguments&) {
+  std::string out;
+  for (char c : Str(input)) {
+    switch (c) {
+      case '&': out += "&amp;"; break;
+      case '<': out += "&lt;"; break;
+      case '>': out += "&gt;"; break;
+      case '"': out += "&#34;"; break;
+      case '\'': out += "&#39;"; break;
+      default: out += c;
+    }
+  }
+  runtime.Charge(out.size());
+  return out;
+}
+
+Value WordCount(Runtime&, const Value& input, const Arguments&) {
+  int64_t count = 0;
+  bool inside = false;
+  for (const Value& character : Iterate(Value(Str(input)))) {
+    const bool space = Strip(character.string(), Side::kBoth).empty();
+    count += !space && !inside;
+    inside = !space;
+  }
+  return count;
+}
+
+Value FormatFilter(Runtime& runtime, const Value& input, const Arguments& arguments) {
+  return FormatPercent(runtime, Str(input), Value::MakeList(arguments.positional, true));
+}
+
+Value Center(Runtime& runtime, const Value& input, const Arguments& arguments) {
+  const std::string text = Str(input);
+  const int64_t width = IntArgument(arguments, 0, "width", 80);
+  const int64_t pad = std::max<int64_t>(width - Length(Value(text)), 0);
+  const int64_t left = pad / 2 + (pad & width & 1);
+  const auto spaces = [&](int64_t n) {
+    return Arithmetic(runtime, "*", Value(" "), Value(n)).string();
+  };
+  return spaces(left) + text + spaces(pad - left);
+}
+
+Value Same(Runtime&, const Value& input, const Arguments&) { return input; }
+
+}  // namespace
+
+const FilterTable& TextFilters() {
+  static const FilterTable filters = {{"trim", Trim},
+                                      {"upper", Case<ToUpper>},
+                                      {"lower", Case<ToLower>},
+                                      {"title", TitleFilter},
+                                      {"capitalize", CapitalizeFilter},
+                                      {"string", StringFilter},
+                                      {"replace", ReplaceFilter},
+                                      {"tojson", ToJsonFilter},
+                                      {"int", Int},
+                                      {"float", Float},
+                                      {"abs", Abs},
+                                      {"round", Round},
+                                      {"indent", Indent},
+                                      {"escape", Escape},
+                                      {"e", Escape},
+                                      {"safe", Same},
+                                      {"wordcount", WordCount},
+                                      {"format", FormatFilter},
+                                      {"center", Center}};
+  return filters;
+}
+
+}  // namespace baton::text::jinja
