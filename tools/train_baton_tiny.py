@@ -30,6 +30,7 @@ from baton_tiny.evaluate import report
 from baton_tiny.export import export, round_to_bf16
 from baton_tiny.model import BatonTiny, Shape
 from baton_tiny.optimiser import make_optimisers, set_lr
+from baton_tiny.start import give_start_values
 from baton_tiny.text import Corpus, load_corpus
 from baton_tiny.tokenizer import train_tokenizer
 
@@ -72,6 +73,7 @@ class Training:
         self.path = arguments.work / "checkpoint.pt"
         torch.manual_seed(arguments.seed)
         self.model = BatonTiny(Shape(vocab=tokenizer.get_vocab_size()))
+        give_start_values(self.model)
         self.optimisers = make_optimisers(self.model)
         self.step, self.tokens, self.seconds = 0, 0, 0.0
 

@@ -34,10 +34,10 @@ class Stage:
 
 
 CURRICULUM = [
-    Stage(end=0.24, length=128, sequences=12, lookup=0.3, book=0.04),
-    Stage(end=0.40, length=256, sequences=6, lookup=0.4, book=0.08),
-    Stage(end=0.52, length=512, sequences=3, lookup=0.5, book=0.1),
-    Stage(end=0.68, length=1024, sequences=2, lookup=0.55, book=0.12),
+    Stage(end=0.16, length=128, sequences=12, lookup=0.3, book=0.04),
+    Stage(end=0.32, length=256, sequences=6, lookup=0.4, book=0.08),
+    Stage(end=0.46, length=512, sequences=3, lookup=0.5, book=0.1),
+    Stage(end=0.64, length=1024, sequences=2, lookup=0.55, book=0.12),
     Stage(end=1.01, length=2048, sequences=1, lookup=0.6, book=0.12),
 ]
 

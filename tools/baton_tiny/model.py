@@ -19,7 +19,7 @@ class Shape:
     layers: int = 4
     heads: int = 4
     kv_heads: int = 2
-    head_dim: int = 32
+    head_dim: int = 64
     ffn: int = 384
     max_positions: int = 2048
     rope_theta: float = 10000.0
