@@ -1,0 +1,85 @@
+#pragma once
+
+#include <map>
+#include <string>
+#include <vector>
+
+#include "baton/handoff/decode_side.h"
+#include "baton/transport/transport.h"
+#include "peers.h"
+#include "wire.h"
+
+namespace baton::handoff {
+
+/// See DecodeSide. A hand-off is
+///   offered --commit--> gone
+///   offered --refusal--> gone
+///   offered --cancel, lease, bad commit, the peer's abort--> aborting --acknowledgement--> gone
+///   offered, aborting --peer lost--> quarantined --proof or deadline--> gone
+class DecodeSide::Impl {
+ public:
+  Impl(const DecodeSideOptions& options, LocalWorker local, transport::Transport& transport,
+       DecodeSideListener& listener, Clock& clock);
+
+  Status AddPeer(transport::PeerId peer, const PeerDescription& description) {
+    return peers_.Add(peer, description);
+  }
+  void LosePeer(transport::PeerId peer, const Status& status);
+  Status Offer(transport::PeerId peer, const Request& request, const Reservation& reservation);
+  bool Cancel(SequenceId sequence);
+  void OnMessage(transport::PeerId peer, std::span<const std::byte> bytes);
+  void Tick();
+  std::optional<TimePoint> NextDeadline() const;
+  DecodeSideStats Stats() const;
+  std::string DebugString() const;
+
+ private:
+  enum class State : uint8_t { kOffered, kAborting, kQuarantined };
+  struct Entry {
+    SequenceId sequence{};
+    transport::PeerId peer{};
+    State state = State::kOffered;
+    /// The blocks to be written.
+    std::vector<BlockId> blocks;
+    int32_t prompt_tokens = 0;
+    TimePoint offered_at;
+    /// Of the lease, the acknowledgement or the quarantine.
+    TimePoint deadline;
+    /// Quarantined: when to look for proof again.
+    TimePoint next_check;
+    bool progressed = false;
+  };
+  using Entries = std::map<HandoffId, Entry>;
+
+  Status CheckOffer(const Request& request, const Reservation& reservation) const;
+  void Handle(Entries::iterator entry, const handoff::Offer& body);
+  void Handle(Entries::iterator entry, const Refuse& body);
+  void Handle(Entries::iterator entry, const Progress& body);
+  void Handle(Entries::iterator entry, const Commit& body);
+  void Handle(Entries::iterator entry, const Abort& body);
+  void Handle(Entries::iterator entry, const AbortAck& body);
+  /// OK when the commit may be accepted; sets the failure otherwise.
+  Status CheckCommit(const Entry& entry, const Commit& commit, Failure& failure) const;
+  /// Offered -> aborting. `tell`: whether the peer is to be told.
+  void BeginAbort(Entries::iterator entry, const Status& status, bool tell);
+  void Fail(Entries::iterator entry, Failure failure, const Status& status);
+  void Release(Entries::iterator entry);
+  void TickOne(Entries::iterator entry, TimePoint now);
+  void Ignore(Ignored reason) { ++ignored_[reason]; }
+
+  const DecodeSideOptions options_;
+  const LocalWorker local_;
+  transport::Transport& transport_;
+  DecodeSideListener& listener_;
+  Clock& clock_;
+  Peers peers_;
+  Entries entries_;
+  std::map<SequenceId, HandoffId> by_sequence_;
+  uint64_t last_handoff_ = 0;
+  int64_t committed_ = 0;
+  int64_t released_without_proof_ = 0;
+  std::array<int64_t, kFailures> failures_{};
+  IgnoredCounts ignored_;
+};
+
+}  // namespace baton::handoff

@@ -1,0 +1,290 @@
+#include "baton/handoff/decode_side.h"
+
+#include <algorithm>
+
+#include "baton/base/logging.h"
+#include "block_checksums.h"
+#include "decode_impl.h"
+#include "push_plan.h"
+
+namespace baton::handoff {
+namespace {
+
+/// Between two looks for proof that a lost peer's process has ended.
+constexpr Duration kProofInterval = std::chrono::milliseconds(50);
+
+}  // namespace
+
+DecodeSide::Impl::Impl(const DecodeSideOptions& options, LocalWorker local,
+                       transport::Transport& transport, DecodeSideListener& listener, Clock& clock)
+    : options_(options),
+      local_(std::move(local)),
+      transport_(transport),
+      listener_(listener),
+      clock_(clock),
+      peers_(local_.description, transport) {}
+
+Status DecodeSide::Impl::CheckOffer(const Request& request, const Reservation& reservation) const {
+  const kv::KvGeometry& geometry = local_.description.geometry;
+  const auto prompt = static_cast<int32_t>(request.prompt.size());
+  if (static_cast<int32_t>(entries_.size()) >= options_.handoffs) {
+    return ResourceExhausted("too many hand-offs are under way");
+  }
+  if (by_sequence_.contains(reservation.sequence)) {
+    return AlreadyExists("the sequence is being handed over");
+  }
+  if (prompt == 0 ||
+      static_cast<int32_t>(reservation.blocks.size()) != BlocksOf(prompt, geometry) ||
+      reservation.cached_tokens % geometry.block_tokens != 0 || reservation.cached_tokens < 0 ||
+      reservation.cached_tokens >= prompt ||
+      !AllWithin(local_.region, geometry.block_bytes(), reservation.blocks)) {
+    return InvalidArgument("the reserved blocks do not fit a prompt of " + std::to_string(prompt) +
+                           " tokens");
+  }
+  return OkStatus();
+}
+
+Status DecodeSide::Impl::Offer(transport::PeerId peer, const Request& request,
+                               const Reservation& reservation) {
+  BATON_RETURN_IF_ERROR(CheckOffer(request, reservation));
+  const HandoffId id{++last_handoff_};
+  handoff::Offer offer;
+  offer.request = request;
+  offer.blocks = reservation.blocks;
+  offer.cached_tokens = reservation.cached_tokens;
+  offer.lease = options_.lease;
+  offer.checksums = options_.checksums;
+  BATON_RETURN_IF_ERROR(peers_.Send(peer, id, std::move(offer)));
+  const int32_t skipped = reservation.cached_tokens / local_.description.geometry.block_tokens;
+  Entry& entry = entries_[id];
+  entry.sequence = reservation.sequence;
+  entry.peer = peer;
+  entry.blocks.assign(reservation.blocks.begin() + skipped, reservation.blocks.end());
+  entry.prompt_tokens = static_cast<int32_t>(request.prompt.size());
+  entry.offered_at = clock_.Now();
+  entry.deadline = entry.offered_at + options_.lease;
+  by_sequence_[reservation.sequence] = id;
+  return OkStatus();
+}
+
+bool DecodeSide::Impl::Cancel(SequenceId sequence) {
+  const auto found = by_sequence_.find(sequence);
+  if (found == by_sequence_.end()) return false;
+  const auto entry = entries_.find(found->second);
+  if (entry->second.state != State::kOffered) return true;
+  ++failures_[static_cast<size_t>(Failure::kCancelled)];
+  BeginAbort(entry, Cancelled("the request was cancelled"), true);
+  return true;
+}
+
+void DecodeSide::Impl::OnMessage(transport::PeerId peer, std::span<const std::byte> bytes) {
+  const Decoded decoded = peers_.Receive(peer, bytes);
+  if (const Ignored* reason = std::get_if<Ignored>(&decoded)) return Ignore(*reason);
+  const Message& message = std::get<Message>(decoded);
+  const HandoffId id = message.envelope.handoff;
+  const auto entry = entries_.find(id);
+  if (entry == entries_.end()) {
+    // Of a hand-off that ended, e.g. a second commit; or of one that never was.
+    const bool ours = Index(id) != 0 && Index(id) <= last_handoff_;
+    return Ignore(ours ? Ignored::kDuplicate : Ignored::kUnknownHandoff);
+  }
+  if (entry->second.peer != peer) return Ignore(Ignored::kUnknownHandoff);
+  std::visit([&](const auto& body) { Handle(entry, body); }, message.body);
+}
+
+void DecodeSide::Impl::Handle(Entries::iterator, const handoff::Offer&) {
+  Ignore(Ignored::kOutOfOrder);
+}
+
+void DecodeSide::Impl::Handle(Entries::iterator entry, const Refuse& body) {
+  if (entry->second.progressed) return Ignore(Ignored::kOutOfOrder);
+  if (entry->second.state != State::kOffered) return;  // Crossed our abort; its answer follows.
+  entry->second.state = State::kAborting;
+  Fail(entry, Failure::kRefused, body.status);
+  Release(entry);
+}
+
+void DecodeSide::Impl::Handle(Entries::iterator entry, const Progress&) {
+  if (entry->second.state != State::kOffered) return;
+  entry->second.progressed = true;
+  entry->second.deadline = clock_.Now() + options_.lease;
+}
+
+void DecodeSide::Impl::Handle(Entries::iterator entry, const Commit& body) {
+  if (entry->second.state != State::kOffered) return;  // Too late; the acknowledgement follows.
+  Failure failure{};
+  const Status status = CheckCommit(entry->second, body, failure);
+  if (!status.ok()) {
+    BeginAbort(entry, status, true);
+    return Fail(entry, failure, status);
+  }
+  CommitReport report{entry->second.peer, body.stages, body.transfer};
+  const Duration elsewhere = body.stages.queued + body.stages.prefill + body.stages.transfer;
+  report.stages.commit =
+      std::max(Duration::zero(), clock_.Now() - entry->second.offered_at - elsewhere);
+  const SequenceId sequence = entry->second.sequence;
+  by_sequence_.erase(sequence);
+  entries_.erase(entry);
+  ++committed_;
+  listener_.OnCommitted(sequence, body.first, report);
+}
+
+Status DecodeSide::Impl::CheckCommit(const Entry& entry, const Commit& commit,
+                                     Failure& failure) const {
+  failure = Failure::kBadCommit;
+  const auto blocks = static_cast<int32_t>(entry.blocks.size());
+  if (commit.blocks != blocks || commit.prompt_tokens != entry.prompt_tokens ||
+      commit.first.position != entry.prompt_tokens) {
+    return DataLoss("the commit is of " + std::to_string(commit.blocks) + " blocks and " +
+                    std::to_string(commit.prompt_tokens) + " tokens, the offer of " +
+                    std::to_string(blocks) + " and " + std::to_string(entry.prompt_tokens));
+  }
+  if (!options_.checksums) return OkStatus();
+  if (commit.checksums.size() != entry.blocks.size()) {
+    return DataLoss("the commit lacks checksums");
+  }
+  failure = Failure::kChecksum;
+  const auto found =
+      BlockChecksums(local_.region, local_.description.geometry.block_bytes(), entry.blocks);
+  const auto differs = std::mismatch(found.begin(), found.end(), commit.checksums.begin());
+  if (differs.first == found.end()) return OkStatus();
+  return DataLoss("block " + std::to_string(differs.first - found.begin()) + " of " +
+                  std::to_string(blocks) + " did not arrive as it was sent");
+}
+
+void DecodeSide::Impl::Handle(Entries::iterator entry, const Abort& body) {
+  if (entry->second.state != State::kOffered) return;
+  BeginAbort(entry, body.status, false);
+  Fail(entry, body.failure, body.status);
+}
+
+void DecodeSide::Impl::Handle(Entries::iterator entry, const AbortAck&) {
+  if (entry->second.state != State::kAborting) return Ignore(Ignored::kOutOfOrder);
+  Release(entry);
+}
+
+void DecodeSide::Impl::BeginAbort(Entries::iterator entry, const Status& status, bool tell) {
+  entry->second.state = State::kAborting;
+  entry->second.deadline = clock_.Now() + options_.abort_deadline;
+  if (!tell) return;
+  peers_.Tell(entry->second.peer, entry->first, Abort{.status = status});
+}
+
+void DecodeSide::Impl::Fail(Entries::iterator entry, Failure failure, const Status& status) {
+  ++failures_[static_cast<size_t>(failure)];
+  listener_.OnHandoffFailed(entry->second.sequence, failure, status);
+}
+
+void DecodeSide::Impl::Release(Entries::iterator entry) {
+  const SequenceId sequence = entry->second.sequence;
+  by_sequence_.erase(sequence);
+  entries_.erase(entry);
+  listener_.OnReleased(sequence);
+}
+
+void DecodeSide::Impl::LosePeer(transport::PeerId peer, const Status& status) {
+  peers_.Remove(peer);
+  const TimePoint now = clock_.Now();
+  for (auto entry = entries_.begin(); entry != entries_.end(); ++entry) {
+    if (entry->second.peer != peer || entry->second.state == State::kQuarantined) continue;
+    const bool offered = entry->second.state == State::kOffered;
+    entry->second.state = State::kQuarantined;
+    entry->second.deadline = now + options_.quarantine;
+    entry->second.next_check = now;
+    if (offered) Fail(entry, Failure::kPeerLost, status);
+  }
+}
+
+void DecodeSide::Impl::Tick() {
+  const TimePoint now = clock_.Now();
+  for (auto entry = entries_.begin(); entry != entries_.end();) {
+    const auto current = entry++;
+    TickOne(current, now);
+  }
+}
+
+void DecodeSide::Impl::TickOne(Entries::iterator entry, TimePoint now) {
+  Entry& it = entry->second;
+  if (it.state == State::kQuarantined && now >= it.next_check) {
+    it.next_check = now + kProofInterval;
+    if (!transport_.CanStillWrite(it.peer)) return Release(entry);
+  }
+  if (now < it.deadline) return;
+  switch (it.state) {
+    case State::kOffered: {
+      const Status status = DeadlineExceeded("the prefill side reported no progress for " +
+                                             std::to_string(Seconds(options_.lease)) + " s");
+      BeginAbort(entry, status, true);
+      return Fail(entry, Failure::kLeaseExpired, status);
+    }
+    case State::kAborting:
+      it.deadline = now + options_.abort_deadline;
+      return listener_.OnPeerStuck(it.peer, DeadlineExceeded("an abort was not acknowledged"));
+    case State::kQuarantined:
+      ++released_without_proof_;
+      BATON_LOG(Warning) << "the quarantine of " << it.blocks.size()
+                         << " blocks ends without proof that the lost peer has stopped";
+      return Release(entry);
+  }
+}
+
+std::optional<TimePoint> DecodeSide::Impl::NextDeadline() const {
+  std::optional<TimePoint> next;
+  for (const auto& [id, entry] : entries_) {
+    TimePoint due = entry.deadline;
+    if (entry.state == State::kQuarantined) due = std::min(due, entry.next_check);
+    if (!next || due < *next) next = due;
+  }
+  return next;
+}
+
+DecodeSideStats DecodeSide::Impl::Stats() const {
+  DecodeSideStats stats;
+  for (const auto& [id, entry] : entries_) {
+    stats.offered += entry.state == State::kOffered;
+    stats.aborting += entry.state == State::kAborting;
+    stats.quarantined += entry.state == State::kQuarantined;
+  }
+  stats.committed = committed_;
+  stats.released_without_proof = released_without_proof_;
+  stats.failures = failures_;
+  stats.ignored = ignored_;
+  return stats;
+}
+
+std::string DecodeSide::Impl::DebugString() const {
+  static constexpr const char* kNames[] = {"offered", "aborting", "quarantined"};
+  std::ostringstream out;
+  for (const auto& [id, entry] : entries_) {
+    out << "hand-off " << Index(id) << " sequence " << Index(entry.sequence) << " peer "
+        << Index(entry.peer) << " " << kNames[static_cast<int>(entry.state)] << ", "
+        << entry.blocks.size() << " blocks, for " << Seconds(clock_.Now() - entry.offered_at)
+        << " s, deadline in " << Seconds(entry.deadline - clock_.Now()) << " s\n";
+  }
+  return out.str();
+}
+
+DecodeSide::DecodeSide(const DecodeSideOptions& options, LocalWorker local,
+                       transport::Transport& transport, DecodeSideListener& listener, Clock& clock)
+    : impl_(std::make_unique<Impl>(options, std::move(local), transport, listener, clock)) {}
+DecodeSide::~DecodeSide() = default;
+Status DecodeSide::AddPeer(transport::PeerId peer, const PeerDescription& description) {
+  return impl_->AddPeer(peer, description);
+}
+void DecodeSide::LosePeer(transport::PeerId peer, const Status& status) {
+  impl_->LosePeer(peer, status);
+}
+Status DecodeSide::Offer(transport::PeerId peer, const Request& request,
+                         const Reservation& reservation) {
+  return impl_->Offer(peer, request, reservation);
+}
+bool DecodeSide::Cancel(SequenceId sequence) { return impl_->Cancel(sequence); }
+void DecodeSide::OnMessage(transport::PeerId peer, std::span<const std::byte> message) {
+  impl_->OnMessage(peer, message);
+}
+void DecodeSide::Tick() { impl_->Tick(); }
+std::optional<TimePoint> DecodeSide::NextDeadline() const { return impl_->NextDeadline(); }
+DecodeSideStats DecodeSide::Stats() const { return impl_->Stats(); }
+std::string DecodeSide::DebugString() const { return impl_->DebugString(); }
+
+}  // namespace baton::handoff

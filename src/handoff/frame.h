@@ -1,0 +1,25 @@
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <span>
+#include <string>
+#include <variant>
+
+#include "wire.h"
+
+namespace baton::handoff {
+
+/// 'B' 'H', version, kind, then the body's length and its CRC32C, both little-endian.
+inline constexpr size_t kFrameBytes = 12;
+
+struct Frame {
+  Kind kind{};
+  std::span<const std::byte> body;
+};
+
+std::string MakeFrame(Kind kind, const std::string& body);
+/// Ignored::kVersion for another version, kMalformed for anything that is not one whole frame.
+std::variant<Frame, Ignored> ReadFrame(std::span<const std::byte> bytes);
+
+}  // namespace baton::handoff
