@@ -1,6 +1,8 @@
 #include "string_methods.h"
 
 #include <algorithm>
+#include <cmath>
+#include <cstdio>
 #include <functional>
 
 #include "../unicode.h"
@@ -24,6 +26,17 @@ std::string MapWords(const std::string& text, const Change& change) {
     rest.remove_prefix(step.bytes);
   }
   return out;
+}
+
+/// snprintf with a format that the caller has checked.
+template <typename Number>
+std::string Print(const std::string& format, Number number) {
+  char buffer[512];
+  const int bytes = std::snprintf(buffer, sizeof buffer, format.c_str(), number);
+  if (bytes < 0 || static_cast<size_t>(bytes) >= sizeof buffer) {
+    throw TemplateError("the number is too wide");
+  }
+  return std::string(buffer, static_cast<size_t>(bytes));
 }
 
 std::string First(const Arguments& arguments, const char* method) {
@@ -346,17 +359,15 @@ Value FormatPercent(Runtime& runtime, const std::string& format, const Value& va
     const Value& value = arguments[next++];
     const std::string flags = format.substr(i, end - i);
     if (flags.size() > 12) throw TemplateError("format specification too long");
-    char buffer[512];
     if (kind == 's' || kind == 'r') {
       out += kind == 's' ? Str(value) : Repr(value);
-    } else if ((kind == 'd' || kind == 'i' || kind == 'x') && value.is_number()) {
+    } else if ((kind == 'd' || kind == 'i' || kind == 'x') && value.is_number() &&
+               std::abs(value.number()) < 9e18) {
       const long long number =
           value.is_integral() ? value.integer() : static_cast<long long>(value.number());
-      std::snprintf(buffer, sizeof buffer, (flags + "ll" + kind).c_str(), number);
-      out += buffer;
+      out += Print(flags + "ll" + kind, number);
     } else if (kind == 'f' && value.is_number()) {
-      std::snprintf(buffer, sizeof buffer, (flags + kind).c_str(), value.number());
-      out += buffer;
+      out += Print(flags + kind, value.number());
     } else {
       throw TemplateError("format '%" + std::string(1, kind) + "' is not supported here");
     }

@@ -86,10 +86,18 @@ Value Int(Runtime&, const Value& input, const Arguments& arguments) {
     return std::abs(input.number()) < 9e18 ? Value(static_cast<int64_t>(input.number())) : failed;
   }
   if (!input.is_string()) return failed;
-  const int64_t base = IntArgument(arguments, 1, "base", 10);
-  if (base < 2 || base > 36) return failed;
+  int64_t base = IntArgument(arguments, 1, "base", 10);
   std::string text = Strip(input.string(), Side::kBoth);
   if (text.starts_with('+')) text.erase(0, 1);
+  const std::string prefix = ToLower(text.substr(0, 2));
+  for (const auto& [written, meant] :
+       {std::pair("0x", 16), std::pair("0o", 8), std::pair("0b", 2)}) {
+    if (prefix != written || (base != 0 && base != meant)) continue;
+    base = meant;
+    text.erase(0, 2);
+  }
+  if (base == 0) base = 10;
+  if (base < 2 || base > 36) return failed;
   int64_t number = 0;
   const char* end = text.data() + text.size();
   const auto whole = std::from_chars(text.data(), end, number, static_cast<int>(base));
@@ -122,6 +130,7 @@ Value Round(Runtime&, const Value& input, const Arguments& arguments) {
   const int64_t precision =
       std::clamp<int64_t>(IntArgument(arguments, 0, "precision", 0), -300, 300);
   const std::string method = StringArgument(arguments, 1, "method", "common");
+  if (input.is_integral() && method == "common" && precision >= 0) return input.integer();
   const double scale = std::pow(10.0, static_cast<double>(precision));
   const double scaled = input.number() * scale;
   if (method == "ceil") return std::ceil(scaled) / scale;
@@ -147,8 +156,8 @@ Value Indent(Runtime& runtime, const Value& input, const Arguments& arguments) {
     if ((at_first ? first : true) && (blank || at_first || end > begin)) out += pad;
     out.append(text, begin, end - begin);
     if (end < text.size()) out += '\n';
+    runtime.Charge(pad.size() + end - std::min(begin, end));
     begin = end + 1;
-    runtime.Charge(pad.size() + end);
   }
   return out;
 }
