@@ -55,6 +55,7 @@ inline void LinearShapes(benchmark::internal::Benchmark* bench) {
   for (const int64_t T : {1, 8, 64, 512}) {
     bench->Args({T, 2048, 768});
     bench->Args({T, 5632, 2048});
+    bench->Args({T, 2048, 5632});
   }
 }
 

@@ -12,11 +12,6 @@ inline constexpr int64_t kTilePositions = 16;
 /// Elements that BlockMax and ExpSum take together.
 inline constexpr int64_t kMaxBlock = 64;
 inline constexpr int64_t kSumBlock = 1024;
-/// The linear operation with at least this many rows of x widens w once for all of them, in blocks
-/// of kLinearBlockK of K for panels of kLinearPanelT rows.
-inline constexpr int64_t kLinearManyRows = 12;
-inline constexpr int64_t kLinearBlockK = 512;
-inline constexpr int64_t kLinearPanelT = 128;
 /// Ranges of N begin at multiples of this, so that tiles are whole in every instruction set.
 inline constexpr int64_t kLinearGrainN = 12;
 
@@ -35,9 +30,8 @@ struct AttentionUnit {
 struct Isa {
   const char* name;
 
-  /// y[t][n] of `p` for n in [n_begin, n_end) and all t. `scratch`: LinearScratch(p) floats.
-  /// REQUIRES: with T >= kLinearManyRows, zeros follow each row of x up to whole vectors.
-  void (*linear)(const ops::LinearParams& p, int64_t n_begin, int64_t n_end, float* scratch);
+  /// y[t][n] of `p` for n in [n_begin, n_end) and all t.
+  void (*linear)(const ops::LinearParams& p, int64_t n_begin, int64_t n_end);
   /// `scratch`: AttentionScratch(p, unit.tokens) floats.
   void (*attend)(const ops::PagedAttentionParams& p, const AttentionUnit& unit, float* scratch);
   void (*rms_norm)(const ops::RmsNormParams& p, int64_t t_begin, int64_t t_end);
@@ -57,8 +51,7 @@ struct Isa {
   void (*exp_sum)(const float* x, int64_t n, float shift, float temperature, float* e, float* sums);
 };
 
-/// Floats of scratch that Isa::linear and Isa::attend need.
-int64_t LinearScratch(const ops::LinearParams& p);
+/// Floats of scratch that Isa::attend needs.
 int64_t AttentionScratch(const ops::PagedAttentionParams& p, int64_t tokens);
 
 /// Whether this build has the instruction set and this host runs it.
