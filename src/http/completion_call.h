@@ -1,0 +1,91 @@
+#pragma once
+
+#include <functional>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "baton/http/completion_backend.h"
+#include "choice.h"
+#include "completion_plan.h"
+#include "exchange.h"
+#include "openai_response.h"
+#include "running_calls.h"
+
+namespace baton::http {
+
+/// Everything a call needs beside its plan.
+struct CallSetup {
+  CompletionBackend& backend;
+  const ServedModel& model;
+  Exchange& exchange;
+  /// Of this response, unique.
+  std::string id;
+  std::unique_ptr<RunningCalls::Place> place;
+};
+
+/// Runs the requests of one plan at the backend and hands what they produce to a subclass, which
+/// answers. Destroying it cancels what still runs.
+/// *Threads*: lives on its connection's strand; the backend's threads only post to it.
+class CompletionCall : public ActiveCall, public std::enable_shared_from_this<CompletionCall> {
+ public:
+  CompletionCall(CallSetup setup, CompletionPlan plan);
+  ~CompletionCall() override;
+
+  /// Starts all requests. REQUIRES: owned by a shared_ptr.
+  void Start();
+
+ protected:
+  /// The first choice's route is known.
+  virtual void OnRoute(const std::string& route) = 0;
+  virtual void OnDelta(int index, ChoiceDelta delta) = 0;
+  /// Every choice is finished.
+  virtual void OnFinished() = 0;
+  /// No more comes; everything has been cancelled.
+  virtual void OnFailed(const ApiError& error) = 0;
+  /// Before the first request starts.
+  virtual void OnStart() {}
+
+  Usage CountUsage() const;
+  /// To be called before the last bytes of the answer go: whoever has read them may come again.
+  void LeaveRoom() { place_->LeaveRoom(); }
+  /// `run`, dropped when this is gone by then.
+  std::function<void()> Guard(std::function<void()> run);
+  Exchange& exchange() { return exchange_; }
+  const CompletionPlan& plan() const { return plan_; }
+  const HttpOptions& options() const { return model_.options; }
+  const ResponseWriter& writer() const { return writer_; }
+  int choices() const { return static_cast<int>(runs_.size()); }
+
+ private:
+  class Sink;
+  /// One request at the backend.
+  struct Run {
+    std::string request_id;
+    Choice choice;
+    /// The backend has not ended it.
+    bool open = true;
+  };
+
+  Request MakeRequest(int index) const;
+  void Token(int index, TokenOutput output);
+  void End(int index, const Status& status);
+  void Fail(const ApiError& error);
+  void Cancel(Run& run);
+  void CancelAll();
+
+  CompletionBackend& backend_;
+  const ServedModel& model_;
+  Exchange& exchange_;
+  const std::unique_ptr<RunningCalls::Place> place_;
+  const CompletionPlan plan_;
+  const ResponseWriter writer_;
+  std::vector<Run> runs_;
+  int finished_ = 0;
+  bool failed_ = false;
+};
+
+std::shared_ptr<CompletionCall> MakeWholeAnswer(CallSetup setup, CompletionPlan plan);
+std::shared_ptr<CompletionCall> MakeStreamedAnswer(CallSetup setup, CompletionPlan plan);
+
+}  // namespace baton::http

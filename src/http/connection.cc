@@ -1,0 +1,318 @@
+#include "connection.h"
+
+#include <charconv>
+#include <exception>
+#include <utility>
+
+#include <boost/asio/bind_executor.hpp>
+#include <boost/asio/buffer.hpp>
+#include <boost/asio/dispatch.hpp>
+#include <boost/asio/error.hpp>
+#include <boost/asio/post.hpp>
+
+#include "baton/base/logging.h"
+#include "openai_error.h"
+
+namespace baton::http {
+
+namespace {
+
+namespace asio = boost::asio;
+using ErrorCode = boost::system::error_code;
+
+/// Requests that may wait behind the one being answered; beyond it the client is not read.
+constexpr size_t kPipelinedBytes = size_t{64} << 10;
+/// For a client to take an answer after which the connection ends.
+constexpr Duration kLinger = std::chrono::seconds(1);
+
+/// "5\r\nhello\r\n".
+std::string Chunk(std::string_view bytes) {
+  char digits[16];
+  const auto end = std::to_chars(digits, digits + sizeof(digits), bytes.size(), 16).ptr;
+  std::string chunk;
+  chunk.reserve(bytes.size() + 24);
+  chunk.append(digits, end).append("\r\n").append(bytes).append("\r\n");
+  return chunk;
+}
+
+}  // namespace
+
+/// Holds the connection weakly: it must not outlive the I/O threads because a sink does.
+class Connection::ToStrand final : public StrandLink {
+ public:
+  ToStrand(std::shared_ptr<PostGate> gate, std::weak_ptr<Connection> connection)
+      : gate_(std::move(gate)), connection_(std::move(connection)) {}
+
+  void Post(std::function<void()> work) override {
+    gate_->IfOpen([&] {
+      if (auto connection = connection_.lock()) {
+        const auto executor = connection->socket_.get_executor();
+        asio::post(executor, [connection = std::move(connection), work = std::move(work)] {
+          if (!connection->closed_) work();
+        });
+      }
+    });
+  }
+
+ private:
+  const std::shared_ptr<PostGate> gate_;
+  const std::weak_ptr<Connection> connection_;
+};
+
+Connection::Connection(Socket socket, const ConnectionSetup& setup, std::function<void()> on_closed)
+    : socket_(std::move(socket)),
+      setup_(setup),
+      on_closed_(std::move(on_closed)),
+      reader_(setup.options.limits),
+      deadline_(socket_.get_executor()),
+      call_timer_(socket_.get_executor()) {}
+
+void Connection::Start() {
+  asio::dispatch(socket_.get_executor(), [self = shared_from_this()] {
+    ErrorCode error;
+    self->socket_.non_blocking(true, error);
+    self->socket_.set_option(asio::ip::tcp::no_delay(true), error);
+    self->AwaitMore();
+    self->Read();
+  });
+}
+
+void Connection::Drain() {
+  asio::dispatch(socket_.get_executor(), [self = shared_from_this()] {
+    self->keep_alive_ = false;
+    if (!self->answering_ && !self->reader_.started() && self->pending_.empty()) self->Close();
+  });
+}
+
+void Connection::Abort() {
+  asio::dispatch(socket_.get_executor(), [self = shared_from_this()] { self->Close(); });
+}
+
+std::shared_ptr<StrandLink> Connection::Link() {
+  return std::make_shared<ToStrand>(setup_.gate, weak_from_this());
+}
+
+// Reading
+
+void Connection::Read() {
+  if (reading_ || read_closed_ || closed_ || pending_.size() >= kPipelinedBytes) return;
+  reading_ = true;
+  socket_.async_read_some(asio::buffer(chunk_),
+                          [self = shared_from_this()](ErrorCode error, size_t bytes) {
+                            self->reading_ = false;
+                            if (self->closed_) return;
+                            if (error) return self->OnReadClosed(error == asio::error::eof);
+                            self->OnRead(bytes);
+                          });
+}
+
+void Connection::OnRead(size_t bytes) {
+  if (!lingering_) {
+    pending_.append(chunk_.data(), bytes);
+    if (!answering_) Advance();
+  }
+  Read();
+}
+
+void Connection::OnReadClosed(bool orderly) {
+  read_closed_ = true;
+  // A client that closes while a completion runs has given up. A short answer that is already
+  // being written may still be read by one that only closed its sending side.
+  if (orderly && answering_ && !call_) return;
+  Close();
+}
+
+void Connection::Advance() {
+  while (!answering_ && !closed_ && !lingering_) {
+    std::string_view bytes = pending_;
+    const RequestReader::Progress progress = reader_.Feed(bytes);
+    pending_.erase(0, pending_.size() - bytes.size());
+    switch (progress) {
+      case RequestReader::Progress::kNeedMore: return AwaitMore();
+      case RequestReader::Progress::kContinue: Queue("HTTP/1.1 100 Continue\r\n\r\n"); break;
+      case RequestReader::Progress::kBroken:
+        return Refuse(reader_.error_status(), reader_.error_message(), "bad_request");
+      case RequestReader::Progress::kDone: Answer(reader_.Take()); break;
+    }
+  }
+}
+
+/// A phase's time starts with the phase; more bytes do not extend it.
+void Connection::AwaitMore() {
+  if (read_closed_) return Close();
+  const HttpLimits& limits = setup_.options.limits;
+  const ReadPhase phase = reader_.header_done() ? ReadPhase::kBody
+                          : reader_.started()   ? ReadPhase::kHeader
+                                                : ReadPhase::kIdle;
+  if (phase == read_phase_) return;
+  read_phase_ = phase;
+  if (phase == ReadPhase::kIdle) return SetDeadline(limits.idle_timeout, [this] { Close(); });
+  SetDeadline(phase == ReadPhase::kBody ? limits.body_timeout : limits.header_timeout,
+              [this] { Refuse(408, "the request took too long to arrive", "request_timeout"); });
+}
+
+void Connection::Answer(HttpRequest request) {
+  deadline_set_++;
+  read_phase_ = ReadPhase::kNone;
+  answering_ = true;
+  answer_ended_ = false;
+  request_id_ = request.request_id.empty() ? setup_.ids.Next() : request.request_id;
+  request.request_id = request_id_;
+  path_ = request.path;
+  head_only_ = request.method == "HEAD";
+  keep_alive_ = request.keep_alive && !setup_.running.draining();
+  chunked_ = request.chunks_allowed;
+  try {
+    setup_.handler.Handle(std::move(request), *this);
+  } catch (const std::exception& error) {
+    BATON_LOG(Error) << "request " << request_id_ << " failed: " << error.what();
+    keep_alive_ = false;
+    Send(ErrorResponse({500, "the server could not handle the request", {}, "internal_error"}));
+  }
+}
+
+void Connection::Refuse(int status, const std::string& message, const std::string& code) {
+  answering_ = true;
+  answer_ended_ = keep_alive_ = head_only_ = false;
+  request_id_ = setup_.ids.Next();
+  path_.clear();
+  Send(ErrorResponse({status, message, {}, code}));
+}
+
+// Answering
+
+std::vector<HttpHeader> Connection::CommonHeaders(std::string content_type) const {
+  std::vector<HttpHeader> headers = {{"Content-Type", std::move(content_type)},
+                                     {"x-request-id", request_id_}};
+  headers.push_back({"Connection", keep_alive_ ? "keep-alive" : "close"});
+  return headers;
+}
+
+void Connection::Send(HttpResponse response) {
+  if (closed_ || answer_ended_) return;
+  std::vector<HttpHeader> headers = CommonHeaders(std::move(response.content_type));
+  headers.push_back({"Content-Length", std::to_string(response.body.size())});
+  for (HttpHeader& header : response.headers) headers.push_back(std::move(header));
+  setup_.handler.CountAnswer(path_, response.status);
+  std::string bytes = ResponseHead(response.status, setup_.clock.UnixSeconds(), headers) + "\r\n";
+  if (!head_only_) bytes += response.body;
+  answer_ended_ = true;
+  Queue(std::move(bytes));
+}
+
+void Connection::BeginStream(std::string content_type, std::vector<HttpHeader> headers) {
+  if (closed_) return;
+  // HTTP/1.0 knows the end of a stream by the end of the connection.
+  if (!chunked_) keep_alive_ = false;
+  std::vector<HttpHeader> all = CommonHeaders(std::move(content_type));
+  if (chunked_) all.push_back({"Transfer-Encoding", "chunked"});
+  for (HttpHeader& header : headers) all.push_back(std::move(header));
+  setup_.handler.CountAnswer(path_, 200);
+  Queue(ResponseHead(200, setup_.clock.UnixSeconds(), all) + "\r\n");
+}
+
+void Connection::Write(std::string_view bytes) {
+  if (closed_ || answer_ended_ || bytes.empty()) return;
+  Queue(chunked_ ? Chunk(bytes) : std::string(bytes));
+  if (output_bytes_ <= setup_.options.limits.write_backlog_bytes) return;
+  BATON_LOG(Info) << "request " << request_id_ << ": the client reads too slowly, dropped";
+  Close();
+}
+
+void Connection::EndStream(bool keep_alive) {
+  if (closed_ || answer_ended_) return;
+  keep_alive_ = keep_alive_ && keep_alive;
+  answer_ended_ = true;
+  Queue(chunked_ ? "0\r\n\r\n" : "");
+}
+
+void Connection::Queue(std::string bytes) {
+  output_bytes_ += bytes.size();
+  if (!bytes.empty()) output_.push_back(std::move(bytes));
+  if (!awaiting_writable_) Flush();
+}
+
+/// Writes what the socket takes at once, each piece by itself.
+void Connection::Flush() {
+  while (!output_.empty()) {
+    const std::string& piece = output_.front();
+    ErrorCode error;
+    const size_t bytes = socket_.write_some(
+        asio::buffer(piece.data() + written_bytes_, piece.size() - written_bytes_), error);
+    if (error == asio::error::would_block) return AwaitWritable();
+    if (error) return Close();
+    output_bytes_ -= bytes;
+    written_bytes_ += bytes;
+    if (written_bytes_ < piece.size()) continue;
+    written_bytes_ = 0;
+    output_.pop_front();
+  }
+  if (!answering_ || !answer_ended_) return;
+  // Later, not from here: the caller may be the call that this ends.
+  asio::post(socket_.get_executor(), [self = shared_from_this()] { self->FinishAnswer(); });
+}
+
+void Connection::AwaitWritable() {
+  awaiting_writable_ = true;
+  if (answering_) SetDeadline(setup_.options.limits.write_timeout, [this] { Close(); });
+  socket_.async_wait(Socket::wait_write, [self = shared_from_this()](ErrorCode error) {
+    self->awaiting_writable_ = false;
+    if (self->closed_) return;
+    if (error) return self->Close();
+    if (self->answering_) self->deadline_set_++;
+    self->Flush();
+  });
+}
+
+void Connection::FinishAnswer() {
+  if (closed_) return;
+  call_.reset();
+  call_timer_set_++;
+  call_timer_.cancel();
+  answering_ = answer_ended_ = false;
+  if (!keep_alive_) return Linger();
+  Advance();
+  Read();
+}
+
+void Connection::Linger() {
+  ErrorCode error;
+  socket_.shutdown(Socket::shutdown_send, error);
+  if (error || read_closed_) return Close();
+  lingering_ = true;
+  pending_.clear();
+  SetDeadline(kLinger, [this] { Close(); });
+  Read();
+}
+
+void Connection::Close() {
+  if (std::exchange(closed_, true)) return;
+  call_.reset();
+  output_.clear();
+  deadline_.cancel();
+  call_timer_.cancel();
+  ErrorCode error;
+  socket_.close(error);
+  on_closed_();
+}
+
+// Time
+
+void Connection::SetDeadline(Duration timeout, std::function<void()> on_expiry) {
+  deadline_.expires_after(timeout);
+  deadline_.async_wait([self = shared_from_this(), set = ++deadline_set_,
+                        on_expiry = std::move(on_expiry)](ErrorCode error) {
+    if (!error && !self->closed_ && set == self->deadline_set_) on_expiry();
+  });
+}
+
+void Connection::SetTimer(Duration delay, std::function<void()> run) {
+  if (closed_) return;
+  call_timer_.expires_after(delay);
+  call_timer_.async_wait(
+      [self = shared_from_this(), set = ++call_timer_set_, run = std::move(run)](ErrorCode error) {
+        if (!error && !self->closed_ && set == self->call_timer_set_) run();
+      });
+}
+
+}  // namespace baton::http

@@ -1,0 +1,121 @@
+#pragma once
+
+#include <array>
+#include <cstddef>
+#include <deque>
+#include <functional>
+#include <memory>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include <boost/asio/ip/tcp.hpp>
+#include <boost/asio/steady_timer.hpp>
+
+#include "exchange.h"
+#include "id_source.h"
+#include "post_gate.h"
+#include "request_reader.h"
+#include "running_calls.h"
+
+namespace baton::http {
+
+/// What all connections of a server share.
+struct ConnectionSetup {
+  const HttpOptions& options;
+  RequestHandler& handler;
+  RunningCalls& running;
+  IdSource& ids;
+  const Clock& clock;
+  std::shared_ptr<PostGate> gate;
+};
+
+/// One client: reads its requests one after the other, and always reads, so that a client that goes
+/// away is noticed at once whatever its request is doing.
+/// *Threads*: lives on the strand that is its socket's executor.
+/// *Ownership*: by the work it waits for; it ends when the socket is closed.
+class Connection final : public Exchange, public std::enable_shared_from_this<Connection> {
+ public:
+  using Socket = boost::asio::ip::tcp::socket;
+
+  /// `on_closed` is called once, on the strand. REQUIRES: `setup` outlives the I/O threads.
+  Connection(Socket socket, const ConnectionSetup& setup, std::function<void()> on_closed);
+
+  /// These three may be called from any thread.
+  void Start();
+  /// Closes when no request is under way, else after the answer.
+  void Drain();
+  /// Closes at once.
+  void Abort();
+
+  void Send(HttpResponse response) override;
+  void BeginStream(std::string content_type, std::vector<HttpHeader> headers) override;
+  void Write(std::string_view bytes) override;
+  void EndStream(bool keep_alive) override;
+  void Attach(std::shared_ptr<ActiveCall> call) override { call_ = std::move(call); }
+  std::shared_ptr<StrandLink> Link() override;
+  void SetTimer(Duration delay, std::function<void()> run) override;
+
+ private:
+  class ToStrand;
+  /// What the client is waited for; each phase has its own deadline.
+  enum class ReadPhase { kNone, kIdle, kHeader, kBody };
+
+  void Read();
+  void OnRead(size_t bytes);
+  void OnReadClosed(bool orderly);
+  /// Reads requests from what has arrived, until one has to be answered.
+  void Advance();
+  void AwaitMore();
+  void Answer(HttpRequest request);
+  /// Answers what could not be read as a request, and ends the connection.
+  void Refuse(int status, const std::string& message, const std::string& code);
+  void Queue(std::string bytes);
+  void Flush();
+  void AwaitWritable();
+  void FinishAnswer();
+  /// Closes our side and lets the client read the answer before the socket goes.
+  void Linger();
+  void Close();
+  /// Ends the connection with `on_expiry` unless called again before.
+  void SetDeadline(Duration timeout, std::function<void()> on_expiry);
+  std::vector<HttpHeader> CommonHeaders(std::string content_type) const;
+
+  Socket socket_;
+  const ConnectionSetup& setup_;
+  const std::function<void()> on_closed_;
+  RequestReader reader_;
+  boost::asio::steady_timer deadline_;
+  boost::asio::steady_timer call_timer_;
+  uint64_t deadline_set_ = 0;
+  uint64_t call_timer_set_ = 0;
+
+  std::array<char, 32768> chunk_;
+  /// Read, not yet used: part of a header, or requests sent before the answer to this one.
+  std::string pending_;
+  std::deque<std::string> output_;
+  size_t output_bytes_ = 0;
+  /// Of the first piece of output_.
+  size_t written_bytes_ = 0;
+
+  ReadPhase read_phase_ = ReadPhase::kNone;
+  bool reading_ = false;
+  bool read_closed_ = false;
+  bool awaiting_writable_ = false;
+  /// A request has been taken and its answer is not fully written.
+  bool answering_ = false;
+  /// All of the answer is in output_.
+  bool answer_ended_ = false;
+  bool lingering_ = false;
+  bool closed_ = false;
+
+  /// Of the request being answered.
+  std::shared_ptr<ActiveCall> call_;
+  std::string request_id_;
+  std::string path_;
+  bool head_only_ = false;
+  bool keep_alive_ = false;
+  bool chunked_ = false;
+};
+
+}  // namespace baton::http

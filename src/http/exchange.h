@@ -1,0 +1,60 @@
+#pragma once
+
+#include <functional>
+#include <memory>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "baton/base/clock.h"
+#include "http_message.h"
+
+namespace baton::http {
+
+/// Runs work on the strand of one connection. *Threads*: thread-safe. Work for a connection that is
+/// gone is dropped.
+class StrandLink {
+ public:
+  virtual ~StrandLink() = default;
+  virtual void Post(std::function<void()> work) = 0;
+};
+
+/// What answers a request over time. Destroyed when the answer has been written or the client is
+/// gone, whichever comes first: the destructor gives up what is unfinished.
+class ActiveCall {
+ public:
+  virtual ~ActiveCall() = default;
+};
+
+/// One request being answered on its connection: either Send once, or BeginStream, Write..., and
+/// EndStream. *Threads*: lives on the connection's strand. After the client is gone every call is
+/// without effect.
+class Exchange {
+ public:
+  virtual ~Exchange() = default;
+
+  virtual void Send(HttpResponse response) = 0;
+
+  virtual void BeginStream(std::string content_type, std::vector<HttpHeader> headers) = 0;
+  /// One piece of the stream, sent in one write. A client that leaves too much unread is dropped.
+  virtual void Write(std::string_view bytes) = 0;
+  /// `keep_alive` false closes the connection: after an error nobody should trust it.
+  virtual void EndStream(bool keep_alive) = 0;
+
+  /// Keeps `call` until the answer has been written or the client is gone.
+  virtual void Attach(std::shared_ptr<ActiveCall> call) = 0;
+  virtual std::shared_ptr<StrandLink> Link() = 0;
+  /// Calls `run` on the strand after `delay`; replaces the timer set before, ends with the answer.
+  virtual void SetTimer(Duration delay, std::function<void()> run) = 0;
+};
+
+/// What connections hand their requests to. *Threads*: thread-safe.
+class RequestHandler {
+ public:
+  virtual ~RequestHandler() = default;
+  virtual void Handle(HttpRequest request, Exchange& exchange) = 0;
+  /// Counts an answer; `path` is the request's, empty when it could not be read.
+  virtual void CountAnswer(std::string_view path, int status) = 0;
+};
+
+}  // namespace baton::http

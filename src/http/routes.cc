@@ -1,0 +1,155 @@
+#include "routes.h"
+
+#include <utility>
+
+#include "baton/text/utf8.h"
+#include "completion_call.h"
+#include "json_writer.h"
+#include "openai_error.h"
+#include "openai_request.h"
+
+namespace baton::http {
+
+namespace {
+
+/// Ends with a slash: what follows is the model's name.
+constexpr char kOneModel[] = "/v1/models/";
+
+HttpResponse JsonResponse(std::string body) {
+  HttpResponse response;
+  response.body = std::move(body);
+  return response;
+}
+
+}  // namespace
+
+Routes::Routes(const ServedModel& model, CompletionBackend& backend, RunningCalls& running,
+               IdSource& ids, telemetry::MetricRegistry& metrics)
+    : model_(model),
+      backend_(backend),
+      running_(running),
+      ids_(ids),
+      metrics_(metrics),
+      created_unix_s_(model.clock.UnixSeconds()),
+      routes_{{"/v1/completions", false, &Routes::TextCompletion},
+              {"/v1/chat/completions", false, &Routes::ChatCompletion},
+              {"/v1/models", true, &Routes::Models},
+              {kOneModel, true, &Routes::OneModel},
+              {"/health", true, &Routes::Ready},
+              {"/livez", true, &Routes::Live},
+              {"/readyz", true, &Routes::Ready},
+              {"/version", true, &Routes::Version},
+              {"/metrics", true, &Routes::Metrics}} {}
+
+const Routes::Route* Routes::Find(std::string_view path) const {
+  for (const Route& route : routes_) {
+    const bool prefix = route.path.back() == '/';
+    if (path == route.path || (prefix && path.starts_with(route.path))) return &route;
+  }
+  return nullptr;
+}
+
+void Routes::Handle(HttpRequest request, Exchange& exchange) {
+  const Route* route = Find(request.path);
+  if (route == nullptr) {
+    return exchange.Send(ErrorResponse(
+        {404, "there is no " + request.method + " " + request.path, {}, "not_found"}));
+  }
+  const bool get = request.method == "GET" || request.method == "HEAD";
+  if (route->get ? !get : request.method != "POST") {
+    const std::string allowed = route->get ? "GET, HEAD" : "POST";
+    HttpResponse response =
+        ErrorResponse({405,
+                       request.path + " takes " + allowed + ", not " + request.method,
+                       {},
+                       "method_not_allowed"});
+    response.headers.push_back({"Allow", allowed});
+    return exchange.Send(std::move(response));
+  }
+  (this->*route->handler)(request, exchange);
+}
+
+void Routes::CountAnswer(std::string_view path, int status) {
+  const Route* route = Find(path);
+  metrics_
+      .AddCounter(
+          "baton_http_requests_total", "HTTP requests answered, by path and status code.",
+          {{"path", route == nullptr ? "other" : route->path}, {"code", std::to_string(status)}})
+      .Increment();
+}
+
+void Routes::TextCompletion(const HttpRequest& request, Exchange& exchange) {
+  Complete(request, false, exchange);
+}
+
+void Routes::ChatCompletion(const HttpRequest& request, Exchange& exchange) {
+  Complete(request, true, exchange);
+}
+
+void Routes::Complete(const HttpRequest& request, bool chat, Exchange& exchange) {
+  ApiError refusal;
+  // Before the body is read: refusing must be cheap.
+  std::unique_ptr<RunningCalls::Place> place = running_.Enter(refusal);
+  if (!place) return exchange.Send(ErrorResponse(refusal));
+  CompletionPlan plan;
+  const std::optional<ApiError> error = chat ? ReadChatCompletion(request.body, model_, plan)
+                                             : ReadTextCompletion(request.body, model_, plan);
+  if (error) return exchange.Send(ErrorResponse(*error));
+  CallSetup setup{.backend = backend_,
+                  .model = model_,
+                  .exchange = exchange,
+                  .id = (chat ? "chatcmpl-" : "cmpl-") + ids_.Next(),
+                  .place = std::move(place)};
+  const bool stream = plan.stream;
+  const auto call = stream ? MakeStreamedAnswer(std::move(setup), std::move(plan))
+                           : MakeWholeAnswer(std::move(setup), std::move(plan));
+  exchange.Attach(call);
+  call->Start();
+}
+
+std::string Routes::ModelJson() const {
+  std::string out = R"({"id":)";
+  AppendJsonString(out, text::ToValidUtf8(model_.options.model));
+  out += R"(,"object":"model","created":)";
+  AppendJsonInteger(out, created_unix_s_);
+  out += R"(,"owned_by":"baton","max_model_len":)";
+  AppendJsonInteger(out, model_.options.context_tokens);
+  out += '}';
+  return out;
+}
+
+void Routes::Models(const HttpRequest&, Exchange& exchange) {
+  exchange.Send(JsonResponse(R"({"object":"list","data":[)" + ModelJson() + "]}"));
+}
+
+void Routes::OneModel(const HttpRequest& request, Exchange& exchange) {
+  const std::string name = request.path.substr(sizeof(kOneModel) - 1);
+  if (name == model_.options.model) return exchange.Send(JsonResponse(ModelJson()));
+  exchange.Send(ErrorResponse(ModelNotFound(name, model_.options.model)));
+}
+
+void Routes::Live(const HttpRequest&, Exchange& exchange) {
+  exchange.Send(JsonResponse(R"({"status":"ok"})"));
+}
+
+void Routes::Ready(const HttpRequest&, Exchange& exchange) {
+  Readiness readiness = backend_.Ready();
+  if (running_.draining()) readiness = {false, "the server is shutting down"};
+  if (readiness.ready) return exchange.Send(JsonResponse(R"({"status":"ok"})"));
+  exchange.Send(ErrorResponse({503, readiness.reason, {}, "not_ready"}));
+}
+
+void Routes::Version(const HttpRequest&, Exchange& exchange) {
+  std::string body = R"({"version":)";
+  AppendJsonString(body, model_.options.version);
+  exchange.Send(JsonResponse(body + "}"));
+}
+
+void Routes::Metrics(const HttpRequest&, Exchange& exchange) {
+  HttpResponse response;
+  response.content_type = telemetry::kPrometheusContentType;
+  response.body = backend_.RenderMetrics();
+  exchange.Send(std::move(response));
+}
+
+}  // namespace baton::http

@@ -1,0 +1,14 @@
+#pragma once
+
+#include <string_view>
+
+namespace baton::http {
+
+/// Server-sent events: an event is kSseData, JSON text without line breaks, kSseEnd.
+inline constexpr std::string_view kSseData = "data: ";
+inline constexpr std::string_view kSseEnd = "\n\n";
+inline constexpr std::string_view kSseDone = "data: [DONE]\n\n";
+/// A comment, which clients skip.
+inline constexpr std::string_view kSseKeepAlive = ": keep-alive\n\n";
+
+}  // namespace baton::http

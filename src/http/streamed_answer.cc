@@ -1,0 +1,113 @@
+#include <utility>
+
+#include "completion_call.h"
+#include "sse.h"
+
+namespace baton::http {
+
+namespace {
+
+/// Answers with server-sent events as the tokens come.
+class StreamedAnswer final : public CompletionCall {
+ public:
+  StreamedAnswer(CallSetup setup, CompletionPlan call_plan)
+      : CompletionCall(std::move(setup), std::move(call_plan)),
+        opened_(static_cast<size_t>(choices()), false) {}
+
+ protected:
+  /// The header names the route, so it waits for it, but not for long: proxies want a sign of life.
+  void OnStart() override {
+    exchange().SetTimer(options().route_wait, Guard([this] { BeginStream({}); }));
+  }
+
+  void OnRoute(const std::string& route) override { BeginStream(route); }
+
+  void OnDelta(int index, ChoiceDelta delta) override {
+    BeginStream({});
+    if (!opened_[static_cast<size_t>(index)]) Open(index, delta);
+    const FinishReason finish = delta.finish;
+    if (plan().chat && finish != FinishReason::kNone && !delta.text.empty()) {
+      // The chunk that ends a chat's choice says nothing else.
+      delta.finish = FinishReason::kNone;
+      WriteChunk(index, std::exchange(delta, {}));
+      delta.finish = finish;
+    }
+    WriteChunk(index, delta);
+  }
+
+  void OnFinished() override {
+    LeaveRoom();
+    if (plan().include_usage) {
+      Write([&](std::string& out) { writer().AppendUsageChunk(out, CountUsage()); });
+    }
+    WriteRaw(kSseDone);
+    exchange().EndStream(true);
+  }
+
+  void OnFailed(const ApiError& error) override {
+    LeaveRoom();
+    if (!begun_) return exchange().Send(ErrorResponse(error));
+    Write([&](std::string& out) { out += ErrorJson(error); });
+    exchange().EndStream(false);
+  }
+
+ private:
+  void BeginStream(const std::string& route) {
+    if (std::exchange(begun_, true)) return;
+    std::vector<HttpHeader> headers = {{"Cache-Control", "no-cache"}, {"X-Accel-Buffering", "no"}};
+    if (!route.empty()) headers.push_back({"x-baton-route", route});
+    exchange().BeginStream("text/event-stream; charset=utf-8", std::move(headers));
+    ArmKeepAlive();
+  }
+
+  /// What comes before the first text of a choice.
+  void Open(int index, ChoiceDelta& delta) {
+    opened_[static_cast<size_t>(index)] = true;
+    if (plan().chat) {
+      Write([&](std::string& out) { writer().AppendRoleChunk(out, index); });
+    } else if (plan().echo) {
+      delta.text.insert(0, plan().prompts[static_cast<size_t>(index / plan().choices)].text);
+    }
+  }
+
+  /// One tick per interval, not one timer per token: silence lasts one to two intervals.
+  void ArmKeepAlive() {
+    wrote_ = false;
+    exchange().SetTimer(options().keep_alive_interval, Guard([this] {
+                          if (!wrote_) WriteRaw(kSseKeepAlive);
+                          ArmKeepAlive();
+                        }));
+  }
+
+  void WriteChunk(int index, const ChoiceDelta& delta) {
+    Write([&](std::string& out) { writer().AppendChunk(out, index, delta); });
+  }
+
+  template <typename Append>
+  void Write(Append append) {
+    event_ = kSseData;
+    append(event_);
+    event_ += kSseEnd;
+    WriteRaw(event_);
+  }
+
+  void WriteRaw(std::string_view event) {
+    wrote_ = true;
+    exchange().Write(event);
+  }
+
+  bool begun_ = false;
+  bool wrote_ = false;
+  /// Per choice: its first chunk has been written.
+  std::vector<bool> opened_;
+  /// Kept for its memory.
+  std::string event_;
+};
+
+}  // namespace
+
+std::shared_ptr<CompletionCall> MakeStreamedAnswer(CallSetup setup, CompletionPlan plan) {
+  return std::make_shared<StreamedAnswer>(std::move(setup), std::move(plan));
+}
+
+}  // namespace baton::http

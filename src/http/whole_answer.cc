@@ -1,0 +1,55 @@
+#include <utility>
+
+#include "completion_call.h"
+
+namespace baton::http {
+
+namespace {
+
+/// Gathers the outputs and answers with one body.
+class WholeAnswer final : public CompletionCall {
+ public:
+  WholeAnswer(CallSetup setup, CompletionPlan call_plan)
+      : CompletionCall(std::move(setup), std::move(call_plan)) {
+    outputs_.resize(static_cast<size_t>(choices()));
+    if (!plan().echo) return;
+    for (size_t i = 0; i < outputs_.size(); ++i)
+      outputs_[i].text = plan().prompts[i / static_cast<size_t>(plan().choices)].text;
+  }
+
+ protected:
+  void OnRoute(const std::string& route) override { route_ = route; }
+
+  void OnDelta(int index, ChoiceDelta delta) override {
+    ChoiceDelta& output = outputs_[static_cast<size_t>(index)];
+    output.text += delta.text;
+    output.finish = delta.finish;
+    for (TokenRecord& record : delta.logprobs) output.logprobs.push_back(std::move(record));
+    output.token_ids.insert(output.token_ids.end(), delta.token_ids.begin(), delta.token_ids.end());
+  }
+
+  void OnFinished() override {
+    LeaveRoom();
+    HttpResponse response;
+    if (!route_.empty()) response.headers.push_back({"x-baton-route", route_});
+    response.body = writer().Whole(outputs_, CountUsage());
+    exchange().Send(std::move(response));
+  }
+
+  void OnFailed(const ApiError& error) override {
+    LeaveRoom();
+    exchange().Send(ErrorResponse(error));
+  }
+
+ private:
+  std::vector<ChoiceDelta> outputs_;
+  std::string route_;
+};
+
+}  // namespace
+
+std::shared_ptr<CompletionCall> MakeWholeAnswer(CallSetup setup, CompletionPlan plan) {
+  return std::make_shared<WholeAnswer>(std::move(setup), std::move(plan));
+}
+
+}  // namespace baton::http
