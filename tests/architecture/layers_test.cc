@@ -102,6 +102,13 @@ TEST_F(PlantedTree, RefusesAPrivateHeaderOfAnotherModule) {
   EXPECT_THAT(Breaches(), ElementsAre(HasSubstr("a private header of another module")));
 }
 
+TEST_F(PlantedTree, RefusesATestThatOpensAnotherModule) {
+  Plant("src/kv/pool_map.h", "");
+  Plant("tests/unit/kv/pool_map_test.cc", "#include \"pool_map.h\"\n");
+  Plant("tests/unit/model/model_test.cc", "#include \"pool_map.h\"\n");
+  EXPECT_THAT(Breaches(), ElementsAre(HasSubstr("tests/unit/model/model_test.cc:1: includes")));
+}
+
 TEST_F(PlantedTree, RefusesTestSupportInTheProduct) {
   Plant("tests/support/fake_clock.h", "");
   Plant("src/model/model.cc", "#include \"support/fake_clock.h\"\n");
