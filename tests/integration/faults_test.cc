@@ -1,8 +1,8 @@
-#include <gtest/gtest.h>
-#include <signal.h>
-
 #include <atomic>
 #include <thread>
+
+#include <gtest/gtest.h>
+#include <signal.h>
 
 #include "support/http_client.h"
 #include "support/load.h"
@@ -33,9 +33,9 @@ void KillUnderLoad(const std::string& victim) {
 
   const pid_t pid = server.WorkerPid(victim);
   EXPECT_GT(pid, 0);
-  EXPECT_TRUE(ServedBaton::Until(
-      [&] { return server.Metric("baton_router_output_tokens_total") > 500; },
-      std::chrono::seconds(60)));
+  EXPECT_TRUE(
+      ServedBaton::Until([&] { return server.Metric("baton_router_output_tokens_total") > 500; },
+                         std::chrono::seconds(60)));
   EXPECT_EQ(kill(pid, SIGKILL), 0);
   load.join();
 
@@ -50,8 +50,8 @@ void KillUnderLoad(const std::string& victim) {
     }
   }
   EXPECT_LT(failed, 60) << "requests that did not touch the victim failed";
-  EXPECT_TRUE(ServedBaton::Until([&] { return server.WorkerPid(victim) > 0; },
-                                 std::chrono::seconds(30)));
+  EXPECT_TRUE(
+      ServedBaton::Until([&] { return server.WorkerPid(victim) > 0; }, std::chrono::seconds(30)));
   EXPECT_NE(server.WorkerPid(victim), pid);
   // It rejoins: requests reach it again, and every block pool is back to empty.
   EXPECT_TRUE(ServedBaton::Until(
@@ -117,9 +117,9 @@ TEST(Draining, FinishesRunningStreams) {
   CompletionBody body = LongStreams(1).front();
   Outcome outcome;
   std::thread client([&] { outcome = Complete(server.port(), body); });
-  EXPECT_TRUE(ServedBaton::Until(
-      [&] { return server.Metric("baton_router_output_tokens_total") > 3; },
-      std::chrono::seconds(30)));
+  EXPECT_TRUE(
+      ServedBaton::Until([&] { return server.Metric("baton_router_output_tokens_total") > 3; },
+                         std::chrono::seconds(30)));
   server.Signal(SIGTERM);
   client.join();
   EXPECT_TRUE(outcome.complete) << outcome.error;

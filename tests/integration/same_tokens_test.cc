@@ -1,6 +1,6 @@
-#include <gtest/gtest.h>
-
 #include <set>
+
+#include <gtest/gtest.h>
 
 #include "support/load.h"
 #include "support/served_baton.h"
@@ -21,8 +21,8 @@ const std::vector<CompletionBody>& Bodies() {
 /// From one mixed worker without prefix cache, one request at a time.
 const std::vector<Outcome>& Expected() {
   static const std::vector<Outcome> outcomes = [] {
-    ServedBaton server({.prefill = 0, .decode = 0, .mixed = 1,
-                        .yaml = "engine: {prefix_cache: false}\n"});
+    ServedBaton server(
+        {.prefill = 0, .decode = 0, .mixed = 1, .yaml = "engine: {prefix_cache: false}\n"});
     return server.WaitReady() ? CompleteAll(server.port(), Bodies(), 1) : std::vector<Outcome>();
   }();
   return outcomes;

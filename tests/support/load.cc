@@ -1,8 +1,9 @@
 #include "support/load.h"
 
 #include <atomic>
-#include <nlohmann/json.hpp>
 #include <thread>
+
+#include <nlohmann/json.hpp>
 
 #include "baton/base/random.h"
 #include "support/http_client.h"
@@ -53,10 +54,10 @@ void ReadStream(HttpClient& client, Outcome& outcome) {
 }  // namespace
 
 std::string CompletionBody::ToJson() const {
-  json body = {{"model", "baton-tiny"}, {"prompt", prompt},   {"max_tokens", max_tokens},
-               {"logprobs", 1},         {"temperature", greedy ? 0 : 1},
-               {"seed", seed},          {"ignore_eos", ignore_eos},
-               {"stream", stream}};
+  json body = {{"model", "baton-tiny"},         {"prompt", prompt},
+               {"max_tokens", max_tokens},      {"logprobs", 1},
+               {"temperature", greedy ? 0 : 1}, {"seed", seed},
+               {"ignore_eos", ignore_eos},      {"stream", stream}};
   if (!more.empty()) body.update(json::parse("{" + more + "}"));
   return body.dump();
 }

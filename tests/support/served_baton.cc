@@ -1,13 +1,5 @@
 #include "support/served_baton.h"
 
-#include <fcntl.h>
-#include <poll.h>
-#include <signal.h>
-#include <spawn.h>
-#include <sys/syscall.h>
-#include <sys/wait.h>
-#include <unistd.h>
-
 #include <charconv>
 #include <filesystem>
 #include <fstream>
@@ -15,6 +7,14 @@
 #include <mutex>
 #include <sstream>
 #include <thread>
+
+#include <fcntl.h>
+#include <poll.h>
+#include <signal.h>
+#include <spawn.h>
+#include <sys/syscall.h>
+#include <sys/wait.h>
+#include <unistd.h>
 
 #include "baton/base/gate.h"
 #include "support/http_client.h"
@@ -35,8 +35,8 @@ std::string Yaml(const ServedOptions& options) {
        << "router: {host: 127.0.0.1, port: 0}\n"
        << "workers:\n";
   const auto group = [&](const char* role, int count) {
-    yaml << "  " << role << ": {count: " << count << ", threads: 1, kv_memory: "
-         << options.kv_memory << "}\n";
+    yaml << "  " << role << ": {count: " << count
+         << ", threads: 1, kv_memory: " << options.kv_memory << "}\n";
   };
   group("prefill", options.prefill);
   group("decode", options.decode);

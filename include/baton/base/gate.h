@@ -11,10 +11,9 @@ namespace baton {
 class Gate {
  public:
   void Open() {
-    {
-      std::lock_guard lock(mutex_);
-      open_ = true;
-    }
+    // Notifies under the lock, so that whoever passed may end the gate.
+    std::lock_guard lock(mutex_);
+    open_ = true;
     opened_.notify_all();
   }
   /// True when the gate opened within `timeout`.

@@ -30,8 +30,9 @@ class Mailbox {
       std::lock_guard lock(mutex_);
       if (closed_ || queue_.size() >= capacity_) return false;
       queue_.push_back(std::move(value));
+      // Under the lock, so that a receiver that got the value may end the mailbox.
+      received_.notify_one();
     }
-    received_.notify_one();
     if (notify_) notify_();
     return true;
   }
@@ -53,8 +54,8 @@ class Mailbox {
     {
       std::lock_guard lock(mutex_);
       closed_ = true;
+      received_.notify_all();
     }
-    received_.notify_all();
     if (notify_) notify_();
   }
 

@@ -1,0 +1,204 @@
+#include "baton/router/router.h"
+
+#include <memory>
+
+#include <gtest/gtest.h>
+
+#include "baton/base/gate.h"
+#include "baton/base/mailbox.h"
+#include "baton/rpc/server.h"
+
+namespace baton::router {
+namespace {
+
+constexpr Duration kPatience = std::chrono::seconds(20);
+
+/// A worker process as the router sees it; the test is its engine.
+class FakeWorker final : public rpc::WorkerHandler {
+ public:
+  FakeWorker(std::string name, Role role, std::vector<std::string> joined = {},
+             const std::string& listen = "127.0.0.1:0")
+      : name_(std::move(name)),
+        role_(role),
+        joined_(std::move(joined)),
+        server_(*rpc::WorkerServer::Start(listen, *this, std::chrono::milliseconds(5))) {}
+
+  rpc::PeerAddress address() const { return {.name = name_, .address = server_->address()}; }
+  void Stop() { server_->Shutdown(); }
+
+  rpc::WorkerDescription Describe() override {
+    return {.identity = {.epoch = Epoch::Random(), .name = name_}, .role = role_};
+  }
+  rpc::WorkerStatus CurrentStatus() override {
+    rpc::WorkerStatus status{.joined_peers = joined_};
+    status.metrics.families.push_back({.name = "baton_test_gauge",
+                                       .help = "A gauge",
+                                       .samples = {{.labels = {{"worker", name_}}, .value = 5}}});
+    return status;
+  }
+  void SetPeers(std::vector<rpc::PeerAddress> wanted) override { peers.TrySend(std::move(wanted)); }
+  void OnGenerate(rpc::GenerateCall call, std::shared_ptr<rpc::GenerateStream> stream) override {
+    calls.TrySend({std::move(call), std::move(stream)});
+  }
+  void OnGenerateEnded(rpc::GenerateStream* stream) override { ended.TrySend(std::move(stream)); }
+  void OnJoin(rpc::JoinHello, std::shared_ptr<rpc::JoinStream>) override {}
+  void OnJoinEnded(rpc::JoinStream*) override {}
+
+  Mailbox<std::vector<rpc::PeerAddress>> peers{64};
+  Mailbox<std::pair<rpc::GenerateCall, std::shared_ptr<rpc::GenerateStream>>> calls{64};
+  Mailbox<rpc::GenerateStream*> ended{64};
+
+ private:
+  const std::string name_;
+  const Role role_;
+  const std::vector<std::string> joined_;
+  std::unique_ptr<rpc::WorkerServer> server_;
+};
+
+class RecordingSink final : public http::CompletionSink {
+ public:
+  void OnRoute(std::string route) override { events.TrySend("route " + route); }
+  void OnToken(TokenOutput output) override {
+    events.TrySend("token " + std::to_string(output.token));
+  }
+  void OnEnd(Status status) override { events.TrySend("end " + status.ToString()); }
+  std::string Next() { return events.Receive(kPatience).value_or("nothing"); }
+
+  Mailbox<std::string> events{64};
+};
+
+class RouterTest : public testing::Test {
+ protected:
+  void Route(std::vector<rpc::PeerAddress> workers, int32_t requests = 8) {
+    RouterOptions options;
+    options.workers = std::move(workers);
+    options.requests = requests;
+    router_ = *Router::Create(options, registry_, Clock::System());
+  }
+  std::shared_ptr<RecordingSink> Start(const std::string& id) {
+    auto sink = std::make_shared<RecordingSink>();
+    router_->Start({.id = id, .prompt = {1, 2, 3}}, sink);
+    return sink;
+  }
+
+  telemetry::MetricRegistry registry_;
+  std::unique_ptr<Router> router_;
+};
+
+TEST_F(RouterTest, RelaysAStreamFromAMixedWorker) {
+  FakeWorker worker("m0", Role::kMixed);
+  Route({worker.address()});
+  ASSERT_TRUE(router_->WaitReady(kPatience));
+  const auto sink = Start("r1");
+  const auto call = worker.calls.Receive(kPatience);
+  ASSERT_TRUE(call);
+  EXPECT_EQ(call->first.prefill_peer, "");
+  call->second->SendRoute("local=m0");
+  call->second->SendToken({.token = 4});
+  call->second->SendToken({.token = 5, .finish = FinishReason::kStop});
+  call->second->Finish(OkStatus());
+  EXPECT_EQ(sink->Next(), "route local=m0");
+  EXPECT_EQ(sink->Next(), "token 4");
+  EXPECT_EQ(sink->Next(), "token 5");
+  EXPECT_EQ(sink->Next(), "end OK");
+}
+
+TEST_F(RouterTest, SendsASplitRequestToDecodeNamingThePrefillWorker) {
+  FakeWorker prefill("p0", Role::kPrefill);
+  FakeWorker decode("d0", Role::kDecode, {"p0"});
+  Route({prefill.address(), decode.address()});
+  ASSERT_TRUE(router_->WaitReady(kPatience));
+  const auto sink = Start("r1");
+  const auto call = decode.calls.Receive(kPatience);
+  ASSERT_TRUE(call);
+  EXPECT_EQ(call->first.prefill_peer, "p0");
+  call->second->Finish(Internal("x"));
+  EXPECT_EQ(sink->Next(), "end Internal: worker d0: x");
+}
+
+TEST_F(RouterTest, TellsDecodeWorkersTheirPeers) {
+  FakeWorker prefill("p0", Role::kPrefill);
+  FakeWorker decode("d0", Role::kDecode, {"p0"});
+  Route({prefill.address(), decode.address()});
+  std::vector<rpc::PeerAddress> peers;
+  while (peers.empty()) {
+    auto told = decode.peers.Receive(kPatience);
+    ASSERT_TRUE(told);
+    peers = *told;
+  }
+  EXPECT_EQ(peers, std::vector{prefill.address()});
+}
+
+TEST_F(RouterTest, IsNotReadyWithoutACompleteGroup) {
+  FakeWorker decode("d0", Role::kDecode);
+  Route({decode.address()});
+  ASSERT_TRUE(decode.peers.Receive(kPatience));
+  EXPECT_FALSE(router_->Ready().ready);
+  const auto sink = Start("r1");
+  EXPECT_EQ(sink->Next(), "end Unavailable: no prefill worker is ready");
+}
+
+TEST_F(RouterTest, CancelsAtTheWorker) {
+  FakeWorker worker("m0", Role::kMixed);
+  Route({worker.address()});
+  ASSERT_TRUE(router_->WaitReady(kPatience));
+  const auto sink = Start("r1");
+  const auto call = worker.calls.Receive(kPatience);
+  ASSERT_TRUE(call);
+  router_->Cancel("r1");
+  EXPECT_EQ(worker.ended.Receive(kPatience), call->second.get());
+  EXPECT_TRUE(sink->Next().starts_with("end Cancelled"));
+}
+
+TEST_F(RouterTest, RefusesMoreThanItsLimit) {
+  FakeWorker worker("m0", Role::kMixed);
+  Route({worker.address()}, 1);
+  ASSERT_TRUE(router_->WaitReady(kPatience));
+  const auto first = Start("r1");
+  ASSERT_TRUE(worker.calls.Receive(kPatience));
+  EXPECT_TRUE(Start("r2")->Next().starts_with("end ResourceExhausted"));
+}
+
+TEST_F(RouterTest, EndsRequestsOfALostWorkerAndFindsItAgain) {
+  auto worker = std::make_unique<FakeWorker>("m0", Role::kMixed);
+  const rpc::PeerAddress address = worker->address();
+  Route({address});
+  ASSERT_TRUE(router_->WaitReady(kPatience));
+  const auto lost = Start("r1");
+  ASSERT_TRUE(worker->calls.Receive(kPatience));
+  worker->Stop();
+  EXPECT_TRUE(lost->Next().starts_with("end "));
+
+  FakeWorker again("m0", Role::kMixed, {}, address.address);
+  std::optional<std::pair<rpc::GenerateCall, std::shared_ptr<rpc::GenerateStream>>> call;
+  for (int i = 0; !call && i < 1000; ++i) {
+    Start("again" + std::to_string(i));
+    call = again.calls.Receive(std::chrono::milliseconds(20));
+  }
+  ASSERT_TRUE(call);
+}
+
+TEST_F(RouterTest, ShowsTheFiguresOfItsWorkers) {
+  FakeWorker worker("m0", Role::kMixed);
+  Route({worker.address()});
+  ASSERT_TRUE(router_->WaitReady(kPatience));
+  const std::string text = router_->RenderMetrics();
+  EXPECT_NE(text.find("baton_test_gauge{worker=\"m0\"} 5"), std::string::npos) << text;
+  EXPECT_NE(text.find("baton_ttft_seconds_bucket"), std::string::npos);
+}
+
+TEST_F(RouterTest, TakesAStreamWithoutALastTokenForAFailure) {
+  FakeWorker worker("m0", Role::kMixed);
+  Route({worker.address()});
+  ASSERT_TRUE(router_->WaitReady(kPatience));
+  const auto sink = Start("r1");
+  const auto call = worker.calls.Receive(kPatience);
+  ASSERT_TRUE(call);
+  call->second->SendToken({.token = 4});
+  call->second->Finish(OkStatus());
+  EXPECT_EQ(sink->Next(), "token 4");
+  EXPECT_TRUE(sink->Next().starts_with("end Unavailable"));
+}
+
+}  // namespace
+}  // namespace baton::router

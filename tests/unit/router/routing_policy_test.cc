@@ -1,0 +1,89 @@
+#include "routing_policy.h"
+
+#include <map>
+
+#include <gtest/gtest.h>
+
+namespace baton::router {
+namespace {
+
+WorkerView Prefill(const std::string& name, int load = 0) {
+  return {.name = name, .role = Role::kPrefill, .load = load};
+}
+WorkerView Decode(const std::string& name, std::vector<std::string> joined, int load = 0) {
+  return {.name = name, .role = Role::kDecode, .load = load, .joined_peers = std::move(joined)};
+}
+WorkerView Mixed(const std::string& name, int load = 0) { return {.name = name, .load = load}; }
+
+std::unique_ptr<RoutingPolicy> Policy(const std::string& name) {
+  return *RoutingPolicy::Make(name);
+}
+
+class BothPolicies : public testing::TestWithParam<std::string> {};
+
+TEST_P(BothPolicies, SayWhatIsMissingForACompleteGroup) {
+  const auto policy = Policy(GetParam());
+  EXPECT_EQ(policy->Choose({}).status().message(), "no worker is ready");
+  EXPECT_EQ(policy->Choose({Decode("d0", {})}).status().message(), "no prefill worker is ready");
+  EXPECT_EQ(policy->Choose({Prefill("p0")}).status().message(), "no decode worker is ready");
+  EXPECT_EQ(policy->Choose({Prefill("p0"), Decode("d0", {"p1"})}).status().message(),
+            "no decode worker is joined with a prefill worker yet");
+}
+
+TEST_P(BothPolicies, PairADecodeWorkerOnlyWithPeersThatItJoined) {
+  const auto policy = Policy(GetParam());
+  const std::vector<WorkerView> workers = {Prefill("p0"), Prefill("p1"), Decode("d0", {"p1"})};
+  for (int i = 0; i < 4; ++i) {
+    const auto choice = policy->Choose(workers);
+    ASSERT_TRUE(choice.ok());
+    EXPECT_EQ(choice->worker, "d0");
+    EXPECT_EQ(choice->prefill, "p1");
+  }
+}
+
+TEST_P(BothPolicies, LetAMixedWorkerPrefillItself) {
+  const auto choice = Policy(GetParam())->Choose({Mixed("m0")});
+  ASSERT_TRUE(choice.ok());
+  EXPECT_EQ(choice->worker, "m0");
+  EXPECT_EQ(choice->prefill, "");
+}
+
+TEST_P(BothPolicies, SpreadEvenlyOverIdleWorkers) {
+  const auto policy = Policy(GetParam());
+  std::map<std::string, int> uses;
+  for (int i = 0; i < 30; ++i) {
+    const auto choice = policy->Choose({Mixed("m0"), Mixed("m1"), Mixed("m2")});
+    ASSERT_TRUE(choice.ok());
+    ++uses[choice->worker];
+  }
+  EXPECT_EQ(uses, (std::map<std::string, int>{{"m0", 10}, {"m1", 10}, {"m2", 10}}));
+}
+
+INSTANTIATE_TEST_SUITE_P(Policies, BothPolicies, testing::Values("round_robin", "least_loaded"));
+
+TEST(LeastLoaded, TakesTheWorkersWithTheFewestRequests) {
+  const auto choice = Policy("least_loaded")
+                          ->Choose({Prefill("p0", 2), Prefill("p1", 1),
+                                    Decode("d0", {"p0", "p1"}, 5), Decode("d1", {"p0", "p1"}, 4)});
+  ASSERT_TRUE(choice.ok());
+  EXPECT_EQ(choice->worker, "d1");
+  EXPECT_EQ(choice->prefill, "p1");
+}
+
+TEST(RoundRobin, TakesTurnsWhateverTheLoad) {
+  const auto policy = Policy("round_robin");
+  const std::vector<WorkerView> workers = {Mixed("m0", 9), Mixed("m1")};
+  EXPECT_EQ(policy->Choose(workers)->worker, "m0");
+  EXPECT_EQ(policy->Choose(workers)->worker, "m1");
+  EXPECT_EQ(policy->Choose(workers)->worker, "m0");
+}
+
+TEST(RoutingPolicy, NamesTheKnownOnes) {
+  const auto policy = RoutingPolicy::Make("fastest");
+  ASSERT_FALSE(policy.ok());
+  EXPECT_EQ(policy.status().message(),
+            "unknown routing policy 'fastest'; known are least_loaded, round_robin");
+}
+
+}  // namespace
+}  // namespace baton::router

@@ -1,0 +1,225 @@
+#include <memory>
+#include <mutex>
+#include <vector>
+
+#include <gtest/gtest.h>
+
+#include "baton/base/gate.h"
+#include "baton/base/mailbox.h"
+#include "baton/rpc/client.h"
+#include "baton/rpc/server.h"
+
+namespace baton::rpc {
+namespace {
+
+constexpr Duration kPatience = std::chrono::seconds(20);
+
+WorkerDescription SomeWorker() {
+  return {.identity = {.protocol_version = 1,
+                       .epoch = {.high = 0xFEDCBA9876543210, .low = 7},
+                       .name = "p7",
+                       .fingerprint = "f00d",
+                       .geometry = {.layers = 6, .kv_heads = 2, .head_dim = 32}},
+          .role = Role::kPrefill,
+          .context_tokens = 2048,
+          .vocabulary_size = 512,
+          .transport_address = std::string("\0\xFF bytes", 8)};
+}
+
+/// Keeps what it is called with.
+class RecordingHandler final : public WorkerHandler {
+ public:
+  WorkerDescription Describe() override { return SomeWorker(); }
+  WorkerStatus CurrentStatus() override {
+    return {.running = 3, .waiting = 4, .draining = true, .joined_peers = {"p0", "p1"}};
+  }
+  void SetPeers(std::vector<PeerAddress> wanted) override { peers.TrySend(std::move(wanted)); }
+  void OnGenerate(GenerateCall call, std::shared_ptr<GenerateStream> stream) override {
+    generate.TrySend({std::move(call), std::move(stream)});
+  }
+  void OnGenerateEnded(GenerateStream* stream) override {
+    generate_ended.TrySend(std::move(stream));
+  }
+  void OnJoin(JoinHello hello, std::shared_ptr<JoinStream> stream) override {
+    joins.TrySend({std::move(hello), std::move(stream)});
+  }
+  void OnJoinEnded(JoinStream* stream) override { join_ended.TrySend(std::move(stream)); }
+
+  Mailbox<std::vector<PeerAddress>> peers{8};
+  Mailbox<std::pair<GenerateCall, std::shared_ptr<GenerateStream>>> generate{8};
+  Mailbox<GenerateStream*> generate_ended{8};
+  Mailbox<std::pair<JoinHello, std::shared_ptr<JoinStream>>> joins{8};
+  Mailbox<JoinStream*> join_ended{8};
+};
+
+class Rpc : public testing::Test {
+ protected:
+  Rpc()
+      : server_(*WorkerServer::Start("127.0.0.1:0", handler_, std::chrono::milliseconds(5))),
+        client_(WorkerClient::Create(server_->address())) {}
+
+  RecordingHandler handler_;
+  std::unique_ptr<WorkerServer> server_;
+  std::unique_ptr<WorkerClient> client_;
+};
+
+/// The events of a call, as one line each. Callbacks share it, as they may outlast the test's wait.
+struct GenerateEvents {
+  std::shared_ptr<Mailbox<std::string>> lines = std::make_shared<Mailbox<std::string>>(1024);
+  GenerateCallbacks Callbacks() {
+    return {
+        .on_route = [lines = lines](std::string route) { lines->TrySend("route " + route); },
+        .on_token =
+            [lines = lines](TokenOutput output) {
+              lines->TrySend("token " + std::to_string(output.token) + " at " +
+                             std::to_string(output.position));
+            },
+        .on_end = [lines = lines](Status status) { lines->TrySend("end " + status.ToString()); }};
+  }
+  std::string Next() { return lines->Receive(kPatience).value_or("nothing"); }
+};
+
+TEST_F(Rpc, DescribesTheWorkerWhole) {
+  const auto replies = std::make_shared<Mailbox<Result<WorkerDescription>>>(1);
+  client_->Describe(kPatience, [replies](auto reply) { replies->TrySend(std::move(reply)); });
+  const auto reply = replies->Receive(kPatience);
+  ASSERT_TRUE(reply && reply->ok());
+  const WorkerDescription& got = **reply;
+  EXPECT_EQ(got.identity.epoch, SomeWorker().identity.epoch);
+  EXPECT_EQ(got.identity.geometry, SomeWorker().identity.geometry);
+  EXPECT_EQ(got.identity.name, "p7");
+  EXPECT_EQ(got.role, Role::kPrefill);
+  EXPECT_EQ(got.transport_address, SomeWorker().transport_address);
+}
+
+TEST_F(Rpc, BringsEveryFieldOfARequest) {
+  SamplingParams sampling{.temperature = 0.5f, .top_k = 3, .top_p = 0.25f, .min_p = 0.125f};
+  sampling.seed = 0xFFFFFFFFFFFFFFFF;
+  sampling.stop_token_ids = {5, 6};
+  sampling.logprobs = 2;
+  GenerateEvents events;
+  client_->Generate({.request = {.id = "r",
+                                 .prompt = {1, 2},
+                                 .emitted_tokens = 1,
+                                 .sampling = sampling,
+                                 .cache_salt = 9},
+                     .prefill_peer = "p0"},
+                    events.Callbacks());
+  const auto got = handler_.generate.Receive(kPatience);
+  ASSERT_TRUE(got);
+  EXPECT_EQ(got->first.request.prompt, (std::vector<TokenId>{1, 2}));
+  EXPECT_EQ(got->first.request.sampling, sampling);
+  EXPECT_EQ(got->first.request.emitted_tokens, 1);
+  EXPECT_EQ(got->first.request.cache_salt, 9U);
+  EXPECT_EQ(got->first.prefill_peer, "p0");
+  got->second->Finish(OkStatus());
+  EXPECT_EQ(events.Next(), "end OK");
+}
+
+TEST_F(Rpc, StreamsEventsInOrderThenTheStatus) {
+  GenerateEvents events;
+  client_->Generate({.request = {.id = "r", .prompt = {1}}}, events.Callbacks());
+  const auto got = handler_.generate.Receive(kPatience);
+  ASSERT_TRUE(got);
+  EXPECT_TRUE(got->second->SendRoute("local=m0"));
+  for (int i = 0; i < 100; ++i) {
+    EXPECT_TRUE(got->second->SendToken({.token = i, .position = i + 1}));
+  }
+  got->second->Finish(ResourceExhausted("no memory"));
+  EXPECT_FALSE(got->second->SendToken({.token = 0}));
+  EXPECT_EQ(events.Next(), "route local=m0");
+  for (int i = 0; i < 100; ++i) {
+    EXPECT_EQ(events.Next(), "token " + std::to_string(i) + " at " + std::to_string(i + 1));
+  }
+  EXPECT_EQ(events.Next(), "end ResourceExhausted: no memory");
+}
+
+TEST_F(Rpc, TellsTheWorkerOfACancelledCall) {
+  GenerateEvents events;
+  const auto call = client_->Generate({.request = {.id = "r", .prompt = {1}}}, events.Callbacks());
+  const auto got = handler_.generate.Receive(kPatience);
+  ASSERT_TRUE(got);
+  call->Cancel();
+  EXPECT_EQ(handler_.generate_ended.Receive(kPatience), got->second.get());
+  EXPECT_FALSE(got->second->SendToken({.token = 1}));
+  EXPECT_TRUE(events.Next().starts_with("end Cancelled"));
+}
+
+TEST_F(Rpc, EndsCallsWhenTheServerGoes) {
+  GenerateEvents events;
+  client_->Generate({.request = {.id = "r", .prompt = {1}}}, events.Callbacks());
+  ASSERT_TRUE(handler_.generate.Receive(kPatience));
+  server_->Shutdown();
+  EXPECT_TRUE(events.Next().starts_with("end "));
+  EXPECT_TRUE(handler_.generate_ended.Receive(kPatience));
+}
+
+TEST_F(Rpc, WatchesAtIntervalsUntilCancelled) {
+  const auto statuses = std::make_shared<Mailbox<WorkerStatus>>(1024);
+  const auto ended = std::make_shared<Gate>();
+  const auto call = client_->Watch(
+      {.on_status = [statuses](WorkerStatus status) { statuses->TrySend(std::move(status)); },
+       .on_end = [ended](Status) { ended->Open(); }});
+  for (int i = 0; i < 3; ++i) {
+    const auto status = statuses->Receive(kPatience);
+    ASSERT_TRUE(status);
+    EXPECT_EQ(status->waiting, 4);
+    EXPECT_TRUE(status->draining);
+    EXPECT_EQ(status->joined_peers, (std::vector<std::string>{"p0", "p1"}));
+  }
+  call->Cancel();
+  EXPECT_TRUE(ended->Wait(kPatience));
+}
+
+TEST_F(Rpc, JoinsUntilEitherSideGoes) {
+  const auto accepted = std::make_shared<Mailbox<JoinHello>>(1);
+  const auto ended = std::make_shared<Gate>();
+  const auto call = client_->Join(
+      {.worker = SomeWorker(), .connection = 42},
+      {.on_accepted = [accepted](JoinHello hello) { accepted->TrySend(std::move(hello)); },
+       .on_end = [ended](Status) { ended->Open(); }});
+  const auto join = handler_.joins.Receive(kPatience);
+  ASSERT_TRUE(join);
+  EXPECT_EQ(join->first.connection, 42U);
+  join->second->Accept({.worker = SomeWorker(), .connection = 42});
+  const auto hello = accepted->Receive(kPatience);
+  ASSERT_TRUE(hello);
+  EXPECT_EQ(hello->connection, 42U);
+  call->Cancel();
+  EXPECT_EQ(handler_.join_ended.Receive(kPatience), join->second.get());
+  EXPECT_TRUE(ended->Wait(kPatience));
+}
+
+TEST_F(Rpc, RefusesAJoinWithTheReason) {
+  const auto ends = std::make_shared<Mailbox<Status>>(1);
+  client_->Join({.worker = SomeWorker(), .connection = 1},
+                {.on_accepted = [](JoinHello) { FAIL(); },
+                 .on_end = [ends](Status status) { ends->TrySend(std::move(status)); }});
+  const auto join = handler_.joins.Receive(kPatience);
+  ASSERT_TRUE(join);
+  join->second->Refuse(FailedPrecondition("head_dim differs: 32 and 64"));
+  const auto end = ends->Receive(kPatience);
+  ASSERT_TRUE(end);
+  EXPECT_EQ(end->message(), "head_dim differs: 32 and 64");
+  EXPECT_EQ(end->code(), StatusCode::kFailedPrecondition);
+}
+
+TEST_F(Rpc, SetsPeers) {
+  const auto done = std::make_shared<Gate>();
+  client_->SetPeers({{.name = "p0", .address = "127.0.0.1:1"}}, kPatience, [&](Status status) {
+    if (status.ok()) done.Open();
+  });
+  EXPECT_EQ(handler_.peers.Receive(kPatience),
+            (std::vector<PeerAddress>{{.name = "p0", .address = "127.0.0.1:1"}}));
+  EXPECT_TRUE(done->Wait(kPatience));
+}
+
+TEST_F(Rpc, SaysThatAPortIsTaken) {
+  const auto second = WorkerServer::Start(server_->address(), handler_, kPatience);
+  ASSERT_FALSE(second.ok());
+  EXPECT_EQ(second.status().code(), StatusCode::kUnavailable);
+  EXPECT_NE(second.status().message().find(server_->address()), std::string::npos);
+}
+
+}  // namespace
+}  // namespace baton::rpc
