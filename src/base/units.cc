@@ -29,6 +29,7 @@ Result<int64_t> ParseBytes(const std::string& text) {
                                        "' is not a size; write a number and one of B, KiB, MiB, "
                                        "GiB, TiB, KB, MB, GB, e.g. 512MiB");
   if (text.empty() || !std::isdigit(static_cast<unsigned char>(text[0]))) return error;
+  if (text.find_first_of("xX") != std::string::npos) return error;  // strtod takes 0x10.
   char* end = nullptr;
   const double number = std::strtod(text.c_str(), &end);
   while (*end == ' ') ++end;

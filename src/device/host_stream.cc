@@ -21,9 +21,7 @@ HostStream::HostStream(int threads) {
 
 HostStream::~HostStream() = default;
 
-int HostStream::threads() const {
-  return pool_->helpers() + 1;
-}
+int HostStream::threads() const { return pool_->helpers() + 1; }
 
 void HostStream::ParallelFor(int64_t count, int64_t grain, const Body& body) {
   BATON_CHECK(count >= 0 && grain >= 1);

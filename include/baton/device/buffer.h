@@ -1,0 +1,33 @@
+#pragma once
+
+#include <cstddef>
+
+#include "baton/base/status.h"
+
+namespace baton::device {
+
+/// Zeroed host memory for large, long-lived data: aligned to at least kAlignment, on huge pages
+/// where the host gives them, every page touched so that first use costs no faults.
+/// *Ownership*: frees the memory; moves, does not copy. *Threads*: immutable but for its bytes.
+class Buffer {
+ public:
+  static constexpr size_t kAlignment = 4096;
+
+  Buffer() = default;
+  /// Fails with ResourceExhausted when the host has no such memory.
+  static Result<Buffer> Allocate(size_t bytes);
+  ~Buffer();
+  Buffer(Buffer&& other) noexcept;
+  Buffer& operator=(Buffer&& other) noexcept;
+
+  std::byte* data() const { return data_; }
+  size_t size() const { return size_; }
+
+ private:
+  void* mapping_ = nullptr;
+  size_t mapping_bytes_ = 0;
+  std::byte* data_ = nullptr;
+  size_t size_ = 0;
+};
+
+}  // namespace baton::device

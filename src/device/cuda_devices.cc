@@ -1,0 +1,29 @@
+#include "cuda_devices.h"
+
+#include <cuda_runtime_api.h>
+
+namespace baton::device {
+
+void AppendCudaDevices(DeviceList& list) {
+  int count = 0;
+  if (const cudaError_t error = cudaGetDeviceCount(&count); error != cudaSuccess) {
+    list.no_cuda = cudaGetErrorString(error);
+    return;
+  }
+  if (count == 0) list.no_cuda = "the driver lists no device";
+  for (int i = 0; i < count; ++i) {
+    cudaDeviceProp properties;
+    if (const cudaError_t error = cudaGetDeviceProperties(&properties, i); error != cudaSuccess) {
+      list.no_cuda = "device " + std::to_string(i) + ": " + cudaGetErrorString(error);
+      continue;
+    }
+    list.devices.push_back(
+        {.id = "cuda:" + std::to_string(i),
+         .name = properties.name,
+         .cores = properties.multiProcessorCount,
+         .memory_bytes = static_cast<int64_t>(properties.totalGlobalMem),
+         .features = {"sm_" + std::to_string(properties.major * 10 + properties.minor)}});
+  }
+}
+
+}  // namespace baton::device
