@@ -1,0 +1,32 @@
+#include "crc32c.h"
+
+#include <string>
+
+#include <gtest/gtest.h>
+
+#include "baton/base/random.h"
+
+namespace baton::handoff {
+namespace {
+
+uint32_t Of(const std::string& text) { return Crc32c(std::as_bytes(std::span(text))); }
+
+// RFC 3720, appendix B.4, and the check value of the CRC catalogue.
+TEST(Crc32c, GivesThePublishedValues) {
+  EXPECT_EQ(Of(""), 0u);
+  EXPECT_EQ(Of("123456789"), 0xE3069283u);
+  EXPECT_EQ(Of(std::string(32, '\0')), 0x8A9136AAu);
+  EXPECT_EQ(Of(std::string(32, '\xFF')), 0x62A8AB43u);
+}
+
+TEST(Crc32c, InstructionAndTableAgreeOnEveryLength) {
+  Random random(1);
+  std::string text;
+  for (int bytes = 0; bytes < 300; ++bytes) {
+    EXPECT_EQ(Of(text), Crc32cPortable(std::as_bytes(std::span(text)))) << bytes;
+    text.push_back(static_cast<char>(random.Next()));
+  }
+}
+
+}  // namespace
+}  // namespace baton::handoff
