@@ -1,0 +1,26 @@
+# Fails when a file compiled for one instruction set defines a symbol that other files may share:
+# the linker keeps one copy of an inline function, and hosts without that set would run it.
+# Arguments: NM, OBJECTS (of baton_kernels_cpu).
+set(checked 0)
+foreach(object IN LISTS OBJECTS)
+  if(NOT object MATCHES "isa_(avx2|avx512)\\.cc")
+    continue()
+  endif()
+  set(set ${CMAKE_MATCH_1})
+  execute_process(COMMAND ${NM} --demangle --defined-only --extern-only ${object}
+    OUTPUT_VARIABLE symbols RESULT_VARIABLE status)
+  if(NOT status EQUAL 0)
+    message(FATAL_ERROR "${NM} cannot read ${object}")
+  endif()
+  string(REGEX MATCHALL "[^\n]+" lines "${symbols}")
+  foreach(line IN LISTS lines)
+    if(NOT line MATCHES "cpu::${set}::Vec|cpu::Avx[0-9]+Isa\\(\\)")
+      message(SEND_ERROR "isa_${set}.cc defines a shared symbol: ${line}")
+    endif()
+    math(EXPR checked "${checked} + 1")
+  endforeach()
+endforeach()
+if(checked EQUAL 0)
+  message(FATAL_ERROR "found no symbols to check")
+endif()
+message(STATUS "${checked} symbols belong to their instruction set")
