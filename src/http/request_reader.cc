@@ -68,7 +68,7 @@ RequestReader::Progress RequestReader::Parts::Break(const beast::error_code& err
                  "the request header exceeds " + std::to_string(limits.header_bytes) + " bytes");
   if (error == Error::body_limit)
     return Break(413, "the request body exceeds " + std::to_string(limits.body_bytes) + " bytes");
-  if (error == Error::bad_version) return Break(505, "only HTTP/1.0 and HTTP/1.1 are spoken here");
+  if (error == Error::bad_version) return Break(400, "only HTTP/1.0 and HTTP/1.1 are spoken here");
   return Break(400, "not a valid HTTP request: " + error.message());
 }
 
@@ -77,9 +77,9 @@ RequestReader::Progress RequestReader::Parts::CheckHeader() {
   if (header.version() == 11 && header.count(Field::host) != 1)
     return Break(400, "an HTTP/1.1 request needs exactly one Host header");
   if (header.count(Field::transfer_encoding) > 0 && !parser->chunked())
-    return Break(501, "only the transfer encoding 'chunked' is supported");
+    return Break(400, "only the transfer encoding 'chunked' is supported");
   if (parser->chunked() && !beast::iequals(header[Field::transfer_encoding], "chunked"))
-    return Break(501, "only the transfer encoding 'chunked' is supported");
+    return Break(400, "only the transfer encoding 'chunked' is supported");
   const auto encoding = header[Field::content_encoding];
   if (!encoding.empty() && !beast::iequals(encoding, "identity"))
     return Break(415, "compressed request bodies are not supported");

@@ -1,0 +1,57 @@
+#pragma once
+
+#include <memory>
+#include <optional>
+#include <string>
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+#include <nlohmann/json.hpp>
+
+#include "baton/http/http_server.h"
+#include "fake_backend.h"
+#include "support/http_client.h"
+#include "tiny_tokenizer.h"
+
+namespace baton::http {
+
+using nlohmann::json;
+using test::HttpClient;
+using test::HttpReply;
+using testing::ElementsAre;
+using testing::HasSubstr;
+using testing::IsEmpty;
+
+/// A server on a free port, with a fake backend that a test scripts or answers itself.
+class ServerTest : public testing::Test {
+ protected:
+  ServerTest();
+
+  /// Change `options` and `backend` before this.
+  void StartServer();
+  HttpReply Post(const std::string& path, const json& body) {
+    return test::HttpPost(server->port(), path, body.dump());
+  }
+  HttpReply Complete(const json& body) { return Post("/v1/completions", body); }
+  HttpReply Chat(const json& body) { return Post("/v1/chat/completions", body); }
+  /// The events of a stream, parsed; the last one must be [DONE] and is left out.
+  std::vector<json> Stream(const std::string& path, const json& body);
+  /// The value of baton_http_requests_total.
+  double Count(const std::string& path, const std::string& code) const;
+
+  /// Outlive the server, which a test may end early.
+  std::unique_ptr<text::Tokenizer> tokenizer;
+  std::optional<text::ChatTemplate> chat_template;
+  telemetry::MetricRegistry metrics;
+  ManualClock clock;
+  FakeBackend backend;
+  HttpOptions options;
+  std::unique_ptr<HttpServer> server;
+};
+
+/// {"message", "type", "param", "code"} of an error reply, checked for its shape.
+json ErrorOf(const HttpReply& reply);
+
+inline const json kMessages = {{{"role", "user"}, {"content", "Hi"}}};
+
+}  // namespace baton::http
