@@ -42,7 +42,7 @@ struct Submission {
   Request request;
   Goal goal = Goal::kGenerate;
   /// With kDecode: prefill here all the same when at most this many prompt tokens are not in the
-  /// prefix cache. -1: never.
+  /// prefix cache; the sequence then goes on as kGenerate, without OnBlocks. -1: never.
   int32_t local_prefill_max_tokens = -1;
 };
 
@@ -60,11 +60,14 @@ class EngineListener {
   /// A token of a kGenerate or kDecode sequence. One with a finish reason is the last; the
   /// sequence's blocks are released by then.
   virtual void OnToken(SequenceId sequence, TokenOutput output) = 0;
-  /// The sequence ended without finishing; its blocks are released unless quarantined.
+  /// The sequence ended without finishing; its blocks are released unless a hand-off is under way
+  /// (after OnBlocks): then they stay until Release(). With Blast::kWorker the device is sick.
   virtual void OnFailed(SequenceId sequence, Status status) = 0;
   /// kPrefill and kDecode: the prompt's blocks are allocated and pinned.
   virtual void OnBlocks(SequenceId sequence, PromptBlocks blocks) = 0;
   /// kPrefill: KV of positions [0, tokens) of layers [layer_begin, layer_end) is in the cache.
+  /// Comes right after OnBlocks for what the prefix cache holds, then within the step of each
+  /// chunk.
   virtual void OnKvReady(SequenceId sequence, int32_t layer_begin, int32_t layer_end,
                          int32_t tokens) = 0;
   /// kPrefill: all KV is in the cache and the first token is drawn. Blocks stay until Release().
@@ -74,13 +77,13 @@ class EngineListener {
 struct EngineOptions {
   /// Most tokens in one step; long prompts are prefilled in chunks that fit.
   int32_t step_tokens = 512;
-  /// Most sequences that run at once.
+  /// Most sequences that run or are reserved at once; at most step_tokens.
   int32_t running_sequences = 64;
   /// Most sequences that wait; further ones fail with ResourceExhausted.
   int32_t waiting_sequences = 1024;
-  /// Longest prompt + output, at most the model's context.
+  /// Longest prompt + output, at most the model's context; 0 is that.
   int32_t context_tokens = 0;
-  /// Layers finished between two OnKvReady calls of a step.
+  /// Layers finished between two OnKvReady calls of a step; 0 is all.
   int32_t layer_group = 0;
   bool prefix_cache = true;
 };
@@ -93,12 +96,14 @@ struct EngineStats {
   int32_t blocks_used = 0;
   int32_t blocks_cached = 0;
   int32_t blocks_quarantined = 0;
+  /// Computed here, again after preemption too.
   int64_t prompt_tokens = 0;
   int64_t generated_tokens = 0;
   int64_t prefix_hit_tokens = 0;
   int64_t preemptions = 0;
   int64_t steps = 0;
   double step_seconds = 0;
+  /// Of the steps that had prompt tokens in them.
   double prefill_seconds = 0;
 };
 
@@ -124,12 +129,17 @@ class Engine {
   /// the engine has seen it. Blocks of a kPrefill or kDecode sequence whose hand-off is under way
   /// (after OnBlocks, before OnToken) stay until Release().
   virtual bool Cancel(SequenceId sequence) = 0;
-  /// kDecode: the KV of the prompt has arrived whole; `first` is the first token.
+  /// kDecode: the KV of the prompt has arrived whole, no put can land any more; `first` is the
+  /// first token. After Cancel() or FailHandoff() it only releases the blocks. Whether the token is
+  /// the last is decided here anew. A token or position that cannot be true fails the sequence.
   virtual bool Commit(SequenceId sequence, TokenOutput first) = 0;
   /// kDecode: the hand-off failed. Reports OnFailed(status); the blocks become quarantined and stay
   /// so until Release(), because a put may still land in them.
   virtual bool FailHandoff(SequenceId sequence, Status status) = 0;
   /// No put reads (kPrefill) or writes (kDecode) the sequence's blocks any more: ends their pin.
+  /// Idempotent. Needed once after OnBlocks, unless a kDecode sequence was committed. Before the
+  /// end it ends the sequence too: kPrefill silently, an uncommitted kDecode with
+  /// OnFailed(Aborted).
   virtual bool Release(SequenceId sequence) = 0;
 
   virtual EngineStats Stats() const = 0;

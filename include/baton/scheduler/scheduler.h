@@ -1,0 +1,115 @@
+#pragma once
+
+#include <cstdint>
+#include <map>
+#include <vector>
+
+#include "baton/base/status.h"
+#include "baton/kv/block_pool.h"
+#include "baton/kv/prefix_index.h"
+#include "baton/scheduler/sequence.h"
+
+namespace baton::scheduler {
+
+struct SchedulerOptions {
+  int32_t step_tokens = 512;
+  int32_t running_sequences = 64;
+  int32_t waiting_sequences = 1024;
+  int32_t context_tokens = 0;
+  int32_t block_tokens = 16;
+  bool prefix_cache = true;
+};
+
+/// Tokens [begin, begin + count) of a sequence go through the step.
+struct Scheduled {
+  Sequence* sequence = nullptr;
+  int32_t begin = 0;
+  int32_t count = 0;
+  /// The chunk reaches the sequence's end, so that its next token is to be drawn.
+  bool draws = false;
+};
+
+/// One step. *Invariants*: the counts sum to `tokens` <= step_tokens; every position has a block.
+struct StepPlan {
+  std::vector<Scheduled> batch;
+  int32_t tokens = 0;
+  /// How many of them are prompt or are computed again, rather than one per sequence.
+  int32_t prefill_tokens = 0;
+  /// Sequences that got their blocks now, in order of arrival; some are in `batch` too.
+  std::vector<Sequence*> admitted;
+};
+
+/// Decides who takes part in a step and who holds blocks.
+///
+/// Decodes go first, one token each; what is left of the token budget goes to prefills in order of
+/// arrival, in chunks; then waiting sequences are admitted in order of arrival, none past another.
+/// A sequence gets the blocks of all its tokens when it is admitted, and one more when a decode
+/// needs it. When there is none, the latest arrived sequence without a hand-off gives its blocks
+/// back and waits at its place in the order of arrival.
+/// *Progress*: the oldest running sequence is never preempted but by itself, when all other blocks
+/// are pinned; nothing is admitted past the oldest waiting one; so every sequence that fits the
+/// pool alone ends, provided that hand-offs end.
+/// *Threads*: lives on the engine thread.
+class Scheduler {
+ public:
+  /// `pool` outlives the scheduler. REQUIRES: positive options; running_sequences <= step_tokens.
+  Scheduler(const SchedulerOptions& options, kv::BlockPool& pool);
+
+  /// Queues a sequence and sets its max_total_tokens, at most the context and the pool.
+  /// *Fails with* InvalidArgument when it could never run, with the numbers; ResourceExhausted
+  /// when too many wait.
+  Status Add(Sequence& sequence);
+
+  /// The next step; valid until the next call. An empty batch: nothing can be done now.
+  const StepPlan& Schedule();
+
+  /// The KV of a scheduled chunk is in the cache: full blocks become known to the prefix index.
+  void Advance(const Scheduled& scheduled);
+  /// The KV of a reserved sequence's prompt has arrived: it runs from the next step on, once its
+  /// first token was appended. REQUIRES: kReserved.
+  void Commit(Sequence& sequence);
+
+  /// Forgets the sequence and gives its blocks back. REQUIRES: not kHeld.
+  void Finish(Sequence& sequence);
+  /// Ends a sequence whose blocks a peer still reads. REQUIRES: kRunning.
+  void Hold(Sequence& sequence);
+  /// Ends a sequence into whose blocks a peer may still write. REQUIRES: kReserved.
+  void Quarantine(Sequence& sequence);
+  /// Gives the blocks of a held sequence back and forgets it. REQUIRES: kHeld.
+  void Release(Sequence& sequence);
+
+  bool idle() const { return running_.empty() && waiting_.empty(); }
+  int32_t running() const { return static_cast<int32_t>(running_.size()) + reserved_; }
+  int32_t waiting() const { return static_cast<int32_t>(waiting_.size()); }
+  int64_t preemptions() const { return preemptions_; }
+  int64_t prefix_hit_tokens() const { return prefix_hit_tokens_; }
+
+ private:
+  /// Schedules at most `budget` tokens of `sequence`.
+  void Plan(Sequence& sequence, int32_t budget);
+  int32_t budget() const { return options_.step_tokens - plan_.tokens; }
+  /// Finds a block for the last token; preempts if need be. False when that hit `sequence` itself.
+  bool MakeRoom(Sequence& sequence);
+  void Preempt(Sequence& sequence);
+  /// Gives the oldest waiting sequence its blocks. False when there are too few.
+  bool Admit(Sequence& sequence);
+  /// Blocks to leave for those who hold some already, so that an admission is not undone at once.
+  int32_t Headroom() const;
+  void IndexFullBlocks(Sequence& sequence);
+  void InsertRunning(Sequence& sequence);
+  /// Takes the sequence out of the queue or batch that its state says.
+  void Leave(Sequence& sequence);
+
+  const SchedulerOptions options_;
+  kv::BlockPool& pool_;
+  kv::PrefixIndex index_;
+  uint64_t arrivals_ = 0;
+  std::map<uint64_t, Sequence*> waiting_;  ///< By arrival.
+  std::vector<Sequence*> running_;         ///< In order of arrival.
+  int32_t reserved_ = 0;
+  int64_t preemptions_ = 0;
+  int64_t prefix_hit_tokens_ = 0;
+  StepPlan plan_;
+};
+
+}  // namespace baton::scheduler

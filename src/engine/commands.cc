@@ -1,0 +1,114 @@
+// What other threads posted, applied on the engine thread between two steps.
+#include <utility>
+
+#include "baton/base/check.h"
+#include "step_engine.h"
+
+namespace baton::engine {
+
+using scheduler::SequenceState;
+
+void StepEngine::TakeCommands() {
+  // Those that are here now, so that a busy sender cannot keep the engine from its next step.
+  for (size_t count = mailbox_.size(); count > 0; --count) {
+    auto command = mailbox_.TryReceive();
+    if (!command) return;
+    std::visit([this](auto&& value) { Apply(std::move(value)); }, *std::move(command));
+  }
+}
+
+StepEngine::Sequence* StepEngine::Find(SequenceId id) {
+  const auto found = sequences_.find(id);
+  return found == sequences_.end() ? nullptr : found->second.get();
+}
+
+Status StepEngine::CheckRequest(const Request& request) const {
+  const int32_t vocabulary = model_.config().vocabulary;
+  if (request.prompt.empty()) return InvalidArgument("the prompt has no tokens");
+  for (const TokenId token : request.prompt) {
+    if (token < 0 || token >= vocabulary) {
+      return InvalidArgument("token " + std::to_string(token) + " of the prompt is outside [0, " +
+                             std::to_string(vocabulary) + ")");
+    }
+  }
+  if (request.emitted_tokens < 0 ||
+      static_cast<size_t>(request.emitted_tokens) >= request.prompt.size()) {
+    return InvalidArgument("emitted_tokens " + std::to_string(request.emitted_tokens) +
+                           " must be at least 0 and less than the prompt's tokens");
+  }
+  return Validate(request.sampling, vocabulary);
+}
+
+void StepEngine::Apply(Submission&& submission) {
+  BATON_CHECK(!sequences_.contains(submission.sequence))
+      << "sequence " << Index(submission.sequence) << " exists already";
+  Request& request = submission.request;
+  Status status = CheckRequest(request);
+  auto sequence = std::make_unique<Sequence>();
+  sequence->id = submission.sequence;
+  sequence->prompt_tokens = static_cast<int32_t>(request.prompt.size());
+  sequence->emitted_tokens = request.emitted_tokens;
+  sequence->tokens = std::move(request.prompt);
+  sequence->sampling = std::move(request.sampling);
+  if (sequence->sampling.min_tokens > 0) {
+    sequence->banned_early = sequence->sampling.stop_token_ids;
+    sequence->banned_early.insert(sequence->banned_early.end(), model_.eos_tokens().begin(),
+                                  model_.eos_tokens().end());
+  }
+  sequence->cache_salt = request.cache_salt;
+  sequence->prefill_only = submission.goal == Goal::kPrefill;
+  sequence->remote_prefill = submission.goal == Goal::kDecode;
+  sequence->local_prefill_max_tokens = submission.local_prefill_max_tokens;
+  if (status.ok()) status = scheduler_.Add(*sequence);
+  if (!status.ok()) return listener_.OnFailed(submission.sequence, std::move(status));
+  sequences_.emplace(submission.sequence, std::move(sequence));
+}
+
+void StepEngine::Apply(CancelCommand&& command) {
+  if (Sequence* sequence = Find(command.sequence)) End(*sequence);
+}
+
+void StepEngine::Apply(CommitCommand&& command) {
+  Sequence* sequence = Find(command.sequence);
+  if (sequence == nullptr || !sequence->remote_prefill) return;
+  if (sequence->state == SequenceState::kHeld) {
+    // It was cancelled on the way. The commit proves that no put can land any more.
+    scheduler_.Release(*sequence);
+    sequences_.erase(command.sequence);
+    return;
+  }
+  if (sequence->state != SequenceState::kReserved) return;
+  const TokenOutput& first = command.first;
+  if (first.token < 0 || first.token >= model_.config().vocabulary ||
+      first.position != sequence->prompt_tokens) {
+    return Fail(*sequence,
+                Internal("the peer committed token " + std::to_string(first.token) +
+                         " at position " + std::to_string(first.position) + " of a prompt of " +
+                         std::to_string(sequence->prompt_tokens) + " tokens")
+                    .WithBlast(Blast::kPeer));
+  }
+  scheduler_.Commit(*sequence);
+  Accept(*sequence, std::move(command.first));
+}
+
+void StepEngine::Apply(FailCommand&& command) {
+  Sequence* sequence = Find(command.sequence);
+  if (sequence == nullptr || !sequence->remote_prefill) return;
+  if (sequence->state == SequenceState::kHeld) return;
+  Fail(*sequence, std::move(command.status));
+}
+
+void StepEngine::Apply(ReleaseCommand&& command) {
+  Sequence* sequence = Find(command.sequence);
+  if (sequence == nullptr) return;
+  if (sequence->state == SequenceState::kReserved) {
+    Fail(*sequence, Aborted("its blocks were released before their KV was committed"));
+  } else if (sequence->state == SequenceState::kRunning && sequence->prefill_only) {
+    End(*sequence);
+  }
+  if (sequence->state != SequenceState::kHeld) return;
+  scheduler_.Release(*sequence);
+  sequences_.erase(command.sequence);
+}
+
+}  // namespace baton::engine

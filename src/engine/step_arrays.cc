@@ -1,0 +1,48 @@
+#include "step_arrays.h"
+
+#include <algorithm>
+
+namespace baton::engine {
+
+StepArrays::StepArrays(int32_t step_tokens, int32_t sequences, int32_t table_blocks) {
+  const size_t S = static_cast<size_t>(sequences);
+  tokens_.reserve(static_cast<size_t>(step_tokens));
+  query_begin_.reserve(S + 1);
+  kv_tokens_.reserve(S);
+  logit_rows_.reserve(S);
+  block_tables_.resize(S * static_cast<size_t>(table_blocks));
+}
+
+model::StepBatch StepArrays::Fill(const scheduler::StepPlan& plan, int32_t layer_group) {
+  tokens_.clear();
+  query_begin_.clear();
+  kv_tokens_.clear();
+  logit_rows_.clear();
+  int32_t stride = 0;
+  for (const auto& scheduled : plan.batch) {
+    stride = std::max(stride, scheduled.sequence->blocks.size());
+  }
+  int32_t* table = block_tables_.data();
+  for (const auto& [sequence, begin, count, draws] : plan.batch) {
+    query_begin_.push_back(static_cast<int32_t>(tokens_.size()));
+    kv_tokens_.push_back(begin + count);
+    const auto first = sequence->tokens.begin() + begin;
+    tokens_.insert(tokens_.end(), first, first + count);
+    if (draws) logit_rows_.push_back(static_cast<int32_t>(tokens_.size()) - 1);
+    std::transform(sequence->blocks.blocks().begin(), sequence->blocks.blocks().end(), table,
+                   [](BlockId block) { return Index(block); });
+    table += stride;
+  }
+  query_begin_.push_back(static_cast<int32_t>(tokens_.size()));
+  return {.tokens = tokens_,
+          .sequences = {.query_begin = query_begin_.data(),
+                        .kv_tokens = kv_tokens_.data(),
+                        .block_tables = block_tables_.data(),
+                        .table_stride = stride,
+                        .S = static_cast<int32_t>(plan.batch.size()),
+                        .T = static_cast<int32_t>(tokens_.size())},
+          .logit_rows = logit_rows_,
+          .layer_group = layer_group};
+}
+
+}  // namespace baton::engine

@@ -1,0 +1,28 @@
+#pragma once
+
+#include <cstdint>
+#include <vector>
+
+#include "baton/model/model.h"
+#include "baton/scheduler/scheduler.h"
+
+namespace baton::engine {
+
+/// A step's plan as the flat arrays that the model takes. Keeps its memory between steps.
+/// *Threads*: lives on the engine thread.
+class StepArrays {
+ public:
+  StepArrays(int32_t step_tokens, int32_t sequences, int32_t table_blocks);
+
+  /// The batch points into this object and is valid until the next call.
+  model::StepBatch Fill(const scheduler::StepPlan& plan, int32_t layer_group);
+
+ private:
+  std::vector<TokenId> tokens_;
+  std::vector<int32_t> query_begin_;
+  std::vector<int32_t> kv_tokens_;
+  std::vector<int32_t> block_tables_;
+  std::vector<int32_t> logit_rows_;
+};
+
+}  // namespace baton::engine

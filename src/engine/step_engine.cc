@@ -1,0 +1,223 @@
+#include "step_engine.h"
+
+#include <algorithm>
+#include <utility>
+
+#include "baton/base/check.h"
+#include "baton/base/logging.h"
+#include "baton/base/units.h"
+
+namespace baton::engine {
+namespace {
+
+/// How long the engine sleeps at most when there is nothing to do; posts wake it.
+constexpr Duration kIdleWait = std::chrono::milliseconds(500);
+
+scheduler::SchedulerOptions ForScheduler(const EngineOptions& options, const kv::KvCache& cache) {
+  return {.step_tokens = options.step_tokens,
+          .running_sequences = options.running_sequences,
+          .waiting_sequences = options.waiting_sequences,
+          .context_tokens = options.context_tokens,
+          .block_tokens = cache.geometry().block_tokens,
+          .prefix_cache = options.prefix_cache};
+}
+
+int32_t TableBlocks(const EngineOptions& options, const kv::KvCache& cache) {
+  return std::min(CeilDiv(options.context_tokens, cache.geometry().block_tokens), cache.blocks());
+}
+
+}  // namespace
+
+StepEngine::StepEngine(const EngineOptions& options, const model::Model& model, kv::KvCache& cache,
+                       const ops::Ops& ops, device::Stream& stream, EngineListener& listener,
+                       Clock& clock)
+    : options_(options),
+      model_(model),
+      cache_(cache),
+      ops_(ops),
+      stream_(stream),
+      listener_(listener),
+      clock_(clock),
+      submissions_(static_cast<size_t>(options.waiting_sequences)),
+      // Submissions may fill part of the mailbox only: ends and releases of what is here already
+      // must get through, at most a few for every sequence that can wait, run or hold blocks.
+      mailbox_(submissions_ + 4 * (submissions_ + static_cast<size_t>(options.running_sequences) +
+                                   static_cast<size_t>(cache.blocks()))),
+      pool_(cache.blocks()),
+      scheduler_(ForScheduler(options, cache), pool_),
+      workspace_(model.config(), options.step_tokens, options.running_sequences),
+      arrays_(options.step_tokens, options.running_sequences, TableBlocks(options, cache)),
+      sampler_(options.running_sequences, model.config().vocabulary, ops, stream) {
+  PublishStats();
+}
+
+bool StepEngine::Submit(Submission submission) {
+  return mailbox_.size() < submissions_ && mailbox_.TrySend(std::move(submission));
+}
+
+bool StepEngine::Cancel(SequenceId sequence) { return mailbox_.TrySend(CancelCommand{sequence}); }
+
+bool StepEngine::Commit(SequenceId sequence, TokenOutput first) {
+  return mailbox_.TrySend(CommitCommand{sequence, std::move(first)});
+}
+
+bool StepEngine::FailHandoff(SequenceId sequence, Status status) {
+  return mailbox_.TrySend(FailCommand{sequence, std::move(status)});
+}
+
+bool StepEngine::Release(SequenceId sequence) { return mailbox_.TrySend(ReleaseCommand{sequence}); }
+
+EngineStats StepEngine::Stats() const {
+  std::lock_guard lock(stats_mutex_);
+  return stats_;
+}
+
+void StepEngine::Run(std::stop_token stop) {
+  const std::stop_callback wake(stop, [this] { mailbox_.Close(); });
+  while (!stop.stop_requested()) {
+    if (Step()) continue;
+    auto command = mailbox_.Receive(kIdleWait);
+    if (!command) continue;
+    std::visit([this](auto&& value) { Apply(std::move(value)); }, *std::move(command));
+  }
+  FailAll(Unavailable("the worker is stopping").WithBlast(Blast::kPeer));
+  PublishStats();
+}
+
+bool StepEngine::Step() {
+  TakeCommands();
+  const scheduler::StepPlan& plan = scheduler_.Schedule();
+  AnnounceAdmitted(plan.admitted);
+  const bool computes = !plan.batch.empty();
+  if (computes) {
+    const TimePoint start = clock_.Now();
+    const bool prefills = plan.prefill_tokens > 0;
+    Compute(plan);
+    const double seconds = Seconds(clock_.Now() - start);
+    counters_.step_seconds += seconds;
+    if (prefills) counters_.prefill_seconds += seconds;
+    ++counters_.steps;
+  }
+  PublishStats();
+  return computes;
+}
+
+void StepEngine::Compute(const scheduler::StepPlan& plan) {
+  const model::StepBatch batch = arrays_.Fill(plan, options_.layer_group);
+  const bool hands_off = std::any_of(plan.batch.begin(), plan.batch.end(), [](const auto& entry) {
+    return entry.sequence->prefill_only;
+  });
+  model::Model::OnLayers on_layers;
+  if (hands_off) {
+    on_layers = [&](int32_t begin, int32_t end) { AnnounceLayers(plan, begin, end); };
+  }
+  const std::span<float> logits =
+      model_.Forward(batch, cache_, workspace_, ops_, stream_, on_layers);
+  const auto drawn = sampler_.Draw(plan, logits);
+  counters_.prompt_tokens += plan.prefill_tokens;
+  size_t row = 0;
+  for (const scheduler::Scheduled& scheduled : plan.batch) {
+    Sequence& sequence = *scheduled.sequence;
+    if (!scheduled.draws) {
+      scheduler_.Advance(scheduled);
+      continue;
+    }
+    const size_t i = row++;
+    if (drawn[i].token < 0) {
+      BATON_LOG(Error) << "sequence " << Index(sequence.id) << " at position " << sequence.size()
+                       << " has no finite logit: the device or the weights are damaged";
+      Fail(sequence, Internal("the model computed no finite logit").WithBlast(Blast::kWorker));
+      continue;
+    }
+    scheduler_.Advance(scheduled);
+    ++counters_.generated_tokens;
+    Accept(sequence, sampler_.Output(sequence, i));
+  }
+}
+
+void StepEngine::AnnounceAdmitted(const std::vector<Sequence*>& admitted) {
+  for (Sequence* sequence : admitted) {
+    const bool reserved = sequence->state == scheduler::SequenceState::kReserved;
+    if (!reserved && !sequence->prefill_only) continue;
+    listener_.OnBlocks(sequence->id,
+                       {.blocks = sequence->blocks.blocks(), .cached_tokens = sequence->computed});
+    if (sequence->prefill_only && sequence->computed > 0) {
+      listener_.OnKvReady(sequence->id, 0, model_.config().layers, sequence->computed);
+    }
+  }
+}
+
+void StepEngine::AnnounceLayers(const scheduler::StepPlan& plan, int32_t begin, int32_t end) {
+  for (const auto& scheduled : plan.batch) {
+    if (!scheduled.sequence->prefill_only) continue;
+    listener_.OnKvReady(scheduled.sequence->id, begin, end, scheduled.begin + scheduled.count);
+  }
+}
+
+FinishReason StepEngine::FinishOf(const Sequence& sequence) const {
+  const TokenId token = sequence.tokens.back();
+  const auto ends = [&](const std::vector<TokenId>& tokens) {
+    return std::find(tokens.begin(), tokens.end(), token) != tokens.end();
+  };
+  if (ends(sequence.sampling.stop_token_ids)) return FinishReason::kStop;
+  if (!sequence.sampling.ignore_eos && ends(model_.eos_tokens())) return FinishReason::kStop;
+  if (sequence.size() >= sequence.max_total_tokens) return FinishReason::kLength;
+  return FinishReason::kNone;
+}
+
+void StepEngine::Accept(Sequence& sequence, TokenOutput output) {
+  const SequenceId id = sequence.id;
+  sequence.tokens.push_back(output.token);
+  output.finish = FinishOf(sequence);
+  if (sequence.prefill_only) {
+    scheduler_.Hold(sequence);
+    return listener_.OnPrefilled(id, std::move(output));
+  }
+  if (output.finish != FinishReason::kNone) End(sequence);
+  listener_.OnToken(id, std::move(output));
+}
+
+void StepEngine::End(Sequence& sequence) {
+  using scheduler::SequenceState;
+  switch (sequence.state) {
+    case SequenceState::kReserved: return scheduler_.Quarantine(sequence);
+    case SequenceState::kHeld: return;
+    case SequenceState::kRunning:
+      if (sequence.prefill_only) return scheduler_.Hold(sequence);
+      break;
+    case SequenceState::kWaiting: break;
+  }
+  scheduler_.Finish(sequence);
+  sequences_.erase(sequence.id);
+}
+
+void StepEngine::Fail(Sequence& sequence, Status status) {
+  const SequenceId id = sequence.id;
+  End(sequence);
+  listener_.OnFailed(id, std::move(status));
+}
+
+void StepEngine::FailAll(const Status& status) {
+  TakeCommands();
+  std::vector<Sequence*> all;
+  for (const auto& [id, sequence] : sequences_) all.push_back(sequence.get());
+  for (Sequence* sequence : all) {
+    if (sequence->state != scheduler::SequenceState::kHeld) Fail(*sequence, status);
+  }
+}
+
+void StepEngine::PublishStats() {
+  const kv::BlockCounts& blocks = pool_.counts();
+  counters_.running = scheduler_.running();
+  counters_.waiting = scheduler_.waiting();
+  counters_.blocks_free = blocks.free;
+  counters_.blocks_used = blocks.used;
+  counters_.blocks_cached = blocks.cached;
+  counters_.blocks_quarantined = blocks.quarantined;
+  counters_.prefix_hit_tokens = scheduler_.prefix_hit_tokens();
+  counters_.preemptions = scheduler_.preemptions();
+  std::lock_guard lock(stats_mutex_);
+  stats_ = counters_;
+}
+
+}  // namespace baton::engine

@@ -1,0 +1,104 @@
+#pragma once
+
+#include <memory>
+#include <mutex>
+#include <unordered_map>
+#include <variant>
+#include <vector>
+
+#include "baton/base/mailbox.h"
+#include "baton/engine/engine.h"
+#include "baton/kv/block_pool.h"
+#include "baton/model/model.h"
+#include "baton/scheduler/scheduler.h"
+#include "step_arrays.h"
+#include "token_sampler.h"
+
+namespace baton::engine {
+
+/// The engine. Tests drive it with Step() in place of Run().
+class StepEngine final : public Engine {
+ public:
+  StepEngine(const EngineOptions& options, const model::Model& model, kv::KvCache& cache,
+             const ops::Ops& ops, device::Stream& stream, EngineListener& listener, Clock& clock);
+
+  void Run(std::stop_token stop) override;
+  bool Submit(Submission submission) override;
+  bool Cancel(SequenceId sequence) override;
+  bool Commit(SequenceId sequence, TokenOutput first) override;
+  bool FailHandoff(SequenceId sequence, Status status) override;
+  bool Release(SequenceId sequence) override;
+  EngineStats Stats() const override;
+
+  /// Takes what was posted, then runs one step. False when there was nothing to compute; then only
+  /// a post can change that.
+  bool Step();
+  const kv::BlockPool& pool() const { return pool_; }
+
+ private:
+  using Sequence = scheduler::Sequence;
+  struct CancelCommand {
+    SequenceId sequence;
+  };
+  struct CommitCommand {
+    SequenceId sequence;
+    TokenOutput first;
+  };
+  struct FailCommand {
+    SequenceId sequence;
+    Status status;
+  };
+  struct ReleaseCommand {
+    SequenceId sequence;
+  };
+  using Command =
+      std::variant<Submission, CancelCommand, CommitCommand, FailCommand, ReleaseCommand>;
+
+  void TakeCommands();
+  void Apply(Submission&& submission);
+  void Apply(CancelCommand&& command);
+  void Apply(CommitCommand&& command);
+  void Apply(FailCommand&& command);
+  void Apply(ReleaseCommand&& command);
+
+  /// Null for a sequence that has ended.
+  Sequence* Find(SequenceId id);
+  Status CheckRequest(const Request& request) const;
+  /// Tells the listener about blocks that sequences with a hand-off were given.
+  void AnnounceAdmitted(const std::vector<Sequence*>& admitted);
+  void Compute(const scheduler::StepPlan& plan);
+  void AnnounceLayers(const scheduler::StepPlan& plan, int32_t begin, int32_t end);
+  /// Appends a token, decides whether it is the last, and hands it on. May end `sequence`.
+  void Accept(Sequence& sequence, TokenOutput output);
+  FinishReason FinishOf(const Sequence& sequence) const;
+  /// Ends a sequence and keeps its blocks where a peer may touch them still.
+  void End(Sequence& sequence);
+  void Fail(Sequence& sequence, Status status);
+  void FailAll(const Status& status);
+  void PublishStats();
+
+  const EngineOptions options_;
+  const model::Model& model_;
+  kv::KvCache& cache_;
+  const ops::Ops& ops_;
+  device::Stream& stream_;
+  EngineListener& listener_;
+  Clock& clock_;
+
+  const size_t submissions_;
+  Mailbox<Command> mailbox_;
+
+  kv::BlockPool pool_;
+  scheduler::Scheduler scheduler_;
+  model::Workspace workspace_;
+  StepArrays arrays_;
+  TokenSampler sampler_;
+  std::unordered_map<SequenceId, std::unique_ptr<Sequence>> sequences_;
+  EngineStats counters_;
+
+  /// Readers want the latest figures, not a queue of them, so a mailbox would not do.
+  mutable std::mutex stats_mutex_;
+  EngineStats stats_;
+};
+
+}  // namespace baton::engine

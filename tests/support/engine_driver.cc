@@ -1,0 +1,109 @@
+#include "support/engine_driver.h"
+
+#include <gtest/gtest.h>
+
+#include "baton/base/random.h"
+
+namespace baton::testing_support {
+
+using engine::Engine;
+using engine::StepEngine;
+
+EngineDriver::EngineDriver(model::Model& model, const DriverOptions& options, const ops::Ops& ops)
+    : stream_(options.threads),
+      memory_(static_cast<size_t>(
+                  model.KvGeometry(options.block_tokens, options.kv_dtype).block_bytes() *
+                  options.blocks),
+              std::byte{0xFF}),
+      cache_(
+          *kv::KvCache::Create(model.KvGeometry(options.block_tokens, options.kv_dtype), memory_)) {
+  auto created = Engine::Create(options.engine, model, cache_, ops, stream_, *this, clock_);
+  BATON_CHECK(created.ok()) << created.status();
+  engine_.reset(static_cast<StepEngine*>((*std::move(created)).release()));
+}
+
+SequenceId EngineDriver::Submit(Request request, engine::Goal goal,
+                                int32_t local_prefill_max_tokens) {
+  const SequenceId sequence{++last_sequence_};
+  EXPECT_TRUE(engine_->Submit({.sequence = sequence,
+                               .request = std::move(request),
+                               .goal = goal,
+                               .local_prefill_max_tokens = local_prefill_max_tokens}));
+  return sequence;
+}
+
+void EngineDriver::RunUntilIdle() {
+  for (int steps = 0; engine_->Step(); ++steps) {
+    BATON_CHECK(steps < 100'000) << "no end in sight";
+  }
+}
+
+void EngineDriver::OnToken(SequenceId sequence, TokenOutput output) {
+  SequenceLog& log = logs_[sequence];
+  EXPECT_FALSE(log.ended()) << "a token after the end";
+  log.tokens.push_back(output.token);
+  log.finish = output.finish;
+  log.outputs.push_back(std::move(output));
+}
+
+void EngineDriver::OnFailed(SequenceId sequence, Status status) {
+  SequenceLog& log = logs_[sequence];
+  EXPECT_FALSE(log.ended()) << "failed after the end";
+  log.failed = std::move(status);
+}
+
+void EngineDriver::OnBlocks(SequenceId sequence, engine::PromptBlocks blocks) {
+  EXPECT_FALSE(logs_[sequence].blocks.has_value());
+  logs_[sequence].blocks = std::move(blocks);
+}
+
+void EngineDriver::OnKvReady(SequenceId sequence, int32_t layer_begin, int32_t layer_end,
+                             int32_t tokens) {
+  EXPECT_TRUE(logs_[sequence].blocks.has_value());
+  if (kv_ready) kv_ready(sequence, layer_begin, layer_end, tokens);
+}
+
+void EngineDriver::OnPrefilled(SequenceId sequence, TokenOutput first) {
+  EXPECT_FALSE(logs_[sequence].prefilled.has_value());
+  logs_[sequence].prefilled = std::move(first);
+}
+
+Request RandomRequest(uint64_t seed, int32_t vocabulary, int32_t most_prompt_tokens,
+                      int32_t most_new_tokens) {
+  Random random(seed);
+  const auto below = [&](int32_t bound) {
+    return static_cast<int32_t>(random.Below(static_cast<uint64_t>(bound)));
+  };
+  Request request{.id = "r" + std::to_string(seed)};
+  // One of few beginnings, so that prefixes are shared.
+  Random beginning(random.Below(3));
+  const int32_t tokens = 1 + below(most_prompt_tokens);
+  const int32_t shared = below(tokens + 1);
+  for (int32_t i = 0; i < tokens; ++i) {
+    Random& source = i < shared ? beginning : random;
+    request.prompt.push_back(static_cast<TokenId>(source.Below(static_cast<uint64_t>(vocabulary))));
+  }
+  SamplingParams& sampling = request.sampling;
+  sampling.max_tokens = 1 + below(most_new_tokens);
+  sampling.seed = random.Next();
+  sampling.temperature = seed % 3 == 0 ? 0.0f : 0.7f + 0.1f * static_cast<float>(below(6));
+  if (below(2) == 0) sampling.top_k = 1 + below(20);
+  if (below(2) == 0) sampling.top_p = 0.9f;
+  if (below(3) == 0) sampling.repetition_penalty = 1.2f;
+  if (below(3) == 0) sampling.frequency_penalty = 0.3f;
+  if (below(3) == 0) sampling.min_tokens = below(sampling.max_tokens);
+  sampling.ignore_eos = below(3) == 0;
+  return request;
+}
+
+std::vector<TokenId> ExpectedTokens(model::Model& model, const Request& request, DType kv_dtype) {
+  DriverOptions options{.kv_dtype = kv_dtype};
+  options.engine = {.step_tokens = 512, .running_sequences = 1, .prefix_cache = false};
+  EngineDriver driver(model, options);
+  const SequenceId sequence = driver.Submit(request);
+  driver.RunUntilIdle();
+  EXPECT_NE(driver.log(sequence).finish, FinishReason::kNone);
+  return driver.log(sequence).tokens;
+}
+
+}  // namespace baton::testing_support
