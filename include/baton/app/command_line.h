@@ -1,0 +1,48 @@
+#pragma once
+
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <variant>
+#include <vector>
+
+#include "baton/base/role.h"
+#include "baton/config/load.h"
+
+namespace baton::app {
+
+enum class Verb : uint8_t { kServe, kRouter, kWorker, kDoctor, kKeys, kVersion };
+
+/// `baton worker`'s own flags.
+struct WorkerFlags {
+  Role role = Role::kMixed;
+  /// Empty: the role's letter and 0, e.g. "p0".
+  std::string name;
+  /// "host:port"; empty: as configured.
+  std::string listen;
+  /// Absent: as configured, where 0 takes all cores.
+  std::optional<int32_t> threads;
+  /// "0-3,8"; empty: as configured.
+  std::string cores;
+};
+
+struct CommandLine {
+  Verb verb = Verb::kVersion;
+  config::Sources sources;
+  bool validate_config = false;
+  bool print_config = false;
+  WorkerFlags worker;
+  /// `baton router`: workers beside those configured, "name=host:port".
+  std::vector<std::string> router_workers;
+};
+
+/// What to print instead of running, and the exit code: help, or what is wrong with the arguments.
+struct Usage {
+  std::string text;
+  int exit_code = 0;
+};
+
+/// `arguments` without argv[0].
+std::variant<CommandLine, Usage> ParseCommandLine(const std::vector<std::string>& arguments);
+
+}  // namespace baton::app

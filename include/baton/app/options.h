@@ -1,0 +1,31 @@
+#pragma once
+
+#include <string>
+#include <vector>
+
+#include "baton/app/command_line.h"
+#include "baton/base/status.h"
+#include "baton/config/config.h"
+#include "baton/http/http_options.h"
+#include "baton/model/model_config.h"
+#include "baton/router/router.h"
+#include "baton/worker/worker.h"
+
+namespace baton::app {
+
+/// What the configuration and the flags say to a worker. Fails with InvalidArgument for flags that
+/// cannot be read.
+Result<worker::WorkerOptions> ToWorkerOptions(const config::Config& config,
+                                              const WorkerFlags& flags, int32_t available_cores);
+
+/// `workers` come beside those configured; one of the same name replaces it.
+Result<router::RouterOptions> ToRouterOptions(const config::Config& config,
+                                              const std::vector<std::string>& workers);
+
+/// Without what only the model knows.
+http::HttpOptions ToHttpOptions(const config::Config& config);
+
+/// What a model recommends where a request says nothing.
+SamplingParams ToSamplingDefaults(const model::GenerationConfig& generation);
+
+}  // namespace baton::app

@@ -1,0 +1,29 @@
+#pragma once
+
+#include <stop_token>
+#include <thread>
+
+#include "baton/app/file_descriptor.h"
+
+namespace baton::app {
+
+/// Asks for a stop at the first SIGINT, SIGTERM or SIGHUP; the second ends the process at once.
+/// Construct before other threads start, which then inherit the blocked signals.
+class StopOnSignal {
+ public:
+  StopOnSignal();
+  ~StopOnSignal();
+
+  std::stop_token token() const { return stop_.get_token(); }
+
+ private:
+  void Watch();
+
+  std::stop_source stop_;
+  FileDescriptor signals_;
+  /// Wakes the thread when this object goes.
+  FileDescriptor end_;
+  std::jthread thread_;
+};
+
+}  // namespace baton::app

@@ -1,0 +1,160 @@
+#include "baton/app/command_line.h"
+
+#include <sstream>
+
+#include <CLI/CLI.hpp>
+
+#include "baton/app/commands.h"
+
+namespace baton::app {
+namespace {
+
+constexpr char kAbout[] =
+    "Baton serves language models with prefill and decode in separate processes.";
+constexpr char kExamples[] =
+    "Examples:\n"
+    "  baton serve --config configs/local.yaml\n"
+    "  baton serve --model models/llama --set workers.decode.count=3\n"
+    "  baton worker --role decode --name d0 --listen 0.0.0.0:7001 --config configs/local.yaml\n"
+    "  baton router --worker p0=10.0.0.1:7000 --worker d0=10.0.0.2:7001 --config ...\n"
+    "Exit codes: 0 fine, 1 failed while running, 2 wrong arguments or configuration.";
+
+/// Flags that are short for a key.
+struct ShortFlag {
+  const char* flag;
+  const char* path;
+  const char* help;
+};
+constexpr ShortFlag kModelFlag{"--model", "model", "Folder of the model"};
+constexpr ShortFlag kLogLevelFlag{"--log-level", "log_level", "debug, info, warning or error"};
+constexpr ShortFlag kHostFlag{"--host", "router.host", "Address of the HTTP server"};
+constexpr ShortFlag kPortFlag{"--port", "router.port", "Port of the HTTP server; 0: any"};
+
+/// The grammar, and where its values go.
+class Parser {
+ public:
+  Parser() : app_(kAbout, "baton") {
+    app_.require_subcommand(1);
+    app_.footer(kExamples);
+    app_.set_help_all_flag("--help-all", "Help for all commands");
+    app_.set_version_flag("--version", std::string("baton ") + BATON_VERSION);
+    AddServe();
+    AddRouter();
+    AddWorker();
+    auto* doctor = Add("doctor", "Reports what this host offers", Verb::kDoctor);
+    AddConfigFlags(*doctor);
+    Add("keys", "Prints every key of the configuration as a table", Verb::kKeys);
+    Add("version", "Prints the version", Verb::kVersion);
+  }
+
+  std::variant<CommandLine, Usage> Parse(std::vector<std::string> arguments) {
+    // CLI11 takes them from the back.
+    std::reverse(arguments.begin(), arguments.end());
+    try {
+      app_.parse(std::move(arguments));
+      return Finish();
+    } catch (const CLI::ParseError& error) {
+      std::ostringstream out;
+      const int code = app_.exit(error, out, out);
+      return Usage{out.str(), code == 0 ? kExitOk : kExitUsage};
+    }
+  }
+
+ private:
+  CLI::App* Add(const char* name, const char* about, Verb verb) {
+    CLI::App* command = app_.add_subcommand(name, about);
+    command->callback([this, verb] { line_.verb = verb; });
+    return command;
+  }
+
+  void AddShort(CLI::App& command, const ShortFlag& flag) {
+    const auto take = [this, flag](const std::string& value) {
+      short_.push_back({flag.path, value, flag.flag});
+    };
+    command.add_option_function<std::string>(flag.flag, take,
+                                             std::string(flag.help) + " (" + flag.path + ")");
+  }
+
+  void AddConfigFlags(CLI::App& command) {
+    command.add_option("--config", line_.sources.file, "YAML file; see configs/README.md")
+        ->envname("BATON_CONFIG")
+        ->type_name("FILE");
+    command.add_option("--set", sets_, "Sets a key, e.g. workers.prefill.count=2; repeatable")
+        ->type_name("KEY=VALUE")
+        ->expected(1)
+        ->take_all();
+    AddShort(command, kModelFlag);
+    AddShort(command, kLogLevelFlag);
+    command.add_flag("--validate-config", line_.validate_config,
+                     "Checks the configuration and ends");
+    command.add_flag("--print-config", line_.print_config,
+                     "Prints every value with its origin and ends");
+  }
+
+  void AddServe() {
+    auto* serve = Add("serve",
+                      "Runs a router and the configured workers on this host, restarts "
+                      "what fails; Ctrl-C drains, a second one kills",
+                      Verb::kServe);
+    AddConfigFlags(*serve);
+    AddShort(*serve, kHostFlag);
+    AddShort(*serve, kPortFlag);
+  }
+
+  void AddRouter() {
+    auto* router = Add("router", "Runs the HTTP server in front of workers", Verb::kRouter);
+    AddConfigFlags(*router);
+    AddShort(*router, kHostFlag);
+    AddShort(*router, kPortFlag);
+    router->add_option("--worker", line_.router_workers, "A worker to use; repeatable")
+        ->type_name("NAME=HOST:PORT")
+        ->expected(1)
+        ->take_all();
+  }
+
+  void AddWorker() {
+    auto* worker = Add("worker", "Runs one worker", Verb::kWorker);
+    AddConfigFlags(*worker);
+    WorkerFlags& flags = line_.worker;
+    worker->add_option("--role", role_, "prefill, decode or mixed")
+        ->required()
+        ->check(CLI::IsMember({"prefill", "decode", "mixed"}));
+    worker->add_option("--name", flags.name, "Unique among the workers; default p0, d0 or m0");
+    worker->add_option("--listen", flags.listen, "Where to listen; port 0: any")
+        ->type_name("HOST:PORT");
+    worker->add_option("--threads", flags.threads, "Threads that compute; default: all cores")
+        ->check(CLI::Range(1, 1024));
+    worker->add_option("--cores", flags.cores, "Cores to pin to, e.g. 0-3,8");
+  }
+
+  std::variant<CommandLine, Usage> Finish() {
+    for (const std::string& set : sets_) {
+      const size_t equals = set.find('=');
+      if (equals == std::string::npos) {
+        return Usage{"--set " + set + ": write KEY=VALUE, e.g. workers.prefill.count=2\n",
+                     kExitUsage};
+      }
+      const std::string path = set.substr(0, equals);
+      line_.sources.command_line.push_back({path, set.substr(equals + 1), "--set " + path});
+    }
+    for (config::Override& override : short_) {
+      line_.sources.command_line.push_back(std::move(override));
+    }
+    if (line_.verb == Verb::kWorker) line_.worker.role = *ParseRole(role_);
+    return std::move(line_);
+  }
+
+  CLI::App app_;
+  CommandLine line_;
+  std::string role_;
+  std::vector<std::string> sets_;
+  std::vector<config::Override> short_;
+};
+
+}  // namespace
+
+std::variant<CommandLine, Usage> ParseCommandLine(const std::vector<std::string>& arguments) {
+  return Parser().Parse(arguments);
+}
+
+}  // namespace baton::app

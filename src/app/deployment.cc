@@ -1,0 +1,102 @@
+#include "baton/app/deployment.h"
+
+#include <algorithm>
+#include <array>
+
+#include "baton/app/cores.h"
+
+namespace baton::app {
+namespace {
+
+constexpr std::array kRoles{Role::kPrefill, Role::kDecode, Role::kMixed};
+
+/// A worker that listens on any address is reached on this host's own.
+std::string DialHost(const std::string& host) {
+  if (host == "0.0.0.0") return "127.0.0.1";
+  if (host == "::" || host == "[::]") return "[::1]";
+  return host;
+}
+
+std::string Join(const std::string& host, int32_t port) {
+  const bool bare_v6 = host.find(':') != std::string::npos && host.front() != '[';
+  return (bare_v6 ? "[" + host + "]" : host) + ":" + std::to_string(port);
+}
+
+Status CheckNames(const config::Config& config, const std::vector<PlannedWorker>& workers) {
+  for (const std::string& text : config.router.workers) {
+    BATON_ASSIGN_OR_RETURN(const config::WorkerAddress other, config::ParseWorkerAddress(text));
+    if (std::ranges::find(workers, other.name, &PlannedWorker::name) == workers.end()) continue;
+    return InvalidArgument("router.workers names '" + other.name +
+                           "', which is also the name of a worker that is started here");
+  }
+  return OkStatus();
+}
+
+}  // namespace
+
+Result<Deployment> PlanDeployment(const config::Config& config, int32_t available_cores) {
+  Deployment deployment;
+  const int32_t equal_threads = ThreadsPerWorker(available_cores, config.workers.total());
+  for (const Role role : kRoles) {
+    const config::WorkerGroup& group = config.workers.group(role);
+    BATON_ASSIGN_OR_RETURN(const std::vector<int32_t> cores, config::ParseCores(group.cores));
+    for (int32_t i = 0; i < group.count; ++i) {
+      PlannedWorker worker{.name = std::string(RoleName(role).substr(0, 1)) + std::to_string(i),
+                           .role = role};
+      if (!cores.empty()) worker.cores = CoresOfWorker(cores, i, group.count);
+      const auto pinned = static_cast<int32_t>(worker.cores.size());
+      worker.threads = group.threads > 0 ? group.threads : pinned > 0 ? pinned : equal_threads;
+      int32_t port = group.port + i;
+      if (group.port == 0) {
+        BATON_ASSIGN_OR_RETURN(PortReservation kept, PortReservation::Take(config.workers.host));
+        port = kept.port();
+        deployment.ports.push_back(std::move(kept));
+      }
+      worker.listen = Join(config.workers.host, port);
+      worker.address = Join(DialHost(config.workers.host), port);
+      deployment.workers.push_back(std::move(worker));
+    }
+  }
+  BATON_RETURN_IF_ERROR(CheckNames(config, deployment.workers));
+  return deployment;
+}
+
+std::vector<ProcessSpec> ProcessesOf(const Deployment& deployment, const config::Sources& sources) {
+  std::vector<std::string> common;
+  if (!sources.file.empty()) common = {"--config", sources.file};
+  for (const config::Override& override : sources.command_line) {
+    common.insert(common.end(), {"--set", override.path + "=" + override.value});
+  }
+  ProcessSpec router{"router", {"baton", "router"}, 0};
+  std::vector<ProcessSpec> processes;
+  for (const PlannedWorker& worker : deployment.workers) {
+    router.arguments.insert(router.arguments.end(),
+                            {"--worker", worker.name + "=" + worker.address});
+    ProcessSpec process{
+        worker.name,
+        {"baton", "worker", "--role", std::string(RoleName(worker.role)), "--name", worker.name,
+         "--listen", worker.listen, "--threads", std::to_string(worker.threads)},
+        1};
+    auto& arguments = process.arguments;
+    if (!worker.cores.empty()) {
+      arguments.insert(arguments.end(), {"--cores", FormatCores(worker.cores)});
+    }
+    arguments.insert(arguments.end(), common.begin(), common.end());
+    processes.push_back(std::move(process));
+  }
+  router.arguments.insert(router.arguments.end(), common.begin(), common.end());
+  processes.insert(processes.begin(), std::move(router));
+  return processes;
+}
+
+std::string DescribeGroups(const config::Workers& workers) {
+  std::string text;
+  for (const Role role : kRoles) {
+    const int32_t count = workers.group(role).count;
+    if (count == 0) continue;
+    text += (text.empty() ? "" : " + ") + std::to_string(count) + " " + std::string(RoleName(role));
+  }
+  return text;
+}
+
+}  // namespace baton::app

@@ -1,0 +1,106 @@
+#include "baton/app/options.h"
+
+#include <algorithm>
+
+#include "baton/app/cores.h"
+
+namespace baton::app {
+namespace {
+
+std::chrono::milliseconds Ms(Duration duration) {
+  return std::chrono::ceil<std::chrono::milliseconds>(duration);
+}
+
+}  // namespace
+
+Result<worker::WorkerOptions> ToWorkerOptions(const config::Config& config,
+                                              const WorkerFlags& flags, int32_t available_cores) {
+  const config::WorkerGroup& group = config.workers.group(flags.role);
+  worker::WorkerOptions options;
+  options.role = flags.role;
+  options.name =
+      flags.name.empty() ? std::string(RoleName(flags.role).substr(0, 1)) + "0" : flags.name;
+  options.listen =
+      flags.listen.empty() ? config.workers.host + ":" + std::to_string(group.port) : flags.listen;
+  options.model = config.model;
+  BATON_ASSIGN_OR_RETURN(options.cores,
+                         config::ParseCores(flags.cores.empty() ? group.cores : flags.cores));
+  const auto pinned = static_cast<int32_t>(options.cores.size());
+  options.threads = flags.threads.value_or(group.threads);
+  if (options.threads == 0) options.threads = pinned > 0 ? pinned : available_cores;
+  options.kv_bytes = group.kv_memory_bytes;
+  options.block_tokens = config.engine.block_tokens;
+  options.kv_dtype = config.engine.kv_dtype;
+  options.engine = {.step_tokens = config.engine.step_tokens,
+                    .running_sequences = config.engine.running_sequences,
+                    .waiting_sequences = config.engine.waiting_sequences,
+                    .context_tokens = config.engine.context_tokens,
+                    .layer_group = config.engine.layer_group,
+                    .prefix_cache = config.engine.prefix_cache};
+  options.local_prefill_max_tokens = config.handoff.local_prefill_tokens;
+  options.transport_tls = config.transport.tls;
+  options.lease = Ms(config.handoff.lease);
+  options.checksum = config.handoff.checksum;
+  options.handoffs = config.handoff.in_flight;
+  options.drain = Ms(config.timeouts.drain);
+  return options;
+}
+
+Result<router::RouterOptions> ToRouterOptions(const config::Config& config,
+                                              const std::vector<std::string>& workers) {
+  router::RouterOptions options;
+  std::vector<std::string> all = config.router.workers;
+  all.insert(all.end(), workers.begin(), workers.end());
+  for (const std::string& text : all) {
+    BATON_ASSIGN_OR_RETURN(const config::WorkerAddress worker, config::ParseWorkerAddress(text));
+    std::erase_if(options.workers, [&](const auto& peer) { return peer.name == worker.name; });
+    options.workers.push_back({worker.name, worker.host + ":" + std::to_string(worker.port)});
+  }
+  if (options.workers.empty()) {
+    return InvalidArgument("the router knows no worker; name them with --worker name=host:port");
+  }
+  options.policy = config.router.policy;
+  options.requests = config.limits.concurrent_completions;
+  options.status_timeout = Ms(config.timeouts.worker_silence);
+  return options;
+}
+
+http::HttpOptions ToHttpOptions(const config::Config& config) {
+  const config::Limits& limits = config.limits;
+  const config::Timeouts& timeouts = config.timeouts;
+  http::HttpOptions options;
+  options.host = config.router.host;
+  options.port = static_cast<uint16_t>(config.router.port);
+  options.threads = config.router.threads;
+  options.model = config.ModelName();
+  options.context_tokens = config.engine.context_tokens;
+  options.version = BATON_VERSION;
+  options.keep_alive_interval = timeouts.keep_alive;
+  options.drain_grace = timeouts.drain;
+  options.limits.header_bytes = static_cast<size_t>(limits.header_bytes);
+  options.limits.body_bytes = static_cast<size_t>(limits.body_bytes);
+  options.limits.json_depth = limits.json_depth;
+  options.limits.connections = limits.connections;
+  options.limits.running_requests = limits.concurrent_requests;
+  options.limits.prompts_per_request = limits.prompts_per_request;
+  options.limits.choices_per_prompt = limits.choices_per_prompt;
+  options.limits.stop_strings = limits.stop_strings;
+  options.limits.write_backlog_bytes = static_cast<size_t>(limits.write_backlog_bytes);
+  options.limits.idle_timeout = timeouts.idle;
+  options.limits.header_timeout = timeouts.header;
+  options.limits.body_timeout = timeouts.body;
+  options.limits.write_timeout = timeouts.write;
+  return options;
+}
+
+SamplingParams ToSamplingDefaults(const model::GenerationConfig& generation) {
+  SamplingParams params;
+  params.temperature = generation.temperature.value_or(params.temperature);
+  params.top_k = generation.top_k.value_or(params.top_k);
+  params.top_p = generation.top_p.value_or(params.top_p);
+  params.min_p = generation.min_p.value_or(params.min_p);
+  params.repetition_penalty = generation.repetition_penalty.value_or(params.repetition_penalty);
+  return params;
+}
+
+}  // namespace baton::app

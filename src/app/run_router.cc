@@ -1,0 +1,116 @@
+#include <optional>
+
+#include "baton/app/commands.h"
+#include "baton/app/notify.h"
+#include "baton/app/options.h"
+#include "baton/app/stop_on_signal.h"
+#include "baton/base/gate.h"
+#include "baton/base/logging.h"
+#include "baton/http/http_server.h"
+#include "baton/model/model.h"
+#include "baton/router/router.h"
+#include "baton/telemetry/metrics.h"
+#include "baton/text/chat_template.h"
+#include "baton/text/tokenizer.h"
+
+namespace baton::app {
+namespace {
+
+/// How often it is looked whether a stop was asked for, and said that the router still waits.
+constexpr Duration kPulse = std::chrono::milliseconds(100);
+constexpr Duration kReminder = std::chrono::seconds(10);
+
+/// What the router takes from the model's folder.
+struct ModelParts {
+  std::unique_ptr<text::Tokenizer> tokenizer;
+  std::optional<text::ChatTemplate> chat_template;
+  int32_t context_tokens = 0;
+  SamplingParams sampling_defaults;
+  std::string fingerprint;
+};
+
+Result<ModelParts> LoadParts(const std::string& folder) {
+  ModelParts parts;
+  BATON_ASSIGN_OR_RETURN(parts.tokenizer, text::Tokenizer::Load(folder));
+  Result<text::ChatTemplate> chat_template = text::ChatTemplate::Load(folder);
+  if (chat_template.ok()) {
+    parts.chat_template = *std::move(chat_template);
+  } else if (chat_template.status().code() == StatusCode::kNotFound) {
+    BATON_LOG(Warning) << "the model has no chat template; chat requests are refused";
+  } else {
+    return chat_template.status();
+  }
+  BATON_ASSIGN_OR_RETURN(const std::unique_ptr<model::Model> model, model::Model::Load(folder));
+  parts.context_tokens = model->config().context_tokens;
+  parts.sampling_defaults = ToSamplingDefaults(model->generation_config());
+  parts.fingerprint = "fp_" + model->fingerprint().substr(0, 12);
+  return parts;
+}
+
+/// Waits until a complete group is ready. False when a stop was asked for first.
+bool AwaitFleet(router::Router& router, Clock& clock, const std::stop_token& stop) {
+  TimePoint reminder = clock.Now() + kReminder;
+  while (!stop.stop_requested()) {
+    if (router.WaitReady(kPulse)) return true;
+    if (clock.Now() < reminder) continue;
+    BATON_LOG(Info) << "not ready: " << router.Ready().reason;
+    reminder = clock.Now() + kReminder;
+  }
+  return false;
+}
+
+void AwaitStop(const std::stop_token& stop) {
+  Gate stopped;
+  const std::stop_callback open(stop, [&] { stopped.Open(); });
+  while (!stopped.Wait(std::chrono::hours(1))) {
+  }
+}
+
+Status Serve(const CommandLine& command, const config::Config& config, Clock& clock,
+             const std::stop_token& stop) {
+  BATON_ASSIGN_OR_RETURN(const router::RouterOptions router_options,
+                         ToRouterOptions(config, command.router_workers));
+  BATON_ASSIGN_OR_RETURN(const ModelParts parts, LoadParts(config.model));
+  http::HttpOptions options = ToHttpOptions(config);
+  if (options.context_tokens == 0 || options.context_tokens > parts.context_tokens) {
+    options.context_tokens = parts.context_tokens;
+  }
+  options.sampling_defaults = parts.sampling_defaults;
+  options.system_fingerprint = parts.fingerprint;
+
+  telemetry::MetricRegistry metrics;
+  BATON_ASSIGN_OR_RETURN(const std::unique_ptr<router::Router> router,
+                         router::Router::Create(router_options, metrics, clock));
+  BATON_ASSIGN_OR_RETURN(
+      const std::unique_ptr<http::HttpServer> server,
+      http::HttpServer::Start(options, *router, *parts.tokenizer,
+                              parts.chat_template ? &*parts.chat_template : nullptr, metrics,
+                              clock));
+  const std::string url = "http://" + options.host + ":" + std::to_string(server->port());
+  BATON_LOG(Info) << "listening on " << url;
+  if (AwaitFleet(*router, clock, stop)) {
+    BATON_LOG(Info) << "ready";
+    NotifyReady(url);
+    AwaitStop(stop);
+  }
+  if (!server->Drain()) {
+    BATON_LOG(Warning) << router->RequestsUnderWay()
+                       << " completions are cut off: " << Seconds(options.drain_grace)
+                       << " s for draining have passed";
+  }
+  server->Stop();
+  return OkStatus();
+}
+
+}  // namespace
+
+int RunRouter(const CommandLine& command, const config::Loaded& loaded, Clock& clock) {
+  SetLogName("router");
+  const StopOnSignal signals;
+  const Status status = Serve(command, loaded.config, clock, signals.token());
+  if (status.ok()) return kExitOk;
+  BATON_LOG(Error) << status.message();
+  return ExitCode(status);
+}
+
+}  // namespace baton::app

@@ -1,0 +1,39 @@
+#include "baton/app/stop_on_signal.h"
+
+#include <array>
+#include <cstdlib>
+#include <cstring>
+
+#include <poll.h>
+#include <sys/eventfd.h>
+#include <sys/signalfd.h>
+
+#include "baton/app/supervisor.h"
+#include "baton/base/logging.h"
+
+namespace baton::app {
+
+StopOnSignal::StopOnSignal()
+    : signals_(MakeSignalDescriptor()),
+      end_(eventfd(0, EFD_CLOEXEC)),
+      thread_([this] { Watch(); }) {}
+
+StopOnSignal::~StopOnSignal() {
+  BATON_CHECK(eventfd_write(end_.get(), 1) == 0);
+  thread_.join();
+}
+
+void StopOnSignal::Watch() {
+  for (;;) {
+    std::array<pollfd, 2> polled{{{signals_.get(), POLLIN, 0}, {end_.get(), POLLIN, 0}}};
+    if (poll(polled.data(), polled.size(), -1) < 0) continue;
+    if ((polled[1].revents & POLLIN) != 0) return;
+    signalfd_siginfo info{};
+    if (read(signals_.get(), &info, sizeof info) != sizeof info) continue;
+    const char* name = sigabbrev_np(static_cast<int>(info.ssi_signo));
+    if (!stop_.request_stop()) std::_Exit(1);
+    BATON_LOG(Info) << "SIG" << name << ": draining; a second one ends at once";
+  }
+}
+
+}  // namespace baton::app

@@ -1,0 +1,102 @@
+#include "baton/app/command_line.h"
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include "baton/app/commands.h"
+
+namespace baton::app {
+namespace {
+
+using testing::AllOf;
+using testing::ElementsAre;
+using testing::HasSubstr;
+
+CommandLine Parse(const std::vector<std::string>& arguments) {
+  const auto parsed = ParseCommandLine(arguments);
+  if (const Usage* usage = std::get_if<Usage>(&parsed)) {
+    ADD_FAILURE() << usage->text;
+    return {};
+  }
+  return std::get<CommandLine>(parsed);
+}
+
+Usage UsageOf(const std::vector<std::string>& arguments) {
+  const auto parsed = ParseCommandLine(arguments);
+  const Usage* usage = std::get_if<Usage>(&parsed);
+  if (usage == nullptr) ADD_FAILURE() << "parsed";
+  return usage == nullptr ? Usage{} : *usage;
+}
+
+TEST(CommandLine, PutsShortFlagsBehindSets) {
+  const CommandLine line = Parse({"serve", "--port", "9000", "--config", "f.yaml", "--set",
+                                  "router.port=1", "--set", "a=b=c"});
+  EXPECT_EQ(line.verb, Verb::kServe);
+  EXPECT_EQ(line.sources.file, "f.yaml");
+  std::vector<std::string> overrides;
+  for (const auto& item : line.sources.command_line) {
+    overrides.push_back(item.path + "|" + item.value + "|" + item.where);
+  }
+  EXPECT_THAT(overrides, ElementsAre("router.port|1|--set router.port", "a|b=c|--set a",
+                                     "router.port|9000|--port"));
+}
+
+TEST(CommandLine, ReadsAWorkersFlags) {
+  const CommandLine line = Parse({"worker", "--role", "decode", "--name", "d7", "--listen",
+                                  "127.0.0.1:0", "--threads", "3", "--cores", "0-2"});
+  EXPECT_EQ(line.verb, Verb::kWorker);
+  EXPECT_EQ(line.worker.role, Role::kDecode);
+  EXPECT_EQ(line.worker.name, "d7");
+  EXPECT_EQ(line.worker.listen, "127.0.0.1:0");
+  EXPECT_EQ(line.worker.threads, 3);
+  EXPECT_EQ(line.worker.cores, "0-2");
+}
+
+TEST(CommandLine, CollectsARoutersWorkers) {
+  const CommandLine line = Parse({"router", "--worker", "p0=h:1", "--worker", "d0=h:2"});
+  EXPECT_THAT(line.router_workers, ElementsAre("p0=h:1", "d0=h:2"));
+}
+
+TEST(CommandLine, AnswersHelpOnEachLevelWithCodeZero) {
+  for (const std::vector<std::string>& arguments :
+       std::vector<std::vector<std::string>>{{"--help"},
+                                             {"serve", "--help"},
+                                             {"router", "-h"},
+                                             {"worker", "--help"},
+                                             {"doctor", "--help"},
+                                             {"--help-all"},
+                                             {"--version"}}) {
+    const Usage usage = UsageOf(arguments);
+    EXPECT_EQ(usage.exit_code, kExitOk) << arguments.back();
+    EXPECT_NE(usage.text, "");
+  }
+}
+
+TEST(CommandLine, NamesAllCommandsInItsHelp) {
+  EXPECT_THAT(UsageOf({"--help"}).text,
+              AllOf(HasSubstr("serve"), HasSubstr("router"), HasSubstr("worker"),
+                    HasSubstr("doctor"), HasSubstr("keys"), HasSubstr("version")));
+}
+
+TEST(CommandLine, RefusesWhatItDoesNotKnowWithCodeTwo) {
+  for (const std::vector<std::string>& arguments :
+       std::vector<std::vector<std::string>>{{},
+                                             {"sreve"},
+                                             {"serve", "--prot", "1"},
+                                             {"serve", "stray"},
+                                             {"worker"},
+                                             {"worker", "--role", "prefil"},
+                                             {"worker", "--role", "mixed", "--threads", "0"},
+                                             {"serve", "--set", "router.port"},
+                                             {"serve", "--port"}}) {
+    EXPECT_EQ(UsageOf(arguments).exit_code, kExitUsage);
+  }
+}
+
+TEST(CommandLine, NamesTheRolesWhenARoleIsWrong) {
+  EXPECT_THAT(UsageOf({"worker", "--role", "prefil"}).text,
+              AllOf(HasSubstr("prefill"), HasSubstr("decode"), HasSubstr("mixed")));
+}
+
+}  // namespace
+}  // namespace baton::app

@@ -1,0 +1,99 @@
+#include "baton/app/options.h"
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+namespace baton::app {
+namespace {
+
+using namespace std::chrono_literals;
+using testing::ElementsAre;
+using testing::HasSubstr;
+
+worker::WorkerOptions WorkerOf(const config::Config& config, const WorkerFlags& flags) {
+  Result<worker::WorkerOptions> options = ToWorkerOptions(config, flags, 6);
+  EXPECT_TRUE(options.ok()) << options.status();
+  return options.ok() ? *options : worker::WorkerOptions{};
+}
+
+TEST(WorkerOptions, TakeTheGroupOfTheRole) {
+  config::Config config;
+  config.workers.decode = {.count = 1, .threads = 3, .kv_memory_bytes = kMiB, .port = 7001};
+  const worker::WorkerOptions options = WorkerOf(config, {.role = Role::kDecode});
+  EXPECT_EQ(options.name, "d0");
+  EXPECT_EQ(options.listen, "127.0.0.1:7001");
+  EXPECT_EQ(options.threads, 3);
+  EXPECT_EQ(options.kv_bytes, kMiB);
+}
+
+TEST(WorkerOptions, PreferFlagsToTheConfiguration) {
+  config::Config config;
+  config.workers.mixed = {.threads = 3, .cores = "0", .port = 7001};
+  const worker::WorkerOptions options =
+      WorkerOf(config, {.name = "x", .listen = "0.0.0.0:1", .threads = 2, .cores = "4-5"});
+  EXPECT_EQ(options.name, "x");
+  EXPECT_EQ(options.listen, "0.0.0.0:1");
+  EXPECT_EQ(options.threads, 2);
+  EXPECT_THAT(options.cores, ElementsAre(4, 5));
+}
+
+TEST(WorkerOptions, TakeAllCoresWhereNothingIsSaid) { EXPECT_EQ(WorkerOf({}, {}).threads, 6); }
+
+TEST(WorkerOptions, TakeAThreadForEachPinnedCore) {
+  EXPECT_EQ(WorkerOf({}, {.cores = "0,2,4"}).threads, 3);
+}
+
+TEST(WorkerOptions, CarryEngineAndHandoff) {
+  config::Config config;
+  config.engine.step_tokens = 99;
+  config.engine.kv_dtype = DType::kFloat32;
+  config.handoff.lease = 1500us;
+  config.handoff.checksum = true;
+  config.handoff.local_prefill_tokens = 7;
+  config.transport.tls = "tcp";
+  const worker::WorkerOptions options = WorkerOf(config, {});
+  EXPECT_EQ(options.engine.step_tokens, 99);
+  EXPECT_EQ(options.kv_dtype, DType::kFloat32);
+  EXPECT_EQ(options.lease, 2ms);
+  EXPECT_TRUE(options.checksum);
+  EXPECT_EQ(options.local_prefill_max_tokens, 7);
+  EXPECT_EQ(options.transport_tls, "tcp");
+}
+
+TEST(RouterOptions, PutWorkersOfTheCommandLineOverThoseConfigured) {
+  config::Config config;
+  config.router.workers = {"p0=a:1", "d0=b:2"};
+  const Result<router::RouterOptions> options = ToRouterOptions(config, {"p0=c:3"});
+  ASSERT_TRUE(options.ok()) << options.status();
+  EXPECT_THAT(options->workers,
+              ElementsAre(rpc::PeerAddress{"d0", "b:2"}, rpc::PeerAddress{"p0", "c:3"}));
+}
+
+TEST(RouterOptions, AskForWorkers) {
+  const Result<router::RouterOptions> options = ToRouterOptions({}, {});
+  ASSERT_FALSE(options.ok());
+  EXPECT_THAT(options.status().message(), HasSubstr("--worker name=host:port"));
+}
+
+TEST(HttpOptions, CarryTheLimits) {
+  config::Config config;
+  config.model = "/models/tiny";
+  config.limits.body_bytes = 5000;
+  config.limits.concurrent_requests = 3;
+  config.timeouts.idle = 9s;
+  const http::HttpOptions options = ToHttpOptions(config);
+  EXPECT_EQ(options.model, "tiny");
+  EXPECT_EQ(options.limits.body_bytes, 5000u);
+  EXPECT_EQ(options.limits.running_requests, 3);
+  EXPECT_EQ(options.limits.idle_timeout, 9s);
+}
+
+TEST(SamplingDefaults, AreTheModelsWhereItHasSome) {
+  const SamplingParams params = ToSamplingDefaults({.temperature = 0.5f, .top_k = 7});
+  EXPECT_EQ(params.temperature, 0.5f);
+  EXPECT_EQ(params.top_k, 7);
+  EXPECT_EQ(params.top_p, SamplingParams{}.top_p);
+}
+
+}  // namespace
+}  // namespace baton::app
