@@ -9,42 +9,6 @@ namespace {
 
 size_t Elements(int64_t rows, int64_t columns) { return static_cast<size_t>(rows * columns); }
 
-/// The calls of one forward pass, with what they all share.
-struct Pass {
-  const ModelConfig& config;
-  const ops::Ops& ops;
-  device::Stream& stream;
-
-  void Norm(std::vector<float>& residual, const float* delta, const TensorView& w, float* y,
-            int64_t T) const {
-    ops.rms_norm({.residual = residual.data(),
-                  .delta = delta,
-                  .w = w.data,
-                  .y = y,
-                  .w_dtype = w.dtype,
-                  .T = T,
-                  .E = config.hidden,
-                  .eps = config.rms_norm_eps},
-                 stream);
-  }
-
-  void Linear(const float* x, const LinearWeights& w, float* y, int64_t T) const {
-    const int64_t N = w.weight.shape[0];
-    const int64_t K = w.weight.shape[1];
-    ops.linear({.x = x,
-                .w = w.weight.data,
-                .bias = w.bias.data,
-                .y = y,
-                .w_dtype = w.weight.dtype,
-                .T = T,
-                .N = N,
-                .K = K,
-                .x_stride = K,
-                .y_stride = N},
-               stream);
-  }
-};
-
 /// Moves the wanted rows to the front. `rows` ascend, so that no row is overwritten before it
 /// moves.
 void KeepRows(std::span<const int32_t> rows, int64_t columns, std::vector<float>& matrix) {
@@ -71,85 +35,162 @@ Workspace::Workspace(const ModelConfig& config, int32_t step_tokens, int32_t log
       up_(gate_.size()),
       logits_(Elements(logit_rows, config.vocabulary)) {}
 
-std::span<float> Model::Forward(const StepBatch& batch, kv::KvCache& cache, Workspace& space,
+/// The stages of one forward pass, with what they share. Each reads and writes the workspace.
+class ForwardPass {
+ public:
+  ForwardPass(const Model& model, const StepBatch& batch, kv::KvCache& cache, Workspace& space,
+              const ops::Ops& ops, device::Stream& stream)
+      : model_(model),
+        config_(model.config()),
+        batch_(batch),
+        cache_(cache),
+        space_(space),
+        ops_(ops),
+        stream_(stream),
+        T_(static_cast<int64_t>(batch.tokens.size())),
+        q_columns_(int64_t{config_.query_heads} * config_.head_dim),
+        kv_columns_(int64_t{config_.kv_heads} * config_.head_dim) {
+    BATON_CHECK(T_ <= space.step_tokens_ && batch.sequences.T == T_);
+    BATON_CHECK(batch.logit_rows.size() <= static_cast<size_t>(space.logit_rows_));
+    BATON_CHECK(cache.geometry().layers == config_.layers);
+  }
+
+  void Embed() {
+    const TensorView& table = model_.weights().embedding;
+    ops_.embedding({.tokens = batch_.tokens.data(),
+                    .table = table.data,
+                    .y = space_.residual_.data(),
+                    .table_dtype = table.dtype,
+                    .T = T_,
+                    .V = config_.vocabulary,
+                    .E = config_.hidden},
+                   stream_);
+  }
+
+  /// From the residual, with the last delta added, to q and to K and V in the cache.
+  void WriteKv(int32_t l) {
+    const LayerWeights& layer = model_.weights().layers[static_cast<size_t>(l)];
+    Norm(layer.attention_norm, /*with_delta=*/l > 0);
+    Linear(space_.normed_, layer.q, space_.q_);
+    Linear(space_.normed_, layer.k, space_.k_);
+    Linear(space_.normed_, layer.v, space_.v_);
+    ops_.rope_kv_write({.q = space_.q_.data(),
+                        .k = space_.k_.data(),
+                        .v = space_.v_.data(),
+                        .q_stride = q_columns_,
+                        .kv_stride = kv_columns_,
+                        .inv_freq = model_.inv_freq_.data(),
+                        .H = config_.query_heads,
+                        .batch = batch_.sequences,
+                        .kv = cache_.Layer(l)},
+                       stream_);
+  }
+
+  void Attend(int32_t l) {
+    ops_.paged_attention({.q = space_.q_.data(),
+                          .y = space_.attention_.data(),
+                          .q_stride = q_columns_,
+                          .H = config_.query_heads,
+                          .scale = 1.0f / std::sqrt(static_cast<float>(config_.head_dim)),
+                          .window = config_.sliding_window,
+                          .batch = batch_.sequences,
+                          .kv = cache_.Layer(l)},
+                         stream_);
+  }
+
+  /// Behind the last attention only the rows that become logits matter.
+  void KeepLogitRows() {
+    stream_.SynchronizeAndWait();
+    KeepRows(batch_.logit_rows, q_columns_, space_.attention_);
+    KeepRows(batch_.logit_rows, config_.hidden, space_.residual_);
+    T_ = static_cast<int64_t>(batch_.logit_rows.size());
+  }
+
+  /// From the attention's output to the next delta.
+  void FeedForward(int32_t l) {
+    const LayerWeights& layer = model_.weights().layers[static_cast<size_t>(l)];
+    Linear(space_.attention_, layer.o, space_.delta_);
+    Norm(layer.mlp_norm, /*with_delta=*/true);
+    Linear(space_.normed_, layer.gate, space_.gate_);
+    Linear(space_.normed_, layer.up, space_.up_);
+    ops_.silu_mul({.gate = space_.gate_.data(),
+                   .up = space_.up_.data(),
+                   .y = space_.gate_.data(),
+                   .T = T_,
+                   .F = config_.intermediate,
+                   .in_stride = config_.intermediate,
+                   .y_stride = config_.intermediate},
+                  stream_);
+    Linear(space_.gate_, layer.down, space_.delta_);
+  }
+
+  std::span<float> Logits() {
+    Norm(model_.weights().final_norm, /*with_delta=*/true);
+    Linear(space_.normed_, {.weight = model_.weights().output, .bias = {}}, space_.logits_);
+    return std::span(space_.logits_).first(Elements(T_, config_.vocabulary));
+  }
+
+ private:
+  void Norm(const TensorView& w, bool with_delta) {
+    ops_.rms_norm({.residual = space_.residual_.data(),
+                   .delta = with_delta ? space_.delta_.data() : nullptr,
+                   .w = w.data,
+                   .y = space_.normed_.data(),
+                   .w_dtype = w.dtype,
+                   .T = T_,
+                   .E = config_.hidden,
+                   .eps = config_.rms_norm_eps},
+                  stream_);
+  }
+
+  void Linear(const std::vector<float>& x, const LinearWeights& w, std::vector<float>& y) {
+    const int64_t N = w.weight.shape[0];
+    const int64_t K = w.weight.shape[1];
+    ops_.linear({.x = x.data(),
+                 .w = w.weight.data,
+                 .bias = w.bias.data,
+                 .y = y.data(),
+                 .w_dtype = w.weight.dtype,
+                 .T = T_,
+                 .N = N,
+                 .K = K,
+                 .x_stride = K,
+                 .y_stride = N},
+                stream_);
+  }
+
+  const Model& model_;
+  const ModelConfig& config_;
+  const StepBatch& batch_;
+  kv::KvCache& cache_;
+  Workspace& space_;
+  const ops::Ops& ops_;
+  device::Stream& stream_;
+  /// Rows that the next stage takes.
+  int64_t T_;
+  const int64_t q_columns_;
+  const int64_t kv_columns_;
+};
+
+std::span<float> Model::Forward(const StepBatch& batch, kv::KvCache& cache, Workspace& workspace,
                                 const ops::Ops& ops, device::Stream& stream,
                                 const OnLayers& on_layers) const {
-  int64_t T = static_cast<int64_t>(batch.tokens.size());
-  const int64_t R = static_cast<int64_t>(batch.logit_rows.size());
-  BATON_CHECK(T <= space.step_tokens_ && R <= space.logit_rows_);
-  BATON_CHECK(batch.sequences.T == T && cache.geometry().layers == config_.layers);
-  const int64_t q_columns = int64_t{config_.query_heads} * config_.head_dim;
-  const int64_t kv_columns = int64_t{config_.kv_heads} * config_.head_dim;
-  const Pass pass{config_, ops, stream};
-  ops.embedding({.tokens = batch.tokens.data(),
-                 .table = weights_.embedding.data,
-                 .y = space.residual_.data(),
-                 .table_dtype = weights_.embedding.dtype,
-                 .T = T,
-                 .V = config_.vocabulary,
-                 .E = config_.hidden},
-                stream);
+  ForwardPass pass(*this, batch, cache, workspace, ops, stream);
   const int32_t group = batch.layer_group > 0 ? batch.layer_group : config_.layers;
-  int32_t reported = 0;
-  const float* delta = nullptr;
+  pass.Embed();
   for (int32_t l = 0; l < config_.layers; ++l) {
-    const LayerWeights& layer = weights_.layers[static_cast<size_t>(l)];
     const bool last = l + 1 == config_.layers;
-    pass.Norm(space.residual_, delta, layer.attention_norm, space.normed_.data(), T);
-    pass.Linear(space.normed_.data(), layer.q, space.q_.data(), T);
-    pass.Linear(space.normed_.data(), layer.k, space.k_.data(), T);
-    pass.Linear(space.normed_.data(), layer.v, space.v_.data(), T);
-    ops.rope_kv_write({.q = space.q_.data(),
-                       .k = space.k_.data(),
-                       .v = space.v_.data(),
-                       .q_stride = q_columns,
-                       .kv_stride = kv_columns,
-                       .inv_freq = inv_freq_.data(),
-                       .H = config_.query_heads,
-                       .batch = batch.sequences,
-                       .kv = cache.Layer(l)},
-                      stream);
+    pass.WriteKv(l);
     if (on_layers && ((l + 1) % group == 0 || last)) {
       stream.SynchronizeAndWait();
-      on_layers(reported, l + 1);
-      reported = l + 1;
+      on_layers(l / group * group, l + 1);
     }
-    if (last && R == 0) return {};
-    ops.paged_attention({.q = space.q_.data(),
-                         .y = space.attention_.data(),
-                         .q_stride = q_columns,
-                         .H = config_.query_heads,
-                         .scale = 1.0f / std::sqrt(static_cast<float>(config_.head_dim)),
-                         .window = config_.sliding_window,
-                         .batch = batch.sequences,
-                         .kv = cache.Layer(l)},
-                        stream);
-    if (last) {
-      // Behind the last attention only the rows that become logits matter.
-      stream.SynchronizeAndWait();
-      KeepRows(batch.logit_rows, q_columns, space.attention_);
-      KeepRows(batch.logit_rows, config_.hidden, space.residual_);
-      T = R;
-    }
-    pass.Linear(space.attention_.data(), layer.o, space.delta_.data(), T);
-    pass.Norm(space.residual_, space.delta_.data(), layer.mlp_norm, space.normed_.data(), T);
-    pass.Linear(space.normed_.data(), layer.gate, space.gate_.data(), T);
-    pass.Linear(space.normed_.data(), layer.up, space.up_.data(), T);
-    ops.silu_mul({.gate = space.gate_.data(),
-                  .up = space.up_.data(),
-                  .y = space.gate_.data(),
-                  .T = T,
-                  .F = config_.intermediate,
-                  .in_stride = config_.intermediate,
-                  .y_stride = config_.intermediate},
-                 stream);
-    pass.Linear(space.gate_.data(), layer.down, space.delta_.data(), T);
-    delta = space.delta_.data();
+    if (last && batch.logit_rows.empty()) return {};
+    pass.Attend(l);
+    if (last) pass.KeepLogitRows();
+    pass.FeedForward(l);
   }
-  pass.Norm(space.residual_, delta, weights_.final_norm, space.normed_.data(), T);
-  const LinearWeights output{.weight = weights_.output, .bias = {}};
-  pass.Linear(space.normed_.data(), output, space.logits_.data(), T);
-  return std::span(space.logits_).first(Elements(R, config_.vocabulary));
+  return pass.Logits();
 }
 
 }  // namespace baton::model

@@ -35,13 +35,15 @@ struct StepBatch {
   int32_t layer_group = 0;
 };
 
+class ForwardPass;
+
 /// The activations of one forward pass, allocated once. *Threads*: lives on the engine thread.
 class Workspace {
  public:
   Workspace(const ModelConfig& config, int32_t step_tokens, int32_t logit_rows);
 
  private:
-  friend class Model;
+  friend class ForwardPass;
   int32_t step_tokens_;
   int32_t logit_rows_;
   std::vector<float> residual_, normed_, delta_, q_, k_, v_, attention_, gate_, up_, logits_;
@@ -76,6 +78,7 @@ class Model {
                            const OnLayers& on_layers = {}) const;
 
  private:
+  friend class ForwardPass;
   Model(ModelConfig config, GenerationConfig generation, Weights weights);
 
   ModelConfig config_;

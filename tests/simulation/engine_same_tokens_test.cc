@@ -1,0 +1,143 @@
+// The same tokens in whatever company, chunks, memory and place they are computed.
+#include <set>
+
+#include <gtest/gtest.h>
+
+#include "baton/base/random.h"
+#include "support/engine_driver.h"
+#include "support/engine_pair.h"
+#include "support/tiny_model.h"
+
+namespace baton::testing_support {
+namespace {
+
+constexpr int32_t kVocabulary = 96;
+constexpr int32_t kMostPrompt = 120;
+constexpr int32_t kMostNew = 40;
+constexpr uint64_t kRequests = 24;
+
+/// The model, the requests and their answers, made once.
+struct World {
+  World() {
+    WriteTinyModel(folder.path(), {.layers = 3});
+    model = *model::Model::Load(folder.path());
+    for (uint64_t seed = 0; seed < kRequests; ++seed) {
+      requests.push_back(RandomRequest(seed, kVocabulary, kMostPrompt, kMostNew));
+      expected.push_back(ExpectedTokens(*model, requests.back()));
+    }
+  }
+  TemporaryFolder folder;
+  std::unique_ptr<model::Model> model;
+  std::vector<Request> requests;
+  std::vector<std::vector<TokenId>> expected;
+};
+
+World& TheWorld() {
+  static World world;
+  return world;
+}
+
+TEST(SameTokensWorld, HasAnswersThatDifferEnoughToTellMistakes) {
+  std::set<std::vector<TokenId>> answers;
+  std::set<TokenId> tokens;
+  for (const auto& answer : TheWorld().expected) {
+    answers.insert(answer);
+    tokens.insert(answer.begin(), answer.end());
+  }
+  EXPECT_GE(answers.size(), kRequests - 4);
+  EXPECT_GE(tokens.size(), size_t{kVocabulary} / 2);
+}
+
+struct Setting {
+  const char* name;
+  DriverOptions options;
+  bool preempts = false;
+};
+
+DriverOptions With(int32_t step_tokens, int32_t running, int32_t blocks, bool prefix_cache = true,
+                   int32_t block_tokens = 16, int threads = 1) {
+  return {.engine = {.step_tokens = step_tokens,
+                     .running_sequences = running,
+                     .prefix_cache = prefix_cache},
+          .blocks = blocks,
+          .block_tokens = block_tokens,
+          .threads = threads};
+}
+
+class SameTokens : public testing::TestWithParam<Setting> {};
+
+TEST_P(SameTokens, InOneEngine) {
+  World& world = TheWorld();
+  EngineDriver driver(*world.model, GetParam().options);
+  // Twice, so that the second round meets a warm prefix cache; submitted while others run.
+  std::vector<SequenceId> sequences;
+  Random random(1);
+  for (size_t i = 0; i < 2 * kRequests; ++i) {
+    sequences.push_back(driver.Submit(world.requests[i % kRequests]));
+    for (uint64_t steps = random.Below(3); steps > 0; --steps) driver.engine().Step();
+  }
+  driver.RunUntilIdle();
+  for (size_t i = 0; i < sequences.size(); ++i) {
+    EXPECT_EQ(driver.log(sequences[i]).tokens, world.expected[i % kRequests]) << "request " << i;
+  }
+  const auto stats = driver.engine().Stats();
+  EXPECT_EQ(stats.preemptions > 0, GetParam().preempts) << stats.preemptions;
+  EXPECT_EQ(stats.prefix_hit_tokens > 0, GetParam().options.engine.prefix_cache);
+  EXPECT_EQ(driver.counts().used, 0);
+  EXPECT_EQ(driver.counts().free + driver.counts().cached, GetParam().options.blocks);
+}
+
+INSTANTIATE_TEST_SUITE_P(
+    Settings, SameTokens,
+    testing::Values(Setting{"OneAtATime", With(512, 1, 64)},
+                    Setting{"ManyAtOnce", With(512, 64, 800)},
+                    Setting{"OddChunks", With(17, 5, 200)},
+                    Setting{"SmallestChunks", With(3, 3, 200)},
+                    Setting{"NoPrefixCache", With(64, 16, 800, false)},
+                    Setting{"SmallBlocks", With(64, 16, 800, true, 4)},
+                    Setting{"ThreeThreads", With(64, 16, 800, true, 16, 3)},
+                    Setting{"TinyPool", With(40, 8, 12), true},
+                    Setting{"TinyPoolWithoutPrefixCache", With(40, 8, 12, false), true},
+                    Setting{"TinyPoolOfSmallBlocks", With(33, 8, 41, true, 4), true}),
+    [](const auto& setting) { return std::string(setting.param.name); });
+
+struct SplitSetting {
+  const char* name;
+  DriverOptions prefill;
+  DriverOptions decode;
+  int32_t layer_group = 0;
+};
+
+class SameTokensSplit : public testing::TestWithParam<SplitSetting> {};
+
+TEST_P(SameTokensSplit, OverTwoEngines) {
+  World& world = TheWorld();
+  SplitSetting setting = GetParam();
+  setting.prefill.engine.layer_group = setting.layer_group;
+  EnginePair pair(*world.model, setting.prefill, setting.decode, 5);
+  std::vector<SequenceId> sequences;
+  for (size_t i = 0; i < 2 * kRequests; ++i) {
+    sequences.push_back(pair.Submit(world.requests[i % kRequests]));
+    pair.Step();
+  }
+  pair.RunUntilIdle();
+  for (size_t i = 0; i < sequences.size(); ++i) {
+    EXPECT_EQ(pair.decode().log(sequences[i]).tokens, world.expected[i % kRequests]) << i;
+  }
+  EXPECT_EQ(pair.prefill().counts().used, 0);
+  EXPECT_EQ(pair.decode().counts().used, 0);
+  EXPECT_EQ(pair.prefill().engine().Stats().generated_tokens + pair.local_prefills(),
+            static_cast<int64_t>(2 * kRequests));
+}
+
+INSTANTIATE_TEST_SUITE_P(
+    Settings, SameTokensSplit,
+    testing::Values(SplitSetting{"Plenty", With(512, 64, 800), With(512, 64, 800)},
+                    SplitSetting{"LayerByLayerInChunks", With(19, 6, 200), With(32, 32, 400), 1},
+                    SplitSetting{"NoPrefixCaches", With(50, 16, 400, false),
+                                 With(64, 32, 400, false), 2},
+                    SplitSetting{"TinyPools", With(40, 8, 12), With(40, 8, 16), 2}),
+    [](const auto& setting) { return std::string(setting.param.name); });
+
+}  // namespace
+}  // namespace baton::testing_support
