@@ -221,6 +221,7 @@ def main() -> None:
     tokenizer = load_tokenizer(arguments, corpus)
     if not arguments.export_only:
         train(arguments)
+    torch.set_num_threads(arguments.threads)
     training = Training(arguments, tokenizer)
     if not training.resume():
         raise SystemExit(f"no checkpoint in {arguments.work}")
@@ -230,7 +231,7 @@ def main() -> None:
     numbers |= {"tokens_trained": training.tokens, "training_minutes": training.seconds / 60}
     (arguments.work / "report.json").write_text(json.dumps(numbers, indent=2) + "\n")
     print("\n".join(answers))
-    print("\n".join(f"{name:24} {value:.3f}" for name, value in numbers.items()))
+    print("\n".join(f"{name:24} {value:.3f}" for name, value in numbers.items()), flush=True)
 
 
 if __name__ == "__main__":
