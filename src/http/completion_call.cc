@@ -90,9 +90,10 @@ Request CompletionCall::MakeRequest(int index) const {
 void CompletionCall::Token(int index, TokenOutput output) {
   Run& run = runs_[static_cast<size_t>(index)];
   if (failed_ || run.choice.finished()) return;
-  const bool worker_ends = output.finish != FinishReason::kNone;
+  if (output.finish != FinishReason::kNone) run.open = false;
   ChoiceDelta delta = run.choice.Push(std::move(output));
-  if (run.choice.finished() && !worker_ends) Cancel(run);
+  // A stop string matched, which the worker cannot know.
+  if (run.choice.finished()) Cancel(run);
   const bool all_finished = run.choice.finished() && ++finished_ == choices();
   if (!delta.empty()) OnDelta(index, std::move(delta));
   if (all_finished) OnFinished();

@@ -63,7 +63,7 @@ class CompletionCall : public ActiveCall, public std::enable_shared_from_this<Co
   struct Run {
     std::string request_id;
     Choice choice;
-    /// The backend has not ended it.
+    /// The backend may still be at work for it.
     bool open = true;
   };
 

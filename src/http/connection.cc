@@ -4,11 +4,11 @@
 #include <exception>
 #include <utility>
 
-#include <boost/asio/bind_executor.hpp>
 #include <boost/asio/buffer.hpp>
 #include <boost/asio/dispatch.hpp>
 #include <boost/asio/error.hpp>
 #include <boost/asio/post.hpp>
+#include <netinet/tcp.h>
 
 #include "baton/base/logging.h"
 #include "openai_error.h"
@@ -72,9 +72,24 @@ void Connection::Start() {
     ErrorCode error;
     self->socket_.non_blocking(true, error);
     self->socket_.set_option(asio::ip::tcp::no_delay(true), error);
+    self->NoticeDeadPeers();
     self->AwaitMore();
     self->Read();
   });
+}
+
+/// A host that vanishes says nothing: its connection ends once it acknowledges nothing for as long
+/// as a client may take to read.
+void Connection::NoticeDeadPeers() {
+  using std::chrono::duration_cast;
+  const Duration timeout = setup_.options.limits.write_timeout;
+  const int timeout_ms =
+      static_cast<int>(duration_cast<std::chrono::milliseconds>(timeout).count());
+  ErrorCode error;
+  socket_.set_option(asio::socket_base::keep_alive(true), error);
+  // Best effort: without it the kernel's own, longer patience holds.
+  (void)setsockopt(socket_.native_handle(), IPPROTO_TCP, TCP_USER_TIMEOUT, &timeout_ms,
+                   sizeof(timeout_ms));
 }
 
 void Connection::Drain() {

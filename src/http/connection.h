@@ -61,6 +61,7 @@ class Connection final : public Exchange, public std::enable_shared_from_this<Co
   /// What the client is waited for; each phase has its own deadline.
   enum class ReadPhase { kNone, kIdle, kHeader, kBody };
 
+  void NoticeDeadPeers();
   void Read();
   void OnRead(size_t bytes);
   void OnReadClosed(bool orderly);

@@ -47,6 +47,7 @@ struct HttpServer::Parts {
   const ConnectionSetup setup;
   std::unique_ptr<boost::asio::io_context> io;
   std::shared_ptr<Listener> listener;
+  uint16_t port = 0;
   std::vector<std::thread> threads;
 };
 
@@ -59,6 +60,7 @@ Result<std::unique_ptr<HttpServer>> HttpServer::Start(
   auto parts = std::make_unique<Parts>(std::move(options), backend, tokenizer, chat_template,
                                        metrics, clock);
   BATON_ASSIGN_OR_RETURN(parts->listener, Listener::Open(*parts->io, parts->setup));
+  parts->port = parts->listener->port();
   parts->listener->Start();
   for (int i = 0; i < parts->options.threads; ++i)
     parts->threads.emplace_back([io = parts->io.get()] {
@@ -71,9 +73,10 @@ Result<std::unique_ptr<HttpServer>> HttpServer::Start(
 HttpServer::HttpServer(std::unique_ptr<Parts> parts) : parts_(std::move(parts)) {}
 HttpServer::~HttpServer() { Stop(); }
 
-uint16_t HttpServer::port() const { return parts_->listener->port(); }
+uint16_t HttpServer::port() const { return parts_->port; }
 
 bool HttpServer::Drain() {
+  if (!parts_->io) return true;
   parts_->running.Drain();
   parts_->listener->Drain();
   return parts_->running.WaitUntilIdle(parts_->options.drain_grace);
@@ -89,6 +92,7 @@ void HttpServer::Stop() {
   for (std::thread& thread : parts_->threads) thread.join();
   // Sinks that the backend still holds must not post to strands that are gone.
   parts_->setup.gate->Close();
+  parts_->listener.reset();
   parts_->io.reset();
 }
 
