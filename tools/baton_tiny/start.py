@@ -56,7 +56,7 @@ def slow_rows(model: BatonTiny) -> list[int]:
 def give_start_values(model: BatonTiny) -> None:
     """Replaces the random start values of the embedding and of the attention in layers 0 and 1."""
     shape = model.shape
-    size, token_size = shape.head_dim, shape.hidden - NOTE_SIZE * len(DISTANCES)
+    token_size = shape.hidden - NOTE_SIZE * len(DISTANCES)
     embedding = model.model.embed_tokens.weight
     embedding.normal_(std=EMBEDDING_STD)
     embedding[:, token_size:] = 0
