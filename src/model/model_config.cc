@@ -1,7 +1,7 @@
 #include "baton/model/model_config.h"
 
 #include <algorithm>
-#include <array>
+#include <iterator>
 #include <sstream>
 #include <string_view>
 
@@ -14,64 +14,27 @@ namespace {
 using nlohmann::json;
 
 /// Fields that do not change the result of a forward pass in evaluation.
-constexpr std::array<std::string_view, 58> kHarmless = {"_name_or_path",
-                                                        "_attn_implementation",
-                                                        "_flash_attn_2_enabled",
-                                                        "_commit_hash",
-                                                        "_from_model_config",
-                                                        "transformers_version",
-                                                        "torch_dtype",
-                                                        "dtype",
-                                                        "model_type",
-                                                        "initializer_range",
-                                                        "use_cache",
-                                                        "pretraining_tp",
-                                                        "attention_dropout",
-                                                        "hidden_dropout",
-                                                        "pad_token_id",
-                                                        "sep_token_id",
-                                                        "decoder_start_token_id",
-                                                        "unk_token_id",
-                                                        "bos_token",
-                                                        "eos_token",
-                                                        "pad_token",
-                                                        "output_attentions",
-                                                        "output_hidden_states",
-                                                        "return_dict",
-                                                        "torchscript",
-                                                        "use_bfloat16",
-                                                        "tf_legacy_loss",
-                                                        "pruned_heads",
-                                                        "is_encoder_decoder",
-                                                        "is_decoder",
-                                                        "chunk_size_feed_forward",
-                                                        "id2label",
-                                                        "label2id",
-                                                        "num_labels",
-                                                        "finetuning_task",
-                                                        "tokenizer_class",
-                                                        "prefix",
-                                                        "task_specific_params",
-                                                        "problem_type",
-                                                        "max_length",
-                                                        "min_length",
-                                                        "do_sample",
-                                                        "num_beams",
-                                                        "temperature",
-                                                        "top_k",
-                                                        "top_p",
-                                                        "typical_p",
-                                                        "repetition_penalty",
-                                                        "length_penalty",
-                                                        "num_return_sequences",
-                                                        "max_sequence_length",
-                                                        "unsloth_version",
-                                                        "unsloth_fixed",
-                                                        "use_flash_attn",
-                                                        "original_max_position_embeddings",
-                                                        "vocab_size_multiple",
-                                                        "max_new_tokens",
-                                                        "license"};
+// clang-format off
+constexpr std::string_view kHarmless[] = {
+    "_attn_implementation", "_attn_implementation_autoset", "_commit_hash",
+    "_flash_attn_2_enabled", "_from_model_config", "_name_or_path", "attention_dropout",
+    "attn_implementation", "bos_token", "chunk_size_feed_forward", "decoder_start_token_id",
+    "do_sample", "dtype", "eos_token", "finetuning_task", "hidden_dropout", "id2label",
+    "initializer_range", "is_decoder", "is_encoder_decoder", "is_llama_config", "label2id",
+    "length_penalty", "license", "max_length", "max_new_tokens", "max_sequence_length",
+    "min_length", "model_type", "neftune_noise_alpha", "num_beams", "num_labels",
+    "num_return_sequences", "original_max_position_embeddings", "output_attentions",
+    "output_hidden_states", "pad_token", "pad_token_id", "prefix", "pretraining_tp",
+    "problem_type", "pruned_heads", "repetition_penalty", "return_dict", "sep_token_id",
+    "task_specific_params", "temperature", "tf_legacy_loss", "tokenizer_class", "top_k",
+    "top_p", "torch_dtype", "torchscript", "transformers.js_config", "transformers_version",
+    "typical_p", "unk_token_id", "unsloth_fixed", "unsloth_version", "use_bfloat16",
+    "use_cache", "use_flash_attn", "vocab_size_multiple"};
+// clang-format on
+
+bool IsHarmless(std::string_view name) {
+  return std::find(std::begin(kHarmless), std::end(kHarmless), name) != std::end(kHarmless);
+}
 
 /// null, false, 0, "" and empty lists and objects turn nothing on.
 bool SaysNothing(const json& value) {
@@ -83,15 +46,15 @@ bool SaysNothing(const json& value) {
 void RefuseUnknown(JsonFields& fields, const std::vector<std::string>& ignored) {
   for (const auto& [name, value] : fields.object().items()) {
     if (fields.asked(name) || SaysNothing(value)) continue;
-    if (std::find(kHarmless.begin(), kHarmless.end(), name) != kHarmless.end()) continue;
+    if (IsHarmless(name)) continue;
     if (std::find(ignored.begin(), ignored.end(), name) != ignored.end()) {
       BATON_LOG(Warning) << fields.where() << ": " << name << " is ignored, as configured";
       continue;
     }
     fields.Fail(StatusCode::kUnimplemented, name,
                 "= " + value.dump() +
-                    " is not known to Baton and could change the result; if it "
-                    "does not, list it among the fields to ignore");
+                    " is not known to Baton and could change the result; if it does not, list it "
+                    "among the fields to ignore");
   }
 }
 

@@ -119,6 +119,9 @@ int32_t Scheduler::Headroom() const {
 }
 
 bool Scheduler::Admit(Sequence& sequence) {
+  const int32_t headroom = Headroom();
+  // At least one block is fresh, so that a full pool costs no lookup.
+  if (pool_.available() <= headroom) return false;
   kv::PrefixMatch match;
   if (options_.prefix_cache) {
     // The last token is always computed: its logits are wanted.
@@ -130,7 +133,7 @@ bool Scheduler::Admit(Sequence& sequence) {
   });
   const int32_t shared = static_cast<int32_t>(match.blocks.size());
   const int32_t fresh = CeilDiv(sequence.size(), options_.block_tokens) - shared;
-  if (fresh + Headroom() > pool_.available() - static_cast<int32_t>(revived)) return false;
+  if (fresh + headroom > pool_.available() - static_cast<int32_t>(revived)) return false;
   waiting_.erase(sequence.arrival);
   sequence.blocks.Adopt(pool_, match.blocks);
   BATON_CHECK(sequence.blocks.Grow(pool_, sequence.size()));

@@ -46,6 +46,18 @@ TEST(ModelConfig, ReadsAFolderAsTransformersWritesIt) {
                                                .original_context_tokens = 8192}));
 }
 
+TEST(ModelConfig, LoadsFieldsOfWellKnownFoldersThatChangeNothing) {
+  EXPECT_TRUE(LoadWith({{"is_llama_config", "true"},
+                        {"rope_interleaved", "false"},
+                        {"_attn_implementation_autoset", "true"},
+                        {"max_sequence_length", "2048"},
+                        {"max_length", "4096"},
+                        {"unsloth_version", "\"2024.9\""},
+                        {"rope_parameters", R"({"rope_theta": 5e5, "rope_type": "default"})"},
+                        {"transformers.js_config", R"({"kv_cache_dtype": {"q4f16": "float16"}})"}})
+                  .ok());
+}
+
 TEST(ModelConfig, TakesHeadSizesFromOthersWhereTheyAreAbsent) {
   const auto config = LoadWith({{"head_dim", "null"}, {"num_key_value_heads", "null"}});
   ASSERT_TRUE(config.ok()) << config.status();
