@@ -9,7 +9,7 @@ namespace {
 constexpr int kPingIntervalMs = 2000;
 constexpr int kPingTimeoutMs = 5000;
 constexpr int kRedialMinMs = 20;
-constexpr int kRedialMaxMs = 500;
+constexpr int kRedialMaxMs = 100;
 constexpr int kMaxMessageBytes = 64 << 20;
 
 }  // namespace

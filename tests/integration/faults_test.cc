@@ -41,13 +41,12 @@ void KillUnderLoad(const std::string& victim) {
 
   int failed = 0;
   for (const Outcome& outcome : outcomes) {
-    const bool finished = outcome.status == 200 && outcome.complete && outcome.error.empty();
-    failed += !finished;
-    if (!finished) EXPECT_NE(outcome.error, "") << outcome.status;
-    if (!finished && outcome.status == 200) {
-      EXPECT_NE(outcome.route.find(victim), std::string::npos)
-          << outcome.route << ": " << outcome.error;
-    }
+    if (outcome.status == 200 && outcome.complete && outcome.error.empty()) continue;
+    ++failed;
+    EXPECT_NE(outcome.error, "") << outcome.status;
+    if (outcome.status != 200) continue;
+    EXPECT_NE(outcome.route.find(victim), std::string::npos)
+        << outcome.route << ": " << outcome.error;
   }
   EXPECT_LT(failed, 60) << "requests that did not touch the victim failed";
   EXPECT_TRUE(

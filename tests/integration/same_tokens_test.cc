@@ -10,42 +10,63 @@
 namespace baton::test {
 namespace {
 
-constexpr int kRequests = 40;
-constexpr int kWords = 220;
+/// Requests, and what one mixed worker without prefix cache answers them one at a time.
+struct Exam {
+  std::vector<CompletionBody> bodies;
+  std::vector<Outcome> expected;
 
-const std::vector<CompletionBody>& Bodies() {
-  static const std::vector<CompletionBody> bodies = RandomCompletions(7, kRequests, kWords);
-  return bodies;
-}
-
-/// From one mixed worker without prefix cache, one request at a time.
-const std::vector<Outcome>& Expected() {
-  static const std::vector<Outcome> outcomes = [] {
+  explicit Exam(std::vector<CompletionBody> requests) : bodies(std::move(requests)) {
     ServedBaton server(
         {.prefill = 0, .decode = 0, .mixed = 1, .yaml = "engine: {prefix_cache: false}\n"});
-    return server.WaitReady() ? CompleteAll(server.port(), Bodies(), 1) : std::vector<Outcome>();
-  }();
-  return outcomes;
+    if (server.WaitReady()) expected = CompleteAll(server.port(), bodies, 1);
+  }
+};
+
+/// All sorts: short and long prompts, half of which begin alike, greedy and seeded.
+const Exam& Mixture() {
+  static const Exam exam(RandomCompletions(7, 40, 220));
+  return exam;
 }
 
-void ExpectSame(const std::vector<Outcome>& outcomes, const std::string& route) {
-  ASSERT_EQ(outcomes.size(), Expected().size());
+/// Short prompts whose outputs grow far, so that a small pool overflows.
+const Exam& Growing() {
+  static const Exam exam = [] {
+    std::vector<CompletionBody> bodies = RandomCompletions(8, 32, 40);
+    for (CompletionBody& body : bodies) {
+      body.max_tokens = 150;
+      body.ignore_eos = true;
+    }
+    return Exam(std::move(bodies));
+  }();
+  return exam;
+}
+
+void ExpectSame(const Exam& exam, const std::vector<Outcome>& outcomes, const std::string& route) {
+  ASSERT_EQ(outcomes.size(), exam.expected.size());
   for (size_t i = 0; i < outcomes.size(); ++i) {
-    SCOPED_TRACE("request " + std::to_string(i) + ": " + Bodies()[i].ToJson().substr(0, 200));
+    SCOPED_TRACE("request " + std::to_string(i) + ": " + exam.bodies[i].ToJson().substr(0, 200));
     ASSERT_EQ(outcomes[i].status, 200) << outcomes[i].error;
     EXPECT_TRUE(outcomes[i].complete);
     EXPECT_EQ(outcomes[i].error, "");
-    EXPECT_EQ(outcomes[i].text, Expected()[i].text);
-    EXPECT_EQ(outcomes[i].logprobs, Expected()[i].logprobs);
-    EXPECT_EQ(outcomes[i].finish_reason, Expected()[i].finish_reason);
+    EXPECT_EQ(outcomes[i].text, exam.expected[i].text);
+    EXPECT_EQ(outcomes[i].logprobs, exam.expected[i].logprobs);
+    EXPECT_EQ(outcomes[i].finish_reason, exam.expected[i].finish_reason);
     EXPECT_NE(outcomes[i].route.find(route), std::string::npos) << outcomes[i].route;
   }
+}
+
+void Answer(const ServedBaton& server, int clients, const std::string& route) {
+  ExpectSame(Mixture(), CompleteAll(server.port(), Mixture().bodies, clients), route);
 }
 
 struct Split {
   const char* name;
   ServedOptions options;
   const char* route;
+
+  friend std::ostream& operator<<(std::ostream& out, const Split& split) {
+    return out << split.name;
+  }
 };
 
 class SameTokens : public testing::TestWithParam<Split> {};
@@ -54,8 +75,8 @@ TEST_P(SameTokens, AsOneMixedWorkerAlone) {
   ServedBaton server(GetParam().options);
   ASSERT_TRUE(server.WaitReady());
   // Alone and cold, then 32 at once with prefixes that the first round left behind.
-  ExpectSame(CompleteAll(server.port(), Bodies(), 1), GetParam().route);
-  ExpectSame(CompleteAll(server.port(), Bodies(), 32), GetParam().route);
+  Answer(server, 1, GetParam().route);
+  Answer(server, 32, GetParam().route);
   EXPECT_TRUE(server.WaitIdle()) << server.log();
   if (GetParam().options.prefill > 0) {
     EXPECT_GT(server.Metric("baton_handoff_bytes_total"), 0);
@@ -67,18 +88,20 @@ const Split kSplits[] = {
     {"OneToOne", {}, "prefill=p0 decode=d0"},
     {"TwoToOne", {.prefill = 2}, "decode=d0"},
     {"OneToThree", {.decode = 3}, "prefill=p0"},
-    {"SmallSteps", {.yaml = "engine: {step_tokens: 48}\n"}, "prefill=p0 decode=d0"},
+    {"SmallSteps",
+     {.yaml = "engine: {step_tokens: 48, running_sequences: 24}\n"},
+     "prefill=p0 decode=d0"},
     {"Checksummed", {.yaml = "handoff: {checksum: true}\n"}, "prefill=p0 decode=d0"},
     {"OverTcp", {.yaml = "transport: {tls: tcp}\n"}, "prefill=p0 decode=d0"},
 };
 
 INSTANTIATE_TEST_SUITE_P(Splits, SameTokens, testing::ValuesIn(kSplits),
-                         [](const auto& info) { return info.param.name; });
+                         [](const auto& split) { return split.param.name; });
 
 TEST(SameTokensWithLittleMemory, ThoughSequencesArePreempted) {
-  ServedBaton server({.kv_memory = "2MiB"});
+  ServedBaton server({.kv_memory = "1MiB"});
   ASSERT_TRUE(server.WaitReady());
-  ExpectSame(CompleteAll(server.port(), Bodies(), 32), "prefill=p0 decode=d0");
+  ExpectSame(Growing(), CompleteAll(server.port(), Growing().bodies, 32), "prefill=p0 decode=d0");
   EXPECT_GT(server.Metric("baton_preemptions_total"), 0);
   EXPECT_TRUE(server.WaitIdle()) << server.log();
 }
@@ -86,8 +109,8 @@ TEST(SameTokensWithLittleMemory, ThoughSequencesArePreempted) {
 TEST(SameTokensWithPrefixHits, OnBothSidesOfTheSplit) {
   ServedBaton server;
   ASSERT_TRUE(server.WaitReady());
-  ExpectSame(CompleteAll(server.port(), Bodies(), 4), "prefill=p0 decode=d0");
-  ExpectSame(CompleteAll(server.port(), Bodies(), 4), "prefill=p0 decode=d0");
+  Answer(server, 4, "prefill=p0 decode=d0");
+  Answer(server, 4, "prefill=p0 decode=d0");
   EXPECT_GT(server.Metric("baton_prefix_hit_tokens_total", {"worker=\"p0\""}), 0);
   EXPECT_GT(server.Metric("baton_prefix_hit_tokens_total", {"worker=\"d0\""}), 0);
 }

@@ -22,7 +22,7 @@ struct RouterOptions {
   int32_t requests = 1024;
   /// Between two attempts to reach a worker; doubles up to redial_max.
   std::chrono::milliseconds redial_min{20};
-  std::chrono::milliseconds redial_max{1000};
+  std::chrono::milliseconds redial_max{250};
   /// A worker that sends no status for this long is taken for lost.
   std::chrono::milliseconds status_timeout{3000};
 };

@@ -47,7 +47,7 @@ struct WorkerOptions {
   /// Hand-offs under way at once on one prefill worker.
   int32_t handoffs = 256;
 
-  std::chrono::milliseconds status_interval{250};
+  std::chrono::milliseconds status_interval{100};
   /// How long running requests may take to finish once stopped.
   std::chrono::milliseconds drain{30000};
   /// Called once the worker serves, with the address it listens on.

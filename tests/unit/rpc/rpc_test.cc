@@ -206,8 +206,8 @@ TEST_F(Rpc, RefusesAJoinWithTheReason) {
 
 TEST_F(Rpc, SetsPeers) {
   const auto done = std::make_shared<Gate>();
-  client_->SetPeers({{.name = "p0", .address = "127.0.0.1:1"}}, kPatience, [&](Status status) {
-    if (status.ok()) done.Open();
+  client_->SetPeers({{.name = "p0", .address = "127.0.0.1:1"}}, kPatience, [done](Status status) {
+    if (status.ok()) done->Open();
   });
   EXPECT_EQ(handler_.peers.Receive(kPatience),
             (std::vector<PeerAddress>{{.name = "p0", .address = "127.0.0.1:1"}}));
