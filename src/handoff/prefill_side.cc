@@ -299,7 +299,7 @@ void PrefillSide::Impl::TickOne(Entries::iterator entry, TimePoint now) {
     return;
   }
   if (it.state == State::kAborting || now < it.next_progress) return;
-  it.next_progress = now + it.lease / kProgressPerLease;
+  it.next_progress = std::max(it.next_progress, now - it.lease) + it.lease / kProgressPerLease;
   peers_.Tell(peer, it.handoff, Progress{it.plan.tokens_ready()});
 }
 

@@ -220,6 +220,11 @@ void WorldWorker::Replay() {
     char& byte = old.bytes[random_.Below(old.bytes.size())];
     byte = static_cast<char>(byte ^ (1 << random_.Below(8)));
   }
+  if (!peer_ids_.empty() && random_.Below(2) == 0) {
+    auto joined = peer_ids_.begin();
+    std::advance(joined, static_cast<int64_t>(random_.Below(peer_ids_.size())));
+    old.peer = joined->second;  // Perhaps the same worker over a later connection.
+  }
   // A sound acknowledgement or refusal cannot come twice over a transport that keeps order, and
   // means the same the second time; what must not happen is that it ends another hand-off.
   Dispatch(old.peer, std::as_bytes(std::span(old.bytes)));

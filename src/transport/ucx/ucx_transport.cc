@@ -11,6 +11,7 @@
 #include "../descriptors.h"
 #include "baton/base/logging.h"
 #include "baton/base/random.h"
+#include "touch.h"
 #include "ucx_library.h"
 #include "ucx_path.h"
 
@@ -93,6 +94,7 @@ UcxTransport::~UcxTransport() {
 /// Memory that UCX allocated can be written through shared memory; memory of our own could not.
 Result<MemoryRegion> UcxTransport::AllocateRegion(size_t bytes) {
   if (memory_ != nullptr) return AlreadyExists("the region is already allocated");
+  BATON_RETURN_IF_ERROR(CheckMemoryAvailable(bytes));
   ucp_mem_map_params_t params{};
   params.field_mask = UCP_MEM_MAP_PARAM_FIELD_LENGTH | UCP_MEM_MAP_PARAM_FIELD_FLAGS;
   params.length = bytes;
@@ -107,7 +109,7 @@ Result<MemoryRegion> UcxTransport::AllocateRegion(size_t bytes) {
   attributes.field_mask = UCP_MEM_ATTR_FIELD_ADDRESS;
   BATON_RETURN_IF_ERROR(ToStatus(ucp_mem_query(memory_, &attributes), "ucx memory"));
   region_ = {static_cast<std::byte*>(attributes.address), bytes};
-  std::memset(region_.data, 0, bytes);
+  BATON_RETURN_IF_ERROR(TouchPages(region_.data, bytes));
   void* key = nullptr;
   size_t key_bytes = 0;
   BATON_RETURN_IF_ERROR(

@@ -1,0 +1,37 @@
+#include "touch.h"
+
+#include <cerrno>
+#include <cstring>
+#include <fstream>
+#include <string>
+
+#include <sys/mman.h>
+
+#include "baton/base/units.h"
+
+namespace baton::transport {
+
+Status CheckMemoryAvailable(size_t bytes) {
+  std::ifstream file("/proc/meminfo");
+  for (std::string name; file >> name;) {
+    size_t kib = 0;
+    if (name != "MemAvailable:") continue;
+    if (!(file >> kib) || bytes / 1024 <= kib) return OkStatus();
+    return ResourceExhausted("the KV cache takes " + FormatBytes(static_cast<int64_t>(bytes)) +
+                             ", but the host has only " +
+                             FormatBytes(static_cast<int64_t>(kib) * 1024) + " available");
+  }
+  return OkStatus();
+}
+
+Status TouchPages(std::byte* data, size_t bytes) {
+  if (madvise(data, bytes, MADV_POPULATE_WRITE) == 0) return OkStatus();
+  if (errno == EINVAL) {  // Linux before 5.14.
+    std::memset(data, 0, bytes);
+    return OkStatus();
+  }
+  return ResourceExhausted("no shared memory of " + FormatBytes(static_cast<int64_t>(bytes)) +
+                           " for the KV cache (is /dev/shm too small?): " + std::strerror(errno));
+}
+
+}  // namespace baton::transport

@@ -1,0 +1,49 @@
+#include "ucx/message_assembler.h"
+
+#include <gtest/gtest.h>
+
+namespace baton::transport {
+namespace {
+
+bool Add(MessageAssembler& assembler, FragmentHeader header, const std::string& bytes) {
+  return assembler.Add(header, std::as_bytes(std::span(bytes)));
+}
+
+TEST(MessageAssembler, GivesMessagesOutInTheOrderOfSending) {
+  MessageAssembler assembler;
+  EXPECT_TRUE(Add(assembler, {.sequence = 1, .connection = 1, .message_bytes = 3}, "two"));
+  EXPECT_EQ(assembler.Next(), std::nullopt);
+  EXPECT_TRUE(Add(assembler, {.sequence = 0, .connection = 1, .message_bytes = 3}, "one"));
+  EXPECT_EQ(assembler.Next(), "one");
+  EXPECT_EQ(assembler.Next(), "two");
+  EXPECT_EQ(assembler.Next(), std::nullopt);
+}
+
+TEST(MessageAssembler, PutsFragmentsInTheirPlaces) {
+  MessageAssembler assembler;
+  EXPECT_TRUE(Add(assembler, {.connection = 1, .message_bytes = 6, .offset = 4}, "ef"));
+  EXPECT_EQ(assembler.Next(), std::nullopt);
+  EXPECT_TRUE(Add(assembler, {.connection = 1, .message_bytes = 6}, "abcd"));
+  EXPECT_EQ(assembler.Next(), "abcdef");
+}
+
+TEST(MessageAssembler, ALaterConnectionStartsAnewAndAnEarlierOneIsOver) {
+  MessageAssembler assembler;
+  EXPECT_TRUE(Add(assembler, {.connection = 1, .message_bytes = 6}, "abc"));
+  EXPECT_TRUE(Add(assembler, {.connection = 2, .message_bytes = 3}, "new"));
+  EXPECT_EQ(assembler.Next(), "new");
+  EXPECT_FALSE(Add(assembler, {.connection = 1, .message_bytes = 6, .offset = 3}, "def"));
+  EXPECT_EQ(assembler.Next(), std::nullopt);
+}
+
+TEST(MessageAssembler, DropsImpossibleFragments) {
+  MessageAssembler assembler;
+  EXPECT_FALSE(Add(assembler, {.connection = 1, .message_bytes = 2}, "abc"));
+  EXPECT_FALSE(Add(assembler, {.connection = 1, .message_bytes = 2, .offset = 3}, ""));
+  EXPECT_FALSE(Add(assembler, {.connection = 1, .message_bytes = 0xFFFFFFFF}, "abc"));
+  EXPECT_FALSE(Add(assembler, {.sequence = 1 << 20, .connection = 1, .message_bytes = 1}, "a"));
+  EXPECT_EQ(assembler.Next(), std::nullopt);
+}
+
+}  // namespace
+}  // namespace baton::transport
