@@ -46,7 +46,7 @@ void CheckPaged(const ops::PagedKv& kv, const ops::PagedBatch& batch) {
 int64_t AttentionScratch(const ops::PagedAttentionParams& p, int64_t tokens) {
   const int64_t width = CeilDiv<int64_t>(p.kv.D, 16) * 16;
   const int64_t rows = tokens * (p.H / p.kv.G);
-  return 2 * kTilePositions * width + rows * (2 * width + 16 + 1);
+  return 2 * kTilePositions * width + rows * (2 * width + 2 * 16 + 1);
 }
 
 void PagedAttention(const Isa& isa, const ops::PagedAttentionParams& p,

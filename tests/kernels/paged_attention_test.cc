@@ -34,7 +34,7 @@ class Attention {
       : ops_(ops),
         stream_(stream),
         shape_(shape),
-        cache_(shape.dtype, shape.G, shape.P, shape.D, 4096 / shape.P, seed) {}
+        cache_(shape.dtype, shape.G, shape.P, shape.D, 512 / shape.P + 4, seed) {}
 
   Progress Begin(const Content& content) {
     return {.content = &content, .done = 0, .sequence = {.table = cache_.Take(content.tokens)}};

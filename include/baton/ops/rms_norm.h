@@ -7,8 +7,9 @@
 namespace baton::ops {
 
 /// residual += delta (when delta is given), then y = residual / sqrt(mean(residual^2) + eps) * w.
-/// Shapes: residual, delta, y [T, E]; w [E]. Types: float32, w as in the checkpoint.
-/// Source: Zhang and Sennrich, "Root Mean Square Layer Normalization", 2019.
+/// Shapes: residual, delta, y [T, E]; w [E]; y may be residual, which normalizes in place. Types:
+/// float32, w as in the checkpoint. Source: Zhang and Sennrich, "Root Mean Square Layer
+/// Normalization", 2019.
 struct RmsNormParams {
   float* residual = nullptr;
   const float* delta = nullptr;

@@ -9,7 +9,10 @@ namespace baton::ops {
 /// Shapes: q [T, H, D], k, v [T, G, D] with row strides in elements (they may be columns of one
 /// matrix); inv_freq [D/2], radians per position; attention_scale multiplies cos and sin (1 but
 /// for scaled RoPE variants). The position of a row follows from the batch: kv_tokens - rows + i.
-/// Types: float32, cache float32, float16 or bfloat16.
+/// Types: float32, cache float32, float16 or bfloat16, rounded to nearest, ties to even.
+/// Accuracy: the angle is the float32 product of position and inv_freq, as in Hugging Face; cosine
+/// and sine of it are exact to a unit in the last place.
+/// REQUIRES: D even. Rows of different sequences never share a position of a block.
 /// Source: Su et al., "RoFormer", 2021.
 struct RopeKvWriteParams {
   float* q = nullptr;

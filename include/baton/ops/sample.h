@@ -32,7 +32,8 @@ struct SampleRow {
 
 struct SampledToken {
   TokenId token = 0;
-  /// Of the unscaled distribution: log softmax of the logits as the model gave them.
+  /// Of the unscaled distribution: log softmax of the logits as the model gave them. 0 where the
+  /// row did not ask for log-probabilities.
   float logprob = 0;
 };
 
@@ -41,8 +42,13 @@ struct SampledToken {
 /// min_p on the probabilities after temperature, then inverse transform sampling in the order of
 /// token ids with UniformAt(seed, position). temperature 0 takes the largest penalised logit;
 /// equal values go to the smaller token id. Never draws NaN: a row without a finite logit yields
-/// token -1, which the engine treats as a sick device.
-/// Shapes: logits [R, V] (overwritten), rows [R], out [R]; top [R, top_stride] or null.
+/// token -1, which the engine treats as a sick device; other logits that are not finite are never
+/// drawn. top_k keeps exactly k, the smaller ids of equal logits; top_p keeps the fewest likeliest
+/// tokens that reach top_p of what top_k left, at least one; min_p drops tokens less than min_p
+/// times as likely as the likeliest. Repetition counts prompt and output, the other penalties the
+/// output only.
+/// Shapes: logits [R, V] (overwritten), rows [R], out [R]; top [R, top_stride] or null, of which
+/// each row's first `logprobs` are written, likeliest first, with token -1 beyond the vocabulary.
 struct SampleParams {
   float* logits = nullptr;
   const SampleRow* rows = nullptr;

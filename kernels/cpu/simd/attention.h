@@ -28,25 +28,28 @@ class Attention {
         unit_(attention_unit),
         group_(params.H / params.kv.G),
         rows_(attention_unit.tokens * group_),
+        row_bytes_(params.kv.D * (params.kv.dtype == DType::kFloat32 ? 4 : 2)),
         width_((params.kv.D + kLanes - 1) / kLanes * kLanes),
         k_tile_(scratch),
         v_tile_(k_tile_ + kTile * width_),
         q_(v_tile_ + kTile * width_),
         values_(q_ + rows_ * width_),
         sums_(values_ + rows_ * width_),
-        largest_(sums_ + rows_ * kLanes) {}
+        weights_(sums_ + rows_ * kLanes),
+        largest_(weights_ + rows_ * kLanes) {}
 
   void AttendAll() {
-    // 1. Queries, padded to whole vectors; no state yet. The tiles' padding must be zero, and what
-    //    lies in rows that no position fills must be a number.
+    // 1. Queries, padded to whole vectors; no state yet. The padding of the tiles must be zero.
     for (int64_t i = 0; i < 2 * kTile * width_; i += kLanes) V::Zero().Store(k_tile_ + i);
     for (int64_t r = 0; r < rows_; ++r) LoadQuery(r);
-    // 2. Every tile that any row can see.
+    // 2. Every tile that any row can see, while the next one is fetched.
+    const int64_t first = FirstOf(unit_.first_position);
     const int64_t end = unit_.first_position + unit_.tokens;
-    for (int64_t tile = FirstOf(unit_.first_position) / kTile * kTile; tile < end; tile += kTile) {
+    for (int64_t tile = first / kTile * kTile; tile < end; tile += kTile) {
       const int64_t tile_end = tile + kTile < end ? tile + kTile : end;
-      WidenTile(FirstOf(unit_.first_position), tile, tile_end);
-      for (int64_t r = 0; r < rows_; ++r) AttendTile(r, tile, tile_end);
+      PrefetchRows(tile_end, tile_end + kTile < end ? tile_end + kTile : end);
+      WidenTile(tile, tile < first ? first : tile, tile_end);
+      AttendTile(tile, tile_end);
     }
     // 3. Values over sums.
     for (int64_t r = 0; r < rows_; ++r) StoreRow(r);
@@ -69,31 +72,79 @@ class Attention {
     largest_[r] = kLowest;
   }
 
-  void WidenTile(int64_t first, int64_t tile, int64_t tile_end) {
+  /// Calls f(k, v, j, rows) for each run of rows of positions [begin, end) that share a block:
+  /// the addresses of the keys and values of position j and of those after it.
+  template <class F>
+  void ForEachRun(int64_t begin, int64_t end, F f) const {
     const int32_t* table = p_.batch.block_tables + unit_.s * p_.batch.table_stride;
-    for (int64_t j = tile < first ? first : tile; j < tile_end; ++j) {
-      const auto bytes = static_cast<int64_t>(p_.kv.dtype == DType::kFloat32 ? 4 : 2);
-      const std::byte* k = p_.kv.base + table[j / p_.kv.P] * p_.kv.block_stride +
-                           (int64_t{unit_.g} * p_.kv.P + j % p_.kv.P) * p_.kv.D * bytes;
-      WithType<V>(p_.kv.dtype, [&]<class T>() {
-        WidenRow(reinterpret_cast<const T*>(k), k_tile_ + (j - tile) * width_);
-        WidenRow(reinterpret_cast<const T*>(k + p_.kv.v_offset), v_tile_ + (j - tile) * width_);
-      });
+    const int64_t P = p_.kv.P;
+    for (int64_t j = begin; j < end;) {
+      const int64_t block = j / P;
+      const int64_t run_end = (block + 1) * P < end ? (block + 1) * P : end;
+      const std::byte* k = p_.kv.base + table[block] * p_.kv.block_stride +
+                           (unit_.g * P + j - block * P) * row_bytes_;
+      f(k, k + p_.kv.v_offset, j, run_end - j);
+      j = run_end;
     }
   }
 
-  template <class T>
-  void WidenRow(const T* from, float* to) const {
-    for (int64_t d = 0; d < width_; d += kLanes) LoadUpTo<V>(from + d, p_.kv.D - d).Store(to + d);
+  /// Rows of a block lie together, but the next block is elsewhere: nothing else would fetch it.
+  void PrefetchRows(int64_t begin, int64_t end) const {
+    constexpr int64_t kCacheLine = 64;
+    ForEachRun(begin, end, [&](const std::byte* k, const std::byte* v, int64_t, int64_t rows) {
+      for (int64_t i = 0; i < rows * row_bytes_; i += kCacheLine) {
+        __builtin_prefetch(k + i);
+        __builtin_prefetch(v + i);
+      }
+    });
   }
 
-  void AttendTile(int64_t r, int64_t tile, int64_t tile_end) {
-    const int64_t position = unit_.first_position + r / group_;
-    const int64_t first = FirstOf(position);
-    const int begin = static_cast<int>(first > tile ? first - tile : 0);
-    const int end = static_cast<int>((position < tile_end ? position + 1 : tile_end) - tile);
-    if (begin >= end) return;
-    const V scores = V::Keep(Scores(q_ + r * width_) * V::Broadcast(p_.scale), begin, end, kLowest);
+  /// Keys and values of positions [begin, end) into the tile that starts at `tile`.
+  void WidenTile(int64_t tile, int64_t begin, int64_t end) {
+    ForEachRun(begin, end, [&](const std::byte* k, const std::byte* v, int64_t j, int64_t rows) {
+      WithType<V>(p_.kv.dtype, [&]<class T>() {
+        WidenRows(reinterpret_cast<const T*>(k), rows, k_tile_ + (j - tile) * width_);
+        WidenRows(reinterpret_cast<const T*>(v), rows, v_tile_ + (j - tile) * width_);
+      });
+    });
+  }
+
+  template <class T>
+  void WidenRows(const T* from, int64_t rows, float* to) const {
+    for (int64_t row = 0; row < rows; ++row, from += p_.kv.D, to += width_) {
+      for (int64_t d = 0; d < width_; d += kLanes) LoadUpTo<V>(from + d, p_.kv.D - d).Store(to + d);
+    }
+  }
+
+  /// In three passes, so that the rows' long chains of dependent instructions overlap.
+  void AttendTile(int64_t tile, int64_t tile_end) {
+    ForEachRow(tile, tile_end, [&](int64_t r, int begin, int end) {
+      const V scores = Scores(q_ + r * width_) * V::Broadcast(p_.scale);
+      V::Keep(scores, begin, end, kLowest).Store(weights_ + r * kLanes);
+    });
+    ForEachRow(tile, tile_end, [&](int64_t r, int, int) { ScoresToWeights(r); });
+    ForEachRow(tile, tile_end, [&](int64_t r, int begin, int end) {
+      AddValues(weights_ + r * kLanes, begin, end, values_ + r * width_);
+    });
+  }
+
+  /// Calls f(r, begin, end) for each row that sees positions [begin, end) of the tile.
+  template <class F>
+  void ForEachRow(int64_t tile, int64_t tile_end, F f) {
+    for (int64_t t = 0; t < unit_.tokens; ++t) {
+      const int64_t position = unit_.first_position + t;
+      const int64_t first = FirstOf(position);
+      const int begin = static_cast<int>(first > tile ? first - tile : 0);
+      const int end = static_cast<int>((position < tile_end ? position + 1 : tile_end) - tile);
+      if (begin >= end) continue;
+      for (int64_t r = t * group_; r < (t + 1) * group_; ++r) f(r, begin, end);
+    }
+  }
+
+  /// Replaces a row's scores by exp(score - largest); what was summed before shrinks where this
+  /// tile holds the largest score so far.
+  void ScoresToWeights(int64_t r) {
+    const V scores = V::Load(weights_ + r * kLanes);
     const float tile_largest = scores.Max();
     V sum = V::Load(sums_ + r * kLanes);
     if (tile_largest > largest_[r]) {
@@ -105,10 +156,8 @@ class Attention {
       largest_[r] = tile_largest;
     }
     const V weights = Exp(scores - V::Broadcast(largest_[r]));
+    weights.Store(weights_ + r * kLanes);
     (sum + weights).Store(sums_ + r * kLanes);
-    float weight[kLanes];
-    weights.Store(weight);
-    AddValues(weight, begin, end, values_ + r * width_);
   }
 
   /// q . k of each position of the tile.
@@ -165,15 +214,17 @@ class Attention {
 
   const ops::PagedAttentionParams& p_;
   const AttentionUnit& unit_;
-  const int32_t group_;   ///< Query heads per KV head.
-  const int64_t rows_;    ///< Query tokens times group; row r is token r / group.
-  const int64_t width_;   ///< D rounded up to whole vectors.
-  float* const k_tile_;   ///< [kTile, width]
-  float* const v_tile_;   ///< [kTile, width]
-  float* const q_;        ///< [rows, width]
-  float* const values_;   ///< [rows, width]: weighted sums of V so far.
-  float* const sums_;     ///< [rows, kLanes]: sums of the weights so far, by lane.
-  float* const largest_;  ///< [rows]: largest score so far.
+  const int32_t group_;      ///< Query heads per KV head.
+  const int64_t rows_;       ///< Query tokens times group; row r is token r / group.
+  const int64_t row_bytes_;  ///< Bytes of a row of the cache.
+  const int64_t width_;      ///< D rounded up to whole vectors.
+  float* const k_tile_;      ///< [kTile, width]
+  float* const v_tile_;      ///< [kTile, width]
+  float* const q_;           ///< [rows, width]
+  float* const values_;      ///< [rows, width]: weighted sums of V so far.
+  float* const sums_;        ///< [rows, kLanes]: sums of the weights so far, by lane.
+  float* const weights_;     ///< [rows, kLanes]: scores, then weights, of this tile.
+  float* const largest_;     ///< [rows]: largest score so far.
 };
 
 }  // namespace baton::kernels::cpu
