@@ -140,6 +140,16 @@ TEST_F(EngineTest, ReportsCachedTokensOnTheFirstTokenOnly) {
   EXPECT_EQ(driver_.engine().Stats().prefix_hit_tokens, 32);
 }
 
+TEST_F(EngineTest, SharesNoPrefixBetweenSalts) {
+  driver_.Submit(Prompt(40, 1));
+  driver_.RunUntilIdle();
+  Request request = Prompt(50, 3);
+  request.cache_salt = 7;
+  const SequenceId sequence = driver_.Submit(request);
+  driver_.RunUntilIdle();
+  EXPECT_EQ(driver_.log(sequence).outputs[0].cached_tokens, 0);
+}
+
 TEST_F(EngineTest, RefusesWhatCanNeverRunWithTheNumbers) {
   EXPECT_THAT(FailureOf(Prompt(0, 1)).message(), HasSubstr("no tokens"));
   EXPECT_THAT(FailureOf(Prompt(256, 1)).message(), HasSubstr("256"));
