@@ -1,6 +1,6 @@
 #include <algorithm>
 #include <charconv>
-#include <optional>
+#include <map>
 
 #include "parser.h"
 #include "parser_nesting.h"
@@ -13,11 +13,13 @@ ExprPtr Make(Position at, Node node) {
   return std::make_unique<const Expr>(Expr{at, std::move(node)});
 }
 
-std::optional<Value> Constant(const std::string& name) {
-  if (name == "true" || name == "True") return Value(true);
-  if (name == "false" || name == "False") return Value(false);
-  if (name == "none" || name == "None") return Value();
-  return std::nullopt;
+/// Null when `name` is a name like others.
+const Value* Constant(const std::string& name) {
+  static const std::map<std::string, Value> constants = {
+      {"true", Value(true)},   {"True", Value(true)}, {"false", Value(false)},
+      {"False", Value(false)}, {"none", Value()},     {"None", Value()}};
+  const auto found = constants.find(name);
+  return found == constants.end() ? nullptr : &found->second;
 }
 
 }  // namespace
@@ -155,7 +157,7 @@ ExprPtr Parser::ParsePrimary() {
   switch (token.kind) {
     case Token::Kind::kName: {
       Next();
-      if (const auto constant = Constant(token.text)) return Make(token.at, LiteralExpr{*constant});
+      if (const Value* value = Constant(token.text)) return Make(token.at, LiteralExpr{*value});
       return Make(token.at, NameExpr{token.text});
     }
     case Token::Kind::kString: {
