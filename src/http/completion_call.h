@@ -6,10 +6,10 @@
 #include <vector>
 
 #include "baton/http/completion_backend.h"
-#include "choice.h"
-#include "completion_plan.h"
 #include "exchange.h"
-#include "openai_response.h"
+#include "openai/choice.h"
+#include "openai/completion_plan.h"
+#include "openai/response.h"
 #include "running_calls.h"
 
 namespace baton::http {

@@ -11,7 +11,7 @@
 #include <netinet/tcp.h>
 
 #include "baton/base/logging.h"
-#include "openai_error.h"
+#include "error_response.h"
 
 namespace baton::http {
 

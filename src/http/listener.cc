@@ -8,7 +8,7 @@
 #include <boost/asio/post.hpp>
 
 #include "baton/base/logging.h"
-#include "openai_error.h"
+#include "openai/error.h"
 
 namespace baton::http {
 

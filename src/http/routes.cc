@@ -4,9 +4,9 @@
 
 #include "baton/text/utf8.h"
 #include "completion_call.h"
-#include "json_writer.h"
-#include "openai_error.h"
-#include "openai_request.h"
+#include "error_response.h"
+#include "openai/json_writer.h"
+#include "openai/request.h"
 
 namespace baton::http {
 

@@ -6,9 +6,9 @@
 
 #include "baton/http/completion_backend.h"
 #include "baton/telemetry/metrics.h"
-#include "completion_plan.h"
 #include "exchange.h"
 #include "id_source.h"
+#include "openai/completion_plan.h"
 #include "running_calls.h"
 
 namespace baton::http {

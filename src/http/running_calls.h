@@ -4,7 +4,7 @@
 #include <memory>
 
 #include "baton/base/gate.h"
-#include "openai_error.h"
+#include "openai/error.h"
 
 namespace baton::http {
 

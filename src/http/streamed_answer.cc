@@ -1,6 +1,7 @@
 #include <utility>
 
 #include "completion_call.h"
+#include "error_response.h"
 #include "sse.h"
 
 namespace baton::http {

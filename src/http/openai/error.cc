@@ -1,4 +1,4 @@
-#include "openai_error.h"
+#include "error.h"
 
 #include "baton/text/utf8.h"
 #include "json_writer.h"
@@ -59,14 +59,6 @@ std::string ErrorJson(const ApiError& error) {
   AppendOptional(out, error.code);
   out += "}}";
   return out;
-}
-
-HttpResponse ErrorResponse(const ApiError& error) {
-  HttpResponse response;
-  response.status = error.status;
-  response.body = ErrorJson(error);
-  if (error.status == 429 || error.status == 503) response.headers.push_back({"Retry-After", "1"});
-  return response;
 }
 
 }  // namespace baton::http

@@ -1,4 +1,4 @@
-#include "http/openai_request.h"
+#include "http/openai/request.h"
 
 #include <limits>
 
@@ -6,7 +6,7 @@
 #include <gtest/gtest.h>
 #include <nlohmann/json.hpp>
 
-#include "tiny_tokenizer.h"
+#include "../tiny_tokenizer.h"
 
 namespace baton::http {
 namespace {

@@ -1,4 +1,4 @@
-#include "openai_response.h"
+#include "response.h"
 
 #include <unordered_set>
 

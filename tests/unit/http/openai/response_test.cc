@@ -1,5 +1,5 @@
+#include "../server_fixture.h"
 #include "openapi_schema.h"
-#include "server_fixture.h"
 
 namespace baton::http {
 namespace {

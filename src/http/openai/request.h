@@ -4,7 +4,7 @@
 #include <string_view>
 
 #include "completion_plan.h"
-#include "openai_error.h"
+#include "error.h"
 
 namespace baton::http {
 

@@ -10,7 +10,7 @@
 
 #include <nlohmann/json.hpp>
 
-#include "openai_error.h"
+#include "error.h"
 
 namespace baton::http {
 

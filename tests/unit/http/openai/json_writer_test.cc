@@ -1,4 +1,4 @@
-#include "http/json_writer.h"
+#include "http/openai/json_writer.h"
 
 #include <limits>
 

@@ -3,7 +3,7 @@
 #include <vector>
 
 #include "generation_fields.h"
-#include "openai_request.h"
+#include "request.h"
 
 namespace baton::http {
 

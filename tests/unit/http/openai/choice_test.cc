@@ -1,9 +1,9 @@
-#include "http/choice.h"
+#include "http/openai/choice.h"
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
-#include "tiny_tokenizer.h"
+#include "../tiny_tokenizer.h"
 
 namespace baton::http {
 namespace {

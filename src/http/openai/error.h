@@ -3,7 +3,6 @@
 #include <string>
 
 #include "baton/base/status.h"
-#include "http_message.h"
 
 namespace baton::http {
 
@@ -24,8 +23,5 @@ ApiError ToApiError(const Status& status);
 
 /// {"error":{"message":...,"type":...,"param":...,"code":...}}
 std::string ErrorJson(const ApiError& error);
-
-/// With Retry-After where trying again helps.
-HttpResponse ErrorResponse(const ApiError& error);
 
 }  // namespace baton::http

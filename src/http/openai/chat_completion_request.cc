@@ -2,7 +2,7 @@
 #include <string>
 
 #include "generation_fields.h"
-#include "openai_request.h"
+#include "request.h"
 
 namespace baton::http {
 
