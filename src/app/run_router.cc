@@ -106,7 +106,7 @@ Status Serve(const CommandLine& command, const config::Config& config, Clock& cl
 
 int RunRouter(const CommandLine& command, const config::Loaded& loaded, Clock& clock) {
   SetLogName("router");
-  const StopOnSignal signals;
+  const StopOnSignal signals(clock);
   const Status status = Serve(command, loaded.config, clock, signals.token());
   if (status.ok()) return kExitOk;
   BATON_LOG(Error) << status.message();

@@ -17,7 +17,7 @@ int RunWorker(const CommandLine& command, const config::Loaded& loaded, Clock& c
   }
   // Under serve each line already begins with the worker's name.
   SetLogName(IsSupervised() ? std::string(RoleName(options->role)) : options->name);
-  const StopOnSignal signals;
+  const StopOnSignal signals(clock);
   bool was_ready = false;
   options->on_ready = [&](const std::string& address) {
     was_ready = true;

@@ -12,9 +12,16 @@
 #include "baton/base/logging.h"
 
 namespace baton::app {
+namespace {
 
-StopOnSignal::StopOnSignal()
-    : signals_(MakeSignalDescriptor()),
+/// Signals this soon after the first count as the same: wrappers like timeout(1) send two.
+constexpr Duration kSameSignal = std::chrono::milliseconds(500);
+
+}  // namespace
+
+StopOnSignal::StopOnSignal(Clock& clock)
+    : clock_(clock),
+      signals_(MakeSignalDescriptor()),
       end_(eventfd(0, EFD_CLOEXEC)),
       thread_([this] { Watch(); }) {}
 
@@ -24,6 +31,7 @@ StopOnSignal::~StopOnSignal() {
 }
 
 void StopOnSignal::Watch() {
+  TimePoint first;
   for (;;) {
     std::array<pollfd, 2> polled{{{signals_.get(), POLLIN, 0}, {end_.get(), POLLIN, 0}}};
     if (poll(polled.data(), polled.size(), -1) < 0) continue;
@@ -31,7 +39,12 @@ void StopOnSignal::Watch() {
     signalfd_siginfo info{};
     if (read(signals_.get(), &info, sizeof info) != sizeof info) continue;
     const char* name = sigabbrev_np(static_cast<int>(info.ssi_signo));
-    if (!stop_.request_stop()) std::_Exit(1);
+    const TimePoint now = clock_.Now();
+    if (!stop_.request_stop()) {
+      if (now - first < kSameSignal) continue;
+      std::_Exit(1);
+    }
+    first = now;
     BATON_LOG(Info) << "SIG" << name << ": draining; a second one ends at once";
   }
 }

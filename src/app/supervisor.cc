@@ -109,8 +109,10 @@ class Supervisor::Impl {
       log_.Note("SIG" + name + ": draining for at most " + InSeconds(options_.drain) +
                 "; a second one kills");
       BeginStop(OkStatus());
+      signalled_at_ = clock_.Now();
       return;
     }
+    if (signalled_at_ && clock_.Now() - *signalled_at_ < options_.same_signal) return;
     log_.Note("SIG" + name + " again: killing");
     KillAll();
   }
@@ -190,6 +192,7 @@ class Supervisor::Impl {
 
   void KillAll() {
     killed_ = true;
+    if (outcome_.ok()) outcome_ = Cancelled("processes were killed before they had drained");
     stage_ = last_stage_;
     stage_deadline_ = clock_.Now() + options_.stop;
     for (auto& slot : slots_) {
@@ -218,6 +221,8 @@ class Supervisor::Impl {
   /// The last stage that was told to stop.
   int stage_ = -1;
   std::optional<TimePoint> stage_deadline_;
+  /// When the first signal came.
+  std::optional<TimePoint> signalled_at_;
   Status outcome_;
 };
 

@@ -4,6 +4,7 @@
 #include <thread>
 
 #include "baton/app/file_descriptor.h"
+#include "baton/base/clock.h"
 
 namespace baton::app {
 
@@ -11,7 +12,8 @@ namespace baton::app {
 /// Construct before other threads start, which then inherit the blocked signals.
 class StopOnSignal {
  public:
-  StopOnSignal();
+  /// `clock` outlives this.
+  explicit StopOnSignal(Clock& clock);
   ~StopOnSignal();
 
   std::stop_token token() const { return stop_.get_token(); }
@@ -19,6 +21,7 @@ class StopOnSignal {
  private:
   void Watch();
 
+  Clock& clock_;
   std::stop_source stop_;
   FileDescriptor signals_;
   /// Wakes the thread when this object goes.

@@ -27,6 +27,8 @@ struct SupervisorOptions {
   config::Restart restart;
   Duration drain = std::chrono::seconds(30);
   Duration stop = std::chrono::seconds(5);
+  /// Signals this soon after the first count as the same: wrappers like timeout(1) send two.
+  Duration same_signal = std::chrono::milliseconds(500);
   LogOutputOptions log;
   /// A process reported that it is ready; `notes` are the variables it sent, e.g. URL.
   std::function<void(const std::string& name, const std::map<std::string, std::string>& notes)>
@@ -44,7 +46,8 @@ class Supervisor {
 
   /// Until a signal comes in on `signals`, a signalfd: the first drains, a second kills. Fails with
   /// Aborted when a process cannot be brought up, with FailedPrecondition when that is because it
-  /// refuses its configuration (exit code 2), with Internal when one cannot be ended.
+  /// refuses its configuration (exit code 2), with Cancelled when processes had to be killed, with
+  /// Internal when one cannot be ended.
   Status Run(int signals);
 
  private:

@@ -35,6 +35,7 @@ class SupervisorTest : public testing::Test {
     options_.restart = {.delay = 1ms, .longest_delay = 4ms, .healthy = 1h, .attempts = 3};
     options_.drain = 10s;
     options_.stop = 10s;
+    options_.same_signal = 0s;
     options_.log = {.fd = log_write_.get(), .name_width = 2};
   }
 
@@ -143,7 +144,7 @@ TEST_F(SupervisorTest, KillsWhatIgnoresATermSignalWhenPatienceEnds) {
   options_.stop = 50ms;
   Add("p0", "trap '' TERM; echo READY=1 >/dev/fd/$BATON_NOTIFY_FD; sleep 1000 & wait");
   options_.on_ready = [&](auto&, auto&) { Signal(SIGTERM); };
-  EXPECT_TRUE(Run().ok());
+  EXPECT_EQ(Run(), Cancelled("processes were killed before they had drained"));
   EXPECT_THAT(Log(), HasSubstr("p0 ended with signal 9 (Killed)"));
 }
 
@@ -154,8 +155,19 @@ TEST_F(SupervisorTest, KillsAtTheSecondSignal) {
     Signal(SIGINT);
     Signal(SIGINT);
   };
-  EXPECT_TRUE(Run().ok());
+  EXPECT_EQ(Run(), Cancelled("processes were killed before they had drained"));
   EXPECT_THAT(Log(), HasSubstr("SIGINT again: killing"));
+}
+
+TEST_F(SupervisorTest, TakesTwoSignalsAtOnceForOne) {
+  options_.same_signal = 1h;
+  Add("p0", kReadyThenWait);
+  options_.on_ready = [&](auto&, auto&) {
+    Signal(SIGINT);
+    Signal(SIGINT);
+  };
+  EXPECT_TRUE(Run().ok());
+  EXPECT_THAT(Log(), HasSubstr("[p0] bye\n"));
 }
 
 TEST_F(SupervisorTest, LeavesNoZombies) {

@@ -1,0 +1,100 @@
+#include <array>
+#include <cstdio>
+#include <cstdlib>
+#include <fstream>
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+#include <sys/wait.h>
+
+namespace baton::app {
+namespace {
+
+using testing::AllOf;
+using testing::EndsWith;
+using testing::HasSubstr;
+using testing::StartsWith;
+
+struct Outcome {
+  int exit_code = -1;
+  /// Standard output and error.
+  std::string text;
+};
+
+/// Runs the executable of this build with `arguments` of a shell.
+Outcome RunBaton(const std::string& arguments, const std::string& environment = "") {
+  const std::string command =
+      environment + " " BATON_BINARY_DIR "/bin/baton " + arguments + " 2>&1";
+  Outcome outcome;
+  FILE* pipe = popen(command.c_str(), "r");
+  std::array<char, 4096> buffer;
+  for (size_t bytes = 0; (bytes = fread(buffer.data(), 1, buffer.size(), pipe)) > 0;) {
+    outcome.text.append(buffer.data(), bytes);
+  }
+  const int status = pclose(pipe);
+  outcome.exit_code = WIFEXITED(status) ? WEXITSTATUS(status) : -1;
+  return outcome;
+}
+
+constexpr char kLocal[] = "--config configs/local.yaml ";
+
+TEST(Baton, PrintsItsVersion) {
+  const Outcome outcome = RunBaton("version");
+  EXPECT_EQ(outcome.exit_code, 0);
+  EXPECT_THAT(outcome.text, StartsWith("baton "));
+}
+
+TEST(Baton, EndsWithTwoForWrongArguments) { EXPECT_EQ(RunBaton("serve --prot 1").exit_code, 2); }
+
+TEST(Baton, ValidatesAConfiguration) {
+  const Outcome outcome = RunBaton(std::string("serve --validate-config ") + kLocal);
+  EXPECT_EQ(outcome.exit_code, 0);
+  EXPECT_EQ(outcome.text, "OK\n");
+}
+
+TEST(Baton, PrintsAllErrorsOfAConfigurationAndEndsWithTwo) {
+  const Outcome outcome =
+      RunBaton(std::string("serve --validate-config --set a=1 --port x ") + kLocal);
+  EXPECT_EQ(outcome.exit_code, 2);
+  EXPECT_THAT(outcome.text, AllOf(HasSubstr("--set a: unknown key 'a'"),
+                                  HasSubstr("--port: router.port is 'x'; accepted: integer from")));
+}
+
+TEST(Baton, PrintsAConfigurationThatLoadsToTheSame) {
+  const std::string file = testing::TempDir() + "/baton_print_config.yaml";
+  const Outcome first =
+      RunBaton(std::string("serve --print-config --set router.port=1234 ") + kLocal);
+  std::ofstream(file) << first.text;
+  const Outcome second = RunBaton("serve --print-config --config " + file);
+  EXPECT_EQ(second.exit_code, 0);
+  EXPECT_THAT(second.text, HasSubstr("port: 1234"));
+  std::remove(file.c_str());
+}
+
+TEST(Baton, PrefersFlagsToTheEnvironment) {
+  const Outcome outcome = RunBaton(std::string("serve --print-config --port 7 ") + kLocal,
+                                   "BATON_ROUTER_PORT=8 BATON_ROUTER_HOST=1.2.3.4");
+  EXPECT_THAT(outcome.text, AllOf(HasSubstr("host: 1.2.3.4"), HasSubstr("port: 7 ")));
+}
+
+TEST(Baton, WarnsOfVariablesThatNameNoKey) {
+  const Outcome outcome =
+      RunBaton(std::string("serve --validate-config ") + kLocal, "BATON_ROUTER_PROT=8");
+  EXPECT_EQ(outcome.exit_code, 0);
+  EXPECT_THAT(outcome.text, AllOf(HasSubstr("BATON_ROUTER_PROT names no key"), EndsWith("OK\n")));
+}
+
+TEST(Baton, DoesNotServeAModelThatIsNotThere) {
+  const Outcome outcome = RunBaton("serve --model /no/such/model");
+  EXPECT_EQ(outcome.exit_code, 2);
+  EXPECT_EQ(outcome.text, "baton: model: there is no folder /no/such/model\n");
+}
+
+TEST(Baton, ReportsWhatTheHostOffers) {
+  const Outcome outcome = RunBaton(std::string("doctor ") + kLocal);
+  EXPECT_THAT(outcome.text, AllOf(HasSubstr("host "), HasSubstr("cpu "), HasSubstr("transport "),
+                                  HasSubstr("config ")));
+}
+
+}  // namespace
+}  // namespace baton::app
