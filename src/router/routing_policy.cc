@@ -36,10 +36,13 @@ class LeastLoaded final : public RoutingPolicy {
     Candidates idlest;
     std::copy_if(candidates.begin(), candidates.end(), std::back_inserter(idlest),
                  [least](const WorkerView* worker) { return worker->load == least; });
-    return *idlest[turn_++ % idlest.size()];
+    // A turn for each phase: with one for both, two of each would always meet in the same pair.
+    size_t& turn = idlest.front()->role == Role::kPrefill ? prefill_turn_ : worker_turn_;
+    return *idlest[turn++ % idlest.size()];
   }
 
-  size_t turn_ = 0;
+  size_t prefill_turn_ = 0;
+  size_t worker_turn_ = 0;
 };
 
 bool Contains(const std::vector<std::string>& names, const std::string& name) {

@@ -22,11 +22,22 @@ std::vector<CompletionBody> LongStreams(int count) {
   return bodies;
 }
 
+/// Idle requests take turns, so that a victim that serves is met soon.
+bool Serves(const ServedBaton& server, const std::string& victim) {
+  return ServedBaton::Until(
+      [&] {
+        const Outcome outcome = Complete(server.port(), {.prompt = "the sea", .max_tokens = 2});
+        return outcome.route.find(victim) != std::string::npos && outcome.error.empty();
+      },
+      std::chrono::seconds(30));
+}
+
 /// Kills `victim` once tokens flow, while 24 clients stream from two prefill and two decode
 /// workers. Requests that never met the victim finish; the others finish or say what happened.
 void KillUnderLoad(const std::string& victim) {
   ServedBaton server({.prefill = 2, .decode = 2});
   ASSERT_TRUE(server.WaitReady());
+  for (const char* worker : {"p0", "p1", "d0", "d1"}) ASSERT_TRUE(Serves(server, worker));
   const std::vector<CompletionBody> bodies = LongStreams(72);
   std::vector<Outcome> outcomes;
   std::thread load([&] { outcomes = CompleteAll(server.port(), bodies, 24); });
@@ -53,13 +64,7 @@ void KillUnderLoad(const std::string& victim) {
       ServedBaton::Until([&] { return server.WorkerPid(victim) > 0; }, std::chrono::seconds(30)));
   EXPECT_NE(server.WorkerPid(victim), pid);
   // It rejoins: requests reach it again, and every block pool is back to empty.
-  EXPECT_TRUE(ServedBaton::Until(
-      [&] {
-        const Outcome outcome = Complete(server.port(), {.prompt = "the sea", .max_tokens = 2});
-        return outcome.route.find(victim) != std::string::npos && outcome.error.empty();
-      },
-      std::chrono::seconds(30)))
-      << server.log();
+  EXPECT_TRUE(Serves(server, victim)) << server.log();
   EXPECT_TRUE(server.WaitIdle()) << server.log();
 }
 

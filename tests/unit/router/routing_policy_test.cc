@@ -59,6 +59,20 @@ TEST_P(BothPolicies, SpreadEvenlyOverIdleWorkers) {
   EXPECT_EQ(uses, (std::map<std::string, int>{{"m0", 10}, {"m1", 10}, {"m2", 10}}));
 }
 
+TEST_P(BothPolicies, UseEveryIdleWorkerOfBothPhases) {
+  const auto policy = Policy(GetParam());
+  const std::vector<std::string> prefills = {"p0", "p1"};
+  std::map<std::string, int> uses;
+  for (int i = 0; i < 20; ++i) {
+    const auto choice = policy->Choose(
+        {Prefill("p0"), Prefill("p1"), Decode("d0", prefills), Decode("d1", prefills)});
+    ASSERT_TRUE(choice.ok());
+    ++uses[choice->worker];
+    ++uses[choice->prefill];
+  }
+  EXPECT_EQ(uses, (std::map<std::string, int>{{"d0", 10}, {"d1", 10}, {"p0", 10}, {"p1", 10}}));
+}
+
 INSTANTIATE_TEST_SUITE_P(Policies, BothPolicies, testing::Values("round_robin", "least_loaded"));
 
 TEST(LeastLoaded, TakesTheWorkersWithTheFewestRequests) {
