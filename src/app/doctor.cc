@@ -1,5 +1,7 @@
 #include <cstdio>
 #include <fstream>
+#include <string>
+#include <vector>
 
 #include <sys/resource.h>
 #include <sys/statvfs.h>
@@ -9,6 +11,7 @@
 #include "baton/app/cores.h"
 #include "baton/app/model_folder.h"
 #include "baton/base/units.h"
+#include "baton/device/devices.h"
 #include "baton/kernels/cpu_ops.h"
 #include "baton/model/model_config.h"
 #include "baton/transport/ucx.h"
@@ -32,6 +35,12 @@ class Report {
   bool healthy_ = true;
 };
 
+std::string Join(const std::vector<std::string>& names) {
+  std::string text;
+  for (const std::string& name : names) text += (text.empty() ? "" : ", ") + name;
+  return text;
+}
+
 /// A line of /proc/meminfo in bytes.
 int64_t MemoryInfo(const std::string& name) {
   std::ifstream file("/proc/meminfo");
@@ -53,11 +62,17 @@ void ReportHost(Report& report) {
   report.Fact("memory", FormatBytes(MemoryInfo("MemTotal")) + ", " +
                             FormatBytes(MemoryInfo("MemAvailable")) + " available, " +
                             std::to_string(MemoryInfo("HugePages_Free")) + " huge pages free");
-  std::string sets;
-  for (const std::string& set : kernels::CpuInstructionSets()) {
-    sets += (sets.empty() ? "" : ", ") + set;
+}
+
+void ReportDevices(Report& report) {
+  const device::DeviceList list = device::Devices();
+  for (const device::DeviceInfo& info : list.devices) {
+    report.Fact("device", info.id + ": " + info.name + ", " + std::to_string(info.cores) +
+                              " cores, " + FormatBytes(info.memory_bytes) + ", " +
+                              Join(info.features));
   }
-  report.Fact("cpu", "kernels for " + sets + "; the first is used");
+  if (!list.no_cuda.empty()) report.Fact("cuda", "none: " + list.no_cuda);
+  report.Fact("cpu", "kernels for " + Join(kernels::CpuInstructionSets()) + "; the first is used");
 }
 
 /// KV pools lie in shared memory, which UCX maps between workers of one host.
@@ -102,6 +117,7 @@ int RunDoctor(const CommandLine& command) {
   Report report;
   report.Fact("baton", BATON_VERSION);
   ReportHost(report);
+  ReportDevices(report);
   ReportSharedMemory(report);
   const bool asked = !command.sources.file.empty() || !command.sources.command_line.empty();
   const Result<config::Loaded> loaded = config::LoadConfig(command.sources);

@@ -142,7 +142,7 @@ class Supervisor::Impl {
     }
     const std::optional<Duration> delay = slot.backoff.OnEnd(clock_.Now());
     if (end.exited && end.code == kUsageExitCode) {
-      GiveUp(FailedPrecondition(what + ": it refuses its configuration"));
+      GiveUp(FailedPrecondition(what + ": it refuses its configuration or model"));
     } else if (!delay) {
       GiveUp(Aborted(what + ", for the " + std::to_string(slot.backoff.failures()) +
                      ". time without having been ready; its last lines say why"));

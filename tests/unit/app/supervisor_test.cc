@@ -114,7 +114,8 @@ TEST_F(SupervisorTest, GivesUpOnAProcessThatNeverGetsReady) {
 
 TEST_F(SupervisorTest, DoesNotRetryARefusedConfiguration) {
   Add("p0", "exit 2");
-  EXPECT_EQ(Run(), FailedPrecondition("p0 ended with exit code 2: it refuses its configuration"));
+  EXPECT_EQ(Run(),
+            FailedPrecondition("p0 ended with exit code 2: it refuses its configuration or model"));
 }
 
 TEST_F(SupervisorTest, SaysWhichSignalEndedAProcess) {
