@@ -29,13 +29,13 @@ constexpr Tables kTables = MakeTables();
 
 }  // namespace
 
-uint32_t Crc32c(std::span<const std::byte> bytes) {
+uint32_t Crc32c(std::span<const std::byte> bytes, uint32_t before) {
   static const Crc32cFunction hardware = Crc32cHardware();
-  return hardware != nullptr ? hardware(bytes) : Crc32cPortable(bytes);
+  return hardware != nullptr ? hardware(bytes, before) : Crc32cPortable(bytes, before);
 }
 
-uint32_t Crc32cPortable(std::span<const std::byte> bytes) {
-  uint32_t crc = ~uint32_t{0};
+uint32_t Crc32cPortable(std::span<const std::byte> bytes, uint32_t before) {
+  uint32_t crc = ~before;
   while (bytes.size() >= 8) {
     uint32_t next = 0;
     for (size_t i = 0; i < 4; ++i) {

@@ -7,8 +7,8 @@
 namespace baton::handoff {
 namespace {
 
-uint32_t Crc32cSse42(std::span<const std::byte> bytes) {
-  uint64_t crc = 0xFFFFFFFF;
+uint32_t Crc32cSse42(std::span<const std::byte> bytes, uint32_t before) {
+  uint64_t crc = ~before;
   while (bytes.size() >= 8) {
     uint64_t word = 0;
     std::memcpy(&word, bytes.data(), 8);

@@ -21,6 +21,11 @@ void AppendLittleEndian(std::string& out, uint32_t value) {
   for (int i = 0; i < 4; ++i) out.push_back(static_cast<char>(value >> (8 * i)));
 }
 
+/// Of all but itself: a damaged kind must not make one message another.
+uint32_t Checksum(std::span<const std::byte> start, std::span<const std::byte> body) {
+  return Crc32c(body, Crc32c(start));
+}
+
 }  // namespace
 
 std::string MakeFrame(Kind kind, const std::string& body) {
@@ -31,7 +36,8 @@ std::string MakeFrame(Kind kind, const std::string& body) {
   frame.push_back(static_cast<char>(kProtocolVersion));
   frame.push_back(static_cast<char>(kind));
   AppendLittleEndian(frame, static_cast<uint32_t>(body.size()));
-  AppendLittleEndian(frame, Crc32c(std::as_bytes(std::span(body))));
+  AppendLittleEndian(frame,
+                     Checksum(std::as_bytes(std::span(frame)), std::as_bytes(std::span(body))));
   return frame + body;
 }
 
@@ -44,7 +50,8 @@ std::variant<Frame, Ignored> ReadFrame(std::span<const std::byte> bytes) {
   const uint8_t kind = ByteAt(bytes, 3);
   const std::span<const std::byte> body = bytes.subspan(kFrameBytes);
   if (kind < static_cast<uint8_t>(Kind::kOffer) || kind > static_cast<uint8_t>(Kind::kAbortAck) ||
-      LittleEndianAt(bytes, 4) != body.size() || LittleEndianAt(bytes, 8) != Crc32c(body)) {
+      LittleEndianAt(bytes, 4) != body.size() ||
+      LittleEndianAt(bytes, 8) != Checksum(bytes.first(8), body)) {
     return Ignored::kMalformed;
   }
   return Frame{static_cast<Kind>(kind), body};

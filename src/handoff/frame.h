@@ -10,7 +10,8 @@
 
 namespace baton::handoff {
 
-/// 'B' 'H', version, kind, then the body's length and its CRC32C, both little-endian.
+/// 'B' 'H', version, kind, the body's length, and the CRC32C of these eight bytes and
+/// the body; both little-endian.
 inline constexpr size_t kFrameBytes = 12;
 
 struct Frame {

@@ -28,5 +28,14 @@ TEST(Crc32c, InstructionAndTableAgreeOnEveryLength) {
   }
 }
 
+TEST(Crc32c, OfTwoPartsIsThatOfTheWhole) {
+  const std::string text = "one part and another";
+  const auto bytes = std::as_bytes(std::span(text));
+  for (size_t cut = 0; cut <= text.size(); ++cut) {
+    EXPECT_EQ(Crc32c(bytes.subspan(cut), Crc32c(bytes.first(cut))), Crc32c(bytes));
+    EXPECT_EQ(Crc32cPortable(bytes.subspan(cut), Crc32cPortable(bytes.first(cut))), Crc32c(bytes));
+  }
+}
+
 }  // namespace
 }  // namespace baton::handoff

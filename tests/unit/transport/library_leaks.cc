@@ -2,5 +2,5 @@
 /// should report ours only.
 extern "C" const char* __lsan_default_suppressions();
 extern "C" const char* __lsan_default_suppressions() {
-  return "leak:libuc[pst].so\nleak:libucm.so\n";
+  return "leak:libucp.so\nleak:libuct.so\nleak:libucs.so\nleak:libucm.so\n";
 }
