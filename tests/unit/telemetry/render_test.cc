@@ -58,9 +58,7 @@ TEST(RenderPrometheus, LeavesOutAFamilyWhoseTypeDisagrees) {
   EXPECT_THAT(text, Not(HasSubstr("99")));
 }
 
-TEST(RenderPrometheus, GivesNothingForNothing) {
-  EXPECT_EQ(RenderPrometheus({}), "");
-}
+TEST(RenderPrometheus, GivesNothingForNothing) { EXPECT_EQ(RenderPrometheus({}), ""); }
 
 }  // namespace
 }  // namespace baton::telemetry
