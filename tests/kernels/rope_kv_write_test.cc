@@ -13,7 +13,7 @@ struct Outcome {
   std::vector<std::byte> cache;
 };
 
-/// Two sequences: one that begins, one that goes on at position 1000.
+/// Two sequences: one that begins, one that goes on at position 100.
 class Problem {
  public:
   Problem(Random& random, const Shape& shape)
@@ -27,11 +27,10 @@ class Problem {
   }
 
   Outcome Run(const ops::Ops& ops, device::HostStream& stream) const {
-    TestCache cache(shape_.dtype, shape_.G, shape_.P, shape_.D, 1020 / shape_.P + 4, 5);
-    const TestBatch batch({{.table = cache.Take(kFirst), .new_tokens = kFirst, .kv_tokens = kFirst},
-                           {.table = cache.Take(1000 + kSecond),
-                            .new_tokens = kSecond,
-                            .kv_tokens = 1000 + kSecond}});
+    TestCache cache(shape_.dtype, shape_.G, shape_.P, shape_.D, 120 / shape_.P + 4, 5);
+    const TestBatch batch(
+        {{.table = cache.Take(kFirst), .new_tokens = kFirst, .kv_tokens = kFirst},
+         {.table = cache.Take(100 + kSecond), .new_tokens = kSecond, .kv_tokens = 100 + kSecond}});
     std::vector<float> qkv = qkv_;
     float* k = qkv.data() + shape_.H * shape_.D;
     ops.rope_kv_write({.q = qkv.data(),
