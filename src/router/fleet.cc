@@ -121,9 +121,12 @@ void Fleet::Watched(const std::shared_ptr<Member>& member, rpc::WorkerStatus sta
 
 void Fleet::Lost(const std::shared_ptr<Member>& member, const Status& status) {
   const std::string problem = status.ok() ? "it closed the connection" : status.message();
-  if (!closed_ && (member->status || problem != member->last_problem)) {
+  if (!closed_ && member->status) {
     BATON_LOG(Info) << "worker " << member->address.name << " at " << member->address.address
-                    << " is not there: " << problem;
+                    << " was lost: " << problem;
+  } else if (!closed_ && problem != member->last_problem) {  // It may be starting still.
+    BATON_LOG(Debug) << "worker " << member->address.name << " at " << member->address.address
+                     << " is not there: " << problem;
   }
   member->last_problem = problem;
   member->status.reset();
