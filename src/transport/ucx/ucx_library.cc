@@ -5,7 +5,6 @@
 #include <cstdio>
 #include <mutex>
 
-#include <ucm/api/ucm.h>
 #include <ucs/debug/debug.h>
 #include <ucs/debug/log_def.h>
 
@@ -31,11 +30,7 @@ ucs_log_func_rc_t ForwardLog(const char*, unsigned, const char*, ucs_log_level_t
 void TameOnce() {
   for (int signal : {SIGILL, SIGSEGV, SIGBUS, SIGFPE, SIGHUP}) ucs_debug_disable_signal(signal);
   (void)ucs_global_opts_set_value("HANDLE_ERRORS", "none");
-  ucm_global_config_t memory = ucm_global_opts;
-  memory.enable_events = 0;
-  memory.enable_malloc_hooks = 0;
-  memory.enable_malloc_reloc = 0;
-  ucm_set_global_opts(&memory);
+  BATON_CHECK(!UcxHooksMemory()) << "ucx has patched the process's memory functions";
   ucs_log_push_handler(ForwardLog);
 }
 

@@ -9,9 +9,12 @@
 
 namespace baton::transport {
 
-/// Keeps UCX out of the process's signals and memory hooks and sends its log lines to ours. UCX
-/// installs handlers when its library is loaded; this takes them back. Idempotent, thread-safe.
+/// Keeps UCX out of the process's signals and sends its log lines to ours. UCX installs handlers
+/// when its library is loaded; this takes them back. Idempotent, thread-safe.
 void TameUcx();
+
+/// Whether UCX has been let patch the process's memory functions; see ucx_memory_hooks.cc.
+bool UcxHooksMemory();
 
 /// Unavailable for whatever has to do with the peer, ResourceExhausted for memory, else Internal.
 Status ToStatus(ucs_status_t status, const std::string& what);

@@ -198,6 +198,18 @@ TEST(UcxProcess, CatchesNoSignals) {
   }
 }
 
+/// A patched function starts with a jump out of the C library.
+TEST(UcxProcess, LeavesMemoryFunctionsAlone) {
+  ASSERT_TRUE(MakeUcxTransport().ok());
+  for (const char* name : {"mmap", "munmap", "madvise", "shmat", "brk"}) {
+    const auto* code = static_cast<const unsigned char*>(dlsym(RTLD_NEXT, name));
+    ASSERT_NE(code, nullptr) << name;
+    EXPECT_NE(int{code[0]}, 0xE9) << name << " jumps elsewhere";
+    EXPECT_NE(int{code[0]}, 0xFF) << name << " jumps elsewhere";
+    EXPECT_FALSE(code[0] == 0x49 && code[1] == 0xBB) << name << " jumps elsewhere";
+  }
+}
+
 TEST(UcxProcess, RefusesTransportsThatDoNotExist) {
   UcxOptions options;
   options.transports = "carrier_pigeon";
