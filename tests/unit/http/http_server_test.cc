@@ -109,14 +109,17 @@ TEST_F(HttpServerTest, RefusesNewCompletionsOfAnOldConnectionWhileItDrains) {
   options.drain_grace = Duration::zero();
   StartServer();
   HttpClient client(server->port());
-  // Half a request keeps the connection open.
-  client.SendRaw("POST /v1/completions HTTP/1.1\r\nHost: h\r\nContent-Length: 14\r\n");
+  // A request that has begun keeps the connection open.
+  client.SendRaw(
+      "POST /v1/completions HTTP/1.1\r\nHost: h\r\nContent-Length: 14\r\n"
+      "Expect: 100-continue\r\n\r\n");
+  ASSERT_EQ(client.ReadHead().status, 100);
   HttpClient running(server->port());
   running.Send("POST", "/v1/completions", R"({"prompt":"x"})");
   backend.NextRequest();
 
   EXPECT_FALSE(server->Drain());
-  client.SendRaw("\r\n{\"prompt\":\"x\"}");
+  client.SendRaw("{\"prompt\":\"x\"}");
   const HttpReply reply = client.ReadReply();
   EXPECT_EQ(reply.status, 503);
   EXPECT_EQ(reply.Header("connection"), "close");
