@@ -1,3 +1,4 @@
+#include <algorithm>
 #include <fstream>
 #include <functional>
 #include <sstream>
@@ -56,14 +57,18 @@ class UcxFaults : public testing::TestWithParam<std::string> {
   /// Whether the transport still does everything for this peer.
   void ExpectServed(const Joined& peer) {
     const size_t messages = own_->messages.size();
-    const auto before = static_cast<int64_t>(own_->done.size());
     ASSERT_TRUE(own_->Send(peer.id, "echo this").ok());
-    PutAll(peer.id);
-    ASSERT_TRUE(Until([&] {
-      return own_->messages.size() > messages && static_cast<int64_t>(own_->done.size()) > before;
-    }));
+    const Descriptor all{0, 0, kPeerBytes};
+    const TransferId put = *own_->transport->Put(peer.id, {&all, 1});
+    ++puts_;
+    const auto done = [&] {
+      return std::find_if(own_->done.begin(), own_->done.end(),
+                          [&](const auto& each) { return each.transfer == put; });
+    };
+    ASSERT_TRUE(
+        Until([&] { return own_->messages.size() > messages && done() != own_->done.end(); }));
     EXPECT_EQ(own_->messages.back().bytes, "echo this");
-    EXPECT_TRUE(own_->done.back().status.ok());
+    EXPECT_TRUE(done()->status.ok()) << done()->status;
   }
 
   std::unique_ptr<Endpoint> own_;
