@@ -27,6 +27,9 @@ struct FragmentHeader {
 /// Fragments of earlier connections are dropped; the first of a later one starts anew.
 class MessageAssembler {
  public:
+  /// Whether what comes over the sender's connection of this number counts; a greater number than
+  /// before starts anew.
+  bool Accepts(uint32_t connection);
   /// False when the fragment is impossible or of an earlier connection, and so was dropped.
   bool Add(const FragmentHeader& header, std::span<const std::byte> fragment);
   /// The next message that is whole.

@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "ucx_library.h"
+#include "ucx_path.h"
 #include "ucx_print.h"
 
 namespace baton::transport {
@@ -13,6 +14,11 @@ namespace {
 constexpr size_t kFragmentBytes = 8000;
 /// Most requests that UCX holds for a connection.
 constexpr size_t kWindow = 64;
+/// Larger puts are cut, so that messages and other peers get their turn.
+constexpr uint64_t kPieceBytes = uint64_t{1} << 20;
+constexpr uint64_t kPieceBytesAsMessage = uint64_t{64} << 10;
+/// Most transfers of a peer that are under way to us.
+constexpr size_t kMaxArriving = 1 << 16;
 /// Most bytes put per Progress(): over shared memory UCX copies them on the spot.
 constexpr uint64_t kBytesPerProgress = uint64_t{4} << 20;
 /// Most bytes of messages that wait for a peer.
@@ -52,6 +58,7 @@ Status UcxConnection::OpenEndpoint() {
         ToStatus(ucp_ep_rkey_unpack(endpoint_, peer_.remote_key.data(), &remote_key_),
                  "the peer's remote key"));
   }
+  puts_are_messages_ = !shared_memory_ && DescribeLanes(EndpointInfo()).starts_with("tcp");
   Flush(Kind::kMeet, nullptr);
   return OkStatus();
 }
@@ -69,6 +76,23 @@ Status UcxConnection::Send(std::span<const std::byte> message) {
   return OkStatus();
 }
 
+uint64_t UcxConnection::piece_bytes() const {
+  return puts_are_messages_ ? kPieceBytesAsMessage : kPieceBytes;
+}
+
+void UcxConnection::OnPieceArrived(const PutHeader& header) {
+  if (arrived_.size() >= kMaxArriving) return;
+  if (++arrived_[header.transfer] < header.pieces) return;
+  arrived_.erase(header.transfer);
+  put_done_.push_back(header.transfer);
+}
+
+void UcxConnection::OnPutDone(TransferId id) {
+  for (const auto& transfer : transfers_) {
+    if (transfer->id == id && transfer->flushing) transfer->flushed = true;
+  }
+}
+
 void UcxConnection::Put(TransferId transfer, std::vector<Descriptor> pieces) {
   auto queued = std::make_shared<Transfer>();
   queued->id = transfer;
@@ -84,6 +108,10 @@ bool UcxConnection::Progress(std::vector<TransferDone>& done) {
   }
   if (!met_) return false;
   bool worked = false;
+  while (!put_done_.empty() && operations_ < kWindow) {
+    GivePutDone();
+    worked = true;
+  }
   while (!messages_.empty() && operations_ < kWindow) {
     GiveFragment();
     worked = true;
@@ -100,10 +128,23 @@ bool UcxConnection::Progress(std::vector<TransferDone>& done) {
 bool UcxConnection::HasWork() const {
   if (!failure_.ok()) return !transfers_.empty();
   if (!met_ || operations_ >= kWindow) return false;
-  if (!messages_.empty()) return true;
+  if (!messages_.empty() || !put_done_.empty()) return true;
   if (transfers_.empty()) return false;
   const Transfer& first = *transfers_.front();
   return !transfers_.back()->flushing || (first.flushed && first.pending == 0);
+}
+
+/// The header is in the operation and lives as long as UCX needs it.
+template <typename Header>
+void* UcxConnection::SendAm(Operation& operation, AmId id, const Header& header,
+                            std::span<const char> data) {
+  ucp_request_param_t params{};
+  params.op_attr_mask =
+      UCP_OP_ATTR_FIELD_CALLBACK | UCP_OP_ATTR_FIELD_USER_DATA | UCP_OP_ATTR_FIELD_FLAGS;
+  params.flags = UCP_AM_SEND_FLAG_EAGER;
+  params.cb.send = &OnRequestDone;
+  params.user_data = &operation;
+  return ucp_am_send_nbx(endpoint_, id, &header, sizeof(header), data.data(), data.size(), &params);
 }
 
 void UcxConnection::GiveFragment() {
@@ -119,20 +160,23 @@ void UcxConnection::GiveFragment() {
                        static_cast<uint32_t>(message->bytes.size()),
                        static_cast<uint32_t>(message->given),
                        0};
-  ucp_request_param_t params{};
-  params.op_attr_mask =
-      UCP_OP_ATTR_FIELD_CALLBACK | UCP_OP_ATTR_FIELD_USER_DATA | UCP_OP_ATTR_FIELD_FLAGS;
-  params.flags = UCP_AM_SEND_FLAG_EAGER;
-  params.cb.send = &OnRequestDone;
-  params.user_data = operation.get();
   const char* from = message->bytes.data() + message->given;
   message->given += bytes;
   if (message->given == message->bytes.size()) {
     message_bytes_ -= message->bytes.size();
     messages_.pop_front();
   }
-  void* request = ucp_am_send_nbx(endpoint_, 0, &operation->header, sizeof(FragmentHeader), from,
-                                  bytes, &params);
+  void* request = SendAm(*operation, kFragmentAm, operation->header, {from, bytes});
+  Track(request, std::move(operation));
+}
+
+void UcxConnection::GivePutDone() {
+  auto operation = std::make_unique<Operation>();
+  operation->connection = this;
+  operation->kind = Kind::kPutDone;
+  operation->put = {local_.tag, put_done_.front(), 0, local_.number, 0};
+  put_done_.pop_front();
+  void* request = SendAm(*operation, kPutDoneAm, operation->put, {});
   Track(request, std::move(operation));
 }
 
@@ -149,7 +193,11 @@ bool UcxConnection::GivePieces() {
     }
     if (operations_ >= kWindow) return worked;
     transfer->flushing = true;
-    Flush(Kind::kFlush, transfer);
+    if (!puts_are_messages_) {
+      Flush(Kind::kFlush, transfer);
+    } else if (transfer->pieces.empty()) {
+      transfer->flushed = true;
+    }
     worked = true;
   }
   return worked;
@@ -159,15 +207,23 @@ void UcxConnection::GivePiece(const std::shared_ptr<Transfer>& transfer) {
   const Descriptor& piece = transfer->pieces[transfer->given++];
   auto operation = std::make_unique<Operation>();
   operation->connection = this;
+  operation->kind = Kind::kPiece;
   operation->transfer = transfer;
+  ++transfer->pending;
+  const std::byte* from = local_.region + piece.local_offset;
+  if (puts_are_messages_) {
+    operation->put = {local_.tag, static_cast<uint64_t>(transfer->id), piece.remote_offset,
+                      local_.number, static_cast<uint32_t>(transfer->pieces.size())};
+    void* request = SendAm(*operation, kPutAm, operation->put,
+                           {reinterpret_cast<const char*>(from), piece.bytes});
+    return Track(request, std::move(operation));
+  }
   ucp_request_param_t params{};
   params.op_attr_mask = UCP_OP_ATTR_FIELD_CALLBACK | UCP_OP_ATTR_FIELD_USER_DATA;
   params.cb.send = &OnRequestDone;
   params.user_data = operation.get();
-  operation->kind = Kind::kPiece;
-  ++transfer->pending;
-  void* request = ucp_put_nbx(endpoint_, local_.region + piece.local_offset, piece.bytes,
-                              peer_.region_base + piece.remote_offset, remote_key_, &params);
+  void* request = ucp_put_nbx(endpoint_, from, piece.bytes, peer_.region_base + piece.remote_offset,
+                              remote_key_, &params);
   Track(request, std::move(operation));
 }
 

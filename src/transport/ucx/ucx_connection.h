@@ -1,6 +1,7 @@
 #pragma once
 
 #include <deque>
+#include <map>
 #include <memory>
 #include <string>
 #include <vector>
@@ -9,6 +10,7 @@
 
 #include "baton/transport/transport.h"
 #include "message_assembler.h"
+#include "put_message.h"
 #include "ucx_address.h"
 
 namespace baton::transport {
@@ -42,7 +44,13 @@ class UcxConnection {
   MessageAssembler& assembler() { return assembler_; }
 
   Status Send(std::span<const std::byte> message);
+  /// Puts are cut into pieces of at most this many bytes.
+  uint64_t piece_bytes() const;
   void Put(TransferId transfer, std::vector<Descriptor> pieces);
+  /// A piece of the peer's put is in place.
+  void OnPieceArrived(const PutHeader& header);
+  /// The peer has all pieces of our put.
+  void OnPutDone(TransferId transfer);
   /// Gives UCX what fits and appends the transfers that ended. True when anything happened.
   bool Progress(std::vector<TransferDone>& done);
   /// Whether Progress() has something to give to UCX.
@@ -73,7 +81,7 @@ class UcxConnection {
     Status status;
   };
   /// kMeet is a flush before all else: it ends when both sides' endpoints have met.
-  enum class Kind : uint8_t { kMeet, kFragment, kPiece, kFlush };
+  enum class Kind : uint8_t { kMeet, kFragment, kPiece, kFlush, kPutDone };
   /// One request given to UCX; owns what must outlive it.
   struct Operation {
     UcxConnection* connection = nullptr;
@@ -81,6 +89,7 @@ class UcxConnection {
     std::shared_ptr<Message> message;
     std::shared_ptr<Transfer> transfer;
     FragmentHeader header;
+    PutHeader put;
   };
 
   UcxConnection(const Local& local, UcxAddress peer, bool shared_memory)
@@ -91,6 +100,9 @@ class UcxConnection {
   void GiveFragment();
   bool GivePieces();
   void GivePiece(const std::shared_ptr<Transfer>& transfer);
+  template <typename Header>
+  void* SendAm(Operation& operation, AmId id, const Header& header, std::span<const char> data);
+  void GivePutDone();
   void Flush(Kind kind, const std::shared_ptr<Transfer>& transfer);
   bool MayClose() const;
   void Track(void* request, std::unique_ptr<Operation> operation);
@@ -114,6 +126,11 @@ class UcxConnection {
   size_t message_bytes_ = 0;
   uint64_t next_sequence_ = 0;
   std::deque<std::shared_ptr<Transfer>> transfers_;
+  /// Puts travel as messages, because the path has none of its own.
+  bool puts_are_messages_ = false;
+  /// Pieces that arrived of the peer's transfers, and the transfers to confirm.
+  std::map<uint64_t, uint32_t> arrived_;
+  std::deque<uint64_t> put_done_;
   size_t operations_ = 0;
 };
 

@@ -18,8 +18,6 @@
 namespace baton::transport {
 namespace {
 
-/// Larger puts are cut, so that messages and other peers get their turn.
-constexpr uint64_t kPieceBytes = uint64_t{1} << 20;
 /// Events handled by one Progress().
 constexpr int kEventsPerProgress = 256;
 /// Refusals to sleep in a row after which Wait() sleeps all the same: UCX never agrees while it
@@ -57,15 +55,9 @@ Status UcxTransport::Init() {
   params.thread_mode = UCS_THREAD_MODE_SERIALIZED;
   BATON_RETURN_IF_ERROR(ToStatus(ucp_worker_create(context_, &params, &worker_), "ucx worker"));
   BATON_RETURN_IF_ERROR(ToStatus(ucp_worker_get_efd(worker_, &ucx_fd_), "ucx event descriptor"));
-  ucp_am_handler_param_t handler{};
-  handler.field_mask = UCP_AM_HANDLER_PARAM_FIELD_ID | UCP_AM_HANDLER_PARAM_FIELD_FLAGS |
-                       UCP_AM_HANDLER_PARAM_FIELD_CB | UCP_AM_HANDLER_PARAM_FIELD_ARG;
-  handler.id = 0;
-  handler.flags = UCP_AM_FLAG_WHOLE_MSG;
-  handler.cb = &OnFragment;
-  handler.arg = this;
-  BATON_RETURN_IF_ERROR(
-      ToStatus(ucp_worker_set_am_recv_handler(worker_, &handler), "ucx message handler"));
+  BATON_RETURN_IF_ERROR(SetAmHandler(kFragmentAm, &OnFragment));
+  BATON_RETURN_IF_ERROR(SetAmHandler(kPutAm, &OnPut));
+  BATON_RETURN_IF_ERROR(SetAmHandler(kPutDoneAm, &OnPutDone));
   ucp_address_t* address = nullptr;
   size_t bytes = 0;
   BATON_RETURN_IF_ERROR(
@@ -190,31 +182,73 @@ Result<TransferId> UcxTransport::Put(PeerId peer, std::span<const Descriptor> de
   if (connection == nullptr) return Unavailable("not connected to the peer");
   BATON_RETURN_IF_ERROR(CheckBounds(descriptors, region_.bytes, connection->peer().region_bytes));
   const TransferId transfer{++last_transfer_};
-  connection->Put(transfer, MakePieces(descriptors, kPieceBytes));
+  connection->Put(transfer, MakePieces(descriptors, connection->piece_bytes()));
   return transfer;
+}
+
+Status UcxTransport::SetAmHandler(AmId id, ucp_am_recv_callback_t callback) {
+  ucp_am_handler_param_t handler{};
+  handler.field_mask = UCP_AM_HANDLER_PARAM_FIELD_ID | UCP_AM_HANDLER_PARAM_FIELD_FLAGS |
+                       UCP_AM_HANDLER_PARAM_FIELD_CB | UCP_AM_HANDLER_PARAM_FIELD_ARG;
+  handler.id = id;
+  handler.flags = UCP_AM_FLAG_WHOLE_MSG;
+  handler.cb = callback;
+  handler.arg = this;
+  return ToStatus(ucp_worker_set_am_recv_handler(worker_, &handler), "ucx message handler");
+}
+
+template <typename Header>
+UcxConnection* UcxTransport::ReceiveAm(const void* header_bytes, size_t header_size,
+                                       const ucp_am_recv_param_t* param, Header& header) {
+  ++dropped_;
+  if (header_size != sizeof(header) || (param->recv_attr & UCP_AM_RECV_ATTR_FLAG_RNDV) != 0) {
+    return nullptr;
+  }
+  std::memcpy(&header, header_bytes, sizeof(header));
+  const auto peer = peer_of_tag_.find(header.tag);
+  if (peer == peer_of_tag_.end()) return nullptr;
+  UcxConnection* connection = Find(peer->second);
+  if (!connection->assembler().Accepts(header.connection)) return nullptr;
+  --dropped_;
+  return connection;
 }
 
 ucs_status_t UcxTransport::OnFragment(void* arg, const void* header_bytes, size_t header_size,
                                       void* data, size_t bytes, const ucp_am_recv_param_t* param) {
   auto* self = static_cast<UcxTransport*>(arg);
   FragmentHeader header;
-  if (header_size != sizeof(header) || (param->recv_attr & UCP_AM_RECV_ATTR_FLAG_RNDV) != 0) {
-    ++self->dropped_fragments_;
-    return UCS_OK;
-  }
-  std::memcpy(&header, header_bytes, sizeof(header));
-  const auto peer = self->peer_of_tag_.find(header.tag);
-  if (peer == self->peer_of_tag_.end()) {
-    ++self->dropped_fragments_;
-    return UCS_OK;
-  }
-  MessageAssembler& assembler = self->connections_.at(peer->second)->assembler();
-  if (!assembler.Add(header, {static_cast<const std::byte*>(data), bytes})) {
-    ++self->dropped_fragments_;
-  }
+  UcxConnection* connection = self->ReceiveAm(header_bytes, header_size, param, header);
+  if (connection == nullptr) return UCS_OK;
+  MessageAssembler& assembler = connection->assembler();
+  if (!assembler.Add(header, {static_cast<const std::byte*>(data), bytes})) ++self->dropped_;
   while (std::optional<std::string> message = assembler.Next()) {
-    self->received_.push_back({peer->second, std::move(*message)});
+    self->received_.push_back({self->peer_of_tag_.at(header.tag), std::move(*message)});
   }
+  return UCS_OK;
+}
+
+ucs_status_t UcxTransport::OnPut(void* arg, const void* header_bytes, size_t header_size,
+                                 void* data, size_t bytes, const ucp_am_recv_param_t* param) {
+  auto* self = static_cast<UcxTransport*>(arg);
+  PutHeader header;
+  UcxConnection* connection = self->ReceiveAm(header_bytes, header_size, param, header);
+  if (connection == nullptr) return UCS_OK;
+  const size_t limit = self->region_.bytes;
+  if (bytes > limit || header.offset > limit - bytes) {
+    ++self->dropped_;
+    return UCS_OK;
+  }
+  std::memcpy(self->region_.data + header.offset, data, bytes);
+  connection->OnPieceArrived(header);
+  return UCS_OK;
+}
+
+ucs_status_t UcxTransport::OnPutDone(void* arg, const void* header_bytes, size_t header_size, void*,
+                                     size_t, const ucp_am_recv_param_t* param) {
+  auto* self = static_cast<UcxTransport*>(arg);
+  PutHeader header;
+  UcxConnection* connection = self->ReceiveAm(header_bytes, header_size, param, header);
+  if (connection != nullptr) connection->OnPutDone(TransferId{header.transfer});
   return UCS_OK;
 }
 

@@ -52,6 +52,15 @@ class UcxTransport final : public Transport {
   void ReapClosing();
   bool Deliver();
   void Poll(int ucx_fd, Duration timeout);
+  Status SetAmHandler(AmId id, ucp_am_recv_callback_t callback);
+  static ucs_status_t OnPut(void* self, const void* header, size_t header_bytes, void* data,
+                            size_t bytes, const ucp_am_recv_param_t* param);
+  static ucs_status_t OnPutDone(void* self, const void* header, size_t header_bytes, void* data,
+                                size_t bytes, const ucp_am_recv_param_t* param);
+  /// The connection that an active message came over; null, and counted, when it is to be dropped.
+  template <typename Header>
+  UcxConnection* ReceiveAm(const void* header_bytes, size_t header_size,
+                           const ucp_am_recv_param_t* param, Header& header);
   static ucs_status_t OnFragment(void* self, const void* header, size_t header_bytes, void* data,
                                  size_t bytes, const ucp_am_recv_param_t* param);
 
@@ -75,7 +84,7 @@ class UcxTransport final : public Transport {
   std::vector<TransferDone> scratch_;
   uint32_t last_peer_ = 0;
   uint64_t last_transfer_ = 0;
-  int64_t dropped_fragments_ = 0;
+  int64_t dropped_ = 0;
   int busy_ = 0;
 };
 
