@@ -12,17 +12,9 @@ constexpr int kRedialMinMs = 20;
 constexpr int kRedialMaxMs = 100;
 constexpr int kMaxMessageBytes = 64 << 20;
 
-/// When the last channel of a process goes, gRPC joins the threads that run its callbacks; a call
-/// that ends on such a thread can hold the last one, and the thread would join itself. So one stays.
-void KeepCallbackThreads() {
-  [[maybe_unused]] static const auto* const unused_channel = new std::shared_ptr<grpc::Channel>(
-      grpc::CreateChannel("127.0.0.1:1", grpc::InsecureChannelCredentials()));
-}
-
 }  // namespace
 
 std::shared_ptr<grpc::Channel> OpenChannel(const std::string& address) {
-  KeepCallbackThreads();
   grpc::ChannelArguments arguments;
   arguments.SetInt(GRPC_ARG_KEEPALIVE_TIME_MS, kPingIntervalMs);
   arguments.SetInt(GRPC_ARG_KEEPALIVE_TIMEOUT_MS, kPingTimeoutMs);

@@ -137,10 +137,26 @@ struct UnaryCall {
   Reply reply;
 };
 
+/// When the last channel that made a call goes, gRPC joins the threads that run its callbacks. A
+/// call that ends on such a thread may hold the last one, and the thread would join itself and
+/// hang. So one channel, whose only call ends at once, stays for the life of the process.
+void KeepCallbackThreads() {
+  [[maybe_unused]] static const v1::Worker::Stub* const kept = [] {
+    auto* const stub = v1::Worker::NewStub(OpenChannel("127.0.0.1:1")).release();
+    auto call = std::make_shared<UnaryCall<v1::DescribeRequest, v1::WorkerDescription>>();
+    call->context.set_deadline(std::chrono::system_clock::now());
+    stub->async()->Describe(&call->context, &call->request, &call->reply,
+                            [call](const grpc::Status&) {});
+    return stub;
+  }();
+}
+
 class GrpcWorkerClient final : public WorkerClient {
  public:
   explicit GrpcWorkerClient(const std::string& address)
-      : stub_(v1::Worker::NewStub(OpenChannel(address))) {}
+      : stub_(v1::Worker::NewStub(OpenChannel(address))) {
+    KeepCallbackThreads();
+  }
 
   void Describe(Duration timeout,
                 std::function<void(Result<WorkerDescription>)> on_reply) override {
