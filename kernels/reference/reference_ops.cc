@@ -14,17 +14,10 @@ double LoadAt(const void* data, DType dtype, int64_t i) {
   float f32 = 0;
   uint16_t bits = 0;
   switch (dtype) {
-    case DType::kFloat32:
-      std::memcpy(&f32, bytes, sizeof f32);
-      return f32;
-    case DType::kFloat16:
-      std::memcpy(&bits, bytes, sizeof bits);
-      return ToFloat(Float16{bits});
-    case DType::kBFloat16:
-      std::memcpy(&bits, bytes, sizeof bits);
-      return ToFloat(BFloat16{bits});
-    case DType::kInt32:
-      break;
+    case DType::kFloat32: std::memcpy(&f32, bytes, sizeof f32); return f32;
+    case DType::kFloat16: std::memcpy(&bits, bytes, sizeof bits); return ToFloat(Float16{bits});
+    case DType::kBFloat16: std::memcpy(&bits, bytes, sizeof bits); return ToFloat(BFloat16{bits});
+    case DType::kInt32: break;
   }
   BATON_CHECK(false) << "no floating type: " << DTypeName(dtype);
   return 0;

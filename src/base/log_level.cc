@@ -7,8 +7,7 @@ Result<LogLevel> ParseLogLevel(const std::string& name) {
   if (name == "info") return LogLevel::kInfo;
   if (name == "warning") return LogLevel::kWarning;
   if (name == "error") return LogLevel::kError;
-  return InvalidArgument("unknown log level '" + name +
-                         "'; known are debug, info, warning, error");
+  return InvalidArgument("unknown log level '" + name + "'; known are debug, info, warning, error");
 }
 
 }  // namespace baton

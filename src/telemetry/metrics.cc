@@ -44,9 +44,7 @@ class PrometheusHistogram final : public Histogram {
   prometheus::Histogram& metric_;
 };
 
-prometheus::Labels ToPrometheus(const Labels& labels) {
-  return {labels.begin(), labels.end()};
-}
+prometheus::Labels ToPrometheus(const Labels& labels) { return {labels.begin(), labels.end()}; }
 
 MetricSample ToSample(const prometheus::ClientMetric& metric, prometheus::MetricType type) {
   MetricSample sample;
@@ -67,12 +65,9 @@ MetricSample ToSample(const prometheus::ClientMetric& metric, prometheus::Metric
 
 MetricType ToType(prometheus::MetricType type) {
   switch (type) {
-    case prometheus::MetricType::Counter:
-      return MetricType::kCounter;
-    case prometheus::MetricType::Histogram:
-      return MetricType::kHistogram;
-    default:
-      return MetricType::kGauge;
+    case prometheus::MetricType::Counter: return MetricType::kCounter;
+    case prometheus::MetricType::Histogram: return MetricType::kHistogram;
+    default: return MetricType::kGauge;
   }
 }
 

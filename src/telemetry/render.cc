@@ -11,12 +11,9 @@ namespace {
 
 prometheus::MetricType ToPrometheus(MetricType type) {
   switch (type) {
-    case MetricType::kCounter:
-      return prometheus::MetricType::Counter;
-    case MetricType::kHistogram:
-      return prometheus::MetricType::Histogram;
-    case MetricType::kGauge:
-      break;
+    case MetricType::kCounter: return prometheus::MetricType::Counter;
+    case MetricType::kHistogram: return prometheus::MetricType::Histogram;
+    case MetricType::kGauge: break;
   }
   return prometheus::MetricType::Gauge;
 }
@@ -40,12 +37,8 @@ prometheus::ClientMetric ToPrometheus(const MetricSample& sample, MetricType typ
   prometheus::ClientMetric metric;
   for (const auto& [name, value] : sample.labels) metric.label.push_back({name, value});
   switch (type) {
-    case MetricType::kCounter:
-      metric.counter.value = sample.value;
-      break;
-    case MetricType::kGauge:
-      metric.gauge.value = sample.value;
-      break;
+    case MetricType::kCounter: metric.counter.value = sample.value; break;
+    case MetricType::kGauge: metric.gauge.value = sample.value; break;
     case MetricType::kHistogram: {
       const size_t buckets = std::min(sample.upper_bounds.size(), sample.cumulative_counts.size());
       for (size_t i = 0; i < buckets; ++i) {

@@ -23,7 +23,7 @@ struct CheckVoidify {
 }  // namespace baton
 
 /// Ends the process with a message when `condition` is false. `BATON_CHECK(a < b) << "why";`
-#define BATON_CHECK(condition)                    \
+#define BATON_CHECK(condition)                      \
   __builtin_expect(static_cast<bool>(condition), 1) \
-      ? (void)0                                   \
+      ? (void)0                                     \
       : ::baton::CheckVoidify() & ::baton::CheckFailure(#condition, __FILE__, __LINE__).stream()

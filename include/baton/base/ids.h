@@ -43,10 +43,8 @@ struct Epoch {
 };
 
 template <typename Id>
-  requires std::is_enum_v<Id>
-constexpr auto Index(Id id) {
-  return static_cast<std::underlying_type_t<Id>>(id);
-}
+requires std::is_enum_v<Id>
+constexpr auto Index(Id id) { return static_cast<std::underlying_type_t<Id>>(id); }
 
 }  // namespace baton
 

@@ -36,7 +36,7 @@ class LogLine {
 }  // namespace baton
 
 /// `BATON_LOG(Info) << "joined " << name;` The operands are evaluated only when the level is on.
-#define BATON_LOG(level)                                           \
-  if (!::baton::LogEnabled(::baton::LogLevel::k##level)) {         \
-  } else                                                           \
+#define BATON_LOG(level)                                   \
+  if (!::baton::LogEnabled(::baton::LogLevel::k##level)) { \
+  } else                                                   \
     ::baton::LogLine(::baton::LogLevel::k##level)

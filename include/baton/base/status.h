@@ -115,10 +115,9 @@ class [[nodiscard]] Result {
 #define BATON_CONCAT(a, b) BATON_CONCAT_INNER(a, b)
 
 /// Returns from the calling function when `expr` is a Status that is not OK.
-#define BATON_RETURN_IF_ERROR(expr)                              \
-  do {                                                           \
-    if (::baton::Status baton_status = (expr); !baton_status.ok()) \
-      return baton_status;                                       \
+#define BATON_RETURN_IF_ERROR(expr)                                                     \
+  do {                                                                                  \
+    if (::baton::Status baton_status = (expr); !baton_status.ok()) return baton_status; \
   } while (false)
 
 /// `BATON_ASSIGN_OR_RETURN(auto x, F());` assigns the value or returns the error.

@@ -47,8 +47,7 @@ class WorkerClient {
                         std::function<void(Result<WorkerDescription>)> on_reply) = 0;
   virtual void SetPeers(const std::vector<PeerAddress>& peers, Duration timeout,
                         std::function<void(Status)> on_reply) = 0;
-  virtual std::shared_ptr<Call> Generate(const GenerateCall& call,
-                                         GenerateCallbacks callbacks) = 0;
+  virtual std::shared_ptr<Call> Generate(const GenerateCall& call, GenerateCallbacks callbacks) = 0;
   virtual std::shared_ptr<Call> Watch(WatchCallbacks callbacks) = 0;
   virtual std::shared_ptr<Call> Join(const JoinHello& ours, JoinCallbacks callbacks) = 0;
 };
