@@ -67,11 +67,6 @@ bool StepEngine::FailHandoff(SequenceId sequence, Status status) {
 
 bool StepEngine::Release(SequenceId sequence) { return mailbox_.TrySend(ReleaseCommand{sequence}); }
 
-EngineStats StepEngine::Stats() const {
-  std::lock_guard lock(stats_mutex_);
-  return stats_;
-}
-
 void StepEngine::Run(std::stop_token stop) {
   const std::stop_callback wake(stop, [this] { mailbox_.Close(); });
   while (!stop.stop_requested()) {
@@ -216,8 +211,7 @@ void StepEngine::PublishStats() {
   counters_.blocks_quarantined = blocks.quarantined;
   counters_.prefix_hit_tokens = scheduler_.prefix_hit_tokens();
   counters_.preemptions = scheduler_.preemptions();
-  std::lock_guard lock(stats_mutex_);
-  stats_ = counters_;
+  stats_.Post(counters_);
 }
 
 }  // namespace baton::engine

@@ -1,11 +1,11 @@
 #pragma once
 
 #include <memory>
-#include <mutex>
 #include <unordered_map>
 #include <variant>
 #include <vector>
 
+#include "baton/base/latest.h"
 #include "baton/base/mailbox.h"
 #include "baton/engine/engine.h"
 #include "baton/kv/block_pool.h"
@@ -28,7 +28,7 @@ class StepEngine final : public Engine {
   bool Commit(SequenceId sequence, TokenOutput first) override;
   bool FailHandoff(SequenceId sequence, Status status) override;
   bool Release(SequenceId sequence) override;
-  EngineStats Stats() const override;
+  EngineStats Stats() const override { return stats_.Read(); }
 
   /// Takes what was posted, then runs one step. False when there was nothing to compute; then only
   /// a post can change that.
@@ -96,9 +96,7 @@ class StepEngine final : public Engine {
   std::unordered_map<SequenceId, std::unique_ptr<Sequence>> sequences_;
   EngineStats counters_;
 
-  /// Readers want the latest figures, not a queue of them, so a mailbox would not do.
-  mutable std::mutex stats_mutex_;
-  EngineStats stats_;
+  Latest<EngineStats> stats_;
 };
 
 }  // namespace baton::engine

@@ -2,7 +2,6 @@
 
 #include <algorithm>
 #include <atomic>
-#include <mutex>
 #include <thread>
 #include <unordered_map>
 #include <utility>
@@ -10,6 +9,7 @@
 #include <pthread.h>
 
 #include "baton/base/gate.h"
+#include "baton/base/latest.h"
 #include "baton/base/logging.h"
 #include "baton/base/mailbox.h"
 #include "fleet.h"
@@ -25,30 +25,6 @@ constexpr size_t kMailboxCapacity = 1 << 18;
 constexpr Duration kPulse = std::chrono::milliseconds(100);
 /// How long calls that were cancelled may take to end.
 constexpr Duration kEndOfCalls = std::chrono::seconds(2);
-
-/// What the router's thread last knew, for HTTP's threads. *Threads*: thread-safe; a mutex, because
-/// a reader wants the newest value at once, not a queue of them.
-class FleetBoard {
- public:
-  void Post(http::Readiness readiness, std::vector<telemetry::MetricsSnapshot> metrics) {
-    std::lock_guard lock(mutex_);
-    readiness_ = std::move(readiness);
-    metrics_ = std::move(metrics);
-  }
-  http::Readiness readiness() const {
-    std::lock_guard lock(mutex_);
-    return readiness_;
-  }
-  std::vector<telemetry::MetricsSnapshot> metrics() const {
-    std::lock_guard lock(mutex_);
-    return metrics_;
-  }
-
- private:
-  mutable std::mutex mutex_;
-  http::Readiness readiness_{.ready = false, .reason = "no worker is ready"};
-  std::vector<telemetry::MetricsSnapshot> metrics_;
-};
 
 class RouterThread final : public Router {
  public:
@@ -74,7 +50,7 @@ class RouterThread final : public Router {
 
   void Start(Request request, std::shared_ptr<http::CompletionSink> sink) override;
   void Cancel(const std::string& request_id) override;
-  http::Readiness Ready() const override { return board_.readiness(); }
+  http::Readiness Ready() const override { return readiness_.Read(); }
   std::string RenderMetrics() const override;
   bool WaitReady(Duration timeout) override { return ready_.Wait(timeout); }
   int32_t RequestsUnderWay() const override { return under_way_; }
@@ -97,7 +73,9 @@ class RouterThread final : public Router {
   RouterMetrics metrics_;
   std::unique_ptr<RoutingPolicy> policy_;
   Mailbox<std::function<void()>> mailbox_;
-  FleetBoard board_;
+  // What the router's thread last knew, for HTTP's threads.
+  Latest<http::Readiness> readiness_{{.ready = false, .reason = "no worker is ready"}};
+  Latest<std::vector<telemetry::MetricsSnapshot>> worker_metrics_;
   Gate ready_;
   std::atomic<int32_t> under_way_{0};
 
@@ -125,7 +103,8 @@ TimePoint RouterThread::Turn() {
 void RouterThread::PublishFleet() {
   published_version_ = fleet_.version();
   const auto choice = RoutingPolicy::Possible(fleet_.Views());
-  board_.Post({.ready = choice.ok(), .reason = choice.message()}, fleet_.Metrics());
+  readiness_.Post({.ready = choice.ok(), .reason = choice.message()});
+  worker_metrics_.Post(fleet_.Metrics());
   if (choice.ok()) ready_.Open();
 }
 
@@ -139,7 +118,7 @@ void RouterThread::ShutDown() {
 }
 
 std::string RouterThread::RenderMetrics() const {
-  std::vector<telemetry::MetricsSnapshot> snapshots = board_.metrics();
+  std::vector<telemetry::MetricsSnapshot> snapshots = worker_metrics_.Read();
   snapshots.insert(snapshots.begin(), registry_.Collect());
   return telemetry::RenderPrometheus(snapshots);
 }

@@ -70,10 +70,8 @@ Candidates CompleteGroups(const std::vector<WorkerView>& workers) {
   return complete;
 }
 
-}  // namespace
-
-Status RoutingPolicy::Possible(const std::vector<WorkerView>& workers) {
-  if (!CompleteGroups(workers).empty()) return OkStatus();
+/// Why there is no complete group. REQUIRES: there is none.
+Status WhatIsMissing(const std::vector<WorkerView>& workers) {
   const auto none = [&](Role role) {
     return std::none_of(workers.begin(), workers.end(),
                         [role](const WorkerView& worker) { return worker.role == role; });
@@ -84,9 +82,16 @@ Status RoutingPolicy::Possible(const std::vector<WorkerView>& workers) {
   return Unavailable("no decode worker is joined with a prefill worker yet");
 }
 
+}  // namespace
+
+Status RoutingPolicy::Possible(const std::vector<WorkerView>& workers) {
+  return CompleteGroups(workers).empty() ? WhatIsMissing(workers) : OkStatus();
+}
+
 Result<Choice> RoutingPolicy::Choose(const std::vector<WorkerView>& workers) {
-  BATON_RETURN_IF_ERROR(Possible(workers));
-  const WorkerView& worker = Pick(CompleteGroups(workers));
+  const Candidates complete = CompleteGroups(workers);
+  if (complete.empty()) return WhatIsMissing(workers);
+  const WorkerView& worker = Pick(complete);
   if (worker.role == Role::kMixed) return Choice{.worker = worker.name};
   return Choice{.worker = worker.name, .prefill = Pick(JoinedWith(worker, workers)).name};
 }

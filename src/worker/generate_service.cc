@@ -19,7 +19,8 @@ void GenerateService::OnGenerate(SequenceId sequence, rpc::GenerateCall call,
                                 .request = call.request,
                                 .goal = remote ? engine::Goal::kDecode : engine::Goal::kGenerate,
                                 .local_prefill_max_tokens = local_prefill_max_tokens_};
-  streams_.Add(sequence, {.stream = stream, .call = std::move(call)});
+  streams_.Add(sequence, {.stream = stream,
+                          .call = std::make_shared<const rpc::GenerateCall>(std::move(call))});
   if (parts_.engine->Submit(std::move(submission))) return;
   streams_.Remove(sequence);
   stream->Finish(ResourceExhausted("worker " + name_ + " takes no more requests now"));

@@ -1,10 +1,8 @@
 #pragma once
 
-#include <atomic>
 #include <functional>
 #include <map>
 #include <memory>
-#include <optional>
 
 #include "baton/engine/engine.h"
 #include "baton/handoff/prefill_side.h"

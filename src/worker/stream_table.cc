@@ -16,11 +16,10 @@ std::shared_ptr<rpc::GenerateStream> StreamTable::Find(SequenceId sequence) cons
   return it == entries_.end() ? nullptr : it->second.stream;
 }
 
-std::optional<rpc::GenerateCall> StreamTable::FindCall(SequenceId sequence) const {
+std::shared_ptr<const rpc::GenerateCall> StreamTable::FindCall(SequenceId sequence) const {
   std::lock_guard lock(mutex_);
   const auto it = entries_.find(sequence);
-  if (it == entries_.end()) return std::nullopt;
-  return it->second.call;
+  return it == entries_.end() ? nullptr : it->second.call;
 }
 
 std::shared_ptr<rpc::GenerateStream> StreamTable::TakeUnrouted(SequenceId sequence) {

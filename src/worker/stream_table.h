@@ -18,7 +18,8 @@ class StreamTable {
  public:
   struct Entry {
     std::shared_ptr<rpc::GenerateStream> stream;
-    rpc::GenerateCall call;
+    /// Shared, so that a look-up does not copy the prompt.
+    std::shared_ptr<const rpc::GenerateCall> call;
     /// The caller knows which workers serve it.
     bool routed = false;
   };
@@ -26,8 +27,8 @@ class StreamTable {
   void Add(SequenceId sequence, Entry entry);
   std::shared_ptr<rpc::GenerateStream> Find(SequenceId sequence) const;
   std::optional<SequenceId> FindSequence(const rpc::GenerateStream* stream) const;
-  /// The call of a sequence whose caller is still there.
-  std::optional<rpc::GenerateCall> FindCall(SequenceId sequence) const;
+  /// The call of a sequence whose caller is still there, else null.
+  std::shared_ptr<const rpc::GenerateCall> FindCall(SequenceId sequence) const;
   /// The stream, when its caller has not been told the route yet; marks it as told.
   std::shared_ptr<rpc::GenerateStream> TakeUnrouted(SequenceId sequence);
   std::shared_ptr<rpc::GenerateStream> Remove(SequenceId sequence);

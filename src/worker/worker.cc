@@ -2,7 +2,6 @@
 
 #include <algorithm>
 #include <atomic>
-#include <mutex>
 #include <optional>
 #include <thread>
 #include <utility>
@@ -11,6 +10,7 @@
 #include <sched.h>
 
 #include "baton/base/gate.h"
+#include "baton/base/latest.h"
 #include "baton/base/logging.h"
 #include "baton/base/units.h"
 #include "baton/device/host_stream.h"
@@ -49,24 +49,6 @@ Status PinToCores(const std::vector<int>& cores) {
   return InvalidArgument("cannot pin to the cores asked for; are they all on this host?");
 }
 
-/// What the transport thread last saw, for gRPC's threads. *Threads*: thread-safe; a mutex, because
-/// a reader wants the newest value at once, not a queue of them.
-class StatusBoard {
- public:
-  void Post(rpc::WorkerStatus status) {
-    std::lock_guard lock(mutex_);
-    status_ = std::move(status);
-  }
-  rpc::WorkerStatus Read() const {
-    std::lock_guard lock(mutex_);
-    return status_;
-  }
-
- private:
-  mutable std::mutex mutex_;
-  rpc::WorkerStatus status_;
-};
-
 /// One worker process: its parts, in the order in which they are built.
 class Worker final : public engine::EngineListener,
                      public rpc::WorkerHandler,
@@ -85,7 +67,7 @@ class Worker final : public engine::EngineListener,
   void OnPrefilled(SequenceId sequence, TokenOutput first) override;
 
   rpc::WorkerDescription Describe() override { return description_; }
-  rpc::WorkerStatus CurrentStatus() override { return board_.Read(); }
+  rpc::WorkerStatus CurrentStatus() override;
   void SetPeers(std::vector<rpc::PeerAddress> peers) override;
   void OnGenerate(rpc::GenerateCall call, std::shared_ptr<rpc::GenerateStream> stream) override;
   void OnGenerateEnded(rpc::GenerateStream* stream) override;
@@ -134,10 +116,11 @@ class Worker final : public engine::EngineListener,
   /// Hand-offs and joins under way; written by the transport thread.
   std::atomic<int32_t> handoffs_{0};
   std::atomic<bool> peers_idle_{true};
-  StatusBoard board_;
+  /// What the transport thread last saw, for gRPC's threads.
+  Latest<rpc::WorkerStatus> status_;
   TimePoint next_publish_{};
   Gate end_;
-  std::mutex sick_mutex_;
+  /// Written by the engine thread; read once that has ended.
   Status sick_;
 };
 
@@ -228,7 +211,6 @@ Status Worker::Serve(std::stop_token stop) {
   }
   if (stop.stop_requested()) Drain();
   ShutDown();
-  std::lock_guard lock(sick_mutex_);
   return sick_;
 }
 
@@ -282,11 +264,16 @@ void Worker::PublishStatus() {
               prefill.flushing + prefill.aborting;
   metrics_->Update(stats);
   options_.role == Role::kPrefill ? metrics_->Update(prefill) : metrics_->Update(decode);
-  board_.Post({.running = stats.running,
-               .waiting = stats.waiting,
-               .draining = draining_,
-               .joined_peers = peers_->joined(),
-               .metrics = metrics_->Collect()});
+  status_.Post({.running = stats.running,
+                .waiting = stats.waiting,
+                .draining = draining_,
+                .joined_peers = peers_->joined()});
+}
+
+rpc::WorkerStatus Worker::CurrentStatus() {
+  rpc::WorkerStatus status = status_.Read();
+  status.metrics = metrics_->Collect();
+  return status;
 }
 
 void Worker::OnToken(SequenceId sequence, TokenOutput output) {
@@ -296,10 +283,7 @@ void Worker::OnToken(SequenceId sequence, TokenOutput output) {
 void Worker::OnFailed(SequenceId sequence, Status status) {
   if (status.blast() == Blast::kWorker) {
     BATON_LOG(Error) << "this worker is sick and ends: " << status.message();
-    {
-      std::lock_guard lock(sick_mutex_);
-      sick_ = status;
-    }
+    sick_ = status;
     end_.Open();
   }
   Generated(sequence) ? generate_->OnFailed(sequence, status)

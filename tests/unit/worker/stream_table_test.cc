@@ -19,7 +19,10 @@ TEST(StreamTable, FindsASequenceByItsStreamAndBack) {
   StreamTable table;
   const auto first = std::make_shared<SilentStream>();
   const auto second = std::make_shared<SilentStream>();
-  table.Add(kFirst, {.stream = first, .call = {.prefill_peer = "p0"}});
+  table.Add(
+      kFirst,
+      {.stream = first,
+       .call = std::make_shared<const rpc::GenerateCall>(rpc::GenerateCall{.prefill_peer = "p0"})});
   table.Add(kSecond, {.stream = second});
   EXPECT_EQ(table.FindSequence(first.get()), kFirst);
   EXPECT_EQ(table.Find(kSecond), second);
@@ -43,7 +46,7 @@ TEST(StreamTable, ForgetsWhatIsRemoved) {
   EXPECT_EQ(table.Remove(kFirst), stream);
   EXPECT_EQ(table.Remove(kFirst), nullptr);
   EXPECT_EQ(table.FindSequence(stream.get()), std::nullopt);
-  EXPECT_EQ(table.FindCall(kFirst), std::nullopt);
+  EXPECT_EQ(table.FindCall(kFirst), nullptr);
   EXPECT_EQ(table.size(), 0U);
 }
 
