@@ -297,8 +297,42 @@ TEST_P(TransportConformance, RefusesWhatIsNotAnAddress) {
   }
 }
 
-TEST_P(TransportConformance, HasOneRegion) {
-  EXPECT_EQ(a_->transport->AllocateRegion(4096).status().code(), StatusCode::kAlreadyExists);
+TEST_P(TransportConformance, PutsBetweenTheRegionsThatAreNamed) {
+  Endpoint x(make_(), 4096);
+  Endpoint y(make_(), 4096);
+  const MemoryRegion from = *x.transport->AllocateRegion(20'000);
+  const MemoryRegion to = *y.transport->AllocateRegion(30'000);
+  *y.transport->AllocateRegion(4096);
+  const PeerId to_y = Join(x, y).first;
+  FillPattern(from, from.bytes);
+  const std::vector<Descriptor> puts = {{.local_offset = 3,
+                                         .remote_offset = 9000,
+                                         .bytes = 17'000,
+                                         .local_region = 1,
+                                         .remote_region = 1},
+                                        {.local_offset = 0,
+                                         .remote_offset = 96,
+                                         .bytes = 4000,
+                                         .local_region = 1,
+                                         .remote_region = 2}};
+
+  ASSERT_TRUE(x.transport->Put(to_y, puts).ok());
+
+  ASSERT_TRUE(Until([&] { return !x.done.empty(); }, {&x, &y}));
+  EXPECT_TRUE(x.done[0].status.ok()) << x.done[0].status;
+  EXPECT_EQ(std::memcmp(to.data + 9000, from.data + 3, 17'000), 0);
+  EXPECT_EQ(to.data[8999], std::byte{0});
+  EXPECT_TRUE(std::all_of(y.region.data, y.region.data + 4096,
+                          [](std::byte byte) { return byte == std::byte{0}; }));
+  const Descriptor beyond{.bytes = 1, .local_region = 1, .remote_region = 3};
+  EXPECT_EQ(x.transport->Put(to_y, {&beyond, 1}).status().code(), StatusCode::kOutOfRange);
+}
+
+TEST_P(TransportConformance, HasALimitedNumberOfRegions) {
+  for (size_t i = 1; i < Transport::kMaxRegions; ++i) {
+    ASSERT_TRUE(a_->transport->AllocateRegion(64).ok());
+  }
+  EXPECT_EQ(a_->transport->AllocateRegion(64).status().code(), StatusCode::kResourceExhausted);
 }
 
 TEST_P(TransportConformance, WaitEndsByItsTimeout) {

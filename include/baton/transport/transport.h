@@ -16,17 +16,22 @@ namespace baton::transport {
 enum class PeerId : uint32_t {};
 enum class TransferId : uint64_t {};
 
-/// Memory that peers may write: the KV pool. Owned by the transport.
+/// Memory that peers may write: the KV pool of one rank. Owned by the transport.
 struct MemoryRegion {
   std::byte* data = nullptr;
   size_t bytes = 0;
 };
 
-/// A run of bytes to copy, as offsets into our region and the peer's.
+/// A run of bytes to copy, as offsets into a region of ours and one of the peer's. Regions are
+/// known by their number in the order of allocation.
 struct Descriptor {
   uint64_t local_offset = 0;
   uint64_t remote_offset = 0;
   uint64_t bytes = 0;
+  uint32_t local_region = 0;
+  uint32_t remote_region = 0;
+
+  bool operator==(const Descriptor&) const = default;
 };
 
 /// What a transport tells its owner, from within Progress().
@@ -50,7 +55,8 @@ class Transport {
   virtual std::string_view name() const = 0;
   /// Set before the first Progress().
   virtual void SetListener(TransportListener* listener) = 0;
-  /// Allocates, touches and registers the one region of this worker. Fails with ResourceExhausted.
+  /// Allocates, touches and registers one more region, at most kMaxRegions. REQUIRES: Address() was
+  /// not asked for and nobody is connected. Fails with ResourceExhausted.
   virtual Result<MemoryRegion> AllocateRegion(size_t bytes) = 0;
   /// What a peer needs to connect to us: opaque bytes, valid for the life of this process.
   virtual Result<std::string> Address() const = 0;
@@ -79,6 +85,7 @@ class Transport {
   virtual std::string DescribePath(PeerId peer) const = 0;
 
   static constexpr size_t kMaxMessageBytes = size_t{4} << 20;
+  static constexpr size_t kMaxRegions = 64;
 };
 
 }  // namespace baton::transport

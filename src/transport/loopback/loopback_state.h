@@ -18,7 +18,8 @@ namespace baton::transport {
 struct LoopbackNode {
   std::string name;
   bool alive = true;
-  std::vector<std::byte> memory;
+  /// Its regions.
+  std::vector<std::vector<std::byte>> memory;
   /// Nodes that it is connected to.
   std::set<uint64_t> connected;
   /// Messages on their way to it, by sender.
@@ -27,6 +28,11 @@ struct LoopbackNode {
   Mailbox<int> wakeups{1};
 
   void Wake() { (void)wakeups.TrySend(0); }
+  std::vector<uint64_t> RegionBytes() const {
+    std::vector<uint64_t> bytes;
+    for (const auto& region : memory) bytes.push_back(region.size());
+    return bytes;
+  }
 };
 
 /// What the endpoints of a network share. *Invariants*: nodes are never removed, so that a node's

@@ -20,9 +20,8 @@ LoopbackTransport::~LoopbackTransport() {
 Result<MemoryRegion> LoopbackTransport::AllocateRegion(size_t bytes) {
   std::lock_guard lock(state_->mutex);
   LoopbackNode& self = state_->node(self_);
-  if (!self.memory.empty()) return AlreadyExists("the region is already allocated");
-  self.memory.resize(bytes);
-  return MemoryRegion{self.memory.data(), bytes};
+  if (self.memory.size() >= kMaxRegions) return ResourceExhausted("no more regions");
+  return MemoryRegion{self.memory.emplace_back(bytes).data(), bytes};
 }
 
 Result<std::string> LoopbackTransport::Address() const {
@@ -81,8 +80,8 @@ Result<TransferId> LoopbackTransport::Put(PeerId id, std::span<const Descriptor>
   std::lock_guard lock(state_->mutex);
   Peer* peer = FindConnected(id);
   if (peer == nullptr) return Unavailable("not connected to the peer");
-  BATON_RETURN_IF_ERROR(CheckBounds(descriptors, state_->node(self_).memory.size(),
-                                    state_->node(peer->node).memory.size()));
+  BATON_RETURN_IF_ERROR(CheckBounds(descriptors, state_->node(self_).RegionBytes(),
+                                    state_->node(peer->node).RegionBytes()));
   const TransferId transfer{++last_transfer_};
   peer->jobs.push_back({transfer, MakePieces(descriptors, state_->options.piece_bytes), 0});
   state_->node(self_).Wake();
@@ -105,14 +104,15 @@ bool LoopbackTransport::Progress() {
 
 void LoopbackTransport::CopyPieces(PeerId id, Peer& peer) {
   if (!state_->Reaches(self_, peer.node)) return;
-  std::byte* from = state_->node(self_).memory.data();
-  std::byte* to = state_->node(peer.node).memory.data();
+  const auto& from = state_->node(self_).memory;
+  auto& to = state_->node(peer.node).memory;
   while (!peer.jobs.empty()) {
     Job& job = peer.jobs.front();
     for (; job.next < job.pieces.size(); ++job.next) {
       if (state_->Delayed()) return;
       const Descriptor& piece = job.pieces[job.next];
-      std::memcpy(to + piece.remote_offset, from + piece.local_offset, piece.bytes);
+      std::memcpy(to[piece.remote_region].data() + piece.remote_offset,
+                  from[piece.local_region].data() + piece.local_offset, piece.bytes);
     }
     done_.push_back({id, job.id, OkStatus()});
     peer.jobs.pop_front();

@@ -13,7 +13,7 @@ enum AmId : unsigned {
   kPutDoneAm = 2,
 };
 
-/// The header of kPutAm, whose data go to `offset` of the receiver's region, and of kPutDoneAm.
+/// The header of kPutAm, whose data go to `offset` of the receiver's `region`, and of kPutDoneAm.
 ///
 /// UCX has puts over TCP, but 1.13 makes them of messages that the receiver confirms by itself, and
 /// ends the receiver's process when the confirmation finds the sender dead.
@@ -26,6 +26,8 @@ struct PutHeader {
   uint32_t connection = 0;
   /// Of the whole transfer.
   uint32_t pieces = 0;
+  uint32_t region = 0;
+  uint32_t reserved = 0;
 };
 
 }  // namespace baton::transport

@@ -3,10 +3,12 @@
 #include <cstring>
 #include <string_view>
 
+#include "baton/transport/transport.h"
+
 namespace baton::transport {
 namespace {
 
-constexpr std::string_view kMagic = "baton-ucx-1";
+constexpr std::string_view kMagic = "baton-ucx-2";
 /// Much more than any field needs.
 constexpr uint32_t kMaxFieldBytes = 1 << 20;
 
@@ -47,13 +49,22 @@ struct Reader {
 
 }  // namespace
 
+std::vector<uint64_t> UcxAddress::RegionBytes() const {
+  std::vector<uint64_t> bytes;
+  for (const Region& region : regions) bytes.push_back(region.bytes);
+  return bytes;
+}
+
 std::string UcxAddress::Encode() const {
   std::string out(kMagic);
   Put(out, tag);
   Put(out, worker_address);
-  Put(out, remote_key);
-  Put(out, region_base);
-  Put(out, region_bytes);
+  Put(out, uint64_t{regions.size()});
+  for (const Region& region : regions) {
+    Put(out, region.remote_key);
+    Put(out, region.base);
+    Put(out, region.bytes);
+  }
   Put(out, uint64_t{shared_memory});
   Put(out, process.boot_id);
   Put(out, process.ipc_namespace);
@@ -69,9 +80,14 @@ Result<UcxAddress> UcxAddress::Decode(const std::string& bytes) {
   UcxAddress address;
   address.tag = reader.Number<uint64_t>();
   address.worker_address = reader.Field();
-  address.remote_key = reader.Field();
-  address.region_base = reader.Number<uint64_t>();
-  address.region_bytes = reader.Number<uint64_t>();
+  const uint64_t regions = reader.Number<uint64_t>();
+  reader.ok = reader.ok && regions <= Transport::kMaxRegions;
+  for (uint64_t i = 0; reader.ok && i < regions; ++i) {
+    Region& region = address.regions.emplace_back();
+    region.remote_key = reader.Field();
+    region.base = reader.Number<uint64_t>();
+    region.bytes = reader.Number<uint64_t>();
+  }
   address.shared_memory = reader.Number<uint64_t>() != 0;
   address.process.boot_id = reader.Field();
   address.process.ipc_namespace = reader.Field();

@@ -37,7 +37,7 @@ Result<std::unique_ptr<UcxConnection>> UcxConnection::Open(const Local& local, U
 }
 
 UcxConnection::~UcxConnection() {
-  if (remote_key_ != nullptr) ucp_rkey_destroy(remote_key_);
+  for (ucp_rkey_h key : remote_keys_) ucp_rkey_destroy(key);
   if (close_request_ != nullptr) ucp_request_free(close_request_);
 }
 
@@ -53,10 +53,11 @@ Status UcxConnection::OpenEndpoint() {
   params.err_handler.arg = this;
   BATON_RETURN_IF_ERROR(
       ToStatus(ucp_ep_create(local_.worker, &params, &endpoint_), "connecting to the peer"));
-  if (!peer_.remote_key.empty()) {
-    BATON_RETURN_IF_ERROR(
-        ToStatus(ucp_ep_rkey_unpack(endpoint_, peer_.remote_key.data(), &remote_key_),
-                 "the peer's remote key"));
+  for (const UcxAddress::Region& region : peer_.regions) {
+    ucp_rkey_h key = nullptr;
+    BATON_RETURN_IF_ERROR(ToStatus(ucp_ep_rkey_unpack(endpoint_, region.remote_key.data(), &key),
+                                   "the peer's remote key"));
+    remote_keys_.push_back(key);
   }
   puts_are_messages_ = !shared_memory_ && DescribeLanes(EndpointInfo()).starts_with("tcp");
   Flush(Kind::kMeet, nullptr);
@@ -210,10 +211,14 @@ void UcxConnection::GivePiece(const std::shared_ptr<Transfer>& transfer) {
   operation->kind = Kind::kPiece;
   operation->transfer = transfer;
   ++transfer->pending;
-  const std::byte* from = local_.region + piece.local_offset;
+  const std::byte* from = local_.regions[piece.local_region].data + piece.local_offset;
   if (puts_are_messages_) {
-    operation->put = {local_.tag, static_cast<uint64_t>(transfer->id), piece.remote_offset,
-                      local_.number, static_cast<uint32_t>(transfer->pieces.size())};
+    operation->put = {local_.tag,
+                      static_cast<uint64_t>(transfer->id),
+                      piece.remote_offset,
+                      local_.number,
+                      static_cast<uint32_t>(transfer->pieces.size()),
+                      piece.remote_region};
     void* request = SendAm(*operation, kPutAm, operation->put,
                            {reinterpret_cast<const char*>(from), piece.bytes});
     return Track(request, std::move(operation));
@@ -222,8 +227,9 @@ void UcxConnection::GivePiece(const std::shared_ptr<Transfer>& transfer) {
   params.op_attr_mask = UCP_OP_ATTR_FIELD_CALLBACK | UCP_OP_ATTR_FIELD_USER_DATA;
   params.cb.send = &OnRequestDone;
   params.user_data = operation.get();
-  void* request = ucp_put_nbx(endpoint_, from, piece.bytes, peer_.region_base + piece.remote_offset,
-                              remote_key_, &params);
+  const uint64_t to = peer_.regions[piece.remote_region].base + piece.remote_offset;
+  void* request =
+      ucp_put_nbx(endpoint_, from, piece.bytes, to, remote_keys_[piece.remote_region], &params);
   Track(request, std::move(operation));
 }
 

@@ -3,6 +3,7 @@
 #include <deque>
 #include <map>
 #include <memory>
+#include <span>
 #include <string>
 #include <vector>
 
@@ -30,7 +31,7 @@ class UcxConnection {
     uint64_t tag = 0;
     /// Of this connection, greater than all before it.
     uint32_t number = 0;
-    const std::byte* region = nullptr;
+    std::span<const MemoryRegion> regions;
   };
 
   /// Fails with Unavailable or InvalidArgument.
@@ -115,7 +116,8 @@ class UcxConnection {
   const UcxAddress peer_;
   const bool shared_memory_;
   ucp_ep_h endpoint_ = nullptr;
-  ucp_rkey_h remote_key_ = nullptr;
+  /// One for each region of the peer.
+  std::vector<ucp_rkey_h> remote_keys_;
   void* close_request_ = nullptr;
   bool met_ = false;
   bool closing_ = false;

@@ -77,7 +77,7 @@ UcxTransport::~UcxTransport() {
     if (wake_fd_ >= 0) close(wake_fd_);
     return;
   }
-  if (memory_ != nullptr) ucp_mem_unmap(context_, memory_);
+  for (ucp_mem_h memory : memory_) ucp_mem_unmap(context_, memory);
   if (worker_ != nullptr) ucp_worker_destroy(worker_);
   if (context_ != nullptr) ucp_cleanup(context_);
   if (wake_fd_ >= 0) close(wake_fd_);
@@ -85,32 +85,38 @@ UcxTransport::~UcxTransport() {
 
 /// Memory that UCX allocated can be written through shared memory; memory of our own could not.
 Result<MemoryRegion> UcxTransport::AllocateRegion(size_t bytes) {
-  if (memory_ != nullptr) return AlreadyExists("the region is already allocated");
+  if (memory_.size() >= kMaxRegions) return ResourceExhausted("no more regions");
   BATON_RETURN_IF_ERROR(CheckMemoryAvailable(bytes));
   ucp_mem_map_params_t params{};
   params.field_mask = UCP_MEM_MAP_PARAM_FIELD_LENGTH | UCP_MEM_MAP_PARAM_FIELD_FLAGS;
   params.length = bytes;
   params.flags = UCP_MEM_MAP_ALLOCATE;
-  ucs_status_t status = ucp_mem_map(context_, &params, &memory_);
+  ucp_mem_h memory = nullptr;
+  const ucs_status_t status = ucp_mem_map(context_, &params, &memory);
   if (status != UCS_OK) {
-    memory_ = nullptr;
     return ResourceExhausted("no shared memory of " + std::to_string(bytes) +
                              " bytes for the KV cache: " + ucs_status_string(status));
   }
+  memory_.push_back(memory);
   ucp_mem_attr_t attributes{};
   attributes.field_mask = UCP_MEM_ATTR_FIELD_ADDRESS;
-  BATON_RETURN_IF_ERROR(ToStatus(ucp_mem_query(memory_, &attributes), "ucx memory"));
-  region_ = {static_cast<std::byte*>(attributes.address), bytes};
-  BATON_RETURN_IF_ERROR(TouchPages(region_.data, bytes));
+  BATON_RETURN_IF_ERROR(ToStatus(ucp_mem_query(memory, &attributes), "ucx memory"));
+  const MemoryRegion region{static_cast<std::byte*>(attributes.address), bytes};
+  BATON_RETURN_IF_ERROR(TouchPages(region.data, bytes));
+  BATON_ASSIGN_OR_RETURN(std::string key, PackKey(memory));
+  own_.regions.push_back({std::move(key), reinterpret_cast<uint64_t>(region.data), bytes});
+  regions_.push_back(region);
+  return region;
+}
+
+Result<std::string> UcxTransport::PackKey(ucp_mem_h memory) const {
   void* key = nullptr;
   size_t key_bytes = 0;
   BATON_RETURN_IF_ERROR(
-      ToStatus(ucp_rkey_pack(context_, memory_, &key, &key_bytes), "ucx remote key"));
-  own_.remote_key.assign(static_cast<const char*>(key), key_bytes);
+      ToStatus(ucp_rkey_pack(context_, memory, &key, &key_bytes), "ucx remote key"));
+  std::string packed(static_cast<const char*>(key), key_bytes);
   ucp_rkey_buffer_release(key);
-  own_.region_base = reinterpret_cast<uint64_t>(region_.data);
-  own_.region_bytes = bytes;
-  return region_;
+  return packed;
 }
 
 Result<std::string> UcxTransport::Address() const { return own_.Encode(); }
@@ -127,7 +133,7 @@ Result<PeerId> UcxTransport::Connect(const std::string& peer_address) {
   const ProcessIdentity process = address.process;
   const bool shared_memory = SharesMemoryWith(address);
   BATON_ASSIGN_OR_RETURN(auto connection,
-                         UcxConnection::Open({worker_, own_.tag, last_peer_, region_.data},
+                         UcxConnection::Open({worker_, own_.tag, last_peer_, regions_},
                                              std::move(address), shared_memory));
   connections_[peer] = std::move(connection);
   peer_of_tag_[tag] = peer;
@@ -180,7 +186,8 @@ Status UcxTransport::Send(PeerId peer, std::span<const std::byte> message) {
 Result<TransferId> UcxTransport::Put(PeerId peer, std::span<const Descriptor> descriptors) {
   UcxConnection* connection = Find(peer);
   if (connection == nullptr) return Unavailable("not connected to the peer");
-  BATON_RETURN_IF_ERROR(CheckBounds(descriptors, region_.bytes, connection->peer().region_bytes));
+  BATON_RETURN_IF_ERROR(
+      CheckBounds(descriptors, own_.RegionBytes(), connection->peer().RegionBytes()));
   const TransferId transfer{++last_transfer_};
   connection->Put(transfer, MakePieces(descriptors, connection->piece_bytes()));
   return transfer;
@@ -233,12 +240,13 @@ ucs_status_t UcxTransport::OnPut(void* arg, const void* header_bytes, size_t hea
   PutHeader header;
   UcxConnection* connection = self->ReceiveAm(header_bytes, header_size, param, header);
   if (connection == nullptr) return UCS_OK;
-  const size_t limit = self->region_.bytes;
-  if (bytes > limit || header.offset > limit - bytes) {
+  const MemoryRegion to =
+      header.region < self->regions_.size() ? self->regions_[header.region] : MemoryRegion{};
+  if (bytes > to.bytes || header.offset > to.bytes - bytes) {
     ++self->dropped_;
     return UCS_OK;
   }
-  std::memcpy(self->region_.data + header.offset, data, bytes);
+  std::memcpy(to.data + header.offset, data, bytes);
   connection->OnPieceArrived(header);
   return UCS_OK;
 }

@@ -46,6 +46,7 @@ class UcxTransport final : public Transport {
 
   explicit UcxTransport(const UcxOptions& options);
   Status Init();
+  Result<std::string> PackKey(ucp_mem_h memory) const;
   UcxConnection* Find(PeerId peer) const;
   bool SharesMemoryWith(const UcxAddress& peer) const;
   void Close(std::unique_ptr<UcxConnection> connection, Duration deadline);
@@ -68,8 +69,8 @@ class UcxTransport final : public Transport {
   UcxAddress own_;
   ucp_context_h context_ = nullptr;
   ucp_worker_h worker_ = nullptr;
-  ucp_mem_h memory_ = nullptr;
-  MemoryRegion region_;
+  std::vector<ucp_mem_h> memory_;
+  std::vector<MemoryRegion> regions_;
   int wake_fd_ = -1;
   int ucx_fd_ = -1;
   TransportListener* listener_ = nullptr;
