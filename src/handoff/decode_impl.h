@@ -39,8 +39,11 @@ class DecodeSide::Impl {
     SequenceId sequence{};
     transport::PeerId peer{};
     State state = State::kOffered;
-    /// The blocks to be written.
+    /// All of the prompt; those of `cached_tokens` are not written.
     std::vector<BlockId> blocks;
+    int32_t cached_tokens = 0;
+    /// Tokens up to here are written, those behind the prompt included.
+    int32_t put_tokens = 0;
     int32_t prompt_tokens = 0;
     TimePoint offered_at;
     /// Of the lease, the acknowledgement or the quarantine.
@@ -59,6 +62,7 @@ class DecodeSide::Impl {
   void Handle(Entries::iterator entry, const Abort& body);
   void Handle(Entries::iterator entry, const AbortAck& body);
   /// OK when the commit may be accepted; sets the failure otherwise.
+  int32_t BlocksToPut(const Entry& entry) const;
   Status CheckCommit(const Entry& entry, const Commit& commit, Failure& failure) const;
   /// Offered -> aborting. `tell`: whether the peer is to be told.
   void BeginAbort(Entries::iterator entry, const Status& status, bool tell);

@@ -37,7 +37,7 @@ Status DecodeSide::Impl::CheckOffer(const Request& request, const Reservation& r
       static_cast<int32_t>(reservation.blocks.size()) != BlocksOf(prompt, geometry) ||
       reservation.cached_tokens % geometry.block_tokens != 0 || reservation.cached_tokens < 0 ||
       reservation.cached_tokens >= prompt ||
-      !AllWithin(local_.region, geometry.block_bytes(), reservation.blocks)) {
+      !AllWithin(local_.regions, geometry.block_bytes(), reservation.blocks)) {
     return InvalidArgument("the reserved blocks do not fit a prompt of " + std::to_string(prompt) +
                            " tokens");
   }
@@ -55,12 +55,14 @@ Status DecodeSide::Impl::Offer(transport::PeerId peer, const Request& request,
   offer.lease = options_.lease;
   offer.checksums = options_.checksums;
   BATON_RETURN_IF_ERROR(peers_.Send(peer, id, std::move(offer)));
-  const int32_t skipped = reservation.cached_tokens / local_.description.geometry.block_tokens;
   Entry& entry = entries_[id];
   entry.sequence = reservation.sequence;
   entry.peer = peer;
-  entry.blocks.assign(reservation.blocks.begin() + skipped, reservation.blocks.end());
+  entry.blocks = reservation.blocks;
+  entry.cached_tokens = reservation.cached_tokens;
   entry.prompt_tokens = static_cast<int32_t>(request.prompt.size());
+  const kv::KvGeometry& ours = local_.description.geometry;
+  entry.put_tokens = PutTokens(entry.prompt_tokens, peers_.Find(peer)->geometry, ours);
   entry.offered_at = clock_.Now();
   entry.deadline = entry.offered_at + options_.lease;
   by_sequence_[reservation.sequence] = id;
@@ -129,10 +131,14 @@ void DecodeSide::Impl::Handle(Entries::iterator entry, const Commit& body) {
   listener_.OnCommitted(sequence, body.first, report);
 }
 
+int32_t DecodeSide::Impl::BlocksToPut(const Entry& entry) const {
+  return BlocksOf(entry.prompt_tokens - entry.cached_tokens, local_.description.geometry);
+}
+
 Status DecodeSide::Impl::CheckCommit(const Entry& entry, const Commit& commit,
                                      Failure& failure) const {
   failure = Failure::kBadCommit;
-  const auto blocks = static_cast<int32_t>(entry.blocks.size());
+  const int32_t blocks = BlocksToPut(entry);
   if (commit.blocks != blocks || commit.prompt_tokens != entry.prompt_tokens ||
       commit.first.position != entry.prompt_tokens) {
     return DataLoss("the commit is of " + std::to_string(commit.blocks) + " blocks and " +
@@ -140,12 +146,13 @@ Status DecodeSide::Impl::CheckCommit(const Entry& entry, const Commit& commit,
                     std::to_string(blocks) + " and " + std::to_string(entry.prompt_tokens));
   }
   if (!options_.checksums) return OkStatus();
-  if (commit.checksums.size() != entry.blocks.size()) {
+  if (static_cast<int32_t>(commit.checksums.size()) != blocks) {
     return DataLoss("the commit lacks checksums");
   }
   failure = Failure::kChecksum;
-  const auto found =
-      BlockChecksums(local_.region, local_.description.geometry.block_bytes(), entry.blocks);
+  const kv::KvGeometry& ours = local_.description.geometry;
+  const auto found = BlockChecksums(ours, {ours, local_.regions, entry.blocks}, entry.cached_tokens,
+                                    entry.put_tokens);
   const auto differs = std::mismatch(found.begin(), found.end(), commit.checksums.begin());
   if (differs.first == found.end()) return OkStatus();
   return DataLoss("block " + std::to_string(differs.first - found.begin()) + " of " +
@@ -222,7 +229,7 @@ void DecodeSide::Impl::TickOne(Entries::iterator entry, TimePoint now) {
       return listener_.OnPeerStuck(it.peer, DeadlineExceeded("an abort was not acknowledged"));
     case State::kQuarantined:
       ++released_without_proof_;
-      BATON_LOG(Warning) << "the quarantine of " << it.blocks.size()
+      BATON_LOG(Warning) << "the quarantine of " << BlocksToPut(it)
                          << " blocks ends without proof that the lost peer has stopped";
       return Release(entry);
   }
@@ -258,7 +265,7 @@ std::string DecodeSide::Impl::DebugString() const {
   for (const auto& [id, entry] : entries_) {
     out << "hand-off " << Index(id) << " sequence " << Index(entry.sequence) << " peer "
         << Index(entry.peer) << " " << kNames[static_cast<int>(entry.state)] << ", "
-        << entry.blocks.size() << " blocks, for " << Seconds(clock_.Now() - entry.offered_at)
+        << BlocksToPut(entry) << " blocks, for " << Seconds(clock_.Now() - entry.offered_at)
         << " s, deadline in " << Seconds(entry.deadline - clock_.Now()) << " s\n";
   }
   return out.str();

@@ -6,10 +6,11 @@ namespace baton::handoff {
 
 Status Peers::Add(transport::PeerId peer, const PeerDescription& description) {
   BATON_RETURN_IF_ERROR(CheckCompatible(own_, description.worker));
-  const bool added = peers_
-                         .try_emplace(peer, Peer{description.worker.epoch, description.connection,
-                                                 description.worker.name})
-                         .second;
+  const bool added =
+      peers_
+          .try_emplace(peer, Peer{description.worker.epoch, description.connection,
+                                  description.worker.name, description.worker.geometry})
+          .second;
   if (!added) return AlreadyExists("the peer is joined already");
   return OkStatus();
 }

@@ -16,6 +16,7 @@ class Peers {
     Epoch epoch;
     uint64_t connection = 0;
     std::string name;
+    kv::KvGeometry geometry;
     /// Prefill side: the greatest hand-off id offered so far.
     uint64_t last_offer = 0;
   };

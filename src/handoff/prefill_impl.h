@@ -49,6 +49,7 @@ class PrefillSide::Impl {
     State state = State::kQueued;
     PushPlan plan;
     int32_t prompt_tokens = 0;
+    int32_t cached_tokens = 0;
     Duration lease{};
     bool checksums = false;
     std::set<transport::TransferId> puts;
@@ -65,7 +66,8 @@ class PrefillSide::Impl {
   using Key = std::pair<transport::PeerId, HandoffId>;
 
   void Accept(transport::PeerId peer, const Envelope& envelope, const Offer& offer);
-  Status CheckOffer(const Offer& offer) const;
+  /// `geometry` is the decode side's.
+  Status CheckOffer(const Offer& offer, const kv::KvGeometry& geometry) const;
   void AbortFromPeer(transport::PeerId peer, HandoffId handoff, const Abort& abort);
   /// The entry when it is there and in that state.
   Entries::iterator FindIn(SequenceId sequence, State state);
@@ -74,6 +76,7 @@ class PrefillSide::Impl {
   /// Commits or acknowledges when the last put has ended.
   void FinishIfFlushed(Entries::iterator entry);
   Status SendCommit(const Entry& entry);
+  std::vector<uint32_t> Checksums(const Entry& entry) const;
   struct End {
     Failure failure{};
     Status status;

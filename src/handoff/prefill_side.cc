@@ -38,8 +38,7 @@ void PrefillSide::Impl::OnMessage(transport::PeerId peer, std::span<const std::b
   AbortFromPeer(peer, message.envelope.handoff, *abort);
 }
 
-Status PrefillSide::Impl::CheckOffer(const Offer& offer) const {
-  const kv::KvGeometry& geometry = local_.description.geometry;
+Status PrefillSide::Impl::CheckOffer(const Offer& offer, const kv::KvGeometry& geometry) const {
   const size_t tokens = offer.request.prompt.size();
   if (tokens == 0 || tokens > static_cast<size_t>(options_.prompt_tokens)) {
     return InvalidArgument("the prompt has " + std::to_string(tokens) + " tokens, at most " +
@@ -66,7 +65,7 @@ void PrefillSide::Impl::Accept(transport::PeerId peer, const Envelope& envelope,
   Peers::Peer& from = *peers_.Find(peer);
   if (Index(envelope.handoff) <= from.last_offer) return Ignore(Ignored::kDuplicate);
   from.last_offer = Index(envelope.handoff);
-  const Status status = CheckOffer(offer);
+  const Status status = CheckOffer(offer, from.geometry);
   Result<SequenceId> sequence =
       status.ok() ? listener_.OnOffer(peer, offer.request) : Result<SequenceId>(status);
   if (!sequence.ok()) {
@@ -77,14 +76,16 @@ void PrefillSide::Impl::Accept(transport::PeerId peer, const Envelope& envelope,
   const auto prompt = static_cast<int32_t>(offer.request.prompt.size());
   const auto added =
       entries_.try_emplace(*sequence, envelope.handoff, peer,
-                           PushPlan::Options{.geometry = local_.description.geometry,
+                           PushPlan::Options{.source = local_.description.geometry,
+                                             .destination = from.geometry,
                                              .prompt_tokens = prompt,
                                              .cached_tokens = offer.cached_tokens,
                                              .least_piece_bytes = options_.least_piece_bytes,
-                                             .destination = offer.blocks});
+                                             .blocks = offer.blocks});
   BATON_CHECK(added.second) << "sequence " << Index(*sequence) << " is in use";
   Entry& entry = added.first->second;
   entry.prompt_tokens = prompt;
+  entry.cached_tokens = offer.cached_tokens;
   entry.lease = offer.lease;
   entry.checksums = offer.checksums;
   entry.next_progress = clock_.Now() + offer.lease / kProgressPerLease;
@@ -218,10 +219,16 @@ Status PrefillSide::Impl::SendCommit(const Entry& entry) {
   commit.stages = entry.stages;
   commit.transfer = entry.figures;
   if (entry.checksums) {
-    commit.checksums = BlockChecksums(local_.region, local_.description.geometry.block_bytes(),
-                                      entry.plan.SourceBlocks());
+    commit.checksums = Checksums(entry);
   }
   return peers_.Send(entry.peer, entry.handoff, std::move(commit));
+}
+
+std::vector<uint32_t> PrefillSide::Impl::Checksums(const Entry& entry) const {
+  const kv::KvGeometry& ours = local_.description.geometry;
+  const kv::KvGeometry& theirs = entry.plan.destination();
+  return BlockChecksums(theirs, {ours, local_.regions, entry.plan.source_blocks()},
+                        entry.cached_tokens, PutTokens(entry.prompt_tokens, ours, theirs));
 }
 
 void PrefillSide::Impl::BeginAbort(Entries::iterator entry, const End& end) {

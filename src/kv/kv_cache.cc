@@ -31,7 +31,7 @@ ops::PagedKv KvCache::Layer(int32_t layer) const {
           .block_stride = geometry_.block_bytes(),
           .v_offset = geometry_.plane_bytes(),
           .dtype = geometry_.dtype,
-          .G = geometry_.kv_heads,
+          .G = geometry_.rank_kv_heads(),
           .P = geometry_.block_tokens,
           .D = geometry_.head_dim};
 }

@@ -30,7 +30,6 @@ void ToProto(const kv::KvGeometry& from, v1::KvGeometry* to) {
   to->set_head_dim(from.head_dim);
   to->set_block_tokens(from.block_tokens);
   to->set_dtype(std::string(DTypeName(from.dtype)));
-  to->set_tp_rank(from.tp_rank);
   to->set_tp_size(from.tp_size);
   to->set_layout_version(from.layout_version);
 }
@@ -42,7 +41,6 @@ Result<kv::KvGeometry> FromProto(const v1::KvGeometry& from) {
                         .head_dim = from.head_dim(),
                         .block_tokens = from.block_tokens(),
                         .dtype = dtype,
-                        .tp_rank = from.tp_rank(),
                         .tp_size = from.tp_size(),
                         .layout_version = from.layout_version()};
 }

@@ -174,7 +174,7 @@ Status Worker::BuildEngine() {
 }
 
 void Worker::BuildHandoff() {
-  const handoff::LocalWorker local{.description = description_.identity, .region = region_};
+  const handoff::LocalWorker local{.description = description_.identity, .regions = {region_}};
   handoff::DecodeSideOptions decode;
   decode.lease = options_.lease;
   decode.checksums = options_.checksum;

@@ -100,7 +100,7 @@ WorldWorker::WorldWorker(transport::LoopbackNetwork& network, const std::string&
   const auto bytes = static_cast<size_t>(WorldGeometry().block_bytes() * kWorldBlocks);
   const transport::MemoryRegion region = *transport_->AllocateRegion(bytes);
   pool_ = std::make_unique<WorldPool>(region, kWorldBlocks);
-  const LocalWorker local{description_, region};
+  const LocalWorker local{description_, {region}};
   decode_ = std::make_unique<DecodeSide>(
       DecodeSideOptions{.handoffs = 6, .checksums = random.Below(2) == 0}, local, *transport_,
       *this, clock);

@@ -2,6 +2,7 @@
 
 #include <cstdint>
 #include <string>
+#include <vector>
 
 #include "baton/base/ids.h"
 #include "baton/base/status.h"
@@ -26,10 +27,12 @@ struct WorkerDescription {
 /// first field that differs and both values.
 Status CheckCompatible(const WorkerDescription& ours, const WorkerDescription& theirs);
 
-/// Our own worker. The KV pool starts at the region's first byte: block b is at b * block_bytes.
+/// Our own worker. A rank's KV pool starts at its region's first byte: block b is at b *
+/// block_bytes.
 struct LocalWorker {
   WorkerDescription description;
-  transport::MemoryRegion region;
+  /// One for each rank.
+  std::vector<transport::MemoryRegion> regions;
 };
 
 /// A joined and connected peer. `connection` is drawn at random by the decode side for each join

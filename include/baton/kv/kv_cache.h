@@ -11,8 +11,9 @@
 
 namespace baton::kv {
 
-/// The KV of all blocks: a view of memory that somebody else owns (the transport, so that peers
-/// can write it). *Threads*: immutable; what it points at belongs to whoever holds the block.
+/// The KV of all blocks of one rank: a view of memory that somebody else owns (the transport, so
+/// that peers can write it). *Threads*: immutable; what it points at belongs to whoever holds the
+/// block.
 class KvCache {
  public:
   /// Uses as many blocks as fit. Fails with InvalidArgument when not one does, when the memory is

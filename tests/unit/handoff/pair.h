@@ -114,9 +114,9 @@ class HandoffPair : public testing::Test {
     d_region_ = *d_transport_->AllocateRegion(bytes);
     p_region_ = *p_transport_->AllocateRegion(bytes);
     for (size_t i = 0; i < bytes; ++i) p_region_.data[i] = std::byte(i * 40503u >> 7 | 1);
-    decode_ = std::make_unique<DecodeSide>(decode_options_, LocalWorker{d_worker_, d_region_},
+    decode_ = std::make_unique<DecodeSide>(decode_options_, LocalWorker{d_worker_, {d_region_}},
                                            *d_transport_, d_, clock_);
-    prefill_ = std::make_unique<PrefillSide>(prefill_options_, LocalWorker{p_worker_, p_region_},
+    prefill_ = std::make_unique<PrefillSide>(prefill_options_, LocalWorker{p_worker_, {p_region_}},
                                              *p_transport_, p_, clock_);
     d_tap_.on_message = [this](auto peer, auto bytes_in) { decode_->OnMessage(peer, bytes_in); };
     p_tap_.on_message = [this](auto peer, auto bytes_in) { prefill_->OnMessage(peer, bytes_in); };

@@ -9,11 +9,12 @@ namespace baton::handoff {
 namespace {
 
 PushPlan MakePlan(int32_t prompt, int32_t cached, int64_t least, std::vector<BlockId> to) {
-  return PushPlan({.geometry = SmallGeometry(),
+  return PushPlan({.source = SmallGeometry(),
+                   .destination = SmallGeometry(),
                    .prompt_tokens = prompt,
                    .cached_tokens = cached,
                    .least_piece_bytes = least,
-                   .destination = std::move(to)});
+                   .blocks = std::move(to)});
 }
 
 TEST(PushPlan, NeighboursOnBothSidesAreOneDescriptor) {
