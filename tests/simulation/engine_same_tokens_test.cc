@@ -136,6 +136,10 @@ INSTANTIATE_TEST_SUITE_P(
                     SplitSetting{"LayerByLayerInChunks", With(19, 6, 200), With(32, 32, 400), 1},
                     SplitSetting{"NoPrefixCaches", With(50, 16, 400, false),
                                  With(64, 32, 400, false), 2},
+                    SplitSetting{"SmallBlocksToLarge", With(50, 16, 800, true, 4),
+                                 With(64, 32, 400, true, 16), 2},
+                    SplitSetting{"LargeBlocksToSmall", With(50, 16, 400, true, 16),
+                                 With(64, 32, 1600, true, 4), 2},
                     SplitSetting{"TinyPools", With(40, 8, 12), With(40, 8, 16), 2}),
     [](const auto& setting) { return std::string(setting.param.name); });
 

@@ -44,21 +44,19 @@ void EnginePair::Copy(SequenceId at_prefill, int32_t layer_begin, int32_t layer_
 
 void EnginePair::CopyPosition(const Handoff& handoff, SequenceId at_decode, int32_t layer,
                               int32_t position) {
-  const auto place = [&](EngineDriver& driver, SequenceId sequence) {
+  const int64_t row = decode_.cache().geometry().row_bytes();
+  // K (plane 0) or V (1) of head g; the two engines' blocks may differ in size.
+  const auto place = [&](EngineDriver& driver, SequenceId sequence, int32_t plane, int32_t g) {
     const ops::PagedKv kv = driver.cache().Layer(layer);
     const auto& blocks = driver.log(sequence).blocks->blocks;
     const BlockId block = blocks[static_cast<size_t>(position / kv.P)];
-    return kv.base + Index(block) * kv.block_stride +
-           position % kv.P * kv.D * static_cast<int64_t>(DTypeBytes(kv.dtype));
+    return kv.base + Index(block) * kv.block_stride + plane * kv.v_offset +
+           (g * kv.P + position % kv.P) * row;
   };
-  const ops::PagedKv kv = decode_.cache().Layer(layer);
-  const int64_t row = kv.D * static_cast<int64_t>(DTypeBytes(kv.dtype));
-  std::byte* const to = place(decode_, at_decode);
-  const std::byte* const from = place(prefill_, handoff.at_prefill);
-  for (int32_t g = 0; g < kv.G; ++g) {
-    for (const int64_t plane : {int64_t{0}, kv.v_offset}) {
-      const int64_t offset = plane + g * kv.P * row;
-      std::memcpy(to + offset, from + offset, static_cast<size_t>(row));
+  for (int32_t g = 0; g < decode_.cache().geometry().kv_heads; ++g) {
+    for (const int32_t plane : {0, 1}) {
+      std::memcpy(place(decode_, at_decode, plane, g),
+                  place(prefill_, handoff.at_prefill, plane, g), static_cast<size_t>(row));
     }
   }
 }
