@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""Makes small random Llama models and what Hugging Face transformers computes with them.
+"""Makes small random models of each family and what Hugging Face transformers computes with them.
 
 Needs, in a virtual environment: pip install torch "transformers==4.57.*" jinja2
 
@@ -36,7 +36,7 @@ from pathlib import Path
 import jinja2.sandbox
 import torch
 from tokenizers import Tokenizer
-from transformers import AutoModelForCausalLM, LlamaConfig, LlamaForCausalLM
+from transformers import AutoConfig, AutoModelForCausalLM, PreTrainedModel
 
 REPOSITORY = Path(__file__).resolve().parent.parent
 GOLDENS = REPOSITORY / "tests/data/goldens"
@@ -52,6 +52,7 @@ class Case:
     prompt_tokens: int
     positions: list[int] | None = None
     greedy_tokens: int = 24
+    family: str = "llama"
     config: dict = field(default_factory=dict)
 
 
@@ -118,6 +119,52 @@ CASES = [
         19,
         config=NARROW | {"num_key_value_heads": 1, "attention_bias": True},
     ),
+    Case(
+        "mistral-window-fp32",
+        torch.float32,
+        70,
+        greedy_tokens=64,
+        family="mistral",
+        config=NARROW | {"num_key_value_heads": 1, "sliding_window": 24},
+    ),
+    Case(
+        "qwen2-fp32",
+        torch.float32,
+        45,
+        greedy_tokens=64,
+        family="qwen2",
+        config=NARROW | {"num_key_value_heads": 1, "tie_word_embeddings": True},
+    ),
+    Case(
+        "qwen2-window-bf16",
+        torch.bfloat16,
+        60,
+        greedy_tokens=64,
+        family="qwen2",
+        config={
+            "num_key_value_heads": 2,
+            "num_hidden_layers": 3,
+            "use_sliding_window": True,
+            "sliding_window": 20,
+            "max_window_layers": 1,
+        },
+    ),
+    Case(
+        "qwen3-fp32",
+        torch.float32,
+        45,
+        greedy_tokens=64,
+        family="qwen3",
+        config=NARROW | {"num_key_value_heads": 1, "head_dim": 32},
+    ),
+    Case(
+        "phi3-fp32",
+        torch.float32,
+        45,
+        greedy_tokens=64,
+        family="phi3",
+        config=NARROW | {"num_key_value_heads": 1, "sliding_window": 32},
+    ),
 ]
 
 PROMPTS = [
@@ -131,10 +178,11 @@ PROMPTS = [
 ]
 
 
-def random_model(case: Case, seed: int) -> LlamaForCausalLM:
+def random_model(case: Case, seed: int) -> PreTrainedModel:
     """A model with random weights of the case's type; norms and biases are random too."""
     torch.manual_seed(seed)
-    model = LlamaForCausalLM(LlamaConfig(**(BASE | case.config))).eval()
+    config = AutoConfig.for_model(case.family, **(BASE | case.config))
+    model = AutoModelForCausalLM.from_config(config).eval()
     with torch.no_grad():
         for name, weight in model.named_parameters():
             if "norm" in name:
@@ -154,7 +202,7 @@ def rounded(value: float) -> float:
 
 
 @torch.no_grad()
-def golden(model: LlamaForCausalLM, ids: list[int], positions: list[int], greedy: int) -> dict:
+def golden(model: PreTrainedModel, ids: list[int], positions: list[int], greedy: int) -> dict:
     """Logits of a prompt and its greedy continuation."""
     logits = model(torch.tensor([ids])).logits[0]
     rows = [[rounded(x) for x in logits[p].tolist()] for p in positions]

@@ -74,6 +74,10 @@ class ForwardPass {
     Linear(space_.normed_, layer.q, space_.q_);
     Linear(space_.normed_, layer.k, space_.k_);
     Linear(space_.normed_, layer.v, space_.v_);
+    if (config_.qk_norm) {
+      NormHeads(layer.q_norm, config_.query_heads, space_.q_);
+      NormHeads(layer.k_norm, config_.kv_heads, space_.k_);
+    }
     ops_.rope_kv_write({.q = space_.q_.data(),
                         .k = space_.k_.data(),
                         .v = space_.v_.data(),
@@ -92,7 +96,7 @@ class ForwardPass {
                           .q_stride = q_columns_,
                           .H = config_.query_heads,
                           .scale = 1.0f / std::sqrt(static_cast<float>(config_.head_dim)),
-                          .window = config_.sliding_window,
+                          .window = config_.windows[static_cast<size_t>(l)],
                           .batch = batch_.sequences,
                           .kv = cache_.Layer(l)},
                          stream_);
@@ -139,6 +143,18 @@ class ForwardPass {
                    .w_dtype = w.dtype,
                    .T = T_,
                    .E = config_.hidden,
+                   .eps = config_.rms_norm_eps},
+                  stream_);
+  }
+
+  /// Each head of each row on its own, in place.
+  void NormHeads(const TensorView& w, int32_t heads, std::vector<float>& rows) {
+    ops_.rms_norm({.residual = rows.data(),
+                   .w = w.data,
+                   .y = rows.data(),
+                   .w_dtype = w.dtype,
+                   .T = T_ * heads,
+                   .E = config_.head_dim,
                    .eps = config_.rms_norm_eps},
                   stream_);
   }

@@ -6,6 +6,7 @@
 #include <string_view>
 
 #include "baton/base/logging.h"
+#include "families.h"
 #include "json_fields.h"
 
 namespace baton::model {
@@ -18,14 +19,16 @@ using nlohmann::json;
 constexpr std::string_view kHarmless[] = {
     "_attn_implementation", "_attn_implementation_autoset", "_commit_hash",
     "_flash_attn_2_enabled", "_from_model_config", "_name_or_path", "attention_dropout",
-    "attn_implementation", "bos_token", "chunk_size_feed_forward", "decoder_start_token_id",
-    "do_sample", "dtype", "eos_token", "finetuning_task", "hidden_dropout", "id2label",
+    "attn_implementation", "auto_map", "bos_token", "chunk_size_feed_forward",
+    "decoder_start_token_id", "do_sample", "dtype", "embd_pdrop", "eos_token", "finetuning_task",
+    "hidden_dropout", "id2label",
     "initializer_range", "is_decoder", "is_encoder_decoder", "is_llama_config", "label2id",
     "length_penalty", "license", "max_length", "max_new_tokens", "max_sequence_length",
     "min_length", "model_type", "neftune_noise_alpha", "num_beams", "num_labels",
     "num_return_sequences", "original_max_position_embeddings", "output_attentions",
     "output_hidden_states", "pad_token", "pad_token_id", "prefix", "pretraining_tp",
-    "problem_type", "pruned_heads", "repetition_penalty", "return_dict", "sep_token_id",
+    "problem_type", "pruned_heads", "repetition_penalty", "resid_pdrop", "return_dict",
+    "sep_token_id",
     "task_specific_params", "temperature", "tf_legacy_loss", "tokenizer_class", "top_k",
     "top_p", "torch_dtype", "torchscript", "transformers.js_config", "transformers_version",
     "typical_p", "unk_token_id", "unsloth_fixed", "unsloth_version", "use_bfloat16",
@@ -128,28 +131,72 @@ void ReadArchitecture(JsonFields& fields, ModelConfig& config) {
   } else {
     fields.Fail(StatusCode::kInvalidArgument, "architectures", "must be a list of one name");
   }
-  if (config.architecture != "LlamaForCausalLM" && config.architecture != "MistralForCausalLM") {
+  if (FindFamily(config.architecture) == nullptr) {
     fields.Fail(StatusCode::kUnimplemented, "architectures",
-                "= \"" + config.architecture +
-                    "\" is not supported; LlamaForCausalLM and MistralForCausalLM are");
+                "= \"" + config.architecture + "\" is not supported; " + FamilyNames() + " are");
   }
 }
 
+/// Which layers have the window, by their names in `layer_types`, else those from
+/// max_window_layers on.
+void ReadWindowedLayers(JsonFields& fields, int32_t window, ModelConfig& config) {
+  const int64_t first = fields.Integer("max_window_layers", 0, 1 << 30).value_or(28);
+  for (int32_t i = 0; i < config.layers; ++i) {
+    config.windows[static_cast<size_t>(i)] = i >= first ? window : 0;
+  }
+  const auto types = fields.object().find("layer_types");
+  fields.Ignore("layer_types");
+  if (types == fields.object().end() || types->is_null()) return;
+  if (!types->is_array() || types->size() != config.windows.size()) {
+    return fields.Fail(StatusCode::kInvalidArgument, "layer_types",
+                       "must name the type of each layer");
+  }
+  for (size_t i = 0; i < config.windows.size(); ++i) {
+    const json& type = (*types)[i];
+    if (type != "full_attention" && type != "sliding_attention") {
+      return fields.Fail(
+          StatusCode::kUnimplemented, "layer_types",
+          "holds " + type.dump() + "; full_attention and sliding_attention are supported");
+    }
+    config.windows[i] = type == "sliding_attention" ? window : 0;
+  }
+}
+
+void ReadWindows(JsonFields& fields, const Family& family, ModelConfig& config) {
+  config.windows.assign(static_cast<size_t>(config.layers), 0);
+  const auto window = fields.Integer("sliding_window", 1, 1 << 30);
+  // Llama has no window, whatever its file says; a default goes where the file says nothing.
+  const auto value = static_cast<int32_t>(
+      window.value_or(fields.object().contains("sliding_window") ? 0 : family.default_window));
+  switch (family.windows) {
+    case Family::Windows::kNone: break;
+    case Family::Windows::kAllLayers:
+      std::fill(config.windows.begin(), config.windows.end(), value);
+      break;
+    case Family::Windows::kSomeLayers:
+      ReadWindowedLayers(fields, fields.Bool("use_sliding_window").value_or(false) ? value : 0,
+                         config);
+  }
+}
+
+void ReadBiases(JsonFields& fields, const Family& family, ModelConfig& config) {
+  const bool attention_bias = fields.Bool("attention_bias").value_or(false);
+  config.qkv_bias = family.qkv_bias || attention_bias;
+  config.output_bias = attention_bias;
+  config.mlp_bias = fields.Bool("mlp_bias").value_or(false);
+}
+
 void ReadMaths(JsonFields& fields, ModelConfig& config) {
-  const bool mistral = config.architecture == "MistralForCausalLM";
+  const Family& family = *FindFamily(config.architecture);
+  config.qk_norm = family.qk_norm;
+  config.fused_projections = family.fused_projections;
   config.rms_norm_eps = static_cast<float>(fields.Number("rms_norm_eps").value_or(1e-6));
   config.rope_theta = static_cast<float>(fields.Number("rope_theta").value_or(10'000));
   ReadRopeScaling(fields, "rope_scaling", config);
   ReadRopeScaling(fields, "rope_parameters", config);
   config.tied_embeddings = fields.Bool("tie_word_embeddings").value_or(false);
-  config.attention_bias = fields.Bool("attention_bias").value_or(false);
-  config.mlp_bias = fields.Bool("mlp_bias").value_or(false);
-  const auto window = fields.Integer("sliding_window", 1, 1 << 30);
-  // Llama has no window, whatever its file says; Mistral's has a default, which null turns off.
-  if (mistral) {
-    config.sliding_window = static_cast<int32_t>(
-        window.value_or(fields.object().contains("sliding_window") ? 0 : 4096));
-  }
+  ReadBiases(fields, family, config);
+  ReadWindows(fields, family, config);
   const std::string activation = fields.String("hidden_act").value_or("silu");
   if (activation != "silu" && activation != "swish") {
     fields.Fail(StatusCode::kUnimplemented, "hidden_act",
@@ -198,9 +245,10 @@ std::string ModelConfig::ToString() const {
        << " rms_norm_eps=" << rms_norm_eps << " rope_theta=" << rope_theta
        << " rope_scaling=" << static_cast<int>(rope_scaling.kind) << "," << rope_scaling.factor
        << "," << rope_scaling.low_freq_factor << "," << rope_scaling.high_freq_factor << ","
-       << rope_scaling.original_context_tokens << " sliding_window=" << sliding_window
-       << " tied=" << tied_embeddings << " attention_bias=" << attention_bias
-       << " mlp_bias=" << mlp_bias;
+       << rope_scaling.original_context_tokens << " tied=" << tied_embeddings
+       << " biases=" << qkv_bias << output_bias << mlp_bias << " qk_norm=" << qk_norm
+       << " windows=";
+  for (const int32_t window : windows) text << window << ",";
   return text.str();
 }
 

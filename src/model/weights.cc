@@ -109,33 +109,68 @@ class WeightsReader {
   std::vector<std::string> problems_;
 };
 
+namespace {
+
+/// Rows [begin, begin + rows) of a matrix.
+TensorView Rows(const TensorView& matrix, int64_t begin, int64_t rows) {
+  if (matrix.data == nullptr) return {};  // Missing; the reader says so.
+  const int64_t columns = matrix.shape[1];
+  const auto offset = static_cast<size_t>(begin * columns) * DTypeBytes(matrix.dtype);
+  return {.data = static_cast<const std::byte*>(matrix.data) + offset,
+          .dtype = matrix.dtype,
+          .shape = {rows, columns}};
+}
+
+void TakeProjections(WeightsReader& reader, const std::string& prefix, const ModelConfig& config,
+                     LayerWeights& layer) {
+  const int64_t E = config.hidden;
+  const int64_t F = config.intermediate;
+  const int64_t q_rows = int64_t{config.query_heads} * config.head_dim;
+  const int64_t kv_rows = int64_t{config.kv_heads} * config.head_dim;
+  const std::string attention = prefix + "self_attn.";
+  const std::string mlp = prefix + "mlp.";
+  if (config.fused_projections) {
+    const TensorView qkv = reader.Take(attention + "qkv_proj.weight", {q_rows + 2 * kv_rows, E});
+    layer.q.weight = Rows(qkv, 0, q_rows);
+    layer.k.weight = Rows(qkv, q_rows, kv_rows);
+    layer.v.weight = Rows(qkv, q_rows + kv_rows, kv_rows);
+    const TensorView gate_up = reader.Take(mlp + "gate_up_proj.weight", {2 * F, E});
+    layer.gate.weight = Rows(gate_up, 0, F);
+    layer.up.weight = Rows(gate_up, F, F);
+  } else {
+    layer.q = reader.TakeLinear(attention + "q_proj", q_rows, E, config.qkv_bias);
+    layer.k = reader.TakeLinear(attention + "k_proj", kv_rows, E, config.qkv_bias);
+    layer.v = reader.TakeLinear(attention + "v_proj", kv_rows, E, config.qkv_bias);
+    layer.gate = reader.TakeLinear(mlp + "gate_proj", F, E, config.mlp_bias);
+    layer.up = reader.TakeLinear(mlp + "up_proj", F, E, config.mlp_bias);
+  }
+  layer.o = reader.TakeLinear(attention + "o_proj", E, q_rows, config.output_bias);
+  layer.down = reader.TakeLinear(mlp + "down_proj", E, F, config.mlp_bias);
+}
+
+LayerWeights TakeLayer(WeightsReader& reader, const std::string& prefix,
+                       const ModelConfig& config) {
+  LayerWeights layer;
+  layer.attention_norm = reader.Take(prefix + "input_layernorm.weight", {config.hidden});
+  TakeProjections(reader, prefix, config, layer);
+  if (config.qk_norm) {
+    layer.q_norm = reader.Take(prefix + "self_attn.q_norm.weight", {config.head_dim});
+    layer.k_norm = reader.Take(prefix + "self_attn.k_norm.weight", {config.head_dim});
+  }
+  layer.mlp_norm = reader.Take(prefix + "post_attention_layernorm.weight", {config.hidden});
+  return layer;
+}
+
+}  // namespace
+
 Result<Weights> Weights::Load(const std::filesystem::path& folder, const ModelConfig& config) {
   Weights weights;
   BATON_ASSIGN_OR_RETURN(weights.checkpoint_, Checkpoint::Open(folder));
   WeightsReader reader(weights);
   const int64_t E = config.hidden;
-  const int64_t F = config.intermediate;
-  const int64_t q_rows = int64_t{config.query_heads} * config.head_dim;
-  const int64_t kv_rows = int64_t{config.kv_heads} * config.head_dim;
   weights.embedding = reader.Take("model.embed_tokens.weight", {config.vocabulary, E});
   for (int32_t i = 0; i < config.layers; ++i) {
-    const std::string layer = "model.layers." + std::to_string(i) + ".";
-    const auto attention = [&](const char* name, int64_t N, int64_t K) {
-      return reader.TakeLinear(layer + "self_attn." + name, N, K, config.attention_bias);
-    };
-    const auto mlp = [&](const char* name, int64_t N, int64_t K) {
-      return reader.TakeLinear(layer + "mlp." + name, N, K, config.mlp_bias);
-    };
-    weights.layers.push_back(
-        {.attention_norm = reader.Take(layer + "input_layernorm.weight", {E}),
-         .q = attention("q_proj", q_rows, E),
-         .k = attention("k_proj", kv_rows, E),
-         .v = attention("v_proj", kv_rows, E),
-         .o = attention("o_proj", E, q_rows),
-         .mlp_norm = reader.Take(layer + "post_attention_layernorm.weight", {E}),
-         .gate = mlp("gate_proj", F, E),
-         .up = mlp("up_proj", F, E),
-         .down = mlp("down_proj", E, F)});
+    weights.layers.push_back(TakeLayer(reader, "model.layers." + std::to_string(i) + ".", config));
   }
   weights.final_norm = reader.Take("model.norm.weight", {E});
   weights.output = config.tied_embeddings ? weights.embedding

@@ -25,9 +25,10 @@ struct RopeScaling {
   bool operator==(const RopeScaling&) const = default;
 };
 
-/// What config.json says about the mathematics of a decoder-only model of the Llama family.
+/// What config.json says about the mathematics of a decoder-only model: Llama and its relatives
+/// (src/model/families.h).
 struct ModelConfig {
-  /// "LlamaForCausalLM" or "MistralForCausalLM".
+  /// E.g. "LlamaForCausalLM".
   std::string architecture;
   int32_t layers = 0;
   int32_t hidden = 0;        ///< E
@@ -40,11 +41,17 @@ struct ModelConfig {
   float rms_norm_eps = 1e-6f;
   float rope_theta = 10000;
   RopeScaling rope_scaling;
-  /// Positions that attention looks back on; 0 is all.
-  int32_t sliding_window = 0;
+  /// [layers]: positions that attention looks back on; 0 is all.
+  std::vector<int32_t> windows;
   bool tied_embeddings = false;
-  bool attention_bias = false;
+  /// Biases of the projections to q, k and v, and of the one behind attention.
+  bool qkv_bias = false;
+  bool output_bias = false;
   bool mlp_bias = false;
+  /// The heads of q and k are normalized before they are rotated.
+  bool qk_norm = false;
+  /// The file has q, k and v in one tensor, and gate and up.
+  bool fused_projections = false;
   std::optional<TokenId> bos_token;
   /// From config.json; generation_config.json goes before it, see Model::eos_tokens().
   std::vector<TokenId> eos_tokens;

@@ -22,6 +22,8 @@ struct LinearWeights {
 struct LayerWeights {
   TensorView attention_norm;
   LinearWeights q, k, v, o;
+  /// [D], where the model normalizes the heads of q and k.
+  TensorView q_norm, k_norm;
   TensorView mlp_norm;
   LinearWeights gate, up, down;
 };

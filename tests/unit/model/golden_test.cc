@@ -87,6 +87,15 @@ TEST_P(GoldenLogits, AreWithinRounding) {
   }
 }
 
+TEST_P(GoldenLogits, AreTheSameBitsInOddChunks) {
+  const Golden& golden = goldens_.front();
+  const auto whole = RunModel(*model_, ops(), DType::kFloat32).Run(golden.input_ids);
+  for (const size_t chunk : {1, 7, 19}) {
+    EXPECT_EQ(RunModel(*model_, ops(), DType::kFloat32).Run(golden.input_ids, chunk), whole)
+        << chunk;
+  }
+}
+
 TEST_P(GoldenLogits, LeadToTheSameGreedyContinuation) {
   for (const Golden& golden : goldens_) {
     RunModel run(*model_, ops(), DType::kFloat32);
@@ -111,7 +120,9 @@ TEST_P(GoldenLogits, StayCloseWithABfloat16Cache) {
 INSTANTIATE_TEST_SUITE_P(
     Cases, GoldenLogits,
     testing::Combine(testing::Values("mha-tied-fp32", "gqa-untied-bf16", "rope-llama3-fp32",
-                                     "gqa-fp16", "head-dim-explicit-bf16", "attention-bias-fp32"),
+                                     "gqa-fp16", "head-dim-explicit-bf16", "attention-bias-fp32",
+                                     "mistral-window-fp32", "qwen2-fp32", "qwen2-window-bf16",
+                                     "qwen3-fp32", "phi3-fp32"),
                      testing::Values("reference", "cpu")));
 
 INSTANTIATE_TEST_SUITE_P(BatonTiny, GoldenLogits,

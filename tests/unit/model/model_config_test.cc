@@ -65,11 +65,49 @@ TEST(ModelConfig, TakesHeadSizesFromOthersWhereTheyAreAbsent) {
   EXPECT_EQ(config->kv_heads, 4);
 }
 
-TEST(ModelConfig, GivesASlidingWindowToMistralOnly) {
+using Windows = std::vector<int32_t>;
+
+TEST(ModelConfig, GivesASlidingWindowToMistralButNotToLlama) {
   const std::string mistral = "[\"MistralForCausalLM\"]";
-  EXPECT_EQ(LoadWith({{"sliding_window", "128"}})->sliding_window, 0);
-  EXPECT_EQ(LoadWith({{"architectures", mistral}, {"sliding_window", "128"}})->sliding_window, 128);
-  EXPECT_EQ(LoadWith({{"architectures", mistral}, {"sliding_window", "null"}})->sliding_window, 0);
+  EXPECT_EQ(LoadWith({{"sliding_window", "128"}})->windows, (Windows{0, 0}));
+  EXPECT_EQ(LoadWith({{"architectures", mistral}})->windows, (Windows{4096, 4096}));
+  EXPECT_EQ(LoadWith({{"architectures", mistral}, {"sliding_window", "128"}})->windows,
+            (Windows{128, 128}));
+  EXPECT_EQ(LoadWith({{"architectures", mistral}, {"sliding_window", "null"}})->windows,
+            (Windows{0, 0}));
+}
+
+TEST(ModelConfig, GivesAWindowToTheLayersOfQwenThatAreToHaveOne) {
+  const Fields qwen = {{"architectures", "[\"Qwen2ForCausalLM\"]"},
+                       {"use_sliding_window", "true"},
+                       {"sliding_window", "128"},
+                       {"max_window_layers", "1"}};
+  const auto windows = [&](const std::string& field, const std::string& value) {
+    Fields fields = qwen;
+    fields[field] = value;
+    return LoadWith(fields)->windows;
+  };
+  EXPECT_EQ(LoadWith(qwen)->windows, (Windows{0, 128}));
+  EXPECT_EQ(windows("use_sliding_window", "false"), (Windows{0, 0}));
+  EXPECT_EQ(windows("layer_types", R"(["sliding_attention", "full_attention"])"),
+            (Windows{128, 0}));
+}
+
+TEST(ModelConfig, TakesFromTheArchitectureWhatTheFileDoesNotSay) {
+  const auto qwen2 = LoadWith({{"architectures", "[\"Qwen2ForCausalLM\"]"}});
+  EXPECT_TRUE(qwen2->qkv_bias);
+  EXPECT_FALSE(qwen2->output_bias);
+  const auto qwen3 = LoadWith({{"architectures", "[\"Qwen3ForCausalLM\"]"}});
+  EXPECT_TRUE(qwen3->qk_norm);
+  EXPECT_FALSE(qwen3->qkv_bias);
+  EXPECT_TRUE(LoadWith({{"architectures", "[\"Phi3ForCausalLM\"]"}})->fused_projections);
+}
+
+TEST(ModelConfig, RefusesLayersOfATypeThatItDoesNotKnow) {
+  const auto config = LoadWith({{"architectures", "[\"Qwen3ForCausalLM\"]"},
+                                {"layer_types", R"(["full_attention", "linear_attention"])"}});
+  EXPECT_EQ(config.status().code(), StatusCode::kUnimplemented);
+  EXPECT_THAT(config.status().message(), HasSubstr("linear_attention"));
 }
 
 struct Refusal {
