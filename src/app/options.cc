@@ -39,6 +39,8 @@ Result<worker::WorkerOptions> ToWorkerOptions(const config::Config& config,
                     .prefix_cache = config.engine.prefix_cache};
   options.local_prefill_max_tokens = config.handoff.local_prefill_tokens;
   options.transport_tls = config.transport.tls;
+  BATON_ASSIGN_OR_RETURN(options.required_paths,
+                         transport::ParseRequiredPaths(config.transport.required));
   options.lease = Ms(config.handoff.lease);
   options.checksum = config.handoff.checksum;
   options.handoffs = config.handoff.in_flight;

@@ -36,6 +36,7 @@ class Checker {
     CheckPorts();
     CheckDelays();
     CheckNames();
+    CheckTransport();
     return std::move(errors_);
   }
 
@@ -122,6 +123,14 @@ class Checker {
         Fail("router.workers", " names '" + worker->name + "' twice");
       }
       names.push_back(worker->name);
+    }
+  }
+
+  void CheckTransport() {
+    const std::vector<std::string>& required = config_.transport.required;
+    if (required.empty()) Fail("transport.required", " is an empty list; any accepts every path");
+    if (required.size() > 1 && std::ranges::find(required, "any") != required.end()) {
+      Fail("transport.required", " names any beside others; any stands alone");
     }
   }
 

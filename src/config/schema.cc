@@ -124,6 +124,10 @@ void AddTransport(std::vector<Key>& keys) {
   add("kind", &Transport::kind, "what carries KV blocks between workers", {.choices = {"ucx"}});
   add("tls", &Transport::tls,
       "how UCX may move data, in the notation of UCX_TLS, e.g. tcp; empty: the best that it finds");
+  add("required", &Transport::required,
+      "the only paths that may carry KV; a worker that finds another refuses to serve, and names "
+      "it",
+      {.choices = {"any", "shm", "tcp", "rdma", "cuda_ipc"}});
 }
 
 void AddLimits(std::vector<Key>& keys) {

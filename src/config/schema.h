@@ -32,6 +32,8 @@ struct Key {
   std::string form{};
 
   bool is_list() const;
+  /// A list that may also be written as its only item.
+  bool takes_one_or_more() const { return !choices.empty() && is_list(); }
 };
 
 /// All keys, grouped by section, in the order in which they are printed.

@@ -177,9 +177,10 @@ std::string Render(const Key& key, const Config& config) {
       [](const int64_t* value) { return WithUnit(*value, kSizes); },
       [](const Duration* value) { return WithUnit(value->count(), kDurations); },
       [](const std::string* value) { return Quote(*value); },
-      [](const std::vector<std::string>* value) {
+      [&](const std::vector<std::string>* value) {
         std::vector<std::string> quoted;
         for (const std::string& item : *value) quoted.push_back(Quote(item));
+        if (key.takes_one_or_more() && quoted.size() == 1) return quoted.front();
         return "[" + Join(quoted, ", ") + "]";
       },
       [](const DType* value) { return std::string(DTypeName(*value)); },
@@ -189,6 +190,7 @@ std::string Render(const Key& key, const Config& config) {
 }
 
 std::string Accepted(const Key& key) {
+  if (key.takes_one_or_more()) return "one or a list of " + Join(key.choices, ", ");
   if (!key.choices.empty()) return Join(key.choices, ", ");
   Config config;
   const auto number = [](int64_t value) { return std::to_string(value); };

@@ -66,7 +66,9 @@ class Reader {
     FileValue read{.key = &key, .where = Where(value.Mark())};
     const std::string problem =
         key.path + " is " + KindName(value) + "; accepted: " + Accepted(key);
-    if (key.is_list()) {
+    if (key.takes_one_or_more() && value.IsScalar()) {
+      read.items.push_back(value.Scalar());
+    } else if (key.is_list()) {
       if (!value.IsSequence()) return Fail(value, problem);
       for (const YAML::Node& item : value) {
         if (!item.IsScalar()) {

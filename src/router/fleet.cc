@@ -170,7 +170,8 @@ std::vector<WorkerView> Fleet::Views() const {
     views.push_back({.name = name,
                      .role = member->description->role,
                      .load = member->load,
-                     .joined_peers = member->status->joined_peers});
+                     .joined_peers = member->status->joined_peers,
+                     .join_problems = member->status->join_problems});
   }
   return views;
 }

@@ -79,6 +79,12 @@ Status WhatIsMissing(const std::vector<WorkerView>& workers) {
   if (workers.empty()) return Unavailable("no worker is ready");
   if (none(Role::kPrefill)) return Unavailable("no prefill worker is ready");
   if (none(Role::kDecode)) return Unavailable("no decode worker is ready");
+  for (const WorkerView& worker : workers) {
+    if (worker.join_problems.empty()) continue;
+    const rpc::JoinProblem& first = worker.join_problems.front();
+    return Unavailable("no decode worker is joined with a prefill worker: " + worker.name +
+                       " is not with " + first.peer + ": " + first.problem);
+  }
   return Unavailable("no decode worker is joined with a prefill worker yet");
 }
 

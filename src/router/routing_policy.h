@@ -6,6 +6,7 @@
 
 #include "baton/base/role.h"
 #include "baton/base/status.h"
+#include "baton/rpc/messages.h"
 
 namespace baton::router {
 
@@ -17,6 +18,8 @@ struct WorkerView {
   int32_t load = 0;
   /// Decode workers: the prefill workers it is joined with.
   std::vector<std::string> joined_peers;
+  /// Decode workers: why they are not joined with others.
+  std::vector<rpc::JoinProblem> join_problems;
 };
 
 struct Choice {

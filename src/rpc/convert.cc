@@ -212,6 +212,11 @@ void ToProto(const WorkerStatus& from, v1::WorkerStatus* to) {
   to->set_waiting(from.waiting);
   to->set_draining(from.draining);
   for (const std::string& peer : from.joined_peers) to->add_joined_peers(peer);
+  for (const JoinProblem& from_problem : from.join_problems) {
+    v1::JoinProblem* problem = to->add_join_problems();
+    problem->set_peer(from_problem.peer);
+    problem->set_problem(from_problem.problem);
+  }
   for (const auto& family : from.metrics.families) ToProto(family, to->add_metrics());
 }
 
@@ -220,6 +225,9 @@ WorkerStatus FromProto(const v1::WorkerStatus& from) {
                   .waiting = from.waiting(),
                   .draining = from.draining(),
                   .joined_peers = {from.joined_peers().begin(), from.joined_peers().end()}};
+  for (const auto& problem : from.join_problems()) {
+    to.join_problems.push_back({problem.peer(), problem.problem()});
+  }
   for (const auto& family : from.metrics()) to.metrics.families.push_back(FromProto(family));
   return to;
 }

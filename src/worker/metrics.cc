@@ -124,6 +124,16 @@ void WorkerMetrics::CountPrefill(const handoff::PrefillReport& report) {
   handoff_descriptors_.Add(static_cast<double>(report.transfer.descriptors));
 }
 
+void WorkerMetrics::SetPath(const std::string& peer, const transport::Path& path, bool joined) {
+  registry_
+      .AddGauge("baton_transport_info", "1 for what carries KV between this worker and a peer",
+                {{"peer", peer},
+                 {"path", path.text},
+                 {"kind", transport::KindNames(path)},
+                 {"staged", path.staged ? "true" : "false"}})
+      .Set(joined ? 1 : 0);
+}
+
 void WorkerMetrics::CountDecision(const std::string& where, const std::string& reason) {
   registry_
       .AddCounter("baton_decisions_total", "Where requests were prefilled, and why",

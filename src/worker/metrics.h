@@ -7,6 +7,7 @@
 #include "baton/handoff/decode_side.h"
 #include "baton/handoff/prefill_side.h"
 #include "baton/telemetry/metrics.h"
+#include "baton/transport/path.h"
 
 namespace baton::worker {
 
@@ -21,6 +22,9 @@ class WorkerMetrics {
   void Update(const handoff::PrefillSideStats& stats);
   void CountCommit(const handoff::CommitReport& report);
   void CountPrefill(const handoff::PrefillReport& report);
+
+  /// What carries KV to or from a peer, from its join until it is lost.
+  void SetPath(const std::string& peer, const transport::Path& path, bool joined);
 
   /// A request was prefilled here ("local") or by a peer ("remote").
   void CountDecision(const std::string& where, const std::string& reason);

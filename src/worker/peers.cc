@@ -23,6 +23,9 @@ struct Peers::Link {
   std::shared_ptr<rpc::Call> call;
   uint64_t connection = 0;
   std::optional<transport::PeerId> peer;
+  transport::Path path;
+  /// Why we gave this join up, until the call has ended.
+  Status refusal;
   /// When to dial next, or when an unanswered hello is given up.
   TimePoint deadline{};
   Duration redial = kRedialMin;
@@ -30,13 +33,8 @@ struct Peers::Link {
   std::string last_problem;
 };
 
-Peers::Peers(rpc::WorkerDescription ours, transport::Transport& transport,
-             handoff::DecodeSide& decode, Clock& clock, Post post)
-    : ours_(std::move(ours)),
-      transport_(transport),
-      decode_(decode),
-      clock_(clock),
-      post_(std::move(post)) {}
+Peers::Peers(rpc::WorkerDescription ours, Parts parts, Post post)
+    : ours_(std::move(ours)), parts_(std::move(parts)), post_(std::move(post)) {}
 
 void Peers::Set(const std::vector<rpc::PeerAddress>& wanted) {
   for (auto it = links_.begin(); it != links_.end();) {
@@ -63,7 +61,7 @@ void Peers::Set(const std::vector<rpc::PeerAddress>& wanted) {
 void Peers::Dial(const std::shared_ptr<Link>& link) {
   ++calls_;
   link->connection = RandomSeed();
-  link->deadline = clock_.Now() + kJoinTimeout;
+  link->deadline = parts_.clock.Now() + kJoinTimeout;
   link->call = link->client->Join(
       {.worker = ours_, .connection = link->connection},
       {.on_accepted =
@@ -78,46 +76,50 @@ void Peers::Dial(const std::shared_ptr<Link>& link) {
 
 void Peers::Accepted(const std::shared_ptr<Link>& link, const rpc::JoinHello& hello) {
   if (!link->wanted || !link->call || hello.connection != link->connection) return;
-  const Status status = [&]() -> Status {
-    BATON_ASSIGN_OR_RETURN(const transport::PeerId peer,
-                           transport_.Connect(hello.worker.transport_address));
-    link->peer = peer;
-    return decode_.AddPeer(peer, {.worker = hello.worker.identity, .connection = link->connection});
-  }();
-  if (!status.ok()) {
-    BATON_LOG(Warning) << "cannot join prefill worker " << link->address.name << ": "
-                       << status.message();
-    Drop(*link, status);
+  link->refusal = Connect(*link, hello);
+  if (!link->refusal.ok()) {
+    Drop(*link, link->refusal);
     link->call->Cancel();
     return;
   }
   link->redial = kRedialMin;
   link->last_problem.clear();
+  parts_.metrics.SetPath(link->address.name, link->path, true);
   BATON_LOG(Info) << "joined prefill worker " << link->address.name << " (epoch "
-                  << hello.worker.identity.epoch << ") over "
-                  << transport_.DescribePath(*link->peer);
+                  << hello.worker.identity.epoch << ") over " << link->path.text;
+}
+
+Status Peers::Connect(Link& link, const rpc::JoinHello& hello) {
+  BATON_ASSIGN_OR_RETURN(link.peer, parts_.transport.Connect(hello.worker.transport_address));
+  link.path = parts_.transport.FindPath(*link.peer);
+  BATON_RETURN_IF_ERROR(transport::CheckFound(parts_.required, link.path));
+  return parts_.decode.AddPeer(*link.peer,
+                               {.worker = hello.worker.identity, .connection = link.connection});
 }
 
 void Peers::Ended(const std::shared_ptr<Link>& link, const Status& status) {
   --calls_;
   link->call.reset();
   if (!link->wanted) return;
-  const std::string problem =
-      status.ok() ? "it closed the connection" : std::string(status.message());
+  const Status refusal = std::exchange(link->refusal, OkStatus());
+  const std::string problem = !refusal.ok() ? refusal.message()
+                              : status.ok() ? "it closed the connection"
+                                            : status.message();
   if (link->peer || problem != link->last_problem) {
     BATON_LOG(Info) << "not joined with prefill worker " << link->address.name << ": " << problem;
   }
   link->last_problem = problem;
   Drop(*link, Unavailable("prefill worker " + link->address.name + " was lost: " + problem));
-  link->deadline = clock_.Now() + link->redial;
+  link->deadline = parts_.clock.Now() + link->redial;
   link->redial = std::min(2 * link->redial, kRedialMax);
 }
 
 void Peers::Drop(Link& link, const Status& status) {
   if (!link.peer) return;
   const transport::PeerId peer = *std::exchange(link.peer, std::nullopt);
-  decode_.LosePeer(peer, status);
-  transport_.Disconnect(peer);
+  parts_.metrics.SetPath(link.address.name, link.path, false);
+  parts_.decode.LosePeer(peer, status);
+  parts_.transport.Disconnect(peer);
 }
 
 void Peers::Lose(transport::PeerId peer, const Status& status) {
@@ -157,6 +159,14 @@ std::vector<std::string> Peers::joined() const {
     if (link->peer) names.push_back(name);
   }
   return names;
+}
+
+std::vector<rpc::JoinProblem> Peers::problems() const {
+  std::vector<rpc::JoinProblem> problems;
+  for (const auto& [name, link] : links_) {
+    if (!link->peer && !link->last_problem.empty()) problems.push_back({name, link->last_problem});
+  }
+  return problems;
 }
 
 }  // namespace baton::worker

@@ -11,6 +11,7 @@
 #include "baton/handoff/decode_side.h"
 #include "baton/rpc/client.h"
 #include "baton/transport/transport.h"
+#include "metrics.h"
 
 namespace baton::worker {
 
@@ -22,9 +23,16 @@ class Peers {
  public:
   using Post = std::function<void(std::function<void()>)>;
 
-  /// `transport`, `decode` and `clock` outlive this.
-  Peers(rpc::WorkerDescription ours, transport::Transport& transport, handoff::DecodeSide& decode,
-        Clock& clock, Post post);
+  struct Parts {
+    transport::Transport& transport;
+    handoff::DecodeSide& decode;
+    WorkerMetrics& metrics;
+    Clock& clock;
+    /// What KV may come over.
+    transport::RequiredPaths required;
+  };
+
+  Peers(rpc::WorkerDescription ours, Parts parts, Post post);
 
   /// Joins with exactly these from now on.
   void Set(const std::vector<rpc::PeerAddress>& wanted);
@@ -35,6 +43,8 @@ class Peers {
 
   std::optional<transport::PeerId> Find(const std::string& name) const;
   std::vector<std::string> joined() const;
+  /// Why the others are not joined, as far as that is known.
+  std::vector<rpc::JoinProblem> problems() const;
   /// No call is under way, so that nothing will be posted any more.
   bool idle() const { return calls_ == 0; }
 
@@ -43,13 +53,13 @@ class Peers {
 
   void Dial(const std::shared_ptr<Link>& link);
   void Accepted(const std::shared_ptr<Link>& link, const rpc::JoinHello& hello);
+  /// Connects the transport and makes the peer known to the hand-off.
+  Status Connect(Link& link, const rpc::JoinHello& hello);
   void Ended(const std::shared_ptr<Link>& link, const Status& status);
   void Drop(Link& link, const Status& status);
 
   const rpc::WorkerDescription ours_;
-  transport::Transport& transport_;
-  handoff::DecodeSide& decode_;
-  Clock& clock_;
+  const Parts parts_;
   const Post post_;
   std::map<std::string, std::shared_ptr<Link>> links_;
   int calls_ = 0;

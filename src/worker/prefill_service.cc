@@ -14,29 +14,35 @@ void PrefillService::Connect(engine::Engine& engine, handoff::PrefillSide& prefi
 void PrefillService::OnJoin(rpc::JoinHello hello, std::shared_ptr<rpc::JoinStream> stream) {
   parts_.transport_thread.Post([this, hello = std::move(hello), stream = std::move(stream)] {
     const std::string& name = hello.worker.identity.name;
-    const auto peer = Join(hello);
-    if (!peer.ok()) {
+    auto joined = Join(hello);
+    if (!joined.ok()) {
       BATON_LOG(Warning) << "refused to join decode worker " << name << ": "
-                         << peer.status().message();
-      stream->Refuse(peer.status());
+                         << joined.status().message();
+      stream->Refuse(joined.status());
       return;
     }
-    joined_[stream.get()] = {.stream = stream, .name = name, .peer = *peer};
-    BATON_LOG(Info) << "joined decode worker " << name << " over "
-                    << parts_.transport.DescribePath(*peer);
+    BATON_LOG(Info) << "joined decode worker " << name << " over " << joined->path.text;
+    parts_.metrics.SetPath(name, joined->path, true);
+    joined->stream = stream;
+    joined_[stream.get()] = *std::move(joined);
     stream->Accept({.worker = ours_, .connection = hello.connection});
   });
 }
 
-Result<transport::PeerId> PrefillService::Join(const rpc::JoinHello& hello) {
+Result<PrefillService::Joined> PrefillService::Join(const rpc::JoinHello& hello) {
   BATON_RETURN_IF_ERROR(CheckCompatible(ours_.identity, hello.worker.identity));
   BATON_ASSIGN_OR_RETURN(const transport::PeerId peer,
                          parts_.transport.Connect(hello.worker.transport_address));
-  const Status added = parts_.prefill->AddPeer(
-      peer, {.worker = hello.worker.identity, .connection = hello.connection});
-  if (added.ok()) return peer;
+  Joined joined{.name = hello.worker.identity.name, .peer = peer};
+  joined.path = parts_.transport.FindPath(peer);
+  const Status status = [&]() -> Status {
+    BATON_RETURN_IF_ERROR(transport::CheckFound(parts_.required, joined.path));
+    return parts_.prefill->AddPeer(
+        peer, {.worker = hello.worker.identity, .connection = hello.connection});
+  }();
+  if (status.ok()) return joined;
   parts_.transport.Disconnect(peer);
-  return added;
+  return status;
 }
 
 void PrefillService::OnJoinEnded(const rpc::JoinStream* stream) {
@@ -46,6 +52,7 @@ void PrefillService::OnJoinEnded(const rpc::JoinStream* stream) {
     const Joined lost = std::move(it->second);
     joined_.erase(it);
     BATON_LOG(Info) << "decode worker " << lost.name << " is gone";
+    parts_.metrics.SetPath(lost.name, lost.path, false);
     parts_.prefill->LosePeer(lost.peer, Unavailable("decode worker " + lost.name + " was lost"));
     parts_.transport.Disconnect(lost.peer);
   });

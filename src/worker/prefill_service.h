@@ -20,6 +20,8 @@ class PrefillService final : public handoff::PrefillSideListener {
     TransportThread& transport_thread;
     transport::Transport& transport;
     WorkerMetrics& metrics;
+    /// What KV may leave over.
+    transport::RequiredPaths required;
     /// Names the sequence of an offer.
     std::function<SequenceId()> next_sequence;
     engine::Engine* engine = nullptr;
@@ -49,8 +51,9 @@ class PrefillService final : public handoff::PrefillSideListener {
     std::shared_ptr<rpc::JoinStream> stream;
     std::string name;
     transport::PeerId peer{};
+    transport::Path path;
   };
-  Result<transport::PeerId> Join(const rpc::JoinHello& hello);
+  Result<Joined> Join(const rpc::JoinHello& hello);
 
   const rpc::WorkerDescription ours_;
   Parts parts_;

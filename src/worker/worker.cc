@@ -132,9 +132,9 @@ Status Worker::Build() {
   transport_thread_.emplace(*transport_, clock_);
   generate_.emplace(options_.name, options_.local_prefill_max_tokens,
                     GenerateService::Parts{*transport_thread_, *metrics_});
-  prefill_service_.emplace(description_,
-                           PrefillService::Parts{*transport_thread_, *transport_, *metrics_,
-                                                 [this] { return NextPrefilled(); }});
+  prefill_service_.emplace(description_, PrefillService::Parts{*transport_thread_, *transport_,
+                                                               *metrics_, options_.required_paths,
+                                                               [this] { return NextPrefilled(); }});
   BATON_RETURN_IF_ERROR(BuildEngine());
   BuildHandoff();
   generate_->Connect(*engine_, *decode_, *peers_);
@@ -146,6 +146,10 @@ Status Worker::BuildCache() {
   const kv::KvGeometry geometry = model_->KvGeometry(options_.block_tokens, options_.kv_dtype);
   BATON_ASSIGN_OR_RETURN(transport_,
                          transport::MakeUcxTransport({.transports = options_.transport_tls}));
+  if (options_.role != Role::kMixed) {  // A mixed worker hands nothing on.
+    BATON_RETURN_IF_ERROR(
+        transport::CheckOffered(options_.required_paths, transport_->OfferedPaths()));
+  }
   BATON_ASSIGN_OR_RETURN(region_,
                          transport_->AllocateRegion(static_cast<size_t>(options_.kv_bytes)));
   BATON_ASSIGN_OR_RETURN(cache_, kv::KvCache::Create(geometry, {region_.data, region_.bytes}));
@@ -182,7 +186,8 @@ void Worker::BuildHandoff() {
   handoff::PrefillSideOptions prefill;
   prefill.handoffs = options_.handoffs;
   prefill_.emplace(prefill, local, *transport_, *prefill_service_, clock_);
-  peers_.emplace(description_, *transport_, *decode_, clock_,
+  peers_.emplace(description_,
+                 Peers::Parts{*transport_, *decode_, *metrics_, clock_, options_.required_paths},
                  [this](std::function<void()> work) { transport_thread_->Post(std::move(work)); });
   transport_->SetListener(this);
 }
@@ -267,7 +272,8 @@ void Worker::PublishStatus() {
   status_.Post({.running = stats.running,
                 .waiting = stats.waiting,
                 .draining = draining_,
-                .joined_peers = peers_->joined()});
+                .joined_peers = peers_->joined(),
+                .join_problems = peers_->problems()});
 }
 
 rpc::WorkerStatus Worker::CurrentStatus() {

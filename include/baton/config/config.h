@@ -79,6 +79,8 @@ struct Transport {
   std::string kind = "ucx";
   /// How UCX may move data, in the notation of UCX_TLS; empty: the best that UCX finds.
   std::string tls;
+  /// What may carry KV: "any" alone, or some of "shm", "tcp", "rdma", "cuda_ipc".
+  std::vector<std::string> required{"any"};
 };
 
 struct Limits {

@@ -37,6 +37,14 @@ struct PeerAddress {
   bool operator==(const PeerAddress&) const = default;
 };
 
+/// Why a decode worker is not joined with a prefill worker.
+struct JoinProblem {
+  std::string peer;
+  std::string problem;
+
+  bool operator==(const JoinProblem&) const = default;
+};
+
 /// How a worker is doing; sent at intervals.
 struct WorkerStatus {
   int32_t running = 0;
@@ -44,6 +52,7 @@ struct WorkerStatus {
   bool draining = false;
   /// Decode workers: prefill workers whose epoch is joined and can be offered to.
   std::vector<std::string> joined_peers;
+  std::vector<JoinProblem> join_problems;
   telemetry::MetricsSnapshot metrics;
 };
 

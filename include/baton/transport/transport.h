@@ -9,6 +9,7 @@
 
 #include "baton/base/clock.h"
 #include "baton/base/status.h"
+#include "baton/transport/path.h"
 
 namespace baton::transport {
 
@@ -81,8 +82,12 @@ class Transport {
   virtual void Wait(Duration timeout) = 0;
   /// Ends a Wait() under way or the next one. Thread-safe.
   virtual void Wake() = 0;
-  /// What carries the data to this peer, as found, e.g. "shared memory (posix)" or "tcp (lo)".
-  virtual std::string DescribePath(PeerId peer) const = 0;
+  /// What may carry data to some peer: all that this host offers, within our options.
+  virtual Path OfferedPaths() const = 0;
+  /// What carries the data to this peer, as found; "not connected" when it is not.
+  virtual Path FindPath(PeerId peer) const = 0;
+  /// FindPath(), for people.
+  std::string DescribePath(PeerId peer) const { return FindPath(peer).text; }
 
   static constexpr size_t kMaxMessageBytes = size_t{4} << 20;
   static constexpr size_t kMaxRegions = 64;

@@ -13,6 +13,7 @@
 #include "baton/base/status.h"
 #include "baton/engine/engine.h"
 #include "baton/rpc/messages.h"
+#include "baton/transport/path.h"
 
 namespace baton::worker {
 
@@ -40,6 +41,8 @@ struct WorkerOptions {
 
   /// How UCX may move data, in the notation of UCX_TLS; empty takes the best that UCX finds.
   std::string transport_tls;
+  /// The only paths over which KV may be handed on; empty accepts any.
+  transport::RequiredPaths required_paths;
   /// Between decode's offer and prefill's next sign of progress.
   std::chrono::milliseconds lease{2000};
   /// CRC32C over every block of a hand-off.

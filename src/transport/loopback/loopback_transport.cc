@@ -145,7 +145,11 @@ void LoopbackTransport::Wait(Duration timeout) { (void)wakeups_.Receive(timeout)
 
 void LoopbackTransport::Wake() { (void)wakeups_.TrySend(0); }
 
-std::string LoopbackTransport::DescribePath(PeerId) const { return "loopback (one process)"; }
+Path LoopbackTransport::OfferedPaths() const {
+  return {.kinds = {PathKind::kInProcess}, .text = "loopback (one process)"};
+}
+
+Path LoopbackTransport::FindPath(PeerId) const { return OfferedPaths(); }
 
 LoopbackTransport::Peer* LoopbackTransport::FindConnected(PeerId id) {
   const auto peer = peers_.find(id);

@@ -59,7 +59,8 @@ Status UcxConnection::OpenEndpoint() {
                                    "the peer's remote key"));
     remote_keys_.push_back(key);
   }
-  puts_are_messages_ = !shared_memory_ && DescribeLanes(EndpointInfo()).starts_with("tcp");
+  puts_are_messages_ =
+      !shared_memory_ && ReadLanes(EndpointInfo()).kinds == std::vector{PathKind::kTcp};
   Flush(Kind::kMeet, nullptr);
   return OkStatus();
 }

@@ -14,6 +14,7 @@
 #include "touch.h"
 #include "ucx_library.h"
 #include "ucx_path.h"
+#include "ucx_print.h"
 
 namespace baton::transport {
 namespace {
@@ -317,9 +318,14 @@ void UcxTransport::Wake() {
   (void)!write(wake_fd_, &one, sizeof(one));
 }
 
-std::string UcxTransport::DescribePath(PeerId peer) const {
+Path UcxTransport::OfferedPaths() const {
+  return ReadResources(Printed([this](FILE* out) { ucp_context_print_info(context_, out); }));
+}
+
+Path UcxTransport::FindPath(PeerId peer) const {
   const UcxConnection* connection = Find(peer);
-  return connection == nullptr ? "not connected" : DescribeLanes(connection->EndpointInfo());
+  if (connection == nullptr) return {.text = "not connected"};
+  return ReadLanes(connection->EndpointInfo());
 }
 
 UcxConnection* UcxTransport::Find(PeerId peer) const {

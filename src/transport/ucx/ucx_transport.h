@@ -32,7 +32,8 @@ class UcxTransport final : public Transport {
   bool Progress() override;
   void Wait(Duration timeout) override;
   void Wake() override;
-  std::string DescribePath(PeerId peer) const override;
+  Path OfferedPaths() const override;
+  Path FindPath(PeerId peer) const override;
 
  private:
   struct Received {

@@ -51,6 +51,7 @@ TEST(WorkerOptions, CarryEngineAndHandoff) {
   config.handoff.checksum = true;
   config.handoff.local_prefill_tokens = 7;
   config.transport.tls = "tcp";
+  config.transport.required = {"rdma", "shm"};
   const worker::WorkerOptions options = WorkerOf(config, {});
   EXPECT_EQ(options.engine.step_tokens, 99);
   EXPECT_EQ(options.kv_dtype, DType::kFloat32);
@@ -58,6 +59,8 @@ TEST(WorkerOptions, CarryEngineAndHandoff) {
   EXPECT_TRUE(options.checksum);
   EXPECT_EQ(options.local_prefill_max_tokens, 7);
   EXPECT_EQ(options.transport_tls, "tcp");
+  EXPECT_THAT(options.required_paths,
+              ElementsAre(transport::PathKind::kRdma, transport::PathKind::kSharedMemory));
 }
 
 TEST(RouterOptions, PutWorkersOfTheCommandLineOverThoseConfigured) {

@@ -21,6 +21,13 @@ TEST(Checks, RefusePrefillWithoutDecode) {
             "need a decode worker");
 }
 
+TEST(Checks, RefuseAnyPathBesideOthers) {
+  EXPECT_EQ(ErrorsOf("model: m\ntransport: {required: [any, shm]}\n"),
+            "FILE:2:23: transport.required names any beside others; any stands alone");
+  EXPECT_EQ(ErrorsOf("model: m\ntransport: {required: []}\n"),
+            "FILE:2:23: transport.required is an empty list; any accepts every path");
+}
+
 TEST(Checks, RefuseNoWorkersAtAll) {
   EXPECT_EQ(ErrorsOf("model: m\nworkers: {mixed: {count: 0}}\n"),
             "workers has no worker; set the count of prefill and decode, or of mixed");

@@ -144,7 +144,9 @@ TEST(PrintConfig, LoadsToTheSameConfiguration) {
       "model: 'a \"b\" # c'\nserved_model_name: null-model\nlog_level: debug\n"
       "workers: {mixed: {count: 2, cores: '0-3,8', kv_memory: 100KB}}\n"
       "router: {workers: ['p0=h:1', 'p1=h:2']}\n"
-      "engine: {kv_dtype: float32}\ntimeouts: {drain: 1.5s}\ntransport: {tls: 'tcp,self'}\n");
+      "engine: {kv_dtype: float32}\ntimeouts: {drain: 1.5s}\ntransport: {tls: 'tcp,self', "
+      "required: [shm, "
+      "rdma]}\n");
   ASSERT_TRUE(first.ok()) << first.status();
   const Result<Loaded> second = Load(PrintConfig(*first));
   ASSERT_TRUE(second.ok()) << second.status() << "\n" << PrintConfig(*first);

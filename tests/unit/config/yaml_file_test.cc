@@ -62,6 +62,9 @@ constexpr BadFile kBadFiles[] = {
      "FILE:3:12: router.workers has the item 'p1'; accepted: list of name=host:port"},
     {"SectionInAList", "model: m\nrouter:\n  workers: [{p0: 1}]\n",
      "FILE:3:13: router.workers has an item that is a section; accepted: list of name=host:port"},
+    {"NotAChoiceForAList", "model: m\ntransport: {required: pigeon}\n",
+     "FILE:2:23: transport.required has the item 'pigeon'; accepted: one or a list of any, shm, "
+     "tcp, rdma, cuda_ipc"},
     {"NoValue", "model: m\nrouter:\n  port:\n",
      "FILE:3:3: router.port is empty; accepted: integer from 0 to 65535"},
     {"BadCores", "model: m\nworkers: {mixed: {count: 1, cores: 3-1}}\n",
@@ -95,6 +98,15 @@ TEST(YamlFile, TakesQuotedNumbersAsTemplatesWriteThem) {
   const Result<Loaded> loaded = Load("model: m\nrouter: {port: \"9000\"}\n");
   ASSERT_TRUE(loaded.ok()) << loaded.status();
   EXPECT_EQ(loaded->config.router.port, 9000);
+}
+
+TEST(YamlFile, TakesTheOnlyItemOfAListOfChoicesAlone) {
+  for (const char* required : {"shm", "[shm]"}) {
+    const Result<Loaded> loaded =
+        Load("model: m\ntransport: {required: " + std::string(required) + "}\n");
+    ASSERT_TRUE(loaded.ok()) << loaded.status();
+    EXPECT_EQ(loaded->config.transport.required, std::vector<std::string>{"shm"});
+  }
 }
 
 TEST(YamlFile, EndsOnAReferenceToItself) {

@@ -30,6 +30,15 @@ TEST_P(BothPolicies, SayWhatIsMissingForACompleteGroup) {
             "no decode worker is joined with a prefill worker yet");
 }
 
+TEST_P(BothPolicies, SayWhyADecodeWorkerIsNotJoined) {
+  const auto policy = Policy(GetParam());
+  WorkerView decode = Decode("d0", {});
+  decode.join_problems = {{"p0", "the path found is tcp"}};
+  EXPECT_EQ(policy->Choose({Prefill("p0"), decode}).status().message(),
+            "no decode worker is joined with a prefill worker: d0 is not with p0: the path found "
+            "is tcp");
+}
+
 TEST_P(BothPolicies, PairADecodeWorkerOnlyWithPeersThatItJoined) {
   const auto policy = Policy(GetParam());
   const std::vector<WorkerView> workers = {Prefill("p0"), Prefill("p1"), Decode("d0", {"p1"})};

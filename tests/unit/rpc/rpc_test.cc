@@ -31,7 +31,11 @@ class RecordingHandler final : public WorkerHandler {
  public:
   WorkerDescription Describe() override { return SomeWorker(); }
   WorkerStatus CurrentStatus() override {
-    return {.running = 3, .waiting = 4, .draining = true, .joined_peers = {"p0", "p1"}};
+    return {.running = 3,
+            .waiting = 4,
+            .draining = true,
+            .joined_peers = {"p0", "p1"},
+            .join_problems = {{"p2", "it is away"}}};
   }
   void SetPeers(std::vector<PeerAddress> wanted) override { peers.TrySend(std::move(wanted)); }
   void OnGenerate(GenerateCall call, std::shared_ptr<GenerateStream> stream) override {
@@ -166,6 +170,7 @@ TEST_F(Rpc, WatchesAtIntervalsUntilCancelled) {
     EXPECT_EQ(status->waiting, 4);
     EXPECT_TRUE(status->draining);
     EXPECT_EQ(status->joined_peers, (std::vector<std::string>{"p0", "p1"}));
+    EXPECT_EQ(status->join_problems, (std::vector<rpc::JoinProblem>{{"p2", "it is away"}}));
   }
   call->Cancel();
   EXPECT_TRUE(ended->Wait(kPatience));
