@@ -11,6 +11,13 @@ namespace {
 /// Words up to this long are merged by scanning, which is faster than a queue while they are short.
 constexpr size_t kShortWord = 32;
 
+/// Where the first part ends: before a "\u2581" that follows something else.
+size_t EndOfPart(std::string_view word) {
+  size_t at = 0;
+  while (word.substr(at).starts_with(kSpaceMark)) at += kSpaceMark.size();
+  return std::min(word.find(kSpaceMark, at), word.size());
+}
+
 /// A symbol of a long word: a node of a doubly linked list laid out in an array.
 struct Link {
   TokenId token = 0;
@@ -36,7 +43,16 @@ void Bpe::Encode(std::string_view word, std::vector<TokenId>& out) const {
       return;
     }
   }
-  std::vector<TokenId> symbols = Symbols(word);
+  if (!parts_at_spaces_) return EncodePart(word, out);
+  while (!word.empty()) {
+    const size_t end = EndOfPart(word);
+    EncodePart(word.substr(0, end), out);
+    word.remove_prefix(end);
+  }
+}
+
+void Bpe::EncodePart(std::string_view part, std::vector<TokenId>& out) const {
+  std::vector<TokenId> symbols = Symbols(part);
   if (symbols.size() <= kShortWord) {
     MergeShort(symbols);
   } else {

@@ -14,6 +14,9 @@
 
 namespace baton::text {
 
+/// How SentencePiece writes a space.
+inline constexpr std::string_view kSpaceMark = "\u2581";
+
 struct StringHash {
   using is_transparent = void;
   size_t operator()(std::string_view text) const { return std::hash<std::string_view>{}(text); }
@@ -28,7 +31,8 @@ class Bpe {
   /// *Fails with* InvalidArgument naming the place; Unimplemented naming the option.
   static Result<Bpe> FromJson(const JsonPlace& model, bool byte_level);
 
-  /// Appends the word's tokens. *Cost*: n log n in the length of the word.
+  /// Appends the word's tokens. *Cost*: n log n in the length of the word, or of its longest part
+  /// where no merge crosses the start of a "\u2581".
   void Encode(std::string_view word, std::vector<TokenId>& out) const;
 
   const Vocabulary& vocabulary() const { return vocabulary_; }
@@ -40,6 +44,8 @@ class Bpe {
   Status ReadMerges(const JsonPlace& place);
   Status ReadOptions(const JsonPlace& model);
   Result<TokenId> Known(std::string_view written, const JsonPlace& place) const;
+  void EncodePart(std::string_view part, std::vector<TokenId>& out) const;
+  bool NothingIsUnknown() const;
   std::vector<TokenId> Symbols(std::string_view word) const;
   bool AppendFallback(std::string_view character, std::vector<TokenId>& symbols) const;
   void MergeShort(std::vector<TokenId>& symbols) const;
@@ -49,6 +55,8 @@ class Bpe {
   bool ignore_merges_ = false;
   bool byte_fallback_ = false;
   bool fuse_unknown_ = false;
+  /// A text without pre-tokenizer falls apart before each run of "\u2581" all the same.
+  bool parts_at_spaces_ = false;
   std::optional<TokenId> unknown_;
   Vocabulary vocabulary_;
   MergeTable merges_;

@@ -1,3 +1,4 @@
+#include <algorithm>
 #include <cstdio>
 
 #include "bpe.h"
@@ -6,6 +7,19 @@
 namespace baton::text {
 
 using nlohmann::json;
+
+namespace {
+
+/// Whether a "\u2581" follows something else in the token.
+bool CrossesSpace(std::string_view token) {
+  for (size_t at = token.find(kSpaceMark); at != std::string_view::npos;
+       at = token.find(kSpaceMark, at + kSpaceMark.size())) {
+    if (at > 0 && !token.substr(0, at).ends_with(kSpaceMark)) return true;
+  }
+  return false;
+}
+
+}  // namespace
 
 Result<Bpe> Bpe::FromJson(const JsonPlace& model, bool byte_level) {
   BATON_RETURN_IF_ERROR(model.RequireObject());
@@ -62,6 +76,7 @@ Result<TokenId> Bpe::Known(std::string_view token, const JsonPlace& place) const
 Status Bpe::ReadMerges(const JsonPlace& place) {
   BATON_RETURN_IF_ERROR(place.RequireArray());
   merges_.Reserve(place.value().size());
+  parts_at_spaces_ = !byte_level_;
   for (size_t i = 0; i < place.value().size(); ++i) {
     const json& merge = place.value()[i];
     std::string left, right;
@@ -82,9 +97,14 @@ Status Bpe::ReadMerges(const JsonPlace& place) {
     BATON_ASSIGN_OR_RETURN(const TokenId left_id, Known(left, place.At(i)));
     BATON_ASSIGN_OR_RETURN(const TokenId right_id, Known(right, place.At(i)));
     BATON_ASSIGN_OR_RETURN(const TokenId result, Known(left + right, place.At(i)));
+    parts_at_spaces_ = parts_at_spaces_ && !CrossesSpace(left + right);
     merges_.Insert(left_id, right_id, {static_cast<uint32_t>(i), result});
   }
   return OkStatus();
+}
+
+bool Bpe::NothingIsUnknown() const {
+  return byte_fallback_ && std::ranges::find(byte_tokens_, -1) == byte_tokens_.end();
 }
 
 Status Bpe::ReadOptions(const JsonPlace& model) {
@@ -97,6 +117,8 @@ Status Bpe::ReadOptions(const JsonPlace& model) {
   BATON_ASSIGN_OR_RETURN(ignore_merges_, model.Get("ignore_merges").BoolOr(false));
   BATON_ASSIGN_OR_RETURN(byte_fallback_, model.Get("byte_fallback").BoolOr(false));
   BATON_ASSIGN_OR_RETURN(fuse_unknown_, model.Get("fuse_unk").BoolOr(false));
+  // A run of unknown characters is one token, wherever it is cut.
+  parts_at_spaces_ = parts_at_spaces_ && (NothingIsUnknown() || !fuse_unknown_);
   const JsonPlace unknown = model.Get("unk_token");
   if (unknown.is_null()) return OkStatus();
   BATON_ASSIGN_OR_RETURN(const std::string token, unknown.String());

@@ -6,6 +6,7 @@
 #include <unicode/casemap.h>
 #include <unicode/normalizer2.h>
 #include <unicode/uchar.h>
+#include <unicode/uniset.h>
 
 #include "baton/base/check.h"
 
@@ -30,6 +31,18 @@ const icu::Normalizer2& NormalizerOf(NormalForm form) {
   return *normalizer;
 }
 
+/// Characters that tokenizers' normalization knows: it has the tables of Unicode 9, and what came
+/// later stays as it is.
+const icu::UnicodeSet& Normalized() {
+  static const icu::UnicodeSet* const set = [] {
+    UErrorCode error = U_ZERO_ERROR;
+    auto* made = new icu::UnicodeSet(u"[:age=9.0:]", error);
+    BATON_CHECK(U_SUCCESS(error)) << "ICU has no ages of characters: " << u_errorName(error);
+    return static_cast<const icu::UnicodeSet*>(made->freeze());
+  }();
+  return *set;
+}
+
 icu::StringPiece Piece(std::string_view text) {
   return icu::StringPiece(text.data(), static_cast<int32_t>(text.size()));
 }
@@ -41,7 +54,8 @@ std::string Normalize(std::string_view text, NormalForm form) {
   std::string out;
   icu::StringByteSink<std::string> sink(&out);
   UErrorCode error = U_ZERO_ERROR;
-  NormalizerOf(form).normalizeUTF8(0, Piece(text), sink, nullptr, error);
+  const icu::FilteredNormalizer2 normalizer(NormalizerOf(form), Normalized());
+  normalizer.normalizeUTF8(0, Piece(text), sink, nullptr, error);
   BATON_CHECK(U_SUCCESS(error)) << u_errorName(error);
   return out;
 }

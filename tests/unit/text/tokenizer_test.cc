@@ -42,6 +42,15 @@ TEST(Tokenizer, GivesTheBytesOfEachToken) {
   EXPECT_EQ(SmallTokenizer().TokenBytes(-5), "");
 }
 
+TEST(Tokenizer, NormalizesOnlyCharactersThatTheTokenizersLibraryKnows) {
+  const auto normalized = [](const std::string& text) {
+    return SmallTokenizer().Decode(SmallTokenizer().Encode(text, kPlain));
+  };
+  EXPECT_EQ(normalized("a\u0315\u0316"), "a\u0316\u0315");
+  // A mark of Unicode 14 that would go before the other by its class.
+  EXPECT_EQ(normalized("a\u0315\u0C3C"), "a\u0315\u0C3C");
+}
+
 TEST(Tokenizer, ReadsBrokenUtf8AsReplacementCharacters) {
   EXPECT_EQ(SmallTokenizer().Encode("a\xFF\xE2\x82z"), SmallTokenizer().Encode("a\uFFFD\uFFFDz"));
 }
