@@ -29,12 +29,12 @@ struct Fleet::Member {
   std::string last_problem;
 };
 
-Fleet::Fleet(const RouterOptions& options, Clock& clock, Post post)
+Fleet::Fleet(const RouterOptions& options, const rpc::DialWorker& dial, Clock& clock, Post post)
     : options_(options), clock_(clock), post_(std::move(post)) {
   for (const rpc::PeerAddress& address : options.workers) {
     auto member = std::make_shared<Member>();
     member->address = address;
-    member->client = rpc::WorkerClient::Create(address.address);
+    member->client = dial(address.address);
     member->redial = options.redial_min;
     members_[address.name] = std::move(member);
   }

@@ -21,7 +21,7 @@ class Fleet {
  public:
   using Post = std::function<void(std::function<void()>)>;
 
-  Fleet(const RouterOptions& options, Clock& clock, Post post);
+  Fleet(const RouterOptions& options, const rpc::DialWorker& dial, Clock& clock, Post post);
 
   /// Dials what is due, gives up what is silent; returns when something will be due.
   TimePoint Tick(TimePoint now);

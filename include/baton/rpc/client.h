@@ -52,4 +52,7 @@ class WorkerClient {
   virtual std::shared_ptr<Call> Join(const JoinHello& ours, JoinCallbacks callbacks) = 0;
 };
 
+/// Makes the client of the worker at an address.
+using DialWorker = std::function<std::unique_ptr<WorkerClient>(const std::string& address)>;
+
 }  // namespace baton::rpc

@@ -1,0 +1,110 @@
+#include "router_core.h"
+
+#include <algorithm>
+#include <utility>
+
+namespace baton::router {
+namespace {
+
+constexpr size_t kMailboxCapacity = 1 << 18;
+
+}  // namespace
+
+RouterCore::RouterCore(const RouterOptions& options, std::unique_ptr<RoutingPolicy> policy,
+                       const rpc::DialWorker& dial, telemetry::MetricRegistry& registry,
+                       Clock& clock)
+    : options_(options),
+      clock_(clock),
+      registry_(registry),
+      metrics_(registry),
+      policy_(std::move(policy)),
+      mailbox_(kMailboxCapacity),
+      fleet_(options, dial, clock, [this](std::function<void()> work) { Post(std::move(work)); }) {}
+
+bool RouterCore::Turn(Duration patience) {
+  const TimePoint now = clock_.Now();
+  const TimePoint next = fleet_.Tick(now);
+  if (fleet_.version() != published_version_) PublishFleet();
+  auto work = mailbox_.Receive(std::min(next, now + patience) - now);
+  if (work) (*work)();
+  return work.has_value();
+}
+
+void RouterCore::PublishFleet() {
+  published_version_ = fleet_.version();
+  const auto choice = RoutingPolicy::Possible(fleet_.Views());
+  readiness_.Post({.ready = choice.ok(), .reason = choice.message()});
+  worker_metrics_.Post(fleet_.Metrics());
+  if (choice.ok()) ready_.Open();
+}
+
+void RouterCore::Close() {
+  for (auto& [id, routed] : requests_) routed->call->Cancel();
+  fleet_.Close();
+}
+
+std::string RouterCore::RenderMetrics() const {
+  std::vector<telemetry::MetricsSnapshot> snapshots = worker_metrics_.Read();
+  snapshots.insert(snapshots.begin(), registry_.Collect());
+  return telemetry::RenderPrometheus(snapshots);
+}
+
+void RouterCore::Start(Request request, std::shared_ptr<http::CompletionSink> sink) {
+  if (++under_way_ > options_.requests) {
+    --under_way_;
+    metrics_.CountRequest("ResourceExhausted");
+    sink->OnEnd(ResourceExhausted("the router has " + std::to_string(options_.requests) +
+                                  " requests under way, its limit"));
+    return;
+  }
+  auto routed = std::make_shared<RoutedRequest>(std::move(sink), clock_.Now(), clock_, metrics_);
+  Post([this, routed = std::move(routed), request = std::move(request)]() mutable {
+    Dispatch(routed, std::move(request));
+  });
+}
+
+void RouterCore::Dispatch(const std::shared_ptr<RoutedRequest>& routed, Request request) {
+  const auto choice = policy_->Choose(fleet_.Views());
+  if (!choice.ok()) {
+    --under_way_;
+    return routed->OnEnd(choice.status());
+  }
+  const std::string id = request.id;
+  routed->choice = *choice;
+  routed->prefilling = !choice->prefill.empty();
+  fleet_.AddLoad(choice->worker, 1);
+  if (routed->prefilling) fleet_.AddLoad(choice->prefill, 1);
+  routed->SetEvents(
+      {.on_first_token = [this, routed] { Post([this, routed] { EndPrefill(*routed); }); },
+       .on_end = [this, id] { Post([this, id] { Forget(id); }); }});
+  requests_[id] = routed;
+  routed->call =
+      fleet_.Client(choice->worker)
+          .Generate(
+              {.request = std::move(request), .prefill_peer = choice->prefill},
+              {.on_route = [routed](std::string route) { routed->OnRoute(std::move(route)); },
+               .on_token = [routed](TokenOutput output) { routed->OnToken(std::move(output)); },
+               .on_end = [routed](Status status) { routed->OnEnd(status); }});
+}
+
+void RouterCore::EndPrefill(RoutedRequest& routed) {
+  if (std::exchange(routed.prefilling, false)) fleet_.AddLoad(routed.choice.prefill, -1);
+}
+
+void RouterCore::Forget(const std::string& request_id) {
+  const auto it = requests_.find(request_id);
+  if (it == requests_.end()) return;
+  EndPrefill(*it->second);
+  fleet_.AddLoad(it->second->choice.worker, -1);
+  requests_.erase(it);
+  --under_way_;
+}
+
+void RouterCore::Cancel(const std::string& request_id) {
+  Post([this, request_id] {
+    const auto it = requests_.find(request_id);
+    if (it != requests_.end()) it->second->call->Cancel();
+  });
+}
+
+}  // namespace baton::router

@@ -1,0 +1,78 @@
+#pragma once
+
+#include <atomic>
+#include <functional>
+#include <memory>
+#include <string>
+#include <unordered_map>
+#include <vector>
+
+#include "baton/base/check.h"
+#include "baton/base/gate.h"
+#include "baton/base/latest.h"
+#include "baton/base/mailbox.h"
+#include "baton/router/router.h"
+#include "fleet.h"
+#include "metrics.h"
+#include "routed_request.h"
+#include "routing_policy.h"
+
+namespace baton::router {
+
+/// The router but for its thread. *Threads*: Turn(), Close() and idle() are the router's thread,
+/// which owns the fleet and the requests; the rest is thread-safe and only posts to it. A
+/// simulation calls Turn() in place of a thread.
+/// REQUIRES: Close() and then turns until idle() before it is destroyed.
+class RouterCore final : public Router {
+ public:
+  /// `registry` and `clock` outlive this.
+  RouterCore(const RouterOptions& options, std::unique_ptr<RoutingPolicy> policy,
+             const rpc::DialWorker& dial, telemetry::MetricRegistry& registry, Clock& clock);
+
+  /// Does what is due, then waits at most `patience` for one posted piece of work and does it.
+  /// False when none came.
+  bool Turn(Duration patience);
+  /// Ends a Turn() that waits, or the next one. Thread-safe.
+  void Wake() {
+    Post([] {});
+  }
+  /// Ends all calls.
+  void Close();
+  /// No call is under way, so that nothing will be posted any more.
+  bool idle() const { return requests_.empty() && fleet_.idle(); }
+
+  void Start(Request request, std::shared_ptr<http::CompletionSink> sink) override;
+  void Cancel(const std::string& request_id) override;
+  http::Readiness Ready() const override { return readiness_.Read(); }
+  std::string RenderMetrics() const override;
+  bool WaitReady(Duration timeout) override { return ready_.Wait(timeout); }
+  int32_t RequestsUnderWay() const override { return under_way_; }
+
+ private:
+  void PublishFleet();
+  void Dispatch(const std::shared_ptr<RoutedRequest>& routed, Request request);
+  void EndPrefill(RoutedRequest& routed);
+  void Forget(const std::string& request_id);
+  void Post(std::function<void()> work) {
+    BATON_CHECK(mailbox_.TrySend(std::move(work))) << "the router's thread does not keep up";
+  }
+
+  const RouterOptions options_;
+  Clock& clock_;
+  telemetry::MetricRegistry& registry_;
+  RouterMetrics metrics_;
+  std::unique_ptr<RoutingPolicy> policy_;
+  Mailbox<std::function<void()>> mailbox_;
+  // What the router's thread last knew, for HTTP's threads.
+  Latest<http::Readiness> readiness_{{.ready = false, .reason = "no worker is ready"}};
+  Latest<std::vector<telemetry::MetricsSnapshot>> worker_metrics_;
+  Gate ready_;
+  std::atomic<int32_t> under_way_{0};
+
+  // The router's thread owns these.
+  Fleet fleet_;
+  uint64_t published_version_ = ~uint64_t{0};
+  std::unordered_map<std::string, std::shared_ptr<RoutedRequest>> requests_;
+};
+
+}  // namespace baton::router

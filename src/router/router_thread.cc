@@ -1,0 +1,60 @@
+#include <thread>
+#include <utility>
+
+#include <pthread.h>
+
+#include "router_core.h"
+
+namespace baton::router {
+namespace {
+
+/// The longest the router's thread sleeps.
+constexpr Duration kPulse = std::chrono::milliseconds(100);
+/// How long calls that were cancelled may take to end.
+constexpr Duration kEndOfCalls = std::chrono::seconds(2);
+
+/// The router on a thread of its own.
+class RouterThread final : public Router {
+ public:
+  RouterThread(const RouterOptions& options, std::unique_ptr<RoutingPolicy> policy,
+               telemetry::MetricRegistry& registry, Clock& clock)
+      : clock_(clock),
+        core_(options, std::move(policy), rpc::WorkerClient::Create, registry, clock),
+        thread_([this](const std::stop_token& stop) {
+          pthread_setname_np(pthread_self(), "router");
+          Run(stop);
+        }) {}
+
+  void Start(Request request, std::shared_ptr<http::CompletionSink> sink) override {
+    core_.Start(std::move(request), std::move(sink));
+  }
+  void Cancel(const std::string& request_id) override { core_.Cancel(request_id); }
+  http::Readiness Ready() const override { return core_.Ready(); }
+  std::string RenderMetrics() const override { return core_.RenderMetrics(); }
+  bool WaitReady(Duration timeout) override { return core_.WaitReady(timeout); }
+  int32_t RequestsUnderWay() const override { return core_.RequestsUnderWay(); }
+
+ private:
+  void Run(const std::stop_token& stop) {
+    const std::stop_callback wake(stop, [this] { core_.Wake(); });
+    while (!stop.stop_requested()) core_.Turn(kPulse);
+    core_.Close();
+    const TimePoint deadline = clock_.Now() + kEndOfCalls;
+    while (!core_.idle() && clock_.Now() < deadline) core_.Turn(kPulse);
+  }
+
+  Clock& clock_;
+  RouterCore core_;
+  std::jthread thread_;
+};
+
+}  // namespace
+
+Result<std::unique_ptr<Router>> Router::Create(const RouterOptions& options,
+                                               telemetry::MetricRegistry& registry, Clock& clock) {
+  BATON_ASSIGN_OR_RETURN(auto policy, RoutingPolicy::Make(options.policy));
+  return std::unique_ptr<Router>(
+      std::make_unique<RouterThread>(options, std::move(policy), registry, clock));
+}
+
+}  // namespace baton::router
