@@ -52,7 +52,7 @@ void Peers::Set(const std::vector<rpc::PeerAddress>& wanted) {
     if (links_.contains(address.name)) continue;
     auto link = std::make_shared<Link>();
     link->address = address;
-    link->client = rpc::WorkerClient::Create(address.address);
+    link->client = parts_.dial(address.address);
     links_[address.name] = link;
     Dial(link);
   }

@@ -27,6 +27,7 @@ class Peers {
     transport::Transport& transport;
     handoff::DecodeSide& decode;
     WorkerMetrics& metrics;
+    rpc::DialWorker dial;
     Clock& clock;
     /// What KV may come over.
     transport::RequiredPaths required;

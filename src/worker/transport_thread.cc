@@ -1,6 +1,6 @@
 #include "transport_thread.h"
 
-#include <algorithm>
+#include <limits>
 #include <utility>
 
 #include <pthread.h>
@@ -39,22 +39,28 @@ void TransportThread::Post(std::function<void()> work) {
   BATON_CHECK(mailbox_.TrySend(std::move(work))) << "the transport thread does not keep up";
 }
 
+TimePoint TransportThread::TakeTurn(const Turn& turn, int most_work) {
+  bool busy = false;
+  for (int i = 0; i < most_work; ++i) {
+    auto work = mailbox_.TryReceive();
+    if (!work) break;
+    (*work)();
+    busy = true;
+  }
+  busy |= transport_.Progress();
+  const TimePoint next = turn(clock_.Now());
+  return busy ? TimePoint::min() : next;
+}
+
 void TransportThread::Run(const std::stop_token& stop, const Turn& turn) {
   bool stopping = false;
   while (!stopping) {
     // Read first: what was posted before the stop is still done below.
     stopping = stop.stop_requested();
-    bool busy = false;
-    for (int i = 0; i < kWorkPerTurn || stopping; ++i) {
-      auto work = mailbox_.TryReceive();
-      if (!work) break;
-      (*work)();
-      busy = true;
-    }
-    busy |= transport_.Progress();
+    const TimePoint next =
+        TakeTurn(turn, stopping ? std::numeric_limits<int>::max() : kWorkPerTurn);
     const TimePoint now = clock_.Now();
-    const TimePoint next = turn(now);
-    if (!busy && !stopping && next > now) transport_.Wait(next - now);
+    if (!stopping && next > now) transport_.Wait(next - now);
   }
 }
 

@@ -10,6 +10,7 @@
 namespace baton::worker {
 
 /// The thread that owns the transport and both sides of the hand-off. Others post work to it.
+/// A simulation calls TakeTurn() in place of Start().
 class TransportThread {
  public:
   /// Called in each turn, with the time; returns when it wants the next one.
@@ -20,6 +21,9 @@ class TransportThread {
   ~TransportThread() { Stop(); }
 
   void Start(Turn turn);
+  /// Does at most `most_work` posted pieces of work and what the transport has to do, then calls
+  /// `turn`. Returns when the next one is wanted: the past when there was something to do.
+  TimePoint TakeTurn(const Turn& turn, int most_work);
   /// Runs what was posted before, then ends. Idempotent.
   void Stop();
 

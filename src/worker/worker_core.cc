@@ -1,0 +1,204 @@
+#include "worker_core.h"
+
+#include <algorithm>
+#include <utility>
+
+#include "baton/base/logging.h"
+
+namespace baton::worker {
+namespace {
+
+/// How often figures are refreshed.
+constexpr Duration kPulse = std::chrono::milliseconds(50);
+
+}  // namespace
+
+Result<std::unique_ptr<WorkerCore>> WorkerCore::Create(const WorkerOptions& options,
+                                                       Surroundings surroundings) {
+  std::unique_ptr<WorkerCore> core(new WorkerCore(options, std::move(surroundings)));
+  BATON_RETURN_IF_ERROR(core->Build());
+  return core;
+}
+
+Status WorkerCore::Build() {
+  BATON_RETURN_IF_ERROR(BuildCache());
+  metrics_.emplace(options_.name);
+  transport_thread_.emplace(transport_, clock_);
+  generate_.emplace(options_.name, options_.local_prefill_max_tokens,
+                    GenerateService::Parts{*transport_thread_, *metrics_});
+  prefill_service_.emplace(description_, PrefillService::Parts{*transport_thread_, transport_,
+                                                               *metrics_, options_.required_paths,
+                                                               [this] { return NextPrefilled(); }});
+  BATON_RETURN_IF_ERROR(BuildEngine());
+  BuildHandoff();
+  generate_->Connect(*engine_, *decode_, *peers_);
+  prefill_service_->Connect(*engine_, *prefill_);
+  return OkStatus();
+}
+
+Status WorkerCore::BuildCache() {
+  const kv::KvGeometry geometry = model_.KvGeometry(options_.block_tokens, options_.kv_dtype);
+  if (options_.role != Role::kMixed) {  // A mixed worker hands nothing on.
+    BATON_RETURN_IF_ERROR(
+        transport::CheckOffered(options_.required_paths, transport_.OfferedPaths()));
+  }
+  BATON_ASSIGN_OR_RETURN(region_,
+                         transport_.AllocateRegion(static_cast<size_t>(options_.kv_bytes)));
+  BATON_ASSIGN_OR_RETURN(cache_, kv::KvCache::Create(geometry, {region_.data, region_.bytes}));
+  BATON_ASSIGN_OR_RETURN(const std::string address, transport_.Address());
+  const int32_t context = options_.engine.context_tokens > 0 ? options_.engine.context_tokens
+                                                             : model_.config().context_tokens;
+  description_ = {.identity = {.epoch = Epoch::Random(),
+                               .name = options_.name,
+                               .fingerprint = model_.fingerprint(),
+                               .geometry = geometry},
+                  .role = options_.role,
+                  .context_tokens = context,
+                  .vocabulary_size = model_.config().vocabulary,
+                  .transport_address = address};
+  return OkStatus();
+}
+
+Status WorkerCore::BuildEngine() {
+  stream_.emplace(options_.threads);
+  engine::EngineOptions options = options_.engine;
+  options.context_tokens = description_.context_tokens;
+  BATON_ASSIGN_OR_RETURN(
+      engine_, engine::Engine::Create(options, model_, *cache_, ops_, *stream_, *this, clock_));
+  return OkStatus();
+}
+
+void WorkerCore::BuildHandoff() {
+  const handoff::LocalWorker local{.description = description_.identity, .regions = {region_}};
+  handoff::DecodeSideOptions decode;
+  decode.lease = options_.lease;
+  decode.checksums = options_.checksum;
+  decode_.emplace(decode, local, transport_, *generate_, clock_);
+  handoff::PrefillSideOptions prefill;
+  prefill.handoffs = options_.handoffs;
+  prefill_.emplace(prefill, local, transport_, *prefill_service_, clock_);
+  peers_.emplace(
+      description_,
+      Peers::Parts{transport_, *decode_, *metrics_, dial_, clock_, options_.required_paths},
+      [this](std::function<void()> work) { transport_thread_->Post(std::move(work)); });
+  transport_.SetListener(this);
+}
+
+void WorkerCore::StartDraining() {
+  draining_ = true;
+  BATON_LOG(Info) << "draining: " << generate_->streams() << " requests and " << handoffs_
+                  << " hand-offs under way";
+}
+
+void WorkerCore::LeavePeers() {
+  transport_thread_->Post([this] {
+    peers_->Set({});
+    leaving_ = true;
+  });
+}
+
+TimePoint WorkerCore::Turn(TimePoint now) {
+  const auto due = [now](const std::optional<TimePoint>& deadline) {
+    return deadline && *deadline <= now;
+  };
+  if (due(decode_->NextDeadline())) decode_->Tick();
+  if (due(prefill_->NextDeadline())) prefill_->Tick();
+  TimePoint next = peers_->Tick(now);
+  left_ = leaving_ && peers_->idle();
+  if (now >= next_publish_) {
+    PublishStatus();
+    next_publish_ = now + kPulse;
+  }
+  next = std::min(next, next_publish_);
+  next = std::min(next, decode_->NextDeadline().value_or(next));
+  return std::min(next, prefill_->NextDeadline().value_or(next));
+}
+
+void WorkerCore::PublishStatus() {
+  const engine::EngineStats stats = engine_->Stats();
+  const handoff::DecodeSideStats decode = decode_->Stats();
+  const handoff::PrefillSideStats prefill = prefill_->Stats();
+  handoffs_ = decode.offered + decode.aborting + prefill.queued + prefill.prefilling +
+              prefill.flushing + prefill.aborting;
+  metrics_->Update(stats);
+  options_.role == Role::kPrefill ? metrics_->Update(prefill) : metrics_->Update(decode);
+  status_.Post({.running = stats.running,
+                .waiting = stats.waiting,
+                .draining = draining_,
+                .joined_peers = peers_->joined(),
+                .join_problems = peers_->problems()});
+}
+
+rpc::WorkerStatus WorkerCore::CurrentStatus() {
+  rpc::WorkerStatus status = status_.Read();
+  status.metrics = metrics_->Collect();
+  return status;
+}
+
+void WorkerCore::OnToken(SequenceId sequence, TokenOutput output) {
+  generate_->OnToken(sequence, output);
+}
+
+void WorkerCore::OnFailed(SequenceId sequence, Status status) {
+  if (status.blast() == Blast::kWorker) {
+    BATON_LOG(Error) << "this worker is sick and ends: " << status.message();
+    on_sick_(status);
+  }
+  Generated(sequence) ? generate_->OnFailed(sequence, status)
+                      : prefill_service_->OnFailed(sequence, std::move(status));
+}
+
+void WorkerCore::OnBlocks(SequenceId sequence, engine::PromptBlocks blocks) {
+  Generated(sequence) ? generate_->OnBlocks(sequence, std::move(blocks))
+                      : prefill_service_->OnBlocks(sequence, std::move(blocks));
+}
+
+void WorkerCore::OnKvReady(SequenceId sequence, int32_t layer_begin, int32_t layer_end,
+                           int32_t tokens) {
+  prefill_service_->OnKvReady(sequence, layer_begin, layer_end, tokens);
+}
+
+void WorkerCore::OnPrefilled(SequenceId sequence, TokenOutput first) {
+  prefill_service_->OnPrefilled(sequence, std::move(first));
+}
+
+void WorkerCore::SetPeers(std::vector<rpc::PeerAddress> peers) {
+  if (options_.role != Role::kDecode) return;
+  transport_thread_->Post([this, peers = std::move(peers)] {
+    if (!draining_) peers_->Set(peers);
+  });
+}
+
+void WorkerCore::OnGenerate(rpc::GenerateCall call, std::shared_ptr<rpc::GenerateStream> stream) {
+  if (draining_) {
+    stream->Finish(Unavailable("worker " + options_.name + " is draining"));
+    return;
+  }
+  generate_->OnGenerate(NextGenerated(), std::move(call), std::move(stream));
+}
+
+void WorkerCore::OnGenerateEnded(rpc::GenerateStream* stream) {
+  generate_->OnGenerateEnded(stream);
+}
+
+void WorkerCore::OnJoin(rpc::JoinHello hello, std::shared_ptr<rpc::JoinStream> stream) {
+  if (options_.role == Role::kDecode) {
+    stream->Refuse(FailedPrecondition("worker " + options_.name + " decodes; it does not prefill"));
+    return;
+  }
+  prefill_service_->OnJoin(std::move(hello), std::move(stream));
+}
+
+void WorkerCore::OnJoinEnded(rpc::JoinStream* stream) { prefill_service_->OnJoinEnded(stream); }
+
+void WorkerCore::OnMessage(transport::PeerId peer, std::span<const std::byte> message) {
+  handoff::SideOf(message) == handoff::Side::kPrefill ? prefill_->OnMessage(peer, message)
+                                                      : decode_->OnMessage(peer, message);
+}
+
+void WorkerCore::OnTransferDone(transport::PeerId peer, transport::TransferId transfer,
+                                Status status) {
+  prefill_->OnTransferDone(peer, transfer, status);
+}
+
+}  // namespace baton::worker

@@ -1,0 +1,144 @@
+#pragma once
+
+#include <atomic>
+#include <functional>
+#include <memory>
+#include <optional>
+
+#include "baton/base/latest.h"
+#include "baton/device/host_stream.h"
+#include "baton/handoff/decode_side.h"
+#include "baton/handoff/prefill_side.h"
+#include "baton/kv/kv_cache.h"
+#include "baton/model/model.h"
+#include "baton/rpc/server.h"
+#include "baton/worker/worker.h"
+#include "generate_service.h"
+#include "metrics.h"
+#include "peers.h"
+#include "prefill_service.h"
+#include "transport_thread.h"
+
+namespace baton::worker {
+
+/// A worker but for its threads and its gRPC server: the parts, in the order in which they are
+/// built, and the calls between them.
+/// *Threads*: engine() belongs to the engine thread, Turn() to the transport thread, the
+/// WorkerHandler to gRPC's threads; the rest may be called on any. A simulation takes all of them
+/// on one thread.
+class WorkerCore final : public rpc::WorkerHandler,
+                         private engine::EngineListener,
+                         private transport::TransportListener {
+ public:
+  /// What outlives the worker.
+  struct Surroundings {
+    model::Model& model;
+    transport::Transport& transport;
+    const ops::Ops& ops;
+    /// Reaches prefill workers.
+    rpc::DialWorker dial;
+    /// The device is sick: the worker must end. Called on the engine thread.
+    std::function<void(const Status&)> on_sick;
+    Clock& clock;
+  };
+
+  /// Fails when the options can never serve.
+  static Result<std::unique_ptr<WorkerCore>> Create(const WorkerOptions& options,
+                                                    Surroundings surroundings);
+
+  engine::Engine& engine() { return *engine_; }
+  /// Not started: for its owner to start or to take turns of.
+  TransportThread& transport_thread() { return *transport_thread_; }
+  /// One turn of the transport thread.
+  TimePoint Turn(TimePoint now);
+
+  /// From here on no request or join is taken.
+  void StartDraining();
+  /// Nothing that was taken is under way any more.
+  bool drained() const { return generate_->streams() == 0 && handoffs_ == 0; }
+  /// Ends the joins with prefill workers. REQUIRES: SetPeers() is not called any more.
+  void LeavePeers();
+  /// That is done, so that no call is under way.
+  bool left() const { return left_; }
+
+  const kv::KvCache& cache() const { return *cache_; }
+  const handoff::DecodeSide& decode_side() const { return *decode_; }
+  const handoff::PrefillSide& prefill_side() const { return *prefill_; }
+  size_t streams() const { return generate_->streams(); }
+
+  rpc::WorkerDescription Describe() override { return description_; }
+  rpc::WorkerStatus CurrentStatus() override;
+  void SetPeers(std::vector<rpc::PeerAddress> peers) override;
+  void OnGenerate(rpc::GenerateCall call, std::shared_ptr<rpc::GenerateStream> stream) override;
+  void OnGenerateEnded(rpc::GenerateStream* stream) override;
+  void OnJoin(rpc::JoinHello hello, std::shared_ptr<rpc::JoinStream> stream) override;
+  void OnJoinEnded(rpc::JoinStream* stream) override;
+
+ private:
+  WorkerCore(const WorkerOptions& options, Surroundings surroundings)
+      : options_(options),
+        model_(surroundings.model),
+        transport_(surroundings.transport),
+        ops_(surroundings.ops),
+        dial_(std::move(surroundings.dial)),
+        on_sick_(std::move(surroundings.on_sick)),
+        clock_(surroundings.clock) {}
+
+  Status Build();
+  Status BuildCache();
+  Status BuildEngine();
+  void BuildHandoff();
+  void PublishStatus();
+
+  void OnToken(SequenceId sequence, TokenOutput output) override;
+  void OnFailed(SequenceId sequence, Status status) override;
+  void OnBlocks(SequenceId sequence, engine::PromptBlocks blocks) override;
+  void OnKvReady(SequenceId sequence, int32_t layer_begin, int32_t layer_end,
+                 int32_t tokens) override;
+  void OnPrefilled(SequenceId sequence, TokenOutput first) override;
+
+  void OnMessage(transport::PeerId peer, std::span<const std::byte> message) override;
+  void OnTransferDone(transport::PeerId peer, transport::TransferId transfer,
+                      Status status) override;
+
+  /// Sequences generated here and those prefilled for a peer share one engine: even and odd ids.
+  SequenceId NextGenerated() { return SequenceId{2 * next_sequence_++}; }
+  SequenceId NextPrefilled() { return SequenceId{2 * next_sequence_++ + 1}; }
+  static bool Generated(SequenceId sequence) { return Index(sequence) % 2 == 0; }
+
+  const WorkerOptions options_;
+  model::Model& model_;
+  transport::Transport& transport_;
+  const ops::Ops& ops_;
+  const rpc::DialWorker dial_;
+  const std::function<void(const Status&)> on_sick_;
+  Clock& clock_;
+
+  transport::MemoryRegion region_;
+  std::optional<kv::KvCache> cache_;
+  std::optional<device::HostStream> stream_;
+  rpc::WorkerDescription description_;
+  std::optional<WorkerMetrics> metrics_;
+  std::optional<TransportThread> transport_thread_;
+  std::optional<GenerateService> generate_;
+  std::optional<PrefillService> prefill_service_;
+  std::unique_ptr<engine::Engine> engine_;
+  std::optional<handoff::DecodeSide> decode_;
+  std::optional<handoff::PrefillSide> prefill_;
+  std::optional<Peers> peers_;
+
+  std::atomic<uint64_t> next_sequence_{1};
+  std::atomic<bool> draining_{false};
+  // Written by the transport thread.
+  /// Hand-offs under way but for quarantined ones.
+  std::atomic<int32_t> handoffs_{0};
+  std::atomic<bool> left_{false};
+  /// What the transport thread last saw, for gRPC's threads.
+  Latest<rpc::WorkerStatus> status_;
+
+  // The transport thread owns these.
+  TimePoint next_publish_{};
+  bool leaving_ = false;
+};
+
+}  // namespace baton::worker
