@@ -7,6 +7,7 @@
 #include "error_response.h"
 #include "openai/json_writer.h"
 #include "openai/request.h"
+#include "openai/token_requests.h"
 
 namespace baton::http {
 
@@ -33,6 +34,8 @@ Routes::Routes(const ServedModel& model, CompletionBackend& backend, RunningCall
       created_unix_s_(model.clock.UnixSeconds()),
       routes_{{"/v1/completions", false, &Routes::TextCompletion},
               {"/v1/chat/completions", false, &Routes::ChatCompletion},
+              {"/tokenize", false, &Routes::Tokenize},
+              {"/detokenize", false, &Routes::Detokenize},
               {"/v1/models", true, &Routes::Models},
               {kOneModel, true, &Routes::OneModel},
               {"/health", true, &Routes::Ready},
@@ -105,6 +108,24 @@ void Routes::Complete(const HttpRequest& request, bool chat, Exchange& exchange)
                            : MakeWholeAnswer(std::move(setup), std::move(plan));
   exchange.Attach(call);
   call->Start();
+}
+
+void Routes::Tokenize(const HttpRequest& request, Exchange& exchange) {
+  TokenizeRequest asked;
+  if (const auto error = ReadTokenize(request.body, model_, asked)) {
+    return exchange.Send(ErrorResponse(*error));
+  }
+  exchange.Send(JsonResponse(TokenizeJson(asked, model_)));
+}
+
+void Routes::Detokenize(const HttpRequest& request, Exchange& exchange) {
+  std::vector<TokenId> tokens;
+  if (const auto error = ReadDetokenize(request.body, model_, tokens)) {
+    return exchange.Send(ErrorResponse(*error));
+  }
+  std::string body = R"({"prompt":)";
+  AppendJsonString(body, model_.tokenizer.Decode(tokens, /*skip_special=*/false));
+  exchange.Send(JsonResponse(body + "}"));
 }
 
 std::string Routes::ModelJson() const {

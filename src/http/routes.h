@@ -36,6 +36,8 @@ class Routes final : public RequestHandler {
   void TextCompletion(const HttpRequest& request, Exchange& exchange);
   void ChatCompletion(const HttpRequest& request, Exchange& exchange);
   void Complete(const HttpRequest& request, bool chat, Exchange& exchange);
+  void Tokenize(const HttpRequest& request, Exchange& exchange);
+  void Detokenize(const HttpRequest& request, Exchange& exchange);
   void Models(const HttpRequest& request, Exchange& exchange);
   void OneModel(const HttpRequest& request, Exchange& exchange);
   void Live(const HttpRequest& request, Exchange& exchange);

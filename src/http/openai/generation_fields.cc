@@ -85,13 +85,6 @@ void ReadBatonFields(JsonFields& fields) {
     fields.Fail("baton." + name, "'baton' has no field '" + name + "'", "unknown_parameter");
 }
 
-void ReadModel(JsonFields& fields, const ServedModel& model) {
-  std::string name = model.options.model;
-  fields.String("model", name);
-  if (fields.error() || name == model.options.model) return;
-  fields.Fail(ModelNotFound(name, model.options.model));
-}
-
 void ReadStream(JsonFields& fields, CompletionPlan& plan) {
   fields.Bool("stream", plan.stream);
   const Json* options = fields.Find("stream_options");
@@ -170,6 +163,28 @@ std::string ParamOf(const std::string& message) {
 }
 
 }  // namespace
+
+void ReadModel(JsonFields& fields, const ServedModel& model) {
+  std::string name = model.options.model;
+  fields.String("model", name);
+  if (fields.error() || name == model.options.model) return;
+  fields.Fail(ModelNotFound(name, model.options.model));
+}
+
+void ReadTokenIds(JsonFields& fields, const std::string& param, const Json& array,
+                  const ServedModel& model, std::vector<TokenId>& tokens) {
+  const int64_t vocabulary = model.tokenizer.vocabulary_size();
+  tokens.reserve(tokens.size() + array.size());
+  for (const Json& item : array) {
+    const std::optional<int64_t> token = ToInteger(item);
+    if (!token) return fields.FailType(param, "an array of token ids", item);
+    if (*token < 0 || *token >= vocabulary) {
+      return fields.Fail(param, "'" + param + "' has the token id " + std::to_string(*token) +
+                                    "; the vocabulary ends at " + std::to_string(vocabulary - 1));
+    }
+    tokens.push_back(static_cast<TokenId>(*token));
+  }
+}
 
 void ReadGenerationFields(JsonFields& fields, const ServedModel& model, CompletionPlan& plan) {
   plan.sampling = model.options.sampling_defaults;

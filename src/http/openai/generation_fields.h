@@ -2,11 +2,19 @@
 
 #include <optional>
 #include <string>
+#include <vector>
 
 #include "completion_plan.h"
 #include "json_fields.h"
 
 namespace baton::http {
+
+/// Refuses a `model` that is not the one served.
+void ReadModel(JsonFields& fields, const ServedModel& model);
+
+/// Appends the token ids in `array`, the value of `param`.
+void ReadTokenIds(JsonFields& fields, const std::string& param, const Json& array,
+                  const ServedModel& model, std::vector<TokenId>& tokens);
 
 /// Reads what both completion routes have in common, and refuses by name what would change the
 /// output but is not supported. Errors stay in `fields`.

@@ -12,27 +12,6 @@ namespace {
 constexpr int32_t kUsualMaxTokens = 16;
 constexpr char kPromptTypes[] = "a string, an array of token ids, or an array of either";
 
-/// Text to be tokenized, or token ids.
-bool ReadTokens(JsonFields& fields, const ServedModel& model, const Json& array,
-                PlannedPrompt& prompt) {
-  const int64_t vocabulary = model.tokenizer.vocabulary_size();
-  prompt.tokens.reserve(array.size());
-  for (const Json& item : array) {
-    const std::optional<int64_t> token = ToInteger(item);
-    if (!token) {
-      fields.FailType("prompt", kPromptTypes, item);
-      return false;
-    }
-    if (*token < 0 || *token >= vocabulary) {
-      fields.Fail("prompt", "'prompt' has the token id " + std::to_string(*token) +
-                                "; the vocabulary ends at " + std::to_string(vocabulary - 1));
-      return false;
-    }
-    prompt.tokens.push_back(static_cast<TokenId>(*token));
-  }
-  return true;
-}
-
 /// One prompt: a string or an array of token ids.
 void ReadPrompt(JsonFields& fields, const ServedModel& model, const Json& value,
                 const text::EncodeOptions& options, const PromptSource& source,
@@ -43,7 +22,8 @@ void ReadPrompt(JsonFields& fields, const ServedModel& model, const Json& value,
     prompt.text = value.get<std::string>();
     Tokenize(fields, model, options, source, prompt);
   } else if (value.is_array()) {
-    if (!ReadTokens(fields, model, value, prompt)) return;
+    ReadTokenIds(fields, "prompt", value, model, prompt.tokens);
+    if (fields.error()) return;
     if (plan.echo) prompt.text = model.tokenizer.Decode(prompt.tokens, plan.skip_special);
   } else {
     return fields.FailType("prompt", kPromptTypes, value);
