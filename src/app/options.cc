@@ -42,6 +42,7 @@ Result<worker::WorkerOptions> ToWorkerOptions(const config::Config& config,
   BATON_ASSIGN_OR_RETURN(options.required_paths,
                          transport::ParseRequiredPaths(config.transport.required));
   options.lease = Ms(config.handoff.lease);
+  options.silence = Ms(config.handoff.silence);
   options.checksum = config.handoff.checksum;
   options.handoffs = config.handoff.in_flight;
   options.drain = Ms(config.timeouts.drain);

@@ -111,6 +111,10 @@ void AddHandoff(std::vector<Key>& keys) {
   add("lease", &Handoff::lease,
       "between a decode worker's offer and the prefill worker's next sign of progress",
       {.least = Ns(milliseconds(10)), .greatest = Ns(hours(1))});
+  add("silence", &Handoff::silence,
+      "a worker that says nothing to a joined one for this long is taken for lost; workers give "
+      "signs of life three times as often",
+      {.least = Ns(milliseconds(60)), .greatest = Ns(hours(1))});
   add("checksum", &Handoff::checksum, "check a CRC32C of every block before its sequence may run");
   add("in_flight", &Handoff::in_flight, "most hand-offs under way per prefill worker",
       {.least = 1, .greatest = 1 << 16});
@@ -160,7 +164,10 @@ void AddTimeouts(std::vector<Key>& keys) {
   const auto add = Adder(keys, "timeouts", &Config::timeouts);
   const Key range{.least = Ns(milliseconds(1)), .greatest = Ns(hours(24))};
   add("worker_silence", &Timeouts::worker_silence,
-      "a worker that says nothing for this long is taken for lost", range);
+      "the router takes a worker for lost that says nothing for this long; workers send their "
+      "status "
+      "every 100 ms",
+      range);
   add("header", &Timeouts::header, "from a request's first byte to the end of its header", range);
   add("body", &Timeouts::body, "from the end of the header to the end of the body", range);
   add("write", &Timeouts::write, "for a client to take any byte of an answer", range);

@@ -15,15 +15,13 @@ namespace baton::handoff {
 ///   offered --commit--> gone
 ///   offered --refusal--> gone
 ///   offered --cancel, lease, bad commit, the peer's abort--> aborting --acknowledgement--> gone
-///   offered, aborting --peer lost--> quarantined --proof or deadline--> gone
+///   offered, aborting --peer lost--> quarantined --proof, rejoin or deadline--> gone
 class DecodeSide::Impl {
  public:
   Impl(const DecodeSideOptions& options, LocalWorker local, transport::Transport& transport,
        DecodeSideListener& listener, Clock& clock);
 
-  Status AddPeer(transport::PeerId peer, const PeerDescription& description) {
-    return peers_.Add(peer, description);
-  }
+  Status AddPeer(transport::PeerId peer, const PeerDescription& description);
   void LosePeer(transport::PeerId peer, const Status& status);
   Status Offer(transport::PeerId peer, const Request& request, const Reservation& reservation);
   bool Cancel(SequenceId sequence);
@@ -46,6 +44,12 @@ class DecodeSide::Impl {
     int32_t put_tokens = 0;
     int32_t prompt_tokens = 0;
     TimePoint offered_at;
+    /// Not offered any more: since when, and why its blocks may not be used yet.
+    TimePoint failed_at;
+    Failure reason{};
+    /// Of a lost peer.
+    Epoch epoch;
+    std::string peer_name;
     /// Of the lease, the acknowledgement or the quarantine.
     TimePoint deadline;
     /// Quarantined: when to look for proof again.
@@ -65,10 +69,12 @@ class DecodeSide::Impl {
   int32_t BlocksToPut(const Entry& entry) const;
   Status CheckCommit(const Entry& entry, const Commit& commit, Failure& failure) const;
   /// Offered -> aborting. `tell`: whether the peer is to be told.
-  void BeginAbort(Entries::iterator entry, const Status& status, bool tell);
-  void Fail(Entries::iterator entry, Failure failure, const Status& status);
+  void BeginAbort(Entries::iterator entry, Failure failure, const Status& status, bool tell);
+  void Fail(Entries::iterator entry, const Status& status);
+  std::string Describe(Entries::const_iterator entry) const;
   void Release(Entries::iterator entry);
   void TickOne(Entries::iterator entry, TimePoint now);
+  void TickQuarantined(Entries::iterator entry, TimePoint now);
   void Ignore(Ignored reason) { ++ignored_[reason]; }
 
   const DecodeSideOptions options_;

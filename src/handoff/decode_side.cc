@@ -24,6 +24,23 @@ DecodeSide::Impl::Impl(const DecodeSideOptions& options, LocalWorker local,
       clock_(clock),
       peers_(local_.description, transport) {}
 
+Status DecodeSide::Impl::AddPeer(transport::PeerId peer, const PeerDescription& description) {
+  BATON_RETURN_IF_ERROR(peers_.Add(peer, description));
+  size_t blocks = 0;
+  for (auto entry = entries_.begin(); entry != entries_.end();) {
+    const auto current = entry++;
+    const Entry& it = current->second;
+    if (it.state != State::kQuarantined || it.epoch != description.worker.epoch) continue;
+    blocks += static_cast<size_t>(BlocksToPut(it));
+    Release(current);
+  }
+  if (blocks > 0) {
+    BATON_LOG(Info) << blocks << " quarantined blocks are free: " << description.worker.name
+                    << " joined again and can put nothing of before";
+  }
+  return OkStatus();
+}
+
 Status DecodeSide::Impl::CheckOffer(const Request& request, const Reservation& reservation) const {
   const kv::KvGeometry& geometry = local_.description.geometry;
   const auto prompt = static_cast<int32_t>(request.prompt.size());
@@ -75,7 +92,7 @@ bool DecodeSide::Impl::Cancel(SequenceId sequence) {
   const auto entry = entries_.find(found->second);
   if (entry->second.state != State::kOffered) return true;
   ++failures_[static_cast<size_t>(Failure::kCancelled)];
-  BeginAbort(entry, Cancelled("the request was cancelled"), true);
+  BeginAbort(entry, Failure::kCancelled, Cancelled("the request was cancelled"), true);
   return true;
 }
 
@@ -102,7 +119,8 @@ void DecodeSide::Impl::Handle(Entries::iterator entry, const Refuse& body) {
   if (entry->second.progressed) return Ignore(Ignored::kOutOfOrder);
   if (entry->second.state != State::kOffered) return;  // Crossed our abort; its answer follows.
   entry->second.state = State::kAborting;
-  Fail(entry, Failure::kRefused, body.status);
+  entry->second.reason = Failure::kRefused;
+  Fail(entry, body.status);
   Release(entry);
 }
 
@@ -117,8 +135,8 @@ void DecodeSide::Impl::Handle(Entries::iterator entry, const Commit& body) {
   Failure failure{};
   const Status status = CheckCommit(entry->second, body, failure);
   if (!status.ok()) {
-    BeginAbort(entry, status, true);
-    return Fail(entry, failure, status);
+    BeginAbort(entry, failure, status, true);
+    return Fail(entry, status);
   }
   CommitReport report{entry->second.peer, body.stages, body.transfer};
   const Duration elsewhere = body.stages.queued + body.stages.prefill + body.stages.transfer;
@@ -161,8 +179,8 @@ Status DecodeSide::Impl::CheckCommit(const Entry& entry, const Commit& commit,
 
 void DecodeSide::Impl::Handle(Entries::iterator entry, const Abort& body) {
   if (entry->second.state != State::kOffered) return;
-  BeginAbort(entry, body.status, false);
-  Fail(entry, body.failure, body.status);
+  BeginAbort(entry, body.failure, body.status, false);
+  Fail(entry, body.status);
 }
 
 void DecodeSide::Impl::Handle(Entries::iterator entry, const AbortAck&) {
@@ -170,14 +188,18 @@ void DecodeSide::Impl::Handle(Entries::iterator entry, const AbortAck&) {
   Release(entry);
 }
 
-void DecodeSide::Impl::BeginAbort(Entries::iterator entry, const Status& status, bool tell) {
+void DecodeSide::Impl::BeginAbort(Entries::iterator entry, Failure failure, const Status& status,
+                                  bool tell) {
   entry->second.state = State::kAborting;
+  entry->second.reason = failure;
+  entry->second.failed_at = clock_.Now();
   entry->second.deadline = clock_.Now() + options_.abort_deadline;
   if (!tell) return;
   peers_.Tell(entry->second.peer, entry->first, Abort{.status = status});
 }
 
-void DecodeSide::Impl::Fail(Entries::iterator entry, Failure failure, const Status& status) {
+void DecodeSide::Impl::Fail(Entries::iterator entry, const Status& status) {
+  const Failure failure = entry->second.reason;
   ++failures_[static_cast<size_t>(failure)];
   listener_.OnHandoffFailed(entry->second.sequence, failure, status);
 }
@@ -190,15 +212,28 @@ void DecodeSide::Impl::Release(Entries::iterator entry) {
 }
 
 void DecodeSide::Impl::LosePeer(transport::PeerId peer, const Status& status) {
+  const Peers::Peer* const found = peers_.Find(peer);
+  const Peers::Peer lost = found == nullptr ? Peers::Peer{} : *found;
   peers_.Remove(peer);
   const TimePoint now = clock_.Now();
+  size_t blocks = 0;
   for (auto entry = entries_.begin(); entry != entries_.end(); ++entry) {
     if (entry->second.peer != peer || entry->second.state == State::kQuarantined) continue;
     const bool offered = entry->second.state == State::kOffered;
     entry->second.state = State::kQuarantined;
+    entry->second.reason = Failure::kPeerLost;
+    entry->second.epoch = lost.epoch;
+    entry->second.peer_name = lost.name;
     entry->second.deadline = now + options_.quarantine;
     entry->second.next_check = now;
-    if (offered) Fail(entry, Failure::kPeerLost, status);
+    blocks += static_cast<size_t>(BlocksToPut(entry->second));
+    if (!offered) continue;
+    entry->second.failed_at = now;
+    Fail(entry, status);
+  }
+  if (blocks > 0) {
+    BATON_LOG(Info) << blocks << " blocks are quarantined: " << lost.name
+                    << " was lost and may still put into them";
   }
 }
 
@@ -212,27 +247,41 @@ void DecodeSide::Impl::Tick() {
 
 void DecodeSide::Impl::TickOne(Entries::iterator entry, TimePoint now) {
   Entry& it = entry->second;
-  if (it.state == State::kQuarantined && now >= it.next_check) {
-    it.next_check = now + kProofInterval;
-    if (!transport_.CanStillWrite(it.peer)) return Release(entry);
-  }
+  if (it.state == State::kQuarantined) return TickQuarantined(entry, now);
   if (now < it.deadline) return;
   switch (it.state) {
     case State::kOffered: {
       const Status status = DeadlineExceeded("the prefill side reported no progress for " +
                                              std::to_string(Seconds(options_.lease)) + " s");
-      BeginAbort(entry, status, true);
-      return Fail(entry, Failure::kLeaseExpired, status);
+      BeginAbort(entry, Failure::kLeaseExpired, status, true);
+      return Fail(entry, status);
     }
     case State::kAborting:
       it.deadline = now + options_.abort_deadline;
       return listener_.OnPeerStuck(it.peer, DeadlineExceeded("an abort was not acknowledged"));
-    case State::kQuarantined:
-      ++released_without_proof_;
-      BATON_LOG(Warning) << "the quarantine of " << BlocksToPut(it)
-                         << " blocks ends without proof that the lost peer has stopped";
-      return Release(entry);
+    case State::kQuarantined: return;
   }
+}
+
+/// A process that is there, though it may be stopped, can go on with a put at any time.
+void DecodeSide::Impl::TickQuarantined(Entries::iterator entry, TimePoint now) {
+  Entry& it = entry->second;
+  if (now >= it.next_check) {
+    it.next_check = now + kProofInterval;
+    if (!transport_.CanStillWrite(it.peer)) return Release(entry);
+  }
+  if (now < it.deadline) return;
+  if (transport_.IsThere(it.peer)) {
+    it.deadline = now + options_.quarantine;
+    BATON_LOG(Warning) << "still quarantined, as the peer's process is there but has not joined "
+                          "again: "
+                       << Describe(entry);
+    return;
+  }
+  ++released_without_proof_;
+  BATON_LOG(Warning) << "the quarantine ends without proof that the peer has stopped: "
+                     << Describe(entry);
+  Release(entry);
 }
 
 std::optional<TimePoint> DecodeSide::Impl::NextDeadline() const {
@@ -251,6 +300,9 @@ DecodeSideStats DecodeSide::Impl::Stats() const {
     stats.offered += entry.state == State::kOffered;
     stats.aborting += entry.state == State::kAborting;
     stats.quarantined += entry.state == State::kQuarantined;
+    if (entry.state == State::kOffered) continue;
+    stats.quarantined_blocks[static_cast<size_t>(entry.reason)] += BlocksToPut(entry);
+    stats.oldest_quarantine = std::max(stats.oldest_quarantine, clock_.Now() - entry.failed_at);
   }
   stats.committed = committed_;
   stats.released_without_proof = released_without_proof_;
@@ -260,14 +312,27 @@ DecodeSideStats DecodeSide::Impl::Stats() const {
 }
 
 std::string DecodeSide::Impl::DebugString() const {
-  static constexpr const char* kNames[] = {"offered", "aborting", "quarantined"};
-  std::ostringstream out;
-  for (const auto& [id, entry] : entries_) {
-    out << "hand-off " << Index(id) << " sequence " << Index(entry.sequence) << " peer "
-        << Index(entry.peer) << " " << kNames[static_cast<int>(entry.state)] << ", "
-        << BlocksToPut(entry) << " blocks, for " << Seconds(clock_.Now() - entry.offered_at)
-        << " s, deadline in " << Seconds(entry.deadline - clock_.Now()) << " s\n";
+  std::string text;
+  for (auto entry = entries_.begin(); entry != entries_.end(); ++entry) {
+    text += Describe(entry) + "\n";
   }
+  return text;
+}
+
+std::string DecodeSide::Impl::Describe(Entries::const_iterator entry) const {
+  static constexpr const char* kNames[] = {"offered", "aborting", "quarantined"};
+  const Entry& it = entry->second;
+  const TimePoint now = clock_.Now();
+  std::ostringstream out;
+  out << "hand-off " << Index(entry->first) << " sequence " << Index(it.sequence) << " peer "
+      << Index(it.peer) << (it.peer_name.empty() ? "" : " (" + it.peer_name + ")") << " "
+      << kNames[static_cast<int>(it.state)] << ", " << BlocksToPut(it) << " blocks, offered "
+      << Seconds(now - it.offered_at) << " s ago";
+  if (it.state != State::kOffered) {
+    out << ", quarantined for " << Seconds(now - it.failed_at) << " s by "
+        << FailureName(it.reason);
+  }
+  out << ", deadline in " << Seconds(it.deadline - now) << " s";
   return out.str();
 }
 

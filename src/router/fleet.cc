@@ -6,6 +6,7 @@
 
 #include "baton/base/check.h"
 #include "baton/base/logging.h"
+#include "baton/base/silence.h"
 
 namespace baton::router {
 namespace {
@@ -21,20 +22,28 @@ struct Fleet::Member {
   std::optional<rpc::WorkerDescription> description;
   std::optional<rpc::WorkerStatus> status;
   std::shared_ptr<rpc::Call> watch;
+  /// Counts the watches, so that the end of one that was given up says nothing.
+  uint64_t watches = 0;
+  /// While it is watched.
+  std::optional<Silence> silence;
   bool dialing = false;
-  /// When to dial next, or when a silent worker is given up.
+  /// When to dial next.
   TimePoint deadline{};
   Duration redial{};
   int32_t load = 0;
   std::string last_problem;
 };
 
-Fleet::Fleet(const RouterOptions& options, const rpc::DialWorker& dial, Clock& clock, Post post)
-    : options_(options), clock_(clock), post_(std::move(post)) {
+Fleet::Fleet(const RouterOptions& options, rpc::DialWorker dial, Clock& clock, Post post,
+             OnLost on_lost)
+    : options_(options),
+      dial_(std::move(dial)),
+      clock_(clock),
+      post_(std::move(post)),
+      on_lost_(std::move(on_lost)) {
   for (const rpc::PeerAddress& address : options.workers) {
     auto member = std::make_shared<Member>();
     member->address = address;
-    member->client = dial(address.address);
     member->redial = options.redial_min;
     members_[address.name] = std::move(member);
   }
@@ -45,17 +54,18 @@ TimePoint Fleet::Tick(TimePoint now) {
   TimePoint next = TimePoint::max();
   for (auto& [name, member] : members_) {
     if (member->dialing) continue;
-    if (member->deadline <= now) {
-      if (member->watch) {
-        BATON_LOG(Warning) << "worker " << name << " is silent; giving it up";
-        member->watch->Cancel();
-        member->deadline = now + kCallTimeout;
-      } else {
-        Dial(member);
-        continue;
-      }
+    if (member->silence && member->silence->Look(now)) {
+      member->watch->Cancel();
+      Lost(member, Unavailable("it was silent for " +
+                               std::to_string(options_.status_timeout.count()) + " ms"));
     }
-    next = std::min(next, member->deadline);
+    if (member->silence) {
+      next = std::min(next, member->silence->next());
+    } else if (member->deadline <= now) {
+      Dial(member);
+    } else {
+      next = std::min(next, member->deadline);
+    }
   }
   return next;
 }
@@ -70,6 +80,8 @@ void Fleet::Close() {
 void Fleet::Dial(const std::shared_ptr<Member>& member) {
   member->dialing = true;
   ++calls_;
+  // Anew each time: the connection of the last attempt may be one that nothing comes over.
+  member->client = dial_(member->address.address);
   member->client->Describe(kCallTimeout,
                            [this, member](Result<rpc::WorkerDescription> description) {
                              post_([this, member, description = std::move(description)] {
@@ -85,29 +97,34 @@ void Fleet::Described(const std::shared_ptr<Member>& member,
   if (closed_) return;
   if (!description.ok()) return Lost(member, description.status());
   member->description = *description;
-  member->deadline = clock_.Now() + options_.status_timeout;
+  Watch(member);
+}
+
+void Fleet::Watch(const std::shared_ptr<Member>& member) {
+  member->silence.emplace(options_.status_timeout, clock_.Now());
+  const uint64_t number = ++member->watches;
   ++calls_;
-  member->watch =
-      member->client->Watch({.on_status =
-                                 [this, member](rpc::WorkerStatus status) {
-                                   post_([this, member, status = std::move(status)]() mutable {
-                                     Watched(member, std::move(status));
-                                   });
-                                 },
-                             .on_end =
-                                 [this, member](Status status) {
-                                   post_([this, member, status = std::move(status)] {
-                                     --calls_;
-                                     Lost(member, status);
-                                   });
-                                 }});
+  member->watch = member->client->Watch(
+      {.on_status =
+           [this, member, number](rpc::WorkerStatus status) {
+             post_([this, member, number, status = std::move(status)]() mutable {
+               if (number == member->watches) Watched(member, std::move(status));
+             });
+           },
+       .on_end =
+           [this, member, number](Status status) {
+             post_([this, member, number, status = std::move(status)] {
+               --calls_;
+               if (number == member->watches && member->watch) Lost(member, status);
+             });
+           }});
 }
 
 void Fleet::Watched(const std::shared_ptr<Member>& member, rpc::WorkerStatus status) {
   if (closed_ || !member->watch) return;
   const bool first = !member->status;
   member->status = std::move(status);
-  member->deadline = clock_.Now() + options_.status_timeout;
+  member->silence->Heard(clock_.Now());
   ++version_;
   if (!first) return;
   member->redial = options_.redial_min;
@@ -121,7 +138,8 @@ void Fleet::Watched(const std::shared_ptr<Member>& member, rpc::WorkerStatus sta
 
 void Fleet::Lost(const std::shared_ptr<Member>& member, const Status& status) {
   const std::string problem = status.ok() ? "it closed the connection" : status.message();
-  if (!closed_ && member->status) {
+  const bool was_there = member->status.has_value();
+  if (!closed_ && was_there) {
     BATON_LOG(Info) << "worker " << member->address.name << " at " << member->address.address
                     << " was lost: " << problem;
   } else if (!closed_ && problem != member->last_problem) {  // It may be starting still.
@@ -132,9 +150,11 @@ void Fleet::Lost(const std::shared_ptr<Member>& member, const Status& status) {
   member->status.reset();
   member->description.reset();
   member->watch.reset();
+  member->silence.reset();
   member->deadline = clock_.Now() + member->redial;
   member->redial = std::min<Duration>(2 * member->redial, options_.redial_max);
   ++version_;
+  if (was_there) on_lost_(member->address.name, Unavailable("it was lost: " + problem));
 }
 
 void Fleet::TellPeers() {

@@ -20,8 +20,11 @@ namespace baton::router {
 class Fleet {
  public:
   using Post = std::function<void(std::function<void()>)>;
+  /// A worker that was there is no more: calls to it are to be given up.
+  using OnLost = std::function<void(const std::string& worker, const Status& status)>;
 
-  Fleet(const RouterOptions& options, const rpc::DialWorker& dial, Clock& clock, Post post);
+  Fleet(const RouterOptions& options, rpc::DialWorker dial, Clock& clock, Post post,
+        OnLost on_lost);
 
   /// Dials what is due, gives up what is silent; returns when something will be due.
   TimePoint Tick(TimePoint now);
@@ -44,14 +47,17 @@ class Fleet {
   void Dial(const std::shared_ptr<Member>& member);
   void Described(const std::shared_ptr<Member>& member,
                  const Result<rpc::WorkerDescription>& description);
+  void Watch(const std::shared_ptr<Member>& member);
   void Watched(const std::shared_ptr<Member>& member, rpc::WorkerStatus status);
   void Lost(const std::shared_ptr<Member>& member, const Status& status);
   void TellPeers();
   void TellPeers(const std::shared_ptr<Member>& decode);
 
   const RouterOptions options_;
+  const rpc::DialWorker dial_;
   Clock& clock_;
   const Post post_;
+  const OnLost on_lost_;
   std::map<std::string, std::shared_ptr<Member>> members_;
   int calls_ = 0;
   bool closed_ = false;

@@ -32,11 +32,17 @@ void RoutedRequest::OnEnd(const Status& status) {
       metrics_.tpot.Observe((last_token_at_ - first_token_at_) / (tokens_ - 1));
     }
   } else if (!choice.worker.empty()) {
-    end = status.WithContext("worker " + choice.worker);
+    const Status lost = lost_.Read();
+    end = (lost.ok() ? status : lost).WithContext("worker " + choice.worker);
   }
   metrics_.CountRequest(end.ok() ? "finished" : std::string(StatusCodeName(end.code())));
   if (events.on_end) events.on_end();
   sink_->OnEnd(std::move(end));
+}
+
+void RoutedRequest::Lose(const Status& status) {
+  lost_.Post(status);
+  call->Cancel();
 }
 
 }  // namespace baton::router

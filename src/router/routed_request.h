@@ -5,6 +5,7 @@
 #include <string>
 
 #include "baton/base/clock.h"
+#include "baton/base/latest.h"
 #include "baton/http/completion_backend.h"
 #include "baton/rpc/client.h"
 #include "metrics.h"
@@ -32,6 +33,9 @@ class RoutedRequest {
   void OnRoute(std::string route) { sink_->OnRoute(std::move(route)); }
   void OnToken(TokenOutput output);
   void OnEnd(const Status& status);
+  /// Its worker is lost: ends the call, with this status unless it has ended before. On the
+  /// router's thread.
+  void Lose(const Status& status);
 
   Choice choice;
   std::shared_ptr<rpc::Call> call;
@@ -48,6 +52,7 @@ class RoutedRequest {
   TimePoint last_token_at_{};
   int64_t tokens_ = 0;
   bool finished_ = false;
+  Latest<Status> lost_;
 };
 
 }  // namespace baton::router

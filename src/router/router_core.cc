@@ -19,7 +19,9 @@ RouterCore::RouterCore(const RouterOptions& options, std::unique_ptr<RoutingPoli
       metrics_(registry),
       policy_(std::move(policy)),
       mailbox_(kMailboxCapacity),
-      fleet_(options, dial, clock, [this](std::function<void()> work) { Post(std::move(work)); }) {}
+      fleet_(
+          options, dial, clock, [this](std::function<void()> work) { Post(std::move(work)); },
+          [this](const std::string& worker, const Status& status) { Lose(worker, status); }) {}
 
 bool RouterCore::Turn(Duration patience) {
   const TimePoint now = clock_.Now();
@@ -89,6 +91,13 @@ void RouterCore::Dispatch(const std::shared_ptr<RoutedRequest>& routed, Request 
 
 void RouterCore::EndPrefill(RoutedRequest& routed) {
   if (std::exchange(routed.prefilling, false)) fleet_.AddLoad(routed.choice.prefill, -1);
+}
+
+/// A lost worker may be one that is merely silent, whose calls would not end by themselves.
+void RouterCore::Lose(const std::string& worker, const Status& status) {
+  for (auto& [id, routed] : requests_) {
+    if (routed->choice.worker == worker) routed->Lose(status);
+  }
 }
 
 void RouterCore::Forget(const std::string& request_id) {

@@ -52,6 +52,7 @@ class RouterCore final : public Router {
   void PublishFleet();
   void Dispatch(const std::shared_ptr<RoutedRequest>& routed, Request request);
   void EndPrefill(RoutedRequest& routed);
+  void Lose(const std::string& worker, const Status& status);
   void Forget(const std::string& request_id);
   void Post(std::function<void()> work) {
     BATON_CHECK(mailbox_.TrySend(std::move(work))) << "the router's thread does not keep up";

@@ -1,5 +1,6 @@
 #include "baton/rpc/client.h"
 
+#include <mutex>
 #include <utility>
 
 #include <grpcpp/grpcpp.h>
@@ -88,13 +89,15 @@ class WatchReadCall final : public ReadCall<v1::WorkerStatus> {
   WatchCallbacks callbacks_;
 };
 
-/// Sends our description, reads the peer's, then reads on only to notice the end.
-class JoinCall final : public grpc::ClientBidiReactor<v1::JoinHello, v1::JoinHello>, public Call {
+/// Sends our description, reads the peer's, then signs of life until the end. *Threads*: the mutex
+/// orders our signs with gRPC's callbacks; neither side may wait.
+class JoinBidiCall final : public grpc::ClientBidiReactor<v1::JoinHello, v1::JoinHello>,
+                           public JoinCall {
  public:
-  JoinCall(const JoinHello& ours, JoinCallbacks callbacks) : callbacks_(std::move(callbacks)) {
+  JoinBidiCall(const JoinHello& ours, JoinCallbacks callbacks) : callbacks_(std::move(callbacks)) {
     ToProto(ours, &ours_);
   }
-  void Start(v1::Worker::Stub& stub, std::shared_ptr<JoinCall> self) {
+  void Start(v1::Worker::Stub& stub, std::shared_ptr<JoinBidiCall> self) {
     self_ = std::move(self);
     stub.async()->Join(&context_, this);
     StartWrite(&ours_);
@@ -103,30 +106,59 @@ class JoinCall final : public grpc::ClientBidiReactor<v1::JoinHello, v1::JoinHel
   }
   void Cancel() override { context_.TryCancel(); }
 
+  void SendAlive() override {
+    std::lock_guard lock(mutex_);
+    // A read is under way until the end, which holds the call open for this write.
+    if (writing_ || ended_) return;
+    writing_ = true;
+    StartWrite(&sign_);
+  }
+
+  void OnWriteDone(bool) override {
+    std::lock_guard lock(mutex_);
+    writing_ = false;
+  }
+
   void OnReadDone(bool ok) override {
-    if (!ok) return;
-    auto peer = FromProto(theirs_);
-    if (!peer.ok()) {
-      problem_ = peer.status();
-      Cancel();
-      return;
+    if (ok && accepted_) {
+      callbacks_.on_alive();
+    } else if (ok) {
+      ok = Accept();
     }
-    callbacks_.on_accepted(*std::move(peer));
-    StartRead(&theirs_);
+    if (ok) return StartRead(&theirs_);
+    std::lock_guard lock(mutex_);
+    ended_ = true;
   }
 
   void OnDone(const grpc::Status& status) override {
-    const std::shared_ptr<JoinCall> self = std::move(self_);
+    const std::shared_ptr<JoinBidiCall> self = std::move(self_);
     callbacks_.on_end(problem_.ok() ? FromGrpc(status) : problem_);
   }
 
  private:
+  bool Accept() {
+    auto peer = FromProto(theirs_);
+    if (!peer.ok()) {
+      problem_ = peer.status();
+      Cancel();
+      return false;
+    }
+    accepted_ = true;
+    callbacks_.on_accepted(*std::move(peer));
+    return true;
+  }
+
   grpc::ClientContext context_;
   v1::JoinHello ours_;
   v1::JoinHello theirs_;
+  const v1::JoinHello sign_;
+  bool accepted_ = false;
   Status problem_;
   JoinCallbacks callbacks_;
-  std::shared_ptr<JoinCall> self_;
+  std::mutex mutex_;
+  bool writing_ = true;
+  bool ended_ = false;
+  std::shared_ptr<JoinBidiCall> self_;
 };
 
 /// What a unary call needs until its reply.
@@ -196,8 +228,8 @@ class GrpcWorkerClient final : public WorkerClient {
     return reader;
   }
 
-  std::shared_ptr<Call> Join(const JoinHello& ours, JoinCallbacks callbacks) override {
-    auto join = std::make_shared<JoinCall>(ours, std::move(callbacks));
+  std::shared_ptr<JoinCall> Join(const JoinHello& ours, JoinCallbacks callbacks) override {
+    auto join = std::make_shared<JoinBidiCall>(ours, std::move(callbacks));
     join->Start(*stub_, join);
     return join;
   }

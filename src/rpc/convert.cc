@@ -157,11 +157,14 @@ Result<WorkerDescription> FromProto(const v1::WorkerDescription& from) {
 void ToProto(const JoinHello& from, v1::JoinHello* to) {
   ToProto(from.worker, to->mutable_worker());
   to->set_connection(from.connection);
+  to->set_silence_ms(static_cast<uint32_t>(from.silence.count()));
 }
 
 Result<JoinHello> FromProto(const v1::JoinHello& from) {
   BATON_ASSIGN_OR_RETURN(WorkerDescription worker, FromProto(from.worker()));
-  return JoinHello{.worker = std::move(worker), .connection = from.connection()};
+  return JoinHello{.worker = std::move(worker),
+                   .connection = from.connection(),
+                   .silence = std::chrono::milliseconds(from.silence_ms())};
 }
 
 void ToProto(const GenerateCall& from, v1::GenerateRequest* to) {

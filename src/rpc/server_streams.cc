@@ -136,11 +136,27 @@ void JoinReactor::Accept(const JoinHello& ours) {
   StartWrite(&ours_);
 }
 
+void JoinReactor::SendAlive() {
+  std::lock_guard lock(mutex_);
+  if (finished_ || !may_write_) return;
+  may_write_ = false;
+  StartWrite(&sign_);
+}
+
+void JoinReactor::OnWriteDone(bool ok) {
+  std::lock_guard lock(mutex_);
+  may_write_ = ok;
+}
+
 void JoinReactor::Refuse(const Status& status) { FinishOnce(ToGrpc(status)); }
 
 void JoinReactor::OnReadDone(bool ok) {
   if (!ok) return FinishOnce(grpc::Status::OK);
-  if (described_) return FinishOnce(ToGrpc(InvalidArgument("a peer says hello once")));
+  if (described_) {
+    if (theirs_.has_worker()) return Refuse(InvalidArgument("a peer says hello once"));
+    handler_.OnJoinAlive(this);
+    return StartRead(&theirs_);
+  }
   described_ = true;
   auto peer = FromProto(theirs_);
   if (!peer.ok()) return Refuse(peer.status());

@@ -67,17 +67,19 @@ class WatchReactor final : public grpc::ServerWriteReactor<v1::WorkerStatus> {
   grpc::Alarm alarm_;
 };
 
-/// Reads the peer's description, answers once the worker has connected, then reads on only to
-/// notice the end. Ownership and threads as GenerateReactor.
+/// Reads the peer's description, answers once the worker has connected, then exchanges signs of
+/// life until the end. Ownership and threads as GenerateReactor.
 class JoinReactor final : public grpc::ServerBidiReactor<v1::JoinHello, v1::JoinHello>,
                           public JoinStream {
  public:
   static std::shared_ptr<JoinReactor> Make(WorkerHandler& handler);
 
   void Accept(const JoinHello& ours) override;
+  void SendAlive() override;
   void Refuse(const Status& status) override;
 
   void OnReadDone(bool ok) override;
+  void OnWriteDone(bool ok) override;
   void OnDone() override;
 
  private:
@@ -87,8 +89,11 @@ class JoinReactor final : public grpc::ServerBidiReactor<v1::JoinHello, v1::Join
   WorkerHandler& handler_;
   v1::JoinHello theirs_;
   v1::JoinHello ours_;
+  const v1::JoinHello sign_;
   bool described_ = false;
   std::mutex mutex_;
+  /// Accepted, and no write is under way.
+  bool may_write_ = false;
   bool finished_ = false;
   std::shared_ptr<JoinReactor> self_;
 };

@@ -10,6 +10,10 @@ const std::vector<double> kStageBuckets = {0.0001, 0.0003, 0.001, 0.003, 0.01, 0
                                            0.1,    0.3,    1,     3,     10,   30};
 
 constexpr const char* kBlocksHelp = "KV blocks by state";
+constexpr const char* kQuarantineHelp =
+    "KV blocks that may not be used because a peer's puts may still land, by why";
+constexpr const char* kDroppedHelp =
+    "What the transport threw away: messages and puts that were not of this connection";
 constexpr const char* kStageHelp = "Where the time of a hand-off goes";
 
 }  // namespace
@@ -74,8 +78,22 @@ WorkerMetrics::WorkerMetrics(const std::string& worker)
       released_without_proof_(registry_.AddCounter("baton_quarantine_timeouts_total",
                                                    "Quarantines that ended by their deadline")),
       handoffs_active_(registry_.AddGauge("baton_handoffs_active", "Hand-offs under way")),
+      oldest_quarantine_(registry_.AddGauge("baton_kv_quarantine_oldest_seconds",
+                                            "Age of the oldest quarantine; 0: there is none")),
+      silent_peers_(registry_.AddCounter("baton_silent_peers_total",
+                                         "Joined peers given up because they were silent")),
       decode_(registry_, "decode"),
-      prefill_(registry_, "prefill") {}
+      prefill_(registry_, "prefill") {
+  for (size_t i = 0; i < handoff::kFailures; ++i) {
+    quarantined_blocks_.push_back(&registry_.AddGauge(
+        "baton_kv_quarantined_blocks", kQuarantineHelp,
+        {{"reason", std::string(FailureName(static_cast<handoff::Failure>(i)))}}));
+  }
+  for (const char* reason : {"unknown_peer", "earlier_connection", "malformed"}) {
+    dropped_.emplace_back(
+        registry_.AddCounter("baton_transport_dropped_total", kDroppedHelp, {{"reason", reason}}));
+  }
+}
 
 void WorkerMetrics::Update(const engine::EngineStats& stats) {
   running_.Set(stats.running);
@@ -103,6 +121,16 @@ void WorkerMetrics::Update(const handoff::DecodeSideStats& stats) {
   decode_.Follow(stats);
   released_without_proof_.Follow(static_cast<double>(stats.released_without_proof));
   handoffs_active_.Set(stats.offered + stats.aborting + stats.quarantined);
+  for (size_t i = 0; i < quarantined_blocks_.size(); ++i) {
+    quarantined_blocks_[i]->Set(static_cast<double>(stats.quarantined_blocks[i]));
+  }
+  oldest_quarantine_.Set(Seconds(stats.oldest_quarantine));
+}
+
+void WorkerMetrics::Update(const transport::DroppedCounts& dropped) {
+  const std::array<int64_t, 3> counts = {dropped.unknown_peer, dropped.earlier_connection,
+                                         dropped.malformed};
+  for (size_t i = 0; i < counts.size(); ++i) dropped_[i].Follow(static_cast<double>(counts[i]));
 }
 
 void WorkerMetrics::Update(const handoff::PrefillSideStats& stats) {

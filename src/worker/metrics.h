@@ -2,6 +2,7 @@
 
 #include <array>
 #include <string>
+#include <vector>
 
 #include "baton/engine/engine.h"
 #include "baton/handoff/decode_side.h"
@@ -20,6 +21,9 @@ class WorkerMetrics {
   void Update(const engine::EngineStats& stats);
   void Update(const handoff::DecodeSideStats& stats);
   void Update(const handoff::PrefillSideStats& stats);
+  void Update(const transport::DroppedCounts& dropped);
+  /// Joined peers that were given up because they were silent, in all.
+  void UpdateSilentPeers(int64_t peers) { silent_peers_.Follow(static_cast<double>(peers)); }
   void CountCommit(const handoff::CommitReport& report);
   void CountPrefill(const handoff::PrefillReport& report);
 
@@ -72,6 +76,10 @@ class WorkerMetrics {
   telemetry::Counter& handoffs_;
   Total released_without_proof_;
   telemetry::Gauge& handoffs_active_;
+  std::vector<telemetry::Gauge*> quarantined_blocks_;
+  telemetry::Gauge& oldest_quarantine_;
+  std::vector<Total> dropped_;
+  Total silent_peers_;
   Side decode_;
   Side prefill_;
 };

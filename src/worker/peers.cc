@@ -5,6 +5,7 @@
 
 #include "baton/base/logging.h"
 #include "baton/base/random.h"
+#include "liveness.h"
 
 namespace baton::worker {
 namespace {
@@ -20,12 +21,14 @@ constexpr Duration kJoinTimeout = std::chrono::seconds(5);
 struct Peers::Link {
   rpc::PeerAddress address;
   std::unique_ptr<rpc::WorkerClient> client;
-  std::shared_ptr<rpc::Call> call;
+  std::shared_ptr<rpc::JoinCall> call;
   uint64_t connection = 0;
   std::optional<transport::PeerId> peer;
   transport::Path path;
   /// Why we gave this join up, until the call has ended.
   Status refusal;
+  /// While it is joined.
+  std::optional<Liveness> liveness;
   /// When to dial next, or when an unanswered hello is given up.
   TimePoint deadline{};
   Duration redial = kRedialMin;
@@ -33,7 +36,7 @@ struct Peers::Link {
   std::string last_problem;
 };
 
-Peers::Peers(rpc::WorkerDescription ours, Parts parts, Post post)
+Peers::Peers(rpc::JoinHello ours, Parts parts, Post post)
     : ours_(std::move(ours)), parts_(std::move(parts)), post_(std::move(post)) {}
 
 void Peers::Set(const std::vector<rpc::PeerAddress>& wanted) {
@@ -52,7 +55,6 @@ void Peers::Set(const std::vector<rpc::PeerAddress>& wanted) {
     if (links_.contains(address.name)) continue;
     auto link = std::make_shared<Link>();
     link->address = address;
-    link->client = parts_.dial(address.address);
     links_[address.name] = link;
     Dial(link);
   }
@@ -60,18 +62,27 @@ void Peers::Set(const std::vector<rpc::PeerAddress>& wanted) {
 
 void Peers::Dial(const std::shared_ptr<Link>& link) {
   ++calls_;
+  // Anew each time: the connection of the last attempt may be one that nothing comes over.
+  link->client = parts_.dial(link->address.address);
   link->connection = RandomSeed();
   link->deadline = parts_.clock.Now() + kJoinTimeout;
+  rpc::JoinHello ours = ours_;
+  ours.connection = link->connection;
   link->call = link->client->Join(
-      {.worker = ours_, .connection = link->connection},
-      {.on_accepted =
-           [this, link](rpc::JoinHello hello) {
-             post_([this, link, hello = std::move(hello)] { Accepted(link, hello); });
-           },
-       .on_end =
-           [this, link](Status status) {
-             post_([this, link, status = std::move(status)] { Ended(link, status); });
-           }});
+      ours, {.on_accepted =
+                 [this, link](rpc::JoinHello hello) {
+                   post_([this, link, hello = std::move(hello)] { Accepted(link, hello); });
+                 },
+             .on_alive =
+                 [this, link] {
+                   post_([this, link] {
+                     if (link->liveness) link->liveness->Heard(parts_.clock.Now());
+                   });
+                 },
+             .on_end =
+                 [this, link](Status status) {
+                   post_([this, link, status = std::move(status)] { Ended(link, status); });
+                 }});
 }
 
 void Peers::Accepted(const std::shared_ptr<Link>& link, const rpc::JoinHello& hello) {
@@ -82,6 +93,7 @@ void Peers::Accepted(const std::shared_ptr<Link>& link, const rpc::JoinHello& he
     link->call->Cancel();
     return;
   }
+  link->liveness.emplace(ours_, hello, parts_.clock.Now());
   link->redial = kRedialMin;
   link->last_problem.clear();
   parts_.metrics.SetPath(link->address.name, link->path, true);
@@ -90,7 +102,8 @@ void Peers::Accepted(const std::shared_ptr<Link>& link, const rpc::JoinHello& he
 }
 
 Status Peers::Connect(Link& link, const rpc::JoinHello& hello) {
-  BATON_ASSIGN_OR_RETURN(link.peer, parts_.transport.Connect(hello.worker.transport_address));
+  BATON_ASSIGN_OR_RETURN(link.peer,
+                         parts_.transport.Connect(hello.worker.transport_address, link.connection));
   link.path = parts_.transport.FindPath(*link.peer);
   BATON_RETURN_IF_ERROR(transport::CheckFound(parts_.required, link.path));
   return parts_.decode.AddPeer(*link.peer,
@@ -117,6 +130,7 @@ void Peers::Ended(const std::shared_ptr<Link>& link, const Status& status) {
 void Peers::Drop(Link& link, const Status& status) {
   if (!link.peer) return;
   const transport::PeerId peer = *std::exchange(link.peer, std::nullopt);
+  link.liveness.reset();
   parts_.metrics.SetPath(link.address.name, link.path, false);
   parts_.decode.LosePeer(peer, status);
   parts_.transport.Disconnect(peer);
@@ -124,17 +138,41 @@ void Peers::Drop(Link& link, const Status& status) {
 
 void Peers::Lose(transport::PeerId peer, const Status& status) {
   for (auto& [name, link] : links_) {
-    if (link->peer != peer) continue;
-    BATON_LOG(Warning) << "giving up the connection to " << name << ": " << status.message();
-    Drop(*link, status);
-    if (link->call) link->call->Cancel();
+    if (link->peer == peer) GiveUp(*link, status);
   }
+}
+
+void Peers::GiveUp(Link& link, const Status& status) {
+  BATON_LOG(Warning) << "giving up the connection to prefill worker " << link.address.name << ": "
+                     << status.message();
+  link.refusal = status;
+  Drop(link, status);
+  if (link.call) link.call->Cancel();
+}
+
+void Peers::Heard(transport::PeerId peer, TimePoint now) {
+  for (auto& [name, link] : links_) {
+    if (link->peer == peer) return link->liveness->Heard(now);
+  }
+}
+
+void Peers::TickJoined(Link& link, TimePoint now) {
+  if (link.liveness->Lost(now)) {
+    ++silent_;
+    return GiveUp(
+        link, Unavailable("it was silent for " + std::to_string(ours_.silence.count()) + " ms"));
+  }
+  if (link.liveness->TakeSign(now)) link.call->SendAlive();
 }
 
 TimePoint Peers::Tick(TimePoint now) {
   TimePoint next = TimePoint::max();
   for (auto& [name, link] : links_) {
-    if (link->peer) continue;
+    if (link->peer) {
+      TickJoined(*link, now);
+      if (link->peer) next = std::min(next, link->liveness->next());
+      continue;
+    }
     if (link->deadline <= now) {
       if (link->call) {
         link->call->Cancel();

@@ -16,7 +16,7 @@
 namespace baton::worker {
 
 /// Keeps a decode worker joined with the prefill workers that the router names: dials, says hello,
-/// connects the transport, and starts over whenever the join ends.
+/// connects the transport, and starts over whenever the join ends or the peer falls silent.
 /// *Threads*: lives on the transport thread; `post` brings gRPC's callbacks there.
 /// REQUIRES: Set({}) and then idle() before it is destroyed.
 class Peers {
@@ -33,19 +33,25 @@ class Peers {
     transport::RequiredPaths required;
   };
 
-  Peers(rpc::WorkerDescription ours, Parts parts, Post post);
+  /// `ours` but for its connection.
+  Peers(rpc::JoinHello ours, Parts parts, Post post);
 
   /// Joins with exactly these from now on.
   void Set(const std::vector<rpc::PeerAddress>& wanted);
   /// Gives up one connection; it is joined anew.
   void Lose(transport::PeerId peer, const Status& status);
-  /// Dials what is due; returns when something will be.
+  /// The peer showed by a message that it is there.
+  void Heard(transport::PeerId peer, TimePoint now);
+  /// Dials what is due, gives signs of life, gives up who is silent; returns when something will be
+  /// due.
   TimePoint Tick(TimePoint now);
 
   std::optional<transport::PeerId> Find(const std::string& name) const;
   std::vector<std::string> joined() const;
   /// Why the others are not joined, as far as that is known.
   std::vector<rpc::JoinProblem> problems() const;
+  /// Peers given up because they were silent, so far.
+  int64_t silent() const { return silent_; }
   /// No call is under way, so that nothing will be posted any more.
   bool idle() const { return calls_ == 0; }
 
@@ -58,12 +64,15 @@ class Peers {
   Status Connect(Link& link, const rpc::JoinHello& hello);
   void Ended(const std::shared_ptr<Link>& link, const Status& status);
   void Drop(Link& link, const Status& status);
+  void GiveUp(Link& link, const Status& status);
+  void TickJoined(Link& link, TimePoint now);
 
-  const rpc::WorkerDescription ours_;
+  const rpc::JoinHello ours_;
   const Parts parts_;
   const Post post_;
   std::map<std::string, std::shared_ptr<Link>> links_;
   int calls_ = 0;
+  int64_t silent_ = 0;
 };
 
 }  // namespace baton::worker

@@ -1,5 +1,7 @@
 #include "prefill_service.h"
 
+#include <algorithm>
+#include <tuple>
 #include <utility>
 
 #include "baton/base/logging.h"
@@ -12,29 +14,42 @@ void PrefillService::Connect(engine::Engine& engine, handoff::PrefillSide& prefi
 }
 
 void PrefillService::OnJoin(rpc::JoinHello hello, std::shared_ptr<rpc::JoinStream> stream) {
-  parts_.transport_thread.Post([this, hello = std::move(hello), stream = std::move(stream)] {
-    const std::string& name = hello.worker.identity.name;
-    auto joined = Join(hello);
-    if (!joined.ok()) {
-      BATON_LOG(Warning) << "refused to join decode worker " << name << ": "
-                         << joined.status().message();
-      stream->Refuse(joined.status());
-      return;
-    }
-    BATON_LOG(Info) << "joined decode worker " << name << " over " << joined->path.text;
-    parts_.metrics.SetPath(name, joined->path, true);
-    joined->stream = stream;
-    joined_[stream.get()] = *std::move(joined);
-    stream->Accept({.worker = ours_, .connection = hello.connection});
-  });
+  parts_.transport_thread.Post(
+      [this, hello = std::move(hello), stream = std::move(stream)] { Accept(hello, stream); });
+}
+
+void PrefillService::Accept(const rpc::JoinHello& hello,
+                            const std::shared_ptr<rpc::JoinStream>& stream) {
+  const auto& [epoch, name] = std::tie(hello.worker.identity.epoch, hello.worker.identity.name);
+  const auto earlier = std::find_if(joined_.begin(), joined_.end(),
+                                    [&](const auto& join) { return join.second.epoch == epoch; });
+  if (earlier != joined_.end()) Lose(earlier, "it joins anew");
+  auto joined = Join(hello);
+  if (!joined.ok()) {
+    BATON_LOG(Warning) << "refused to join decode worker " << name << ": "
+                       << joined.status().message();
+    stream->Refuse(joined.status());
+    return;
+  }
+  BATON_LOG(Info) << "joined decode worker " << name << " over " << joined->path.text;
+  parts_.metrics.SetPath(name, joined->path, true);
+  joined->stream = stream;
+  joined_.emplace(stream.get(), *std::move(joined));
+  rpc::JoinHello answer = ours_;
+  answer.connection = hello.connection;
+  stream->Accept(answer);
 }
 
 Result<PrefillService::Joined> PrefillService::Join(const rpc::JoinHello& hello) {
-  BATON_RETURN_IF_ERROR(CheckCompatible(ours_.identity, hello.worker.identity));
-  BATON_ASSIGN_OR_RETURN(const transport::PeerId peer,
-                         parts_.transport.Connect(hello.worker.transport_address));
-  Joined joined{.name = hello.worker.identity.name, .peer = peer};
-  joined.path = parts_.transport.FindPath(peer);
+  BATON_RETURN_IF_ERROR(CheckCompatible(ours_.worker.identity, hello.worker.identity));
+  BATON_ASSIGN_OR_RETURN(
+      const transport::PeerId peer,
+      parts_.transport.Connect(hello.worker.transport_address, hello.connection));
+  Joined joined{.name = hello.worker.identity.name,
+                .epoch = hello.worker.identity.epoch,
+                .peer = peer,
+                .path = parts_.transport.FindPath(peer),
+                .liveness = {ours_, hello, parts_.clock.Now()}};
   const Status status = [&]() -> Status {
     BATON_RETURN_IF_ERROR(transport::CheckFound(parts_.required, joined.path));
     return parts_.prefill->AddPeer(
@@ -45,17 +60,51 @@ Result<PrefillService::Joined> PrefillService::Join(const rpc::JoinHello& hello)
   return status;
 }
 
+void PrefillService::OnJoinAlive(const rpc::JoinStream* stream) {
+  parts_.transport_thread.Post([this, stream] {
+    const auto it = joined_.find(stream);
+    if (it != joined_.end()) it->second.liveness.Heard(parts_.clock.Now());
+  });
+}
+
 void PrefillService::OnJoinEnded(const rpc::JoinStream* stream) {
   parts_.transport_thread.Post([this, stream] {
     const auto it = joined_.find(stream);
-    if (it == joined_.end()) return;
-    const Joined lost = std::move(it->second);
-    joined_.erase(it);
-    BATON_LOG(Info) << "decode worker " << lost.name << " is gone";
-    parts_.metrics.SetPath(lost.name, lost.path, false);
-    parts_.prefill->LosePeer(lost.peer, Unavailable("decode worker " + lost.name + " was lost"));
-    parts_.transport.Disconnect(lost.peer);
+    if (it != joined_.end()) Lose(it, "it closed the connection");
   });
+}
+
+void PrefillService::Lose(Joins::iterator joined, const std::string& why) {
+  const Joined lost = std::move(joined->second);
+  joined_.erase(joined);
+  BATON_LOG(Info) << "decode worker " << lost.name << " is lost: " << why;
+  const Status status = Unavailable("decode worker " + lost.name + " was lost: " + why);
+  parts_.metrics.SetPath(lost.name, lost.path, false);
+  parts_.prefill->LosePeer(lost.peer, status);
+  parts_.transport.Disconnect(lost.peer);
+  lost.stream->Refuse(status);
+}
+
+void PrefillService::Heard(transport::PeerId peer, TimePoint now) {
+  for (auto& [stream, joined] : joined_) {
+    if (joined.peer == peer) return joined.liveness.Heard(now);
+  }
+}
+
+TimePoint PrefillService::Tick(TimePoint now) {
+  TimePoint next = TimePoint::max();
+  for (auto it = joined_.begin(); it != joined_.end();) {
+    const auto current = it++;
+    Joined& joined = current->second;
+    if (joined.liveness.Lost(now)) {
+      ++silent_;
+      Lose(current, "it was silent for " + std::to_string(ours_.silence.count()) + " ms");
+      continue;
+    }
+    if (joined.liveness.TakeSign(now)) joined.stream->SendAlive();
+    next = std::min(next, joined.liveness.next());
+  }
+  return next;
 }
 
 void PrefillService::OnBlocks(SequenceId sequence, engine::PromptBlocks blocks) {
@@ -85,7 +134,8 @@ Result<SequenceId> PrefillService::OnOffer(transport::PeerId, Request request) {
   const SequenceId sequence = parts_.next_sequence();
   if (!parts_.engine->Submit(
           {.sequence = sequence, .request = std::move(request), .goal = engine::Goal::kPrefill})) {
-    return ResourceExhausted("worker " + ours_.identity.name + " takes no more requests now");
+    return ResourceExhausted("worker " + ours_.worker.identity.name +
+                             " takes no more requests now");
   }
   return sequence;
 }
@@ -98,9 +148,11 @@ void PrefillService::OnFinished(SequenceId sequence, const handoff::PrefillRepor
 }
 
 void PrefillService::OnPeerStuck(transport::PeerId peer, Status status) {
-  for (const auto& [stream, joined] : joined_) {
-    if (joined.peer == peer) joined.stream->Refuse(status);
-  }
+  parts_.transport_thread.Post([this, peer, why = status.message()] {  // Not from within a call.
+    const auto stuck = std::find_if(joined_.begin(), joined_.end(),
+                                    [&](const auto& join) { return join.second.peer == peer; });
+    if (stuck != joined_.end()) Lose(stuck, why);
+  });
 }
 
 }  // namespace baton::worker

@@ -7,6 +7,7 @@
 #include "baton/engine/engine.h"
 #include "baton/handoff/prefill_side.h"
 #include "baton/rpc/server.h"
+#include "liveness.h"
 #include "metrics.h"
 #include "transport_thread.h"
 
@@ -22,19 +23,28 @@ class PrefillService final : public handoff::PrefillSideListener {
     WorkerMetrics& metrics;
     /// What KV may leave over.
     transport::RequiredPaths required;
+    Clock& clock;
     /// Names the sequence of an offer.
     std::function<SequenceId()> next_sequence;
     engine::Engine* engine = nullptr;
     handoff::PrefillSide* prefill = nullptr;
   };
 
-  PrefillService(rpc::WorkerDescription ours, Parts parts)
+  /// `ours` but for its connection.
+  PrefillService(rpc::JoinHello ours, Parts parts)
       : ours_(std::move(ours)), parts_(std::move(parts)) {}
   /// The parts that are built after this; before any call.
   void Connect(engine::Engine& engine, handoff::PrefillSide& prefill);
 
   void OnJoin(rpc::JoinHello hello, std::shared_ptr<rpc::JoinStream> stream);
+  void OnJoinAlive(const rpc::JoinStream* stream);
   void OnJoinEnded(const rpc::JoinStream* stream);
+  /// The peer showed by a message that it is there.
+  void Heard(transport::PeerId peer, TimePoint now);
+  /// Gives signs of life and gives up who is silent; returns when something will be due.
+  TimePoint Tick(TimePoint now);
+  /// Peers given up because they were silent, so far.
+  int64_t silent() const { return silent_; }
 
   void OnBlocks(SequenceId sequence, engine::PromptBlocks blocks);
   void OnKvReady(SequenceId sequence, int32_t layer_begin, int32_t layer_end, int32_t tokens);
@@ -50,15 +60,22 @@ class PrefillService final : public handoff::PrefillSideListener {
   struct Joined {
     std::shared_ptr<rpc::JoinStream> stream;
     std::string name;
+    Epoch epoch;
     transport::PeerId peer{};
     transport::Path path;
+    Liveness liveness;
   };
-  Result<Joined> Join(const rpc::JoinHello& hello);
+  using Joins = std::map<const rpc::JoinStream*, Joined>;
 
-  const rpc::WorkerDescription ours_;
+  void Accept(const rpc::JoinHello& hello, const std::shared_ptr<rpc::JoinStream>& stream);
+  Result<Joined> Join(const rpc::JoinHello& hello);
+  void Lose(Joins::iterator joined, const std::string& why);
+
+  const rpc::JoinHello ours_;
   Parts parts_;
   /// Lives on the transport thread.
-  std::map<const rpc::JoinStream*, Joined> joined_;
+  Joins joined_;
+  int64_t silent_ = 0;
 };
 
 }  // namespace baton::worker

@@ -26,9 +26,10 @@ Status WorkerCore::Build() {
   transport_thread_.emplace(transport_, clock_);
   generate_.emplace(options_.name, options_.local_prefill_max_tokens,
                     GenerateService::Parts{*transport_thread_, *metrics_});
-  prefill_service_.emplace(description_, PrefillService::Parts{*transport_thread_, transport_,
-                                                               *metrics_, options_.required_paths,
-                                                               [this] { return NextPrefilled(); }});
+  prefill_service_.emplace(
+      rpc::JoinHello{.worker = description_, .silence = options_.silence},
+      PrefillService::Parts{*transport_thread_, transport_, *metrics_, options_.required_paths,
+                            clock_, [this] { return NextPrefilled(); }});
   BATON_RETURN_IF_ERROR(BuildEngine());
   BuildHandoff();
   generate_->Connect(*engine_, *decode_, *peers_);
@@ -78,7 +79,7 @@ void WorkerCore::BuildHandoff() {
   prefill.handoffs = options_.handoffs;
   prefill_.emplace(prefill, local, transport_, *prefill_service_, clock_);
   peers_.emplace(
-      description_,
+      rpc::JoinHello{.worker = description_, .silence = options_.silence},
       Peers::Parts{transport_, *decode_, *metrics_, dial_, clock_, options_.required_paths},
       [this](std::function<void()> work) { transport_thread_->Post(std::move(work)); });
   transport_.SetListener(this);
@@ -103,7 +104,7 @@ TimePoint WorkerCore::Turn(TimePoint now) {
   };
   if (due(decode_->NextDeadline())) decode_->Tick();
   if (due(prefill_->NextDeadline())) prefill_->Tick();
-  TimePoint next = peers_->Tick(now);
+  TimePoint next = std::min(peers_->Tick(now), prefill_service_->Tick(now));
   left_ = leaving_ && peers_->idle();
   if (now >= next_publish_) {
     PublishStatus();
@@ -121,6 +122,8 @@ void WorkerCore::PublishStatus() {
   handoffs_ = decode.offered + decode.aborting + prefill.queued + prefill.prefilling +
               prefill.flushing + prefill.aborting;
   metrics_->Update(stats);
+  metrics_->Update(transport_.dropped());
+  metrics_->UpdateSilentPeers(peers_->silent() + prefill_service_->silent());
   options_.role == Role::kPrefill ? metrics_->Update(prefill) : metrics_->Update(decode);
   status_.Post({.running = stats.running,
                 .waiting = stats.waiting,
@@ -189,11 +192,18 @@ void WorkerCore::OnJoin(rpc::JoinHello hello, std::shared_ptr<rpc::JoinStream> s
   prefill_service_->OnJoin(std::move(hello), std::move(stream));
 }
 
+void WorkerCore::OnJoinAlive(rpc::JoinStream* stream) { prefill_service_->OnJoinAlive(stream); }
+
 void WorkerCore::OnJoinEnded(rpc::JoinStream* stream) { prefill_service_->OnJoinEnded(stream); }
 
 void WorkerCore::OnMessage(transport::PeerId peer, std::span<const std::byte> message) {
-  handoff::SideOf(message) == handoff::Side::kPrefill ? prefill_->OnMessage(peer, message)
-                                                      : decode_->OnMessage(peer, message);
+  if (handoff::SideOf(message) == handoff::Side::kPrefill) {
+    prefill_service_->Heard(peer, clock_.Now());
+    prefill_->OnMessage(peer, message);
+  } else {
+    peers_->Heard(peer, clock_.Now());
+    decode_->OnMessage(peer, message);
+  }
 }
 
 void WorkerCore::OnTransferDone(transport::PeerId peer, transport::TransferId transfer,

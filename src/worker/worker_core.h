@@ -72,6 +72,7 @@ class WorkerCore final : public rpc::WorkerHandler,
   void OnGenerate(rpc::GenerateCall call, std::shared_ptr<rpc::GenerateStream> stream) override;
   void OnGenerateEnded(rpc::GenerateStream* stream) override;
   void OnJoin(rpc::JoinHello hello, std::shared_ptr<rpc::JoinStream> stream) override;
+  void OnJoinAlive(rpc::JoinStream* stream) override;
   void OnJoinEnded(rpc::JoinStream* stream) override;
 
  private:

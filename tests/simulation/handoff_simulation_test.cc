@@ -60,7 +60,8 @@ class World {
   /// Without further faults everything must come to its end.
   bool ComesToRest() {
     for (int round = 0; round < 2000; ++round) {
-      while (!news_.empty()) Notice();
+      do Notice();
+      while (!news_.empty());
       clock_.Advance(milliseconds(250));
       bool rest = true;
       for (const auto& worker : workers_) {
@@ -129,15 +130,34 @@ class World {
     }
   }
 
+  /// Who gives a join up on its own account thereby ends it for the other side too.
+  void SpreadNews() {
+    for (const auto& a : workers_) {
+      for (const auto& b : workers_) {
+        if (a != b && a->JoinedWith(b->name()) && !b->JoinedWith(a->name())) {
+          news_.push_back({a->name(), b->name()});
+        }
+      }
+    }
+  }
+
   void Notice() {
-    if (news_.empty()) return;
+    if (news_.empty()) SpreadNews();
+    if (!news_.empty()) HearNews();
+    JoinAgain();
+  }
+
+  void HearNews() {
     const size_t index = random_.Below(news_.size());
     const News news = news_[index];
     news_.erase(news_.begin() + static_cast<int64_t>(index));
     for (const auto& worker : workers_) {
       if (worker->name() == news.who) worker->Lose(news.of);
     }
-    // Pairs of which both have noticed join again.
+  }
+
+  /// Pairs of which both have noticed.
+  void JoinAgain() {
     for (const auto& a : workers_) {
       for (const auto& b : workers_) {
         if (a->name() < b->name() && !a->JoinedWith(b->name()) && !b->JoinedWith(a->name())) {

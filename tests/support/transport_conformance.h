@@ -363,9 +363,9 @@ TEST_P(TransportConformance, AMessageEndsTheWait) {
   EXPECT_EQ(b_->messages[0].bytes, "wake up");
 }
 
-TEST_P(TransportConformance, ALivePeerCanStillWrite) {
-  a_->transport->Disconnect(to_b_);
+TEST_P(TransportConformance, AConnectedPeerCanWrite) {
   EXPECT_TRUE(a_->transport->CanStillWrite(to_b_));
+  EXPECT_TRUE(a_->transport->IsThere(to_b_));
 }
 
 TEST_P(TransportConformance, SaysWhatCarriesTheData) {

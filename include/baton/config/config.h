@@ -66,6 +66,8 @@ struct Engine {
 struct Handoff {
   /// Between a decode worker's offer and the prefill worker's next sign of progress.
   Duration lease = std::chrono::seconds(2);
+  /// A joined worker that says nothing for this long is taken for lost.
+  Duration silence = std::chrono::milliseconds(750);
   /// A CRC32C per block, checked before the sequence may be scheduled.
   bool checksum = false;
   /// Most hand-offs under way per prefill worker.
@@ -100,8 +102,8 @@ struct Limits {
 };
 
 struct Timeouts {
-  /// A worker that says nothing for this long is taken for lost.
-  Duration worker_silence = std::chrono::seconds(3);
+  /// The router takes a worker for lost that says nothing for this long.
+  Duration worker_silence = std::chrono::milliseconds(900);
   /// From a request's first byte to the end of its header.
   Duration header = std::chrono::seconds(10);
   /// From the end of the header to the end of the body.

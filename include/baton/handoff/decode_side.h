@@ -43,7 +43,8 @@ struct DecodeSideOptions {
   Duration lease = std::chrono::seconds(5);
   /// How long a peer may take to acknowledge an abort before it counts as stuck.
   Duration abort_deadline = std::chrono::seconds(5);
-  /// How long the blocks of a lost peer that may still be alive stay quarantined.
+  /// How long the blocks of a lost peer stay quarantined of which nothing can be known; those of
+  /// one whose process is there stay so until it has ended or joins again.
   Duration quarantine = std::chrono::seconds(30);
   /// Has the prefill side send a CRC32C per block and checks them before a commit counts.
   bool checksums = false;
@@ -53,6 +54,11 @@ struct DecodeSideStats {
   int32_t offered = 0;
   int32_t aborting = 0;
   int32_t quarantined = 0;
+  /// Blocks that no sequence may use because puts may still land, by what they are waiting for: the
+  /// answer to the abort after a failure, or news of a lost peer (kPeerLost).
+  std::array<int64_t, kFailures> quarantined_blocks{};
+  /// Since when the oldest of them are.
+  Duration oldest_quarantine{};
   int64_t committed = 0;
   /// Quarantines that ended by their deadline, without proof.
   int64_t released_without_proof = 0;
@@ -71,7 +77,8 @@ class DecodeSide {
              DecodeSideListener& listener, Clock& clock);
   ~DecodeSide();
 
-  /// After the join and Transport::Connect. Fails with FailedPrecondition when incompatible.
+  /// After the join and Transport::Connect. A peer that has joined before says thereby that none of
+  /// its earlier puts can land any more. Fails with FailedPrecondition when incompatible.
   Status AddPeer(transport::PeerId peer, const PeerDescription& description);
   /// Reports its hand-offs failed; their blocks stay quarantined. Then call Transport::Disconnect.
   void LosePeer(transport::PeerId peer, const Status& status);

@@ -24,7 +24,7 @@ struct RouterOptions {
   std::chrono::milliseconds redial_min{20};
   std::chrono::milliseconds redial_max{250};
   /// A worker that sends no status for this long is taken for lost.
-  std::chrono::milliseconds status_timeout{3000};
+  std::chrono::milliseconds status_timeout{900};
 };
 
 /// Knows the fleet, picks the workers of each request and relays their tokens.

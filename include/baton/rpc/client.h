@@ -17,6 +17,13 @@ class Call {
   virtual void Cancel() = 0;
 };
 
+/// A join from the decode worker's end.
+class JoinCall : public Call {
+ public:
+  /// Shows the peer that we are there; nothing while an earlier sign has not left yet.
+  virtual void SendAlive() = 0;
+};
+
 /// Callbacks come one at a time per call, on gRPC's threads, and must not block. `on_end` is the
 /// last one and comes exactly once.
 struct GenerateCallbacks {
@@ -33,11 +40,14 @@ struct WatchCallbacks {
 struct JoinCallbacks {
   /// The peer accepted and described itself.
   std::function<void(JoinHello peer)> on_accepted;
+  /// The peer gave a sign of life.
+  std::function<void()> on_alive;
   std::function<void(Status status)> on_end;
 };
 
-/// Calls one worker. *Threads*: thread-safe. Notices a dead peer by its closed connection, and a
-/// silent one by keep-alive pings.
+/// Calls one worker, over a connection of its own. *Threads*: thread-safe. Notices a dead peer by
+/// its closed connection. One that is silent it notices only after seconds, by keep-alive pings:
+/// whoever keeps a call open watches for signs of life in it.
 class WorkerClient {
  public:
   static std::unique_ptr<WorkerClient> Create(const std::string& address);
@@ -49,7 +59,7 @@ class WorkerClient {
                         std::function<void(Status)> on_reply) = 0;
   virtual std::shared_ptr<Call> Generate(const GenerateCall& call, GenerateCallbacks callbacks) = 0;
   virtual std::shared_ptr<Call> Watch(WatchCallbacks callbacks) = 0;
-  virtual std::shared_ptr<Call> Join(const JoinHello& ours, JoinCallbacks callbacks) = 0;
+  virtual std::shared_ptr<JoinCall> Join(const JoinHello& ours, JoinCallbacks callbacks) = 0;
 };
 
 /// Makes the client of the worker at an address.

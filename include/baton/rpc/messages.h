@@ -1,5 +1,6 @@
 #pragma once
 
+#include <chrono>
 #include <cstdint>
 #include <string>
 #include <vector>
@@ -27,6 +28,9 @@ struct WorkerDescription {
 struct JoinHello {
   WorkerDescription worker;
   uint64_t connection = 0;
+  /// The sender takes a peer for lost that says nothing for this long; 0: never, and it gives no
+  /// signs of life itself.
+  std::chrono::milliseconds silence{0};
 };
 
 /// A prefill worker that a decode worker should be joined with.

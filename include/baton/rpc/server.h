@@ -27,6 +27,9 @@ class JoinStream {
   virtual ~JoinStream() = default;
   /// Answers the joining peer; from here on the two are joined.
   virtual void Accept(const JoinHello& ours) = 0;
+  /// Shows the peer that we are there; nothing while an earlier sign has not left yet.
+  virtual void SendAlive() = 0;
+  /// Ends the call, before or after it was accepted.
   virtual void Refuse(const Status& status) = 0;
 };
 
@@ -44,6 +47,8 @@ class WorkerHandler {
   virtual void OnGenerateEnded(GenerateStream* stream) = 0;
 
   virtual void OnJoin(JoinHello peer, std::shared_ptr<JoinStream> stream) = 0;
+  /// The peer gave a sign of life.
+  virtual void OnJoinAlive(JoinStream* stream) = 0;
   /// The peer is lost, or the join was refused.
   virtual void OnJoinEnded(JoinStream* stream) = 0;
 };

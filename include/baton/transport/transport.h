@@ -44,6 +44,16 @@ class TransportListener {
   virtual void OnTransferDone(PeerId peer, TransferId transfer, Status status) = 0;
 };
 
+/// What arrived and was thrown away, by why.
+struct DroppedCounts {
+  /// From a process that we are not connected to, e.g. no longer.
+  int64_t unknown_peer = 0;
+  /// Sent over a connection that its sender has replaced since.
+  int64_t earlier_connection = 0;
+  /// Not ours, or outside our regions.
+  int64_t malformed = 0;
+};
+
 /// Moves bytes between workers: one-sided puts and short messages.
 /// *Threads*: lives on the transport thread, but for Wake(). *Invariants*: every put that was
 /// started ends with exactly one OnTransferDone; messages of one peer arrive in order, and after
@@ -62,9 +72,13 @@ class Transport {
   /// What a peer needs to connect to us: opaque bytes, valid for the life of this process.
   virtual Result<std::string> Address() const = 0;
   /// Connects to a peer, so that we can send to it and hear it. Both sides connect before either
-  /// sends: a message from a process that we are not connected to is dropped and counted.
-  /// Fails with Unavailable, InvalidArgument (not an address) or AlreadyExists (connected now).
-  virtual Result<PeerId> Connect(const std::string& peer_address) = 0;
+  /// sends: a message from a process that we are not connected to is dropped and counted. Both give
+  /// the same `connection`, another one each time: what was sent or put before is not taken.
+  /// Fails with InvalidArgument (not an address), AlreadyExists (connected now) or Unavailable, as
+  /// long as a put of ours over an earlier connection to it can still land.
+  virtual Result<PeerId> Connect(const std::string& peer_address, uint64_t connection) = 0;
+  /// For those who connect once.
+  Result<PeerId> Connect(const std::string& peer_address) { return Connect(peer_address, 0); }
   /// Ends the connection: transfers under way end with Unavailable (reported by the next
   /// Progress()), no put of ours starts afterwards, and nothing of the peer's is delivered. Returns
   /// within a short deadline, whatever state the peer is in.
@@ -72,6 +86,10 @@ class Transport {
   /// False only when it is proven that the peer can write no more into our region, e.g. because its
   /// process has ended. Also answers for peers that are disconnected.
   virtual bool CanStillWrite(PeerId peer) const = 0;
+  /// True when the peer's process is there for certain, though it may be stopped. Also answers for
+  /// peers that are disconnected.
+  virtual bool IsThere(PeerId) const { return false; }
+  virtual DroppedCounts dropped() const { return {}; }
   /// Sends a message of at most kMaxMessageBytes. Fails with Unavailable for an unknown peer.
   virtual Status Send(PeerId peer, std::span<const std::byte> message) = 0;
   /// Starts a transfer of all descriptors. Fails with OutOfRange outside the regions.

@@ -45,6 +45,8 @@ struct WorkerOptions {
   transport::RequiredPaths required_paths;
   /// Between decode's offer and prefill's next sign of progress.
   std::chrono::milliseconds lease{2000};
+  /// A joined peer that says nothing for this long is taken for lost.
+  std::chrono::milliseconds silence{750};
   /// CRC32C over every block of a hand-off.
   bool checksum = false;
   /// Hand-offs under way at once on one prefill worker.

@@ -28,7 +28,8 @@ Result<std::string> LoopbackTransport::Address() const {
   return std::string(kAddressPrefix) + std::to_string(self_);
 }
 
-Result<PeerId> LoopbackTransport::Connect(const std::string& peer_address) {
+/// Nothing is under way in a connection that has ended, so `connection` tells nothing.
+Result<PeerId> LoopbackTransport::Connect(const std::string& peer_address, uint64_t) {
   if (!peer_address.starts_with(kAddressPrefix)) {
     return InvalidArgument("not a loopback address: '" + peer_address + "'");
   }
@@ -62,6 +63,12 @@ bool LoopbackTransport::CanStillWrite(PeerId id) const {
   std::lock_guard lock(state_->mutex);
   const auto peer = peers_.find(id);
   return peer != peers_.end() && state_->node(peer->second.node).alive;
+}
+
+bool LoopbackTransport::IsThere(PeerId id) const {
+  std::lock_guard lock(state_->mutex);
+  const auto peer = peers_.find(id);
+  return peer != peers_.end() && state_->Reaches(self_, peer->second.node);
 }
 
 Status LoopbackTransport::Send(PeerId id, std::span<const std::byte> message) {

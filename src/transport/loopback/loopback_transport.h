@@ -22,9 +22,11 @@ class LoopbackTransport final : public Transport {
   void SetListener(TransportListener* listener) override { listener_ = listener; }
   Result<MemoryRegion> AllocateRegion(size_t bytes) override;
   Result<std::string> Address() const override;
-  Result<PeerId> Connect(const std::string& peer_address) override;
+  using Transport::Connect;
+  Result<PeerId> Connect(const std::string& peer_address, uint64_t connection) override;
   void Disconnect(PeerId peer) override;
   bool CanStillWrite(PeerId peer) const override;
+  bool IsThere(PeerId peer) const override;
   Status Send(PeerId peer, std::span<const std::byte> message) override;
   Result<TransferId> Put(PeerId peer, std::span<const Descriptor> descriptors) override;
   bool Progress() override;

@@ -10,18 +10,7 @@ constexpr uint64_t kMaxAhead = 1024;
 
 }  // namespace
 
-bool MessageAssembler::Accepts(uint32_t connection) {
-  if (connection < connection_) return false;
-  if (connection > connection_) {
-    connection_ = connection;
-    next_sequence_ = 0;
-    partial_.clear();
-  }
-  return true;
-}
-
 bool MessageAssembler::Add(const FragmentHeader& header, std::span<const std::byte> fragment) {
-  if (!Accepts(header.connection)) return false;
   const size_t total = header.message_bytes;
   if (total > Transport::kMaxMessageBytes || header.offset > total ||
       fragment.size() > total - header.offset) {

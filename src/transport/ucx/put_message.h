@@ -22,7 +22,7 @@ struct PutHeader {
   uint64_t tag = 0;
   uint64_t transfer = 0;
   uint64_t offset = 0;
-  /// The sender's number of the connection.
+  /// The same on both sides.
   uint32_t connection = 0;
   /// Of the whole transfer.
   uint32_t pieces = 0;

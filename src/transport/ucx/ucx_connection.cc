@@ -212,6 +212,7 @@ void UcxConnection::GivePiece(const std::shared_ptr<Transfer>& transfer) {
   operation->kind = Kind::kPiece;
   operation->transfer = transfer;
   ++transfer->pending;
+  ++pieces_;
   const std::byte* from = local_.regions[piece.local_region].data + piece.local_offset;
   if (puts_are_messages_) {
     operation->put = {local_.tag,
@@ -264,6 +265,7 @@ void UcxConnection::OnRequestDone(void* request, ucs_status_t status, void* oper
 
 void UcxConnection::Finish(const Operation& operation, ucs_status_t status) {
   --operations_;
+  if (operation.kind == Kind::kPiece) --pieces_;
   if (status != UCS_OK && failure_.ok()) failure_ = ToStatus(status, "the peer's connection");
   if (operation.kind == Kind::kMeet && status == UCS_OK) met_ = true;
   if (operation.transfer == nullptr) return;

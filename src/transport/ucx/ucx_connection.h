@@ -29,7 +29,7 @@ class UcxConnection {
   struct Local {
     ucp_worker_h worker = nullptr;
     uint64_t tag = 0;
-    /// Of this connection, greater than all before it.
+    /// The connection, by the name that both sides know it by.
     uint32_t number = 0;
     std::span<const MemoryRegion> regions;
   };
@@ -42,7 +42,12 @@ class UcxConnection {
   UcxConnection& operator=(const UcxConnection&) = delete;
 
   const UcxAddress& peer() const { return peer_; }
+  uint32_t number() const { return local_.number; }
   MessageAssembler& assembler() { return assembler_; }
+  /// Puts travel as messages, which the receiver carries out.
+  bool puts_are_messages() const { return puts_are_messages_; }
+  /// Also after Close(): a put that UCX was given can still land.
+  bool putting() const { return !puts_are_messages_ && pieces_ > 0; }
 
   Status Send(std::span<const std::byte> message);
   /// Puts are cut into pieces of at most this many bytes.
@@ -134,6 +139,8 @@ class UcxConnection {
   std::map<uint64_t, uint32_t> arrived_;
   std::deque<uint64_t> put_done_;
   size_t operations_ = 0;
+  /// Those of them that put.
+  size_t pieces_ = 0;
 };
 
 }  // namespace baton::transport

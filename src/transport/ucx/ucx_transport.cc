@@ -26,7 +26,7 @@ constexpr int kEventsPerProgress = 256;
 constexpr int kBusyLimit = 4;
 constexpr Duration kBusySleep = std::chrono::microseconds(200);
 /// Peers remembered for CanStillWrite.
-constexpr size_t kMaxProcesses = 4096;
+constexpr size_t kMaxWriters = 4096;
 
 }  // namespace
 
@@ -126,20 +126,21 @@ bool UcxTransport::SharesMemoryWith(const UcxAddress& peer) const {
   return own_.shared_memory && peer.shared_memory && own_.process.SharesKernelWith(peer.process);
 }
 
-Result<PeerId> UcxTransport::Connect(const std::string& peer_address) {
+Result<PeerId> UcxTransport::Connect(const std::string& peer_address, uint64_t connection_id) {
   BATON_ASSIGN_OR_RETURN(UcxAddress address, UcxAddress::Decode(peer_address));
   if (peer_of_tag_.contains(address.tag)) return AlreadyExists("connected to this peer");
+  if (StillPutting(address.tag)) return Unavailable("puts of an earlier connection are under way");
   const PeerId peer{++last_peer_};
   const uint64_t tag = address.tag;
   const ProcessIdentity process = address.process;
   const bool shared_memory = SharesMemoryWith(address);
-  BATON_ASSIGN_OR_RETURN(auto connection,
-                         UcxConnection::Open({worker_, own_.tag, last_peer_, regions_},
-                                             std::move(address), shared_memory));
+  const auto number = static_cast<uint32_t>(connection_id);
+  BATON_ASSIGN_OR_RETURN(auto connection, UcxConnection::Open({worker_, own_.tag, number, regions_},
+                                                              std::move(address), shared_memory));
+  writers_[peer] = {process, connection->puts_are_messages()};
+  if (writers_.size() > kMaxWriters) writers_.erase(writers_.begin());
   connections_[peer] = std::move(connection);
   peer_of_tag_[tag] = peer;
-  processes_[peer] = process;
-  if (processes_.size() > kMaxProcesses) processes_.erase(processes_.begin());
   return peer;
 }
 
@@ -171,10 +172,27 @@ void UcxTransport::ReapClosing() {
   std::erase_if(closing_, [](const auto& connection) { return connection->Drained(); });
 }
 
+bool UcxTransport::StillPutting(uint64_t tag) const {
+  return std::any_of(closing_.begin(), closing_.end(), [tag](const auto& connection) {
+    return connection->peer().tag == tag && connection->putting();
+  });
+}
+
+/// Both sides find the same lanes between them, so that the peer's puts are messages where ours
+/// are, and those count only while we are connected.
 bool UcxTransport::CanStillWrite(PeerId peer) const {
-  const auto process = processes_.find(peer);
-  if (process == processes_.end()) return true;
-  return !own_.process.SharesKernelWith(process->second) || !process->second.HasEnded();
+  const auto writer = writers_.find(peer);
+  if (writer == writers_.end()) return true;
+  if (writer->second.through_us && Find(peer) == nullptr) return false;
+  const ProcessIdentity& process = writer->second.process;
+  return !own_.process.SharesKernelWith(process) || !process.HasEnded();
+}
+
+bool UcxTransport::IsThere(PeerId peer) const {
+  const auto writer = writers_.find(peer);
+  if (writer == writers_.end()) return false;
+  const ProcessIdentity& process = writer->second.process;
+  return own_.process.SharesKernelWith(process) && !process.HasEnded();
 }
 
 Status UcxTransport::Send(PeerId peer, std::span<const std::byte> message) {
@@ -208,17 +226,20 @@ Status UcxTransport::SetAmHandler(AmId id, ucp_am_recv_callback_t callback) {
 template <typename Header>
 UcxConnection* UcxTransport::ReceiveAm(const void* header_bytes, size_t header_size,
                                        const ucp_am_recv_param_t* param, Header& header) {
-  ++dropped_;
   if (header_size != sizeof(header) || (param->recv_attr & UCP_AM_RECV_ATTR_FLAG_RNDV) != 0) {
+    ++dropped_.malformed;
     return nullptr;
   }
   std::memcpy(&header, header_bytes, sizeof(header));
   const auto peer = peer_of_tag_.find(header.tag);
-  if (peer == peer_of_tag_.end()) return nullptr;
+  if (peer == peer_of_tag_.end()) {
+    ++dropped_.unknown_peer;
+    return nullptr;
+  }
   UcxConnection* connection = Find(peer->second);
-  if (!connection->assembler().Accepts(header.connection)) return nullptr;
-  --dropped_;
-  return connection;
+  if (connection->number() == header.connection) return connection;
+  ++dropped_.earlier_connection;
+  return nullptr;
 }
 
 ucs_status_t UcxTransport::OnFragment(void* arg, const void* header_bytes, size_t header_size,
@@ -228,7 +249,8 @@ ucs_status_t UcxTransport::OnFragment(void* arg, const void* header_bytes, size_
   UcxConnection* connection = self->ReceiveAm(header_bytes, header_size, param, header);
   if (connection == nullptr) return UCS_OK;
   MessageAssembler& assembler = connection->assembler();
-  if (!assembler.Add(header, {static_cast<const std::byte*>(data), bytes})) ++self->dropped_;
+  if (!assembler.Add(header, {static_cast<const std::byte*>(data), bytes}))
+    ++self->dropped_.malformed;
   while (std::optional<std::string> message = assembler.Next()) {
     self->received_.push_back({self->peer_of_tag_.at(header.tag), std::move(*message)});
   }
@@ -244,7 +266,7 @@ ucs_status_t UcxTransport::OnPut(void* arg, const void* header_bytes, size_t hea
   const MemoryRegion to =
       header.region < self->regions_.size() ? self->regions_[header.region] : MemoryRegion{};
   if (bytes > to.bytes || header.offset > to.bytes - bytes) {
-    ++self->dropped_;
+    ++self->dropped_.malformed;
     return UCS_OK;
   }
   std::memcpy(to.data + header.offset, data, bytes);

@@ -24,9 +24,12 @@ class UcxTransport final : public Transport {
   void SetListener(TransportListener* listener) override { listener_ = listener; }
   Result<MemoryRegion> AllocateRegion(size_t bytes) override;
   Result<std::string> Address() const override;
-  Result<PeerId> Connect(const std::string& peer_address) override;
+  using Transport::Connect;
+  Result<PeerId> Connect(const std::string& peer_address, uint64_t connection) override;
   void Disconnect(PeerId peer) override;
   bool CanStillWrite(PeerId peer) const override;
+  bool IsThere(PeerId peer) const override;
+  DroppedCounts dropped() const override { return dropped_; }
   Status Send(PeerId peer, std::span<const std::byte> message) override;
   Result<TransferId> Put(PeerId peer, std::span<const Descriptor> descriptors) override;
   bool Progress() override;
@@ -59,6 +62,8 @@ class UcxTransport final : public Transport {
                             size_t bytes, const ucp_am_recv_param_t* param);
   static ucs_status_t OnPutDone(void* self, const void* header, size_t header_bytes, void* data,
                                 size_t bytes, const ucp_am_recv_param_t* param);
+  /// Whether a put of ours to this peer, over a connection that was closed, can still land.
+  bool StillPutting(uint64_t tag) const;
   /// The connection that an active message came over; null, and counted, when it is to be dropped.
   template <typename Header>
   UcxConnection* ReceiveAm(const void* header_bytes, size_t header_size,
@@ -79,14 +84,19 @@ class UcxTransport final : public Transport {
   std::unordered_map<uint64_t, PeerId> peer_of_tag_;
   /// Endpoints that UCX has not let go of yet.
   std::vector<std::unique_ptr<UcxConnection>> closing_;
+  struct Writer {
+    ProcessIdentity process;
+    /// It writes by messages that we carry out ourselves.
+    bool through_us = false;
+  };
   /// All peers there ever were, for CanStillWrite.
-  std::map<PeerId, ProcessIdentity> processes_;
+  std::map<PeerId, Writer> writers_;
   std::vector<Received> received_;
   std::vector<Done> done_;
   std::vector<TransferDone> scratch_;
   uint32_t last_peer_ = 0;
   uint64_t last_transfer_ = 0;
-  int64_t dropped_ = 0;
+  DroppedCounts dropped_;
   int busy_ = 0;
 };
 

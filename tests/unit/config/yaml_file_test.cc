@@ -22,7 +22,7 @@ constexpr BadFile kBadFiles[] = {
      "FILE:3:3: unknown key 'prefil' (did you mean 'prefill'?); accepted here: host, prefill, "
      "decode, mixed"},
     {"UnknownKeyWithoutSuggestion", "model: m\nhandoff: {speed: 9}\n",
-     "FILE:2:11: unknown key 'speed'; accepted here: lease, checksum, in_flight, "
+     "FILE:2:11: unknown key 'speed'; accepted here: lease, silence, checksum, in_flight, "
      "local_prefill_tokens"},
     {"UnknownTopKey", "modle: m\n",
      "FILE:1:1: unknown key 'modle' (did you mean 'model'?); accepted here: model, "

@@ -172,8 +172,63 @@ TEST_F(DecodeSideTest, ALostPeerQuarantinesUntilItsProcessHasEnded) {
   EXPECT_EQ(decode_->Stats().released_without_proof, 0);
 }
 
+TEST_F(DecodeSideTest, AProcessThatIsThereHoldsTheQuarantineBeyondItsDeadline) {
+  ASSERT_TRUE(Offer(7, 4, BlockRange(0, 1)).ok());
+  decode_->LosePeer(to_p_, Unavailable("silent"));
+  d_transport_->Disconnect(to_p_);
+  for (int i = 0; i < 10; ++i) Advance(decode_options_.quarantine);
+
+  EXPECT_THAT(d_.said, ElementsAre("failed 7 peer_lost"));
+  EXPECT_EQ(decode_->Stats().released_without_proof, 0);
+}
+
+TEST_F(DecodeSideTest, APeerThatJoinsAgainEndsItsQuarantines) {
+  ASSERT_TRUE(Offer(7, 4, BlockRange(0, 1)).ok());
+  decode_->LosePeer(to_p_, Unavailable("silent"));
+  d_transport_->Disconnect(to_p_);
+  prefill_->LosePeer(to_d_, Unavailable("silent"));
+  p_transport_->Disconnect(to_d_);
+  Advance(seconds(1));
+  ASSERT_EQ(decode_->Stats().quarantined, 1);
+  const auto again = *d_transport_->Connect(*p_transport_->Address());
+  ASSERT_TRUE(decode_->AddPeer(again, {p_worker_, kConnection + 1}).ok());
+
+  EXPECT_THAT(d_.said, ElementsAre("failed 7 peer_lost", "released 7"));
+}
+
+TEST_F(DecodeSideTest, AnotherEpochSaysNothingOfTheOnesBefore) {
+  ASSERT_TRUE(Offer(7, 4, BlockRange(0, 1)).ok());
+  decode_->LosePeer(to_p_, Unavailable("silent"));
+  d_transport_->Disconnect(to_p_);
+  const auto again = *d_transport_->Connect(*p_transport_->Address());
+  ASSERT_TRUE(decode_->AddPeer(again, {Describe("p", 3000), kConnection + 1}).ok());
+  Advance(seconds(1));
+
+  EXPECT_THAT(d_.said, ElementsAre("failed 7 peer_lost"));
+}
+
+TEST_F(DecodeSideTest, TellsHowManyBlocksAreQuarantinedAndWhy) {
+  ASSERT_TRUE(Offer(7, 10, BlockRange(0, 3)).ok());
+  ASSERT_TRUE(Offer(8, 4, BlockRange(3, 1)).ok());
+  p_tap_.deaf = true;
+  decode_->Cancel(SequenceId{7});
+  Advance(seconds(2));
+  const auto blocks = [this](Failure reason) {
+    return decode_->Stats().quarantined_blocks[static_cast<size_t>(reason)];
+  };
+  EXPECT_EQ(blocks(Failure::kCancelled), 3);
+  EXPECT_EQ(decode_->Stats().oldest_quarantine, seconds(2));
+  EXPECT_THAT(decode_->DebugString(), testing::HasSubstr("quarantined for 2 s by cancelled"));
+
+  decode_->LosePeer(to_p_, Unavailable("gone"));
+  EXPECT_EQ(blocks(Failure::kCancelled), 0);
+  EXPECT_EQ(blocks(Failure::kPeerLost), 4);
+  EXPECT_THAT(decode_->DebugString(), testing::HasSubstr("(p) quarantined, 3 blocks"));
+}
+
 TEST_F(DecodeSideTest, AQuarantineEndsByItsDeadlineAndIsCounted) {
   ASSERT_TRUE(Offer(7, 4, BlockRange(0, 1)).ok());
+  network_.Sever("d", "p");
   decode_->LosePeer(to_p_, Unavailable("gone"));
   Advance(decode_options_.quarantine);
 

@@ -17,11 +17,12 @@ constexpr Duration kPatience = std::chrono::seconds(20);
 class FakeWorker final : public rpc::WorkerHandler {
  public:
   FakeWorker(std::string name, Role role, std::vector<std::string> joined = {},
-             const std::string& listen = "127.0.0.1:0")
+             const std::string& listen = "127.0.0.1:0",
+             Duration status_interval = std::chrono::milliseconds(5))
       : name_(std::move(name)),
         role_(role),
         joined_(std::move(joined)),
-        server_(*rpc::WorkerServer::Start(listen, *this, std::chrono::milliseconds(5))) {}
+        server_(*rpc::WorkerServer::Start(listen, *this, status_interval)) {}
 
   rpc::PeerAddress address() const { return {.name = name_, .address = server_->address()}; }
   void Stop() { server_->Shutdown(); }
@@ -42,6 +43,7 @@ class FakeWorker final : public rpc::WorkerHandler {
   }
   void OnGenerateEnded(rpc::GenerateStream* stream) override { ended.TrySend(std::move(stream)); }
   void OnJoin(rpc::JoinHello, std::shared_ptr<rpc::JoinStream>) override {}
+  void OnJoinAlive(rpc::JoinStream*) override {}
   void OnJoinEnded(rpc::JoinStream*) override {}
 
   Mailbox<std::vector<rpc::PeerAddress>> peers{64};
@@ -176,6 +178,23 @@ TEST_F(RouterTest, EndsRequestsOfALostWorkerAndFindsItAgain) {
     call = again.calls.Receive(std::chrono::milliseconds(20));
   }
   ASSERT_TRUE(call);
+}
+
+TEST_F(RouterTest, EndsRequestsOfASilentWorkerAndDialsItAnew) {
+  FakeWorker worker("m0", Role::kMixed, {}, "127.0.0.1:0", std::chrono::hours(1));
+  Route({worker.address()});
+  ASSERT_TRUE(router_->WaitReady(kPatience));
+  const auto lost = Start("r1");
+  ASSERT_TRUE(worker.calls.Receive(kPatience));
+  EXPECT_EQ(lost->Next(), "end Unavailable: worker m0: it was lost: it was silent for 900 ms");
+  EXPECT_TRUE(worker.ended.Receive(kPatience));
+
+  std::optional<std::pair<rpc::GenerateCall, std::shared_ptr<rpc::GenerateStream>>> call;
+  for (int i = 0; !call && i < 1000; ++i) {
+    Start("again" + std::to_string(i));
+    call = worker.calls.Receive(std::chrono::milliseconds(20));
+  }
+  EXPECT_TRUE(call);
 }
 
 TEST_F(RouterTest, ShowsTheFiguresOfItsWorkers) {

@@ -47,12 +47,14 @@ class RecordingHandler final : public WorkerHandler {
   void OnJoin(JoinHello hello, std::shared_ptr<JoinStream> stream) override {
     joins.TrySend({std::move(hello), std::move(stream)});
   }
+  void OnJoinAlive(JoinStream* stream) override { join_alive.TrySend(std::move(stream)); }
   void OnJoinEnded(JoinStream* stream) override { join_ended.TrySend(std::move(stream)); }
 
   Mailbox<std::vector<PeerAddress>> peers{8};
   Mailbox<std::pair<GenerateCall, std::shared_ptr<GenerateStream>>> generate{8};
   Mailbox<GenerateStream*> generate_ended{8};
   Mailbox<std::pair<JoinHello, std::shared_ptr<JoinStream>>> joins{8};
+  Mailbox<JoinStream*> join_alive{8};
   Mailbox<JoinStream*> join_ended{8};
 };
 
@@ -182,6 +184,7 @@ TEST_F(Rpc, JoinsUntilEitherSideGoes) {
   const auto call = client_->Join(
       {.worker = SomeWorker(), .connection = 42},
       {.on_accepted = [accepted](JoinHello hello) { accepted->TrySend(std::move(hello)); },
+       .on_alive = [] {},
        .on_end = [ended](Status) { ended->Open(); }});
   const auto join = handler_.joins.Receive(kPatience);
   ASSERT_TRUE(join);
@@ -195,10 +198,43 @@ TEST_F(Rpc, JoinsUntilEitherSideGoes) {
   EXPECT_TRUE(ended->Wait(kPatience));
 }
 
+TEST_F(Rpc, BringsSignsOfLifeBothWays) {
+  const auto accepted = std::make_shared<Mailbox<JoinHello>>(1);
+  const auto alive = std::make_shared<Mailbox<int>>(8);
+  const auto call = client_->Join(
+      {.worker = SomeWorker(), .connection = 42, .silence = std::chrono::milliseconds(750)},
+      {.on_accepted = [accepted](JoinHello hello) { accepted->TrySend(std::move(hello)); },
+       .on_alive = [alive] { alive->TrySend(1); },
+       .on_end = [](Status) {}});
+  const auto join = handler_.joins.Receive(kPatience);
+  ASSERT_TRUE(join);
+  EXPECT_EQ(join->first.silence, std::chrono::milliseconds(750));
+  join->second->SendAlive();  // Not before the answer.
+  join->second->Accept({.worker = SomeWorker(), .connection = 42});
+  ASSERT_TRUE(accepted->Receive(kPatience));
+  // One that comes while the one before has not left is left out.
+  const auto arrives = [](const auto& send, auto& inbox) {
+    for (int i = 0; i < 1000; ++i) {
+      send();
+      if (inbox.Receive(std::chrono::milliseconds(20))) return true;
+    }
+    return false;
+  };
+  for (int i = 0; i < 3; ++i) {
+    EXPECT_TRUE(arrives([&] { call->SendAlive(); }, handler_.join_alive));
+    EXPECT_TRUE(arrives([&] { join->second->SendAlive(); }, *alive));
+  }
+  join->second->Refuse(Unavailable("silent"));
+  EXPECT_EQ(handler_.join_ended.Receive(kPatience), join->second.get());
+  call->SendAlive();
+  join->second->SendAlive();
+}
+
 TEST_F(Rpc, RefusesAJoinWithTheReason) {
   const auto ends = std::make_shared<Mailbox<Status>>(1);
   client_->Join({.worker = SomeWorker(), .connection = 1},
                 {.on_accepted = [](JoinHello) { FAIL(); },
+                 .on_alive = [] {},
                  .on_end = [ends](Status status) { ends->TrySend(std::move(status)); }});
   const auto join = handler_.joins.Receive(kPatience);
   ASSERT_TRUE(join);

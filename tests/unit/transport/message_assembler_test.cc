@@ -27,15 +27,6 @@ TEST(MessageAssembler, PutsFragmentsInTheirPlaces) {
   EXPECT_EQ(assembler.Next(), "abcdef");
 }
 
-TEST(MessageAssembler, ALaterConnectionStartsAnewAndAnEarlierOneIsOver) {
-  MessageAssembler assembler;
-  EXPECT_TRUE(Add(assembler, {.connection = 1, .message_bytes = 6}, "abc"));
-  EXPECT_TRUE(Add(assembler, {.connection = 2, .message_bytes = 3}, "new"));
-  EXPECT_EQ(assembler.Next(), "new");
-  EXPECT_FALSE(Add(assembler, {.connection = 1, .message_bytes = 6, .offset = 3}, "def"));
-  EXPECT_EQ(assembler.Next(), std::nullopt);
-}
-
 TEST(MessageAssembler, DropsImpossibleFragments) {
   MessageAssembler assembler;
   EXPECT_FALSE(Add(assembler, {.connection = 1, .message_bytes = 2}, "abc"));

@@ -154,10 +154,13 @@ TEST_P(UcxFaults, AFrozenPeerDoesNotHoldUpTheDisconnect) {
   Rounds(50);
   own_->transport->Disconnect(victim.id);
 
-  EXPECT_TRUE(own_->transport->CanStillWrite(victim.id));
+  // Over TCP we carry out a peer's puts ourselves, and no more once disconnected.
+  EXPECT_EQ(own_->transport->CanStillWrite(victim.id), GetParam() != "tcp");
+  EXPECT_TRUE(own_->transport->IsThere(victim.id));
   ExpectServed(other);
   victim.process->Kill();
   EXPECT_FALSE(own_->transport->CanStillWrite(victim.id));
+  EXPECT_FALSE(own_->transport->IsThere(victim.id));
 }
 
 TEST_P(UcxFaults, ManyPeersInTurnAreKilledAndReplaced) {
