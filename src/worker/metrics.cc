@@ -77,13 +77,17 @@ WorkerMetrics::WorkerMetrics(const std::string& worker)
       handoffs_(registry_.AddCounter("baton_handoffs_total", "Hand-offs that were committed")),
       released_without_proof_(registry_.AddCounter("baton_quarantine_timeouts_total",
                                                    "Quarantines that ended by their deadline")),
-      handoffs_active_(registry_.AddGauge("baton_handoffs_active", "Hand-offs under way")),
       oldest_quarantine_(registry_.AddGauge("baton_kv_quarantine_oldest_seconds",
                                             "Age of the oldest quarantine; 0: there is none")),
       silent_peers_(registry_.AddCounter("baton_silent_peers_total",
                                          "Joined peers given up because they were silent")),
       decode_(registry_, "decode"),
       prefill_(registry_, "prefill") {
+  for (const char* state :
+       {"offered", "queued", "prefilling", "flushing", "aborting", "quarantined"}) {
+    handoffs_active_[state] =
+        &registry_.AddGauge("baton_handoffs_active", "Hand-offs by state", {{"state", state}});
+  }
   for (size_t i = 0; i < handoff::kFailures; ++i) {
     quarantined_blocks_.push_back(&registry_.AddGauge(
         "baton_kv_quarantined_blocks", kQuarantineHelp,
@@ -120,7 +124,9 @@ void WorkerMetrics::Update(const engine::EngineStats& stats) {
 void WorkerMetrics::Update(const handoff::DecodeSideStats& stats) {
   decode_.Follow(stats);
   released_without_proof_.Follow(static_cast<double>(stats.released_without_proof));
-  handoffs_active_.Set(stats.offered + stats.aborting + stats.quarantined);
+  SetActive("offered", stats.offered);
+  SetActive("aborting", stats.aborting);
+  SetActive("quarantined", stats.quarantined);
   for (size_t i = 0; i < quarantined_blocks_.size(); ++i) {
     quarantined_blocks_[i]->Set(static_cast<double>(stats.quarantined_blocks[i]));
   }
@@ -135,7 +141,10 @@ void WorkerMetrics::Update(const transport::DroppedCounts& dropped) {
 
 void WorkerMetrics::Update(const handoff::PrefillSideStats& stats) {
   prefill_.Follow(stats);
-  handoffs_active_.Set(stats.queued + stats.prefilling + stats.flushing + stats.aborting);
+  SetActive("queued", stats.queued);
+  SetActive("prefilling", stats.prefilling);
+  SetActive("flushing", stats.flushing);
+  SetActive("aborting", stats.aborting);
 }
 
 void WorkerMetrics::CountCommit(const handoff::CommitReport& report) {

@@ -1,6 +1,7 @@
 #pragma once
 
 #include <array>
+#include <map>
 #include <string>
 #include <vector>
 
@@ -57,6 +58,10 @@ class WorkerMetrics {
     void Follow(const Stats& stats);
   };
 
+  void SetActive(const std::string& state, int32_t handoffs) {
+    handoffs_active_.at(state)->Set(handoffs);
+  }
+
   telemetry::MetricRegistry registry_;
   telemetry::Gauge& running_;
   telemetry::Gauge& waiting_;
@@ -75,7 +80,8 @@ class WorkerMetrics {
   telemetry::Counter& handoff_descriptors_;
   telemetry::Counter& handoffs_;
   Total released_without_proof_;
-  telemetry::Gauge& handoffs_active_;
+  /// By state of the hand-off, as proto/README.md names them.
+  std::map<std::string, telemetry::Gauge*> handoffs_active_;
   std::vector<telemetry::Gauge*> quarantined_blocks_;
   telemetry::Gauge& oldest_quarantine_;
   std::vector<Total> dropped_;

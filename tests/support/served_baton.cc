@@ -172,7 +172,12 @@ pid_t ServedBaton::WorkerPid(const std::string& name) const {
 }
 
 double ServedBaton::Metric(const std::string& name, const std::vector<std::string>& labels) const {
-  std::istringstream lines(HttpGet(port(), "/metrics").body);
+  return SumOfMetric(HttpGet(port(), "/metrics").body, name, labels);
+}
+
+double SumOfMetric(const std::string& text, const std::string& name,
+                   const std::vector<std::string>& labels) {
+  std::istringstream lines(text);
   double sum = 0;
   for (std::string line; std::getline(lines, line);) {
     const std::string found = line.substr(0, line.find_first_of("{ "));

@@ -12,6 +12,11 @@
 
 namespace baton::test {
 
+/// The sum of the samples of a metric in `text`, as /metrics shows it, whose labels contain all of
+/// `labels`, e.g. `state="used"`.
+double SumOfMetric(const std::string& text, const std::string& name,
+                   const std::vector<std::string>& labels = {});
+
 struct ServedOptions {
   int prefill = 1;
   int decode = 1;
@@ -42,8 +47,7 @@ class ServedBaton {
   /// All processes started by this server that are still there.
   std::vector<pid_t> Children() const;
 
-  /// The sum of the samples of a metric whose labels contain all of `labels` (as in the text
-  /// format, e.g. `state="used"`), as /metrics shows it now.
+  /// SumOfMetric() of what /metrics shows now.
   double Metric(const std::string& name, const std::vector<std::string>& labels = {}) const;
   /// Waits until no KV block is used or quarantined and nothing runs or waits on any worker.
   bool WaitIdle(Duration timeout = std::chrono::seconds(60)) const;
