@@ -8,10 +8,22 @@ if(CMAKE_CXX_COMPILER_ID STREQUAL "GNU" AND CMAKE_CXX_COMPILER_VERSION VERSION_L
   # Sees overlaps in string's operator+ that cannot be (PR 105651).
   target_compile_options(baton_flags INTERFACE $<$<COMPILE_LANGUAGE:CXX>:-Wno-restrict>)
 endif()
+# For users of libraries that the system built without sanitizers. Their headers must not hear of
+# ours: protobuf gives maps two more fields under ThreadSanitizer, and a message with a map then has
+# one size here and another in the library. libstdc++ asks by a macro of its own.
+add_library(baton_foreign_layout INTERFACE)
+set(BATON_SANITIZE_OPTIONS "")
 if(BATON_SANITIZE)
-  target_compile_options(baton_flags INTERFACE -fsanitize=${BATON_SANITIZE}
-    -fno-sanitize-recover=all -fno-omit-frame-pointer)
+  set(BATON_SANITIZE_OPTIONS -fsanitize=${BATON_SANITIZE} -fno-sanitize-recover=all
+    -fno-omit-frame-pointer)
+  target_compile_options(baton_flags INTERFACE ${BATON_SANITIZE_OPTIONS})
   target_link_options(baton_flags INTERFACE -fsanitize=${BATON_SANITIZE})
+  if(BATON_SANITIZE MATCHES "thread")
+    target_compile_options(baton_foreign_layout INTERFACE -U__SANITIZE_THREAD__ -D_GLIBCXX_TSAN=1)
+  endif()
+  if(BATON_SANITIZE MATCHES "address")
+    target_compile_options(baton_foreign_layout INTERFACE -U__SANITIZE_ADDRESS__)
+  endif()
 endif()
 
 # With this sloppiness ccache also serves sources that use a precompiled header.
