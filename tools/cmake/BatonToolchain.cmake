@@ -8,6 +8,10 @@ if(CMAKE_CXX_COMPILER_ID STREQUAL "GNU" AND CMAKE_CXX_COMPILER_VERSION VERSION_L
   # Sees overlaps in string's operator+ that cannot be (PR 105651).
   target_compile_options(baton_flags INTERFACE $<$<COMPILE_LANGUAGE:CXX>:-Wno-restrict>)
 endif()
+# What nobody calls is not loaded: loading libucs alone patches the process's memory functions, which
+# the object that keeps it from doing so is only linked to prevent where the transport is used.
+target_link_options(baton_flags INTERFACE LINKER:--as-needed)
+
 # For users of libraries that the system built without sanitizers. Their headers must not hear of
 # ours: protobuf gives maps two more fields under ThreadSanitizer, and a message with a map then has
 # one size here and another in the library. libstdc++ asks by a macro of its own.
