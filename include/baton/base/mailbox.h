@@ -20,19 +20,17 @@ class Mailbox {
  public:
   explicit Mailbox(size_t capacity) : capacity_(capacity) {}
 
-  /// Called after each send, on the sender's thread, outside the lock; e.g. wakes a poller.
-  /// Set before the first send.
+  /// Called with each send, on the sender's thread, under the lock: it must neither wait nor use
+  /// the mailbox; e.g. wakes a poller. Set before the first send.
   void OnSend(std::function<void()> notify) { notify_ = std::move(notify); }
 
   /// False when full or closed: the caller decides what a shortage means. Takes `value` only then.
   bool TrySend(T&& value) {
-    {
-      std::lock_guard lock(mutex_);
-      if (closed_ || queue_.size() >= capacity_) return false;
-      queue_.push_back(std::move(value));
-      // Under the lock, so that a receiver that got the value may end the mailbox.
-      received_.notify_one();
-    }
+    std::lock_guard lock(mutex_);
+    if (closed_ || queue_.size() >= capacity_) return false;
+    queue_.push_back(std::move(value));
+    // Under the lock, so that a receiver that got the value may end the mailbox.
+    received_.notify_one();
     if (notify_) notify_();
     return true;
   }
@@ -51,11 +49,9 @@ class Mailbox {
 
   /// Refuses further sends and wakes the receiver; what was sent can still be received.
   void Close() {
-    {
-      std::lock_guard lock(mutex_);
-      closed_ = true;
-      received_.notify_all();
-    }
+    std::lock_guard lock(mutex_);
+    closed_ = true;
+    received_.notify_all();
     if (notify_) notify_();
   }
 

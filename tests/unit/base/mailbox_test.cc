@@ -6,6 +6,8 @@
 
 #include <gtest/gtest.h>
 
+#include "baton/base/gate.h"
+
 namespace baton {
 namespace {
 
@@ -57,6 +59,23 @@ TEST(Mailbox, NotifiesOncePerSendAndOnClose) {
   EXPECT_EQ(notified, 1);
   mailbox.Close();
   EXPECT_EQ(notified, 2);
+}
+
+TEST(Mailbox, GivesAValueOutOnlyOnceItsSenderIsDoneWithTheMailbox) {
+  Mailbox<int> mailbox(1);
+  Gate sending, received;
+  bool sent = false;
+  mailbox.OnSend([&] {
+    sending.Open();
+    received.Wait(std::chrono::milliseconds(50));
+    sent = true;
+  });
+  std::thread sender([&] { EXPECT_TRUE(mailbox.TrySend(1)); });
+  EXPECT_TRUE(sending.Wait(kLong));
+  EXPECT_EQ(mailbox.Receive(kLong), 1);
+  EXPECT_TRUE(sent);
+  received.Open();
+  sender.join();
 }
 
 TEST(Mailbox, LosesNothingBetweenManySendersAndOneReceiver) {
