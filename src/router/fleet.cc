@@ -31,6 +31,9 @@ struct Fleet::Member {
   TimePoint deadline{};
   Duration redial{};
   int32_t load = 0;
+  /// Decode workers: a SetPeers call is under way; the peers have changed since it began.
+  bool telling = false;
+  bool tell_again = false;
   std::string last_problem;
 };
 
@@ -163,8 +166,11 @@ void Fleet::TellPeers() {
   }
 }
 
-/// A decode worker goes on dialing a prefill worker that was lost since.
+/// A decode worker goes on dialing a prefill worker that was lost since. One call at a time: of two
+/// that are under way the older may arrive last.
 void Fleet::TellPeers(const std::shared_ptr<Member>& decode) {
+  decode->tell_again = decode->telling;
+  if (std::exchange(decode->telling, true)) return;
   std::vector<rpc::PeerAddress> peers;
   for (const auto& [name, member] : members_) {
     if (member->description && member->description->role == Role::kPrefill) {
@@ -175,7 +181,10 @@ void Fleet::TellPeers(const std::shared_ptr<Member>& decode) {
   decode->client->SetPeers(peers, kCallTimeout, [this, decode](Status status) {
     post_([this, decode, status = std::move(status)] {
       --calls_;
-      if (status.ok() || closed_) return;
+      decode->telling = false;
+      if (closed_ || !decode->status) return;
+      if (decode->tell_again) return TellPeers(decode);
+      if (status.ok()) return;
       BATON_LOG(Warning) << "worker " << decode->address.name
                          << " could not be told its peers: " << status.message();
       if (decode->watch) decode->watch->Cancel();  // Start over with it.

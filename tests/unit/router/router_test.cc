@@ -1,5 +1,7 @@
 #include "baton/router/router.h"
 
+#include <atomic>
+#include <functional>
 #include <memory>
 
 #include <gtest/gtest.h>
@@ -37,7 +39,10 @@ class FakeWorker final : public rpc::WorkerHandler {
                                        .samples = {{.labels = {{"worker", name_}}, .value = 5}}});
     return status;
   }
-  void SetPeers(std::vector<rpc::PeerAddress> wanted) override { peers.TrySend(std::move(wanted)); }
+  void SetPeers(std::vector<rpc::PeerAddress> wanted) override {
+    if (on_peers) on_peers();
+    peers.TrySend(std::move(wanted));
+  }
   void OnGenerate(rpc::GenerateCall call, std::shared_ptr<rpc::GenerateStream> stream) override {
     calls.TrySend({std::move(call), std::move(stream)});
   }
@@ -46,6 +51,8 @@ class FakeWorker final : public rpc::WorkerHandler {
   void OnJoinAlive(rpc::JoinStream*) override {}
   void OnJoinEnded(rpc::JoinStream*) override {}
 
+  /// Called before peers are taken; set before the router knows this worker.
+  std::function<void()> on_peers;
   Mailbox<std::vector<rpc::PeerAddress>> peers{64};
   Mailbox<std::pair<rpc::GenerateCall, std::shared_ptr<rpc::GenerateStream>>> calls{64};
   Mailbox<rpc::GenerateStream*> ended{64};
@@ -129,6 +136,27 @@ TEST_F(RouterTest, TellsDecodeWorkersTheirPeers) {
     peers = *told;
   }
   EXPECT_EQ(peers, std::vector{prefill.address()});
+}
+
+TEST_F(RouterTest, TellsNewPeersOnlyOnceTheFormerWereTaken) {
+  const rpc::PeerAddress p0 = FakeWorker("p0", Role::kPrefill).address();
+  FakeWorker decode("d0", Role::kDecode, {"p0"});
+  Gate told, take;
+  std::atomic<int> calls{0};
+  decode.on_peers = [&] {
+    if (++calls > 1) return;
+    told.Open();
+    take.Wait(kPatience);
+  };
+  Route({p0, decode.address()});
+  EXPECT_TRUE(told.Wait(kPatience));
+  FakeWorker prefill("p0", Role::kPrefill, {}, p0.address);
+  EXPECT_TRUE(router_->WaitReady(kPatience));
+  // Time for a second call, which would come through at once from here on.
+  decode.peers.Receive(std::chrono::milliseconds(50));
+  take.Open();
+  EXPECT_EQ(decode.peers.Receive(kPatience), std::vector<rpc::PeerAddress>{});
+  EXPECT_EQ(decode.peers.Receive(kPatience), std::vector{p0});
 }
 
 TEST_F(RouterTest, IsNotReadyWithoutACompleteGroup) {
