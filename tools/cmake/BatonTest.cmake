@@ -13,8 +13,10 @@ if(BATON_TESTS)
   endif()
   # What every test shares: the entry point, and GoogleTest precompiled, which is most of what a
   # small test compiles. Tests are compiled once and run for seconds: little optimisation pays.
-  add_library(baton_test_main OBJECT ${PROJECT_SOURCE_DIR}/tests/support/test_main.cc)
+  add_library(baton_test_main OBJECT ${PROJECT_SOURCE_DIR}/tests/support/child_reports.cc
+    ${PROJECT_SOURCE_DIR}/tests/support/test_main.cc)
   target_link_libraries(baton_test_main PUBLIC GTest::gmock PRIVATE baton_flags)
+  target_include_directories(baton_test_main PRIVATE ${PROJECT_SOURCE_DIR}/tests)
   target_compile_options(baton_test_main PUBLIC $<$<CONFIG:Release>:-O1>)
   if(CMAKE_CXX_COMPILER_ID STREQUAL "GNU" AND CMAKE_CXX_COMPILER_VERSION VERSION_LESS 13)
     # At this level GCC 12 takes std::string's own copies for overflows (PR 105329, 105651).
@@ -24,6 +26,17 @@ if(BATON_TESTS)
   target_compile_definitions(baton_test_main PUBLIC BATON_SOURCE_DIR="${PROJECT_SOURCE_DIR}"
     BATON_BINARY_DIR="${PROJECT_BINARY_DIR}")
   target_precompile_headers(baton_test_main PRIVATE <gmock/gmock.h> <gtest/gtest.h>)
+endif()
+
+# Under a sanitizer everything takes longer, and the sanitizers must know what to forgive libraries
+# that the system built without them.
+set(BATON_TEST_ENVIRONMENT "")
+set(BATON_TIME_SCALE 1)
+if(BATON_SANITIZE)
+  set(BATON_TIME_SCALE 5)
+  set(BATON_TEST_ENVIRONMENT
+    "TSAN_OPTIONS=ignore_noninstrumented_modules=1"
+    "LSAN_OPTIONS=print_suppressions=0:suppressions=${PROJECT_SOURCE_DIR}/tests/support/leaks.supp")
 endif()
 
 # baton_test(<name> SOURCES <file>... DEPENDS <target>... [ARGS <argument>...]
@@ -44,10 +57,12 @@ function(baton_test name)
   if(NOT ARG_TIMEOUT)
     set(ARG_TIMEOUT 120)
   endif()
+  math(EXPR ARG_TIMEOUT "${ARG_TIMEOUT} * ${BATON_TIME_SCALE}")
   add_test(NAME ${name} COMMAND ${target} ${ARG_ARGS})
   string(REGEX REPLACE "[.].*" "" family ${name})
   set_tests_properties(${name} PROPERTIES TIMEOUT ${ARG_TIMEOUT} LABELS "${family};${ARG_LABELS}"
-    WORKING_DIRECTORY ${PROJECT_SOURCE_DIR} SKIP_RETURN_CODE 77)
+    WORKING_DIRECTORY ${PROJECT_SOURCE_DIR} SKIP_RETURN_CODE 77
+    ENVIRONMENT "${BATON_TEST_ENVIRONMENT}")
   if(ARG_SERIAL)
     set_tests_properties(${name} PROPERTIES RUN_SERIAL ON)
   endif()
