@@ -136,7 +136,7 @@ TEST_F(PlantedTree, RefusesALibraryInAPublicHeaderOfItsDoor) {
 }
 
 TEST_F(PlantedTree, RefusesALibraryWithoutADoor) {
-  Plant("src/kv/block_pool.cc", "#include <absl/strings/str_cat.h>\n");
+  Plant("src/kv/block_pool.cc", "#include <folly/Format.h>\n");
   EXPECT_THAT(Breaches(), ElementsAre(HasSubstr("is of no known library")));
 }
 
