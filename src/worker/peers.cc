@@ -146,7 +146,7 @@ void Peers::GiveUp(Link& link, const Status& status) {
   BATON_LOG(Warning) << "giving up the connection to prefill worker " << link.address.name << ": "
                      << status.message();
   link.refusal = status;
-  Drop(link, status);
+  Drop(link, status.WithContext("prefill worker " + link.address.name + " was lost"));
   if (link.call) link.call->Cancel();
 }
 

@@ -65,7 +65,7 @@ struct Engine {
 
 struct Handoff {
   /// Between a decode worker's offer and the prefill worker's next sign of progress.
-  Duration lease = std::chrono::seconds(2);
+  Duration lease = std::chrono::seconds(10);
   /// A joined worker that says nothing for this long is taken for lost.
   Duration silence = std::chrono::milliseconds(750);
   /// A CRC32C per block, checked before the sequence may be scheduled.

@@ -44,7 +44,7 @@ struct WorkerOptions {
   /// The only paths over which KV may be handed on; empty accepts any.
   transport::RequiredPaths required_paths;
   /// Between decode's offer and prefill's next sign of progress.
-  std::chrono::milliseconds lease{2000};
+  std::chrono::milliseconds lease{10000};
   /// A joined peer that says nothing for this long is taken for lost.
   std::chrono::milliseconds silence{750};
   /// CRC32C over every block of a hand-off.

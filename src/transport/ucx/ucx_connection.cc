@@ -17,6 +17,8 @@ constexpr size_t kWindow = 64;
 /// Larger puts are cut, so that messages and other peers get their turn.
 constexpr uint64_t kPieceBytes = uint64_t{1} << 20;
 constexpr uint64_t kPieceBytesAsMessage = uint64_t{64} << 10;
+/// Most pieces that travel as messages at once: on a slow path other messages queue behind them.
+constexpr size_t kPiecesAsMessages = 8;
 /// Most transfers of a peer that are under way to us.
 constexpr size_t kMaxArriving = 1 << 16;
 /// Most bytes put per Progress(): over shared memory UCX copies them on the spot.
@@ -183,12 +185,15 @@ void UcxConnection::GivePutDone() {
 }
 
 bool UcxConnection::GivePieces() {
+  const size_t most_pieces = puts_are_messages_ ? kPiecesAsMessages : kWindow;
   uint64_t bytes = 0;
   bool worked = false;
   for (const std::shared_ptr<Transfer>& transfer : transfers_) {
     if (transfer->flushing) continue;
     while (transfer->given < transfer->pieces.size()) {
-      if (operations_ >= kWindow || bytes >= kBytesPerProgress) return worked;
+      if (operations_ >= kWindow || pieces_ >= most_pieces || bytes >= kBytesPerProgress) {
+        return worked;
+      }
       bytes += transfer->pieces[transfer->given].bytes;
       GivePiece(transfer);
       worked = true;
@@ -268,6 +273,7 @@ void UcxConnection::Finish(const Operation& operation, ucs_status_t status) {
   if (operation.kind == Kind::kPiece) --pieces_;
   if (status != UCS_OK && failure_.ok()) failure_ = ToStatus(status, "the peer's connection");
   if (operation.kind == Kind::kMeet && status == UCS_OK) met_ = true;
+  if (operation.kind == Kind::kLastFlush && status == UCS_OK) last_flushed_ = true;
   if (operation.transfer == nullptr) return;
   Transfer& transfer = *operation.transfer;
   if (operation.kind == Kind::kFlush) {
@@ -295,8 +301,19 @@ void UcxConnection::Close(std::vector<TransferDone>& done) {
   if (MayClose()) CloseEndpoint();
 }
 
-/// UCX 1.13 ends the process when an endpoint is closed by force while it is still connecting.
-bool UcxConnection::MayClose() const { return met_ || !failure_.ok(); }
+/// UCX 1.13 does not survive an endpoint that is closed by force while it is still connecting, nor,
+/// over TCP, while bytes of ours wait for the socket: it goes on reading there, and when the peer's
+/// end comes just as the socket takes bytes again, it frees the endpoint and then writes to it.
+bool UcxConnection::MayClose() {
+  if (!failure_.ok()) return true;
+  if (!met_) return false;
+  if (shared_memory_) return true;
+  if (!last_flush_begun_) {
+    last_flush_begun_ = true;
+    Flush(Kind::kLastFlush, nullptr);
+  }
+  return last_flushed_;
+}
 
 void UcxConnection::CloseEndpoint() {
   ucp_request_param_t params{};

@@ -86,8 +86,9 @@ class UcxConnection {
     bool flushed = false;
     Status status;
   };
-  /// kMeet is a flush before all else: it ends when both sides' endpoints have met.
-  enum class Kind : uint8_t { kMeet, kFragment, kPiece, kFlush, kPutDone };
+  /// kMeet is a flush before all else: it ends when both sides' endpoints have met. kLastFlush is one
+  /// after all else.
+  enum class Kind : uint8_t { kMeet, kFragment, kPiece, kFlush, kPutDone, kLastFlush };
   /// One request given to UCX; owns what must outlive it.
   struct Operation {
     UcxConnection* connection = nullptr;
@@ -110,7 +111,7 @@ class UcxConnection {
   void* SendAm(Operation& operation, AmId id, const Header& header, std::span<const char> data);
   void GivePutDone();
   void Flush(Kind kind, const std::shared_ptr<Transfer>& transfer);
-  bool MayClose() const;
+  bool MayClose();
   void Track(void* request, std::unique_ptr<Operation> operation);
   void Finish(const Operation& operation, ucs_status_t status);
   void FailTransfers(const Status& status, std::vector<TransferDone>& done);
@@ -125,6 +126,8 @@ class UcxConnection {
   std::vector<ucp_rkey_h> remote_keys_;
   void* close_request_ = nullptr;
   bool met_ = false;
+  bool last_flush_begun_ = false;
+  bool last_flushed_ = false;
   bool closing_ = false;
   bool closed_ = false;
   Status failure_;

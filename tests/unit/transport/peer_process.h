@@ -12,8 +12,8 @@ namespace baton::transport {
 /// goes out of scope.
 class PeerProcess {
  public:
-  /// What it does once it is connected: "serve" progresses and echoes messages, "idle" never
-  /// progresses, "put" also keeps putting into our region.
+  /// What it does once it is connected: "serve" progresses and echoes messages (but for "leave",
+  /// upon which it disconnects), "idle" never progresses, "put" also keeps putting into our region.
   static std::unique_ptr<PeerProcess> Start(const std::string& transports,
                                             const std::string& behaviour);
   ~PeerProcess();

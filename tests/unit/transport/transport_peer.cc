@@ -38,6 +38,9 @@ class Peer final : public TransportListener {
   }
 
   void OnMessage(PeerId peer, std::span<const std::byte> message) override {
+    constexpr std::string_view kLeave = "leave";
+    const std::string_view text(reinterpret_cast<const char*>(message.data()), message.size());
+    if (text == kLeave) return transport_->Disconnect(peer);
     (void)transport_->Send(peer, message);
   }
   void OnTransferDone(PeerId, TransferId, Status) override {

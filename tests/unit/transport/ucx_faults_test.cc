@@ -163,6 +163,24 @@ TEST_P(UcxFaults, AFrozenPeerDoesNotHoldUpTheDisconnect) {
   EXPECT_FALSE(own_->transport->IsThere(victim.id));
 }
 
+/// Both sides have given up by the time that the peer goes on, and each finds the other's end among
+/// bytes that still wait.
+TEST_P(UcxFaults, AFrozenPeerThatGoesOnAndLeavesDoesNotEndUs) {
+  Joined other = Join("serve");
+  for (int i = 0; i < 10; ++i) {
+    Joined victim = Join("serve");
+    ExpectServed(victim);
+    victim.process->Signal(SIGSTOP);
+    ASSERT_TRUE(own_->Send(victim.id, "leave").ok());
+    PutAll(victim.id, 10);
+    Rounds(20);
+    own_->transport->Disconnect(victim.id);
+    victim.process->Signal(SIGCONT);
+    Rounds(100);
+    ExpectServed(other);
+  }
+}
+
 TEST_P(UcxFaults, ManyPeersInTurnAreKilledAndReplaced) {
   for (int i = 0; i < 5; ++i) {
     Joined peer = Join("serve");
