@@ -1,5 +1,6 @@
 #include "support/fault_cluster.h"
 
+#include <algorithm>
 #include <mutex>
 #include <regex>
 #include <sstream>
@@ -119,6 +120,10 @@ void FaultCluster::Signal(const std::string& worker, int signal) const {
   kill(pids_.at(worker), signal);
 }
 
+void FaultCluster::SignalAll(int signal) const {
+  for (const auto& [name, pid] : pids_) kill(pid, signal);
+}
+
 void FaultCluster::Kill(const std::string& worker) {
   kill(pids_.at(worker), SIGKILL);
   waitpid(pids_.at(worker), nullptr, 0);
@@ -149,11 +154,12 @@ HandoffStages FaultCluster::Stages() const {
   HandoffStages stages{.queued = active("p0", "queued"),
                        .prefilling = active("p0", "prefilling"),
                        .flushing = active("p0", "flushing")};
-  stages.commit = active("d0", "offered") - stages.queued - stages.prefilling - stages.flushing;
+  stages.commit =
+      std::max(0, active("d0", "offered") - stages.queued - stages.prefilling - stages.flushing);
   // Sequences that wait for their KV hold a place in the running batch.
   stages.decoding =
-      static_cast<int>(SumOfMetric(text, "baton_requests_running", {"worker=\"d0\""})) -
-      active("d0", "offered");
+      std::max(0, static_cast<int>(SumOfMetric(text, "baton_requests_running", {"worker=\"d0\""})) -
+                      active("d0", "offered"));
   return stages;
 }
 

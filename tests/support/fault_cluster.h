@@ -41,6 +41,8 @@ class FaultCluster {
     return worker == "p0" ? kPrefillHost : kDecodeHost;
   }
   void Signal(const std::string& worker, int signal) const;
+  /// To the router too.
+  void SignalAll(int signal) const;
   /// Kills the worker and starts it anew at the same address.
   void Kill(const std::string& worker);
   /// False where a process ended by itself.

@@ -9,9 +9,11 @@
 #include <thread>
 
 #include <fcntl.h>
+#include <netinet/in.h>
 #include <poll.h>
 #include <signal.h>
 #include <spawn.h>
+#include <sys/socket.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -29,10 +31,23 @@ namespace fs = std::filesystem;
 
 constexpr char kReadyMark[] = "baton ready: http://127.0.0.1:";
 
-std::string Yaml(const ServedOptions& options) {
+/// A port that was free a moment ago.
+uint16_t FreePort() {
+  const int socket_fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+  sockaddr_in address{};
+  address.sin_family = AF_INET;
+  address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+  socklen_t bytes = sizeof address;
+  auto* const any = reinterpret_cast<sockaddr*>(&address);
+  const bool found = bind(socket_fd, any, bytes) == 0 && getsockname(socket_fd, any, &bytes) == 0;
+  close(socket_fd);
+  return found ? ntohs(address.sin_port) : 0;
+}
+
+std::string Yaml(const ServedOptions& options, uint16_t port) {
   std::ostringstream yaml;
   yaml << "model: " << BATON_SOURCE_DIR << "/configs/models/baton-tiny\n"
-       << "router: {host: 127.0.0.1, port: 0}\n"
+       << "router: {host: 127.0.0.1, port: " << port << "}\n"
        << "workers:\n";
   const auto group = [&](const char* role, int count) {
     yaml << "  " << role << ": {count: " << count
@@ -94,7 +109,8 @@ struct ServedBaton::Output {
 
 ServedBaton::ServedBaton(const ServedOptions& options) : output_(std::make_unique<Output>()) {
   const fs::path config = output_->folder.path() / "baton.yaml";
-  testing_support::WriteFile(config, Yaml(options));
+  if (!options.output.empty()) output_->port = FreePort();
+  testing_support::WriteFile(config, Yaml(options, output_->port));
   int ends[2];
   if (pipe2(ends, O_CLOEXEC) != 0) return;
   output_->fd = ends[0];
@@ -108,7 +124,10 @@ ServedBaton::ServedBaton(const ServedOptions& options) : output_(std::make_uniqu
   posix_spawn_file_actions_t actions;
   posix_spawn_file_actions_init(&actions);
   posix_spawn_file_actions_adddup2(&actions, ends[1], STDOUT_FILENO);
-  posix_spawn_file_actions_adddup2(&actions, ends[1], STDERR_FILENO);
+  if (!options.output.empty()) {
+    posix_spawn_file_actions_addopen(&actions, STDOUT_FILENO, options.output.c_str(), O_WRONLY, 0);
+  }
+  posix_spawn_file_actions_adddup2(&actions, STDOUT_FILENO, STDERR_FILENO);
   if (posix_spawn(&pid_, program.c_str(), &actions, nullptr, argv.data(), environ) != 0) pid_ = -1;
   posix_spawn_file_actions_destroy(&actions);
   close(ends[1]);

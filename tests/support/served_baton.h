@@ -24,8 +24,11 @@ struct ServedOptions {
   std::string kv_memory = "64MiB";
   /// More YAML, appended as it is.
   std::string yaml;
+  /// A file that takes all output in place of the log here; the server then gets a port that was
+  /// free a moment ago, as it cannot say which.
+  std::string output{};
   /// Words for the command line after --config.
-  std::vector<std::string> arguments;
+  std::vector<std::string> arguments{};
 };
 
 /// A `baton serve` with all its processes, on ports of its own, over the bundled model. Ends them
