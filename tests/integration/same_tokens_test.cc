@@ -51,6 +51,8 @@ void ExpectSame(const Exam& exam, const std::vector<Outcome>& outcomes, const st
     EXPECT_EQ(outcomes[i].text, exam.expected[i].text);
     EXPECT_EQ(outcomes[i].logprobs, exam.expected[i].logprobs);
     EXPECT_EQ(outcomes[i].finish_reason, exam.expected[i].finish_reason);
+    // A stream that waits long for its first token begins before its route is known.
+    if (exam.bodies[i].stream && outcomes[i].route.empty()) continue;
     EXPECT_NE(outcomes[i].route.find(route), std::string::npos) << outcomes[i].route;
   }
 }
@@ -101,7 +103,6 @@ INSTANTIATE_TEST_SUITE_P(Splits, SameTokens, testing::ValuesIn(kSplits),
 TEST(SameTokensWithLittleMemory, ThoughSequencesArePreempted) {
   ServedBaton server({.kv_memory = "1MiB"});
   ASSERT_TRUE(server.WaitReady());
-  // Whoever waits long for memory gets its header before its route is known.
   ExpectSame(Growing(), CompleteAll(server.port(), Growing().bodies, 32), "");
   EXPECT_GT(server.Metric("baton_preemptions_total"), 0);
   EXPECT_TRUE(server.WaitIdle()) << server.log();

@@ -29,6 +29,9 @@ namespace {
 
 namespace fs = std::filesystem;
 
+/// How much longer everything may take in this build than its test says.
+constexpr int kTimeScale = BATON_TIME_SCALE;
+
 constexpr char kReadyMark[] = "baton ready: http://127.0.0.1:";
 
 /// A port that was free a moment ago.
@@ -147,7 +150,7 @@ ServedBaton::~ServedBaton() {
 }
 
 bool ServedBaton::WaitReady(Duration timeout) {
-  if (output_->ready.Wait(timeout)) return true;
+  if (output_->ready.Wait(kTimeScale * timeout)) return true;
   std::cerr << "no ready line; the log so far:\n" << log();
   return false;
 }
@@ -209,7 +212,7 @@ double SumOfMetric(const std::string& text, const std::string& name,
 }
 
 bool ServedBaton::Until(const std::function<bool()>& reached, Duration timeout) {
-  const TimePoint deadline = Clock::System().Now() + timeout;
+  const TimePoint deadline = Clock::System().Now() + kTimeScale * timeout;
   Gate pause;
   while (!reached()) {
     if (Clock::System().Now() >= deadline) return false;
@@ -234,9 +237,8 @@ void ServedBaton::Signal(int signal) const { kill(pid_, signal); }
 int ServedBaton::WaitExit(Duration timeout) {
   const int pidfd = static_cast<int>(syscall(SYS_pidfd_open, pid_, 0));
   pollfd poller{.fd = pidfd, .events = POLLIN, .revents = 0};
-  const int ready = poll(
-      &poller, 1,
-      static_cast<int>(std::chrono::duration_cast<std::chrono::milliseconds>(timeout).count()));
+  const auto timeout_ms = std::chrono::ceil<std::chrono::milliseconds>(kTimeScale * timeout);
+  const int ready = poll(&poller, 1, static_cast<int>(timeout_ms.count()));
   close(pidfd);
   if (ready != 1) return -1;
   int status = 0;
