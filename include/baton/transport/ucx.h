@@ -15,6 +15,8 @@ struct UcxOptions {
   std::string net_devices;
   /// Longest time that Disconnect() gives the peer to take what is under way.
   Duration disconnect_deadline = std::chrono::milliseconds(200);
+  /// Copies straight into memory that the peer shares with us. Off: UCX does, by its puts.
+  bool direct_copies = true;
 };
 
 /// A transport over UCX: shared memory within a host, RDMA or TCP between hosts, whatever UCX

@@ -24,6 +24,8 @@ Status CheckMemoryAvailable(size_t bytes) {
   return OkStatus();
 }
 
+void AskForHugePages(std::byte* data, size_t bytes) { (void)madvise(data, bytes, MADV_HUGEPAGE); }
+
 Status TouchPages(std::byte* data, size_t bytes) {
   if (madvise(data, bytes, MADV_POPULATE_WRITE) == 0) return OkStatus();
   if (errno == EINVAL) {  // Linux before 5.14.

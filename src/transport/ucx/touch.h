@@ -9,6 +9,9 @@ namespace baton::transport {
 /// Fails with ResourceExhausted when the host has less memory than that to give.
 Status CheckMemoryAvailable(size_t bytes);
 
+/// The host may refuse; nothing else changes then.
+void AskForHugePages(std::byte* data, size_t bytes);
+
 /// Has every page backed by memory now. Fails with ResourceExhausted where a first write would end
 /// the process, as when /dev/shm is full.
 Status TouchPages(std::byte* data, size_t bytes);

@@ -55,15 +55,26 @@ Status UcxConnection::OpenEndpoint() {
   params.err_handler.arg = this;
   BATON_RETURN_IF_ERROR(
       ToStatus(ucp_ep_create(local_.worker, &params, &endpoint_), "connecting to the peer"));
+  BATON_RETURN_IF_ERROR(UnpackKeys());
+  puts_are_messages_ =
+      !shared_memory_ && ReadLanes(EndpointInfo()).kinds == std::vector{PathKind::kTcp};
+  Flush(Kind::kMeet, nullptr);
+  return OkStatus();
+}
+
+/// Where the host shares the peer's memory with us, UCX's puts are copies too; ours are faster.
+Status UcxConnection::UnpackKeys() {
+  bool direct = shared_memory_ && local_.direct_copies;
   for (const UcxAddress::Region& region : peer_.regions) {
     ucp_rkey_h key = nullptr;
     BATON_RETURN_IF_ERROR(ToStatus(ucp_ep_rkey_unpack(endpoint_, region.remote_key.data(), &key),
                                    "the peer's remote key"));
     remote_keys_.push_back(key);
+    void* mapped = nullptr;
+    direct = direct && ucp_rkey_ptr(key, region.base, &mapped) == UCS_OK;
+    if (direct) peer_memory_.Add(static_cast<std::byte*>(mapped), region.bytes);
   }
-  puts_are_messages_ =
-      !shared_memory_ && ReadLanes(EndpointInfo()).kinds == std::vector{PathKind::kTcp};
-  Flush(Kind::kMeet, nullptr);
+  if (!direct) peer_memory_.Clear();
   return OkStatus();
 }
 
@@ -101,6 +112,7 @@ void UcxConnection::Put(TransferId transfer, std::vector<Descriptor> pieces) {
   auto queued = std::make_shared<Transfer>();
   queued->id = transfer;
   queued->pieces = std::move(pieces);
+  for (const Descriptor& piece : queued->pieces) queued->bytes += piece.bytes;
   transfers_.push_back(std::move(queued));
 }
 
@@ -195,15 +207,15 @@ bool UcxConnection::GivePieces() {
         return worked;
       }
       bytes += transfer->pieces[transfer->given].bytes;
-      GivePiece(transfer);
+      peer_memory_.empty() ? GivePiece(transfer) : CopyPiece(*transfer);
       worked = true;
     }
     if (operations_ >= kWindow) return worked;
     transfer->flushing = true;
-    if (!puts_are_messages_) {
-      Flush(Kind::kFlush, transfer);
-    } else if (transfer->pieces.empty()) {
+    if (!peer_memory_.empty() || transfer->pieces.empty()) {
       transfer->flushed = true;
+    } else if (!puts_are_messages_) {
+      Flush(Kind::kFlush, transfer);
     }
     worked = true;
   }
@@ -238,6 +250,12 @@ void UcxConnection::GivePiece(const std::shared_ptr<Transfer>& transfer) {
   void* request =
       ucp_put_nbx(endpoint_, from, piece.bytes, to, remote_keys_[piece.remote_region], &params);
   Track(request, std::move(operation));
+}
+
+void UcxConnection::CopyPiece(Transfer& transfer) {
+  const Descriptor& piece = transfer.pieces[transfer.given++];
+  const std::byte* from = local_.regions[piece.local_region].data + piece.local_offset;
+  peer_memory_.Write(piece, from, transfer.bytes);
 }
 
 void UcxConnection::Flush(Kind kind, const std::shared_ptr<Transfer>& transfer) {

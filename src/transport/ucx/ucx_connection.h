@@ -11,6 +11,7 @@
 
 #include "baton/transport/transport.h"
 #include "message_assembler.h"
+#include "peer_memory.h"
 #include "put_message.h"
 #include "ucx_address.h"
 
@@ -32,6 +33,7 @@ class UcxConnection {
     /// The connection, by the name that both sides know it by.
     uint32_t number = 0;
     std::span<const MemoryRegion> regions;
+    bool direct_copies = true;
   };
 
   /// Fails with Unavailable or InvalidArgument.
@@ -62,6 +64,9 @@ class UcxConnection {
   /// Whether Progress() has something to give to UCX.
   bool HasWork() const;
 
+  /// Prepares for later puts when there is nothing else to do. False when all is prepared.
+  bool MapMore() { return peer_memory_.MapMore(); }
+
   /// Ends all transfers and starts to close the endpoint.
   void Close(std::vector<TransferDone>& done);
   /// After Close(): UCX holds nothing of ours any more.
@@ -80,6 +85,7 @@ class UcxConnection {
   struct Transfer {
     TransferId id{};
     std::vector<Descriptor> pieces;
+    uint64_t bytes = 0;
     size_t given = 0;
     size_t pending = 0;
     bool flushing = false;
@@ -103,10 +109,12 @@ class UcxConnection {
       : local_(local), peer_(std::move(peer)), shared_memory_(shared_memory) {}
 
   Status OpenEndpoint();
+  Status UnpackKeys();
   void CloseEndpoint();
   void GiveFragment();
   bool GivePieces();
   void GivePiece(const std::shared_ptr<Transfer>& transfer);
+  void CopyPiece(Transfer& transfer);
   template <typename Header>
   void* SendAm(Operation& operation, AmId id, const Header& header, std::span<const char> data);
   void GivePutDone();
@@ -124,6 +132,8 @@ class UcxConnection {
   ucp_ep_h endpoint_ = nullptr;
   /// One for each region of the peer.
   std::vector<ucp_rkey_h> remote_keys_;
+  /// Empty where we leave the copying to UCX.
+  PeerMemory peer_memory_;
   void* close_request_ = nullptr;
   bool met_ = false;
   bool last_flush_begun_ = false;

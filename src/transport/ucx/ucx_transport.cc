@@ -103,6 +103,7 @@ Result<MemoryRegion> UcxTransport::AllocateRegion(size_t bytes) {
   attributes.field_mask = UCP_MEM_ATTR_FIELD_ADDRESS;
   BATON_RETURN_IF_ERROR(ToStatus(ucp_mem_query(memory, &attributes), "ucx memory"));
   const MemoryRegion region{static_cast<std::byte*>(attributes.address), bytes};
+  AskForHugePages(region.data, bytes);
   BATON_RETURN_IF_ERROR(TouchPages(region.data, bytes));
   BATON_ASSIGN_OR_RETURN(std::string key, PackKey(memory));
   own_.regions.push_back({std::move(key), reinterpret_cast<uint64_t>(region.data), bytes});
@@ -135,8 +136,13 @@ Result<PeerId> UcxTransport::Connect(const std::string& peer_address, uint64_t c
   const ProcessIdentity process = address.process;
   const bool shared_memory = SharesMemoryWith(address);
   const auto number = static_cast<uint32_t>(connection_id);
-  BATON_ASSIGN_OR_RETURN(auto connection, UcxConnection::Open({worker_, own_.tag, number, regions_},
-                                                              std::move(address), shared_memory));
+  BATON_ASSIGN_OR_RETURN(auto connection,
+                         UcxConnection::Open({.worker = worker_,
+                                              .tag = own_.tag,
+                                              .number = number,
+                                              .regions = regions_,
+                                              .direct_copies = options_.direct_copies},
+                                             std::move(address), shared_memory));
   writers_[peer] = {process, connection->puts_are_messages()};
   if (writers_.size() > kMaxWriters) writers_.erase(writers_.begin());
   connections_[peer] = std::move(connection);
@@ -294,8 +300,15 @@ bool UcxTransport::Progress() {
   }
   if (!closing_.empty()) ReapClosing();
   worked |= Deliver();
+  worked = worked || MapMore();
   if (worked) busy_ = 0;
   return worked;
+}
+
+/// While there is nothing else to do.
+bool UcxTransport::MapMore() {
+  return std::any_of(connections_.begin(), connections_.end(),
+                     [](auto& each) { return each.second->MapMore(); });
 }
 
 /// The listener may call us back, e.g. Disconnect(); so nothing is iterated that it can change.

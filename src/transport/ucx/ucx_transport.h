@@ -56,6 +56,7 @@ class UcxTransport final : public Transport {
   void Close(std::unique_ptr<UcxConnection> connection, Duration deadline);
   void ReapClosing();
   bool Deliver();
+  bool MapMore();
   void Poll(int ucx_fd, Duration timeout);
   Status SetAmHandler(AmId id, ucp_am_recv_callback_t callback);
   static ucs_status_t OnPut(void* self, const void* header, size_t header_bytes, void* data,
