@@ -6,6 +6,13 @@
 #include "baton/base/check.h"
 
 namespace baton::kv {
+namespace {
+
+/// For fewer blocks any will do, as for a sequence that grows; for more, a run is looked for in the
+/// whole pool, which takes about a nanosecond per block.
+constexpr int32_t kWorthSearch = 4;
+
+}  // namespace
 
 BlockPool::BlockPool(int32_t blocks) {
   BATON_CHECK(blocks > 0);
@@ -26,7 +33,6 @@ const BlockPool::Block& BlockPool::At(BlockId block) const {
 
 bool BlockPool::Allocate(int32_t count, BlockId after, std::vector<BlockId>& out) {
   if (count > available()) return false;
-  while (counts_.free < count) EvictOldest();
   // Going on behind `after` keeps a growing sequence in one run.
   if (after != kNoBlock && count > 0) {
     auto run = runs_.upper_bound(Index(after) + 1);
@@ -40,6 +46,7 @@ bool BlockPool::Allocate(int32_t count, BlockId after, std::vector<BlockId>& out
   while (count > 0) {
     // The shortest run that holds all, else the longest.
     auto run = runs_by_length_.lower_bound({count, 0});
+    if (run == runs_by_length_.end() && counts_.cached > 0 && EvictFor(count)) continue;
     if (run == runs_by_length_.end()) run = std::prev(run);
     count -= TakeRun(run->second, run->second, count, out);
   }
@@ -139,8 +146,46 @@ void BlockPool::EndQuarantine(BlockId id) {
   AddFree(Index(id));
 }
 
-void BlockPool::EvictOldest() {
-  const BlockId id{oldest_};
+/// One by one, sequences that end and grow in turn leave no two free blocks side by side, and KV is
+/// handed over block by block.
+bool BlockPool::EvictFor(int32_t count) {
+  const int32_t longest = runs_by_length_.empty() ? 0 : runs_by_length_.rbegin()->first;
+  if (count < kWorthSearch) {
+    if (longest > 0) return false;
+    Evict(oldest_);
+    return true;
+  }
+  const Run best = FindReusable(count);
+  if (best.length <= longest) return false;
+  for (int32_t id = best.begin; id < best.begin + std::min(best.length, count); ++id) {
+    if (At(BlockId{id}).state == BlockState::kCached) Evict(id);
+  }
+  return true;
+}
+
+BlockPool::Run BlockPool::FindReusable(int32_t count) const {
+  const int64_t oldest = At(BlockId{oldest_}).released;
+  const int64_t old = oldest + (releases_ - oldest) / 2;
+  const auto reusable = [&](const Block& block) {
+    return block.state == BlockState::kFree ||
+           (block.state == BlockState::kCached && block.released <= old);
+  };
+  Run best, run;
+  for (int32_t id = 0; id <= size(); ++id) {
+    if (id < size() && reusable(blocks_[static_cast<size_t>(id)])) {
+      ++run.length;
+      continue;
+    }
+    const bool fits = run.length >= count;
+    if (best.length < count ? run.length > best.length : fits && run.length < best.length)
+      best = run;
+    run = {id + 1, 0};
+  }
+  return best;
+}
+
+void BlockPool::Evict(int32_t index) {
+  const BlockId id{index};
   Block& block = At(id);
   Unlink(id);
   block.indexed = false;
@@ -151,6 +196,7 @@ void BlockPool::EvictOldest() {
 
 void BlockPool::PushNewest(BlockId id) {
   Block& block = At(id);
+  block.released = ++releases_;
   block.older = newest_;
   block.newer = -1;
   (newest_ < 0 ? oldest_ : At(BlockId{newest_}).newer) = Index(id);

@@ -35,7 +35,8 @@ struct BlockCounts {
 /// Who may use which block of a KV cache.
 /// *Threads*: lives on the engine thread.
 /// *Invariants*: every block is in one state; a block is handed out only from kFree, or from
-/// kCached after the prefix index was told to forget it; least recently used goes first.
+/// kCached after the prefix index was told to forget it; evicted is the least recently used block,
+/// or for several at once a run of the less recently used half.
 class BlockPool {
  public:
   /// REQUIRES: blocks > 0.
@@ -78,11 +79,23 @@ class BlockPool {
     /// Neighbours in the order of last use; kCached only.
     int32_t older = -1;
     int32_t newer = -1;
+    /// When its last share was given back, counted in such events; kCached only.
+    int64_t released = 0;
   };
 
   Block& At(BlockId block);
   const Block& At(BlockId block) const;
-  void EvictOldest();
+  struct Run {
+    int32_t begin = 0;
+    int32_t length = 0;
+  };
+  /// Evicts what makes a run of `count` blocks, or a longer one than there is. False when nothing
+  /// can be gained. REQUIRES: a block is cached.
+  bool EvictFor(int32_t count);
+  /// The shortest run of at least `count` blocks that are free or among the older half of the
+  /// cached ones, else the longest.
+  Run FindReusable(int32_t count) const;
+  void Evict(int32_t block);
   void PushNewest(BlockId block);
   void Unlink(BlockId block);
   void AddFree(int32_t block);
@@ -96,6 +109,7 @@ class BlockPool {
   /// Free blocks as maximal runs: start -> length, and the same by (length, start).
   std::map<int32_t, int32_t> runs_;
   std::set<std::pair<int32_t, int32_t>> runs_by_length_;
+  int64_t releases_ = 0;
   std::function<void(BlockId)> forget_;
 };
 
