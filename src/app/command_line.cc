@@ -16,6 +16,7 @@ constexpr char kExamples[] =
     "  baton serve --config configs/local.yaml\n"
     "  baton serve --model models/llama --set workers.decode.count=3\n"
     "  baton worker --role decode --name d0 --listen 0.0.0.0:7001 --config configs/local.yaml\n"
+    "  baton doctor --config configs/local.yaml\n"
     "  baton router --worker p0=10.0.0.1:7000 --worker d0=10.0.0.2:7001 --config ...\n"
     "Exit codes: 0 fine, 1 failed while running, 2 wrong arguments or configuration.";
 
@@ -41,8 +42,7 @@ class Parser {
     AddServe();
     AddRouter();
     AddWorker();
-    auto* doctor = Add("doctor", "Reports what this host offers", Verb::kDoctor);
-    AddConfigFlags(*doctor);
+    AddDoctor();
     Add("keys", "Prints every key of the configuration as a table", Verb::kKeys);
     Add("version", "Prints the version", Verb::kVersion);
   }
@@ -125,6 +125,23 @@ class Parser {
     worker->add_option("--threads", flags.threads, "Threads that compute; default: all cores")
         ->check(CLI::Range(1, 1024));
     worker->add_option("--cores", flags.cores, "Cores to pin to, e.g. 0-3,8");
+  }
+
+  void AddDoctor() {
+    auto* doctor = Add("doctor",
+                       "Examines this host, and what carries KV between two processes or hosts; "
+                       "says what to do about what it finds",
+                       Verb::kDoctor);
+    AddConfigFlags(*doctor);
+    DoctorFlags& flags = line_.doctor;
+    doctor->add_flag("--json", flags.json, "Prints the findings as JSON");
+    auto* peer = doctor
+                     ->add_option("--peer", flags.peer,
+                                  "Measures against `baton doctor --listen` on another host")
+                     ->type_name("HOST:PORT");
+    doctor->add_option("--listen", flags.listen, "Lets doctors on other hosts measure; port 0: any")
+        ->type_name("[HOST:]PORT")
+        ->excludes(peer);
   }
 
   std::variant<CommandLine, Usage> Finish() {

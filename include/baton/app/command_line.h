@@ -26,12 +26,22 @@ struct WorkerFlags {
   std::string cores;
 };
 
+/// `baton doctor`'s own flags.
+struct DoctorFlags {
+  bool json = false;
+  /// "host:port" of a doctor that listens; empty: a second process of this host.
+  std::string peer;
+  /// Where to listen for another doctor; empty: examine this host instead.
+  std::string listen;
+};
+
 struct CommandLine {
   Verb verb = Verb::kVersion;
   config::Sources sources;
   bool validate_config = false;
   bool print_config = false;
   WorkerFlags worker;
+  DoctorFlags doctor;
   /// `baton router`: workers beside those configured, "name=host:port".
   std::vector<std::string> router_workers;
 };

@@ -93,7 +93,15 @@ TEST(Baton, DoesNotServeAModelThatIsNotThere) {
 TEST(Baton, ReportsWhatTheHostOffers) {
   const Outcome outcome = RunBaton(std::string("doctor ") + kLocal);
   EXPECT_THAT(outcome.text, AllOf(HasSubstr("host "), HasSubstr("cpu "), HasSubstr("transport "),
-                                  HasSubstr("config ")));
+                                  HasSubstr("config "), HasSubstr("pair.bandwidth ")));
+  EXPECT_EQ(outcome.exit_code, 0) << outcome.text;
+}
+
+TEST(Baton, TellsScriptsWhatIsWrongWithAHost) {
+  const Outcome outcome =
+      RunBaton(std::string("doctor --json --set workers.prefill.kv_memory=1000000GiB ") + kLocal);
+  EXPECT_EQ(outcome.exit_code, 1);
+  EXPECT_THAT(outcome.text, AllOf(StartsWith("{"), HasSubstr("\"healthy\": false")));
 }
 
 }  // namespace

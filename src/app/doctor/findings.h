@@ -1,0 +1,44 @@
+#pragma once
+
+#include <cstdint>
+#include <string>
+#include <vector>
+
+#include "host_facts.h"
+#include "pair_figures.h"
+
+namespace baton::app {
+
+/// How much a finding matters: nothing to do; could be better; will not work.
+enum class Level : uint8_t { kOk, kNote, kProblem };
+/// "ok", "note", "problem".
+const char* LevelName(Level level);
+
+struct Finding {
+  /// What it is about, e.g. "shm": stable, for scripts.
+  std::string about;
+  Level level = Level::kOk;
+  std::string text;
+  /// What to do about it; empty where there is nothing to do.
+  std::string advice;
+};
+
+/// What a configuration wants of its host; zero where none is known.
+struct Wanted {
+  int32_t workers = 0;
+  /// Of all workers.
+  int32_t threads = 0;
+  int64_t kv_bytes = 0;
+  int32_t connections = 0;
+};
+
+std::vector<Finding> ExamineHost(const HostFacts& facts, const Wanted& wanted);
+std::vector<Finding> ExaminePair(const PairFigures& figures);
+
+bool Healthy(const std::vector<Finding>& findings);
+/// Lines for a person.
+std::string RenderText(const std::vector<Finding>& findings);
+/// {"healthy": true, "findings": [{"about", "level", "text", "advice"}]}
+std::string RenderJson(const std::vector<Finding>& findings);
+
+}  // namespace baton::app
