@@ -103,7 +103,9 @@ void AddEngine(std::vector<Key>& keys) {
   add("context_tokens", &Engine::context_tokens,
       "longest prompt and output together; 0: the model's", {.greatest = 1 << 24});
   add("layer_group", &Engine::layer_group,
-      "layers after which finished KV is sent; 0: chosen from the model", {.greatest = 1024});
+      "layers after which finished KV is sent; 0: as many as are worth it by what puts cost, and "
+      "all until that is known",
+      {.greatest = 1024});
 }
 
 void AddHandoff(std::vector<Key>& keys) {

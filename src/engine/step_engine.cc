@@ -47,7 +47,8 @@ StepEngine::StepEngine(const EngineOptions& options, const model::Model& model, 
       scheduler_(ForScheduler(options, cache), pool_),
       workspace_(model.config(), options.step_tokens, options.running_sequences),
       arrays_(options.step_tokens, options.running_sequences, TableBlocks(options, cache)),
-      sampler_(options.running_sequences, model.config().vocabulary, ops, stream) {
+      sampler_(options.running_sequences, model.config().vocabulary, ops, stream),
+      layer_group_(options.layer_group) {
   PublishStats();
 }
 
@@ -98,7 +99,7 @@ bool StepEngine::Step() {
 }
 
 void StepEngine::Compute(const scheduler::StepPlan& plan) {
-  const model::StepBatch batch = arrays_.Fill(plan, options_.layer_group);
+  const model::StepBatch batch = arrays_.Fill(plan, layer_group_);
   const bool hands_off = std::any_of(plan.batch.begin(), plan.batch.end(), [](const auto& entry) {
     return entry.sequence->prefill_only;
   });

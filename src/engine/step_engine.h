@@ -1,5 +1,6 @@
 #pragma once
 
+#include <atomic>
 #include <memory>
 #include <unordered_map>
 #include <variant>
@@ -28,6 +29,7 @@ class StepEngine final : public Engine {
   bool Commit(SequenceId sequence, TokenOutput first) override;
   bool FailHandoff(SequenceId sequence, Status status) override;
   bool Release(SequenceId sequence) override;
+  void SetLayerGroup(int32_t layers) override { layer_group_ = layers; }
   EngineStats Stats() const override { return stats_.Read(); }
 
   /// Takes what was posted, then runs one step. False when there was nothing to compute; then only
@@ -96,6 +98,7 @@ class StepEngine final : public Engine {
   std::unordered_map<SequenceId, std::unique_ptr<Sequence>> sequences_;
   EngineStats counters_;
 
+  std::atomic<int32_t> layer_group_;
   Latest<EngineStats> stats_;
 };
 

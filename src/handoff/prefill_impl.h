@@ -68,6 +68,7 @@ class PrefillSide::Impl {
   void Accept(transport::PeerId peer, const Envelope& envelope, const Offer& offer);
   /// `geometry` is the decode side's.
   Status CheckOffer(const Offer& offer, const kv::KvGeometry& geometry) const;
+  int64_t LeastPieceBytes(transport::PeerId peer) const;
   void AbortFromPeer(transport::PeerId peer, HandoffId handoff, const Abort& abort);
   /// The entry when it is there and in that state.
   Entries::iterator FindIn(SequenceId sequence, State state);

@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "baton/base/logging.h"
+#include "baton/handoff/layer_groups.h"
 #include "block_checksums.h"
 #include "prefill_impl.h"
 
@@ -11,6 +12,7 @@ namespace {
 
 /// Longest lease that an offer may ask for.
 constexpr Duration kLongestLease = std::chrono::hours(1);
+constexpr int64_t kUsualLeastPieceBytes = 64 << 10;
 /// Signs of progress per lease.
 constexpr int kProgressPerLease = 3;
 
@@ -80,7 +82,7 @@ void PrefillSide::Impl::Accept(transport::PeerId peer, const Envelope& envelope,
                                              .destination = from.geometry,
                                              .prompt_tokens = prompt,
                                              .cached_tokens = offer.cached_tokens,
-                                             .least_piece_bytes = options_.least_piece_bytes,
+                                             .least_piece_bytes = LeastPieceBytes(peer),
                                              .blocks = offer.blocks});
   BATON_CHECK(added.second) << "sequence " << Index(*sequence) << " is in use";
   Entry& entry = added.first->second;
@@ -91,6 +93,12 @@ void PrefillSide::Impl::Accept(transport::PeerId peer, const Envelope& envelope,
   entry.next_progress = clock_.Now() + offer.lease / kProgressPerLease;
   Enter(entry, State::kQueued, options_.queue_limit);
   by_handoff_[{peer, envelope.handoff}] = *sequence;
+}
+
+int64_t PrefillSide::Impl::LeastPieceBytes(transport::PeerId peer) const {
+  if (options_.least_piece_bytes) return *options_.least_piece_bytes;
+  const std::optional<transport::PathCost> cost = transport_.CostOf(peer);
+  return cost ? handoff::LeastPieceBytes(*cost) : kUsualLeastPieceBytes;
 }
 
 void PrefillSide::Impl::AbortFromPeer(transport::PeerId peer, HandoffId handoff,

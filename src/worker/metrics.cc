@@ -171,6 +171,29 @@ void WorkerMetrics::SetPath(const std::string& peer, const transport::Path& path
       .Set(joined ? 1 : 0);
 }
 
+void WorkerMetrics::SetCost(const std::string& peer, const transport::PathCost& cost) {
+  const Labels labels{{"peer", peer}};
+  registry_
+      .AddGauge("baton_transport_put_seconds", "What each put to a peer takes beside its bytes",
+                labels)
+      .Set(Seconds(cost.per_put));
+  registry_
+      .AddGauge("baton_transport_transfer_seconds",
+                "What each transfer to a peer takes beside its puts", labels)
+      .Set(Seconds(cost.per_transfer));
+  registry_
+      .AddGauge("baton_transport_bytes_per_second", "Rate at which puts to a peer move bytes",
+                labels)
+      .Set(cost.bytes_per_s);
+}
+
+void WorkerMetrics::SetLayerGroup(int32_t layers) {
+  registry_
+      .AddGauge("baton_layer_group",
+                "Layers after which finished KV is sent, where the paths decide")
+      .Set(layers);
+}
+
 void WorkerMetrics::CountDecision(const std::string& where, const std::string& reason) {
   registry_
       .AddCounter("baton_decisions_total", "Where requests were prefilled, and why",

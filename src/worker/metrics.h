@@ -31,6 +31,10 @@ class WorkerMetrics {
   /// What carries KV to or from a peer, from its join until it is lost.
   void SetPath(const std::string& peer, const transport::Path& path, bool joined);
 
+  /// What puts to a peer cost, as measured.
+  void SetCost(const std::string& peer, const transport::PathCost& cost);
+  void SetLayerGroup(int32_t layers);
+
   /// A request was prefilled here ("local") or by a peer ("remote").
   void CountDecision(const std::string& where, const std::string& reason);
   telemetry::MetricsSnapshot Collect() const { return registry_.Collect(); }

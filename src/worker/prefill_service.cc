@@ -5,6 +5,7 @@
 #include <utility>
 
 #include "baton/base/logging.h"
+#include "baton/handoff/layer_groups.h"
 
 namespace baton::worker {
 
@@ -105,6 +106,28 @@ TimePoint PrefillService::Tick(TimePoint now) {
     next = std::min(next, joined.liveness.next());
   }
   return next;
+}
+
+/// One engine serves all peers: in groups that are worth it on the slowest path.
+void PrefillService::FollowCosts() {
+  int32_t layers = 0;
+  for (auto& [stream, joined] : joined_) {
+    const std::optional<transport::PathCost> cost = parts_.transport.CostOf(joined.peer);
+    if (!cost) continue;
+    parts_.metrics.SetCost(joined.name, *cost);
+    if (!std::exchange(joined.cost_known, true)) {
+      BATON_LOG(Info) << "puts to " << joined.name << " take " << 1e6 * Seconds(cost->per_put)
+                      << " us each, " << 1e6 * Seconds(cost->per_transfer)
+                      << " us per transfer and their bytes at " << cost->bytes_per_s / 1e9
+                      << " GB/s";
+    }
+    layers = std::max(layers, handoff::LayersPerGroup(*cost, ours_.worker.identity.geometry,
+                                                      std::max(1, parts_.chunk_tokens)));
+  }
+  if (parts_.chunk_tokens == 0 || layers == 0 || layers == layer_group_) return;
+  layer_group_ = layers;
+  parts_.engine->SetLayerGroup(layers);
+  parts_.metrics.SetLayerGroup(layers);
 }
 
 void PrefillService::OnBlocks(SequenceId sequence, engine::PromptBlocks blocks) {

@@ -26,6 +26,9 @@ class PrefillService final : public handoff::PrefillSideListener {
     Clock& clock;
     /// Names the sequence of an offer.
     std::function<SequenceId()> next_sequence;
+    /// Tokens that the engine prefills at a time, for layer groups that follow from what the paths
+    /// cost; 0: the engine's groups stay as they are.
+    int32_t chunk_tokens = 0;
     engine::Engine* engine = nullptr;
     handoff::PrefillSide* prefill = nullptr;
   };
@@ -43,6 +46,8 @@ class PrefillService final : public handoff::PrefillSideListener {
   void Heard(transport::PeerId peer, TimePoint now);
   /// Gives signs of life and gives up who is silent; returns when something will be due.
   TimePoint Tick(TimePoint now);
+  /// Takes over what the transport has learnt about the paths.
+  void FollowCosts();
   /// Peers given up because they were silent, so far.
   int64_t silent() const { return silent_; }
 
@@ -64,6 +69,8 @@ class PrefillService final : public handoff::PrefillSideListener {
     transport::PeerId peer{};
     transport::Path path;
     Liveness liveness;
+    /// Whether the log has what the path costs.
+    bool cost_known = false;
   };
   using Joins = std::map<const rpc::JoinStream*, Joined>;
 
@@ -76,6 +83,7 @@ class PrefillService final : public handoff::PrefillSideListener {
   /// Lives on the transport thread.
   Joins joined_;
   int64_t silent_ = 0;
+  int32_t layer_group_ = 0;
 };
 
 }  // namespace baton::worker

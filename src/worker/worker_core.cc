@@ -29,7 +29,8 @@ Status WorkerCore::Build() {
   prefill_service_.emplace(
       rpc::JoinHello{.worker = description_, .silence = options_.silence},
       PrefillService::Parts{*transport_thread_, transport_, *metrics_, options_.required_paths,
-                            clock_, [this] { return NextPrefilled(); }});
+                            clock_, [this] { return NextPrefilled(); },
+                            options_.engine.layer_group == 0 ? options_.engine.step_tokens : 0});
   BATON_RETURN_IF_ERROR(BuildEngine());
   BuildHandoff();
   generate_->Connect(*engine_, *decode_, *peers_);
@@ -123,6 +124,7 @@ void WorkerCore::PublishStatus() {
               prefill.flushing + prefill.aborting;
   metrics_->Update(stats);
   metrics_->Update(transport_.dropped());
+  prefill_service_->FollowCosts();
   metrics_->UpdateSilentPeers(peers_->silent() + prefill_service_->silent());
   options_.role == Role::kPrefill ? metrics_->Update(prefill) : metrics_->Update(decode);
   status_.Post({.running = stats.running,

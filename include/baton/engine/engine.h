@@ -83,7 +83,7 @@ struct EngineOptions {
   int32_t waiting_sequences = 1024;
   /// Longest prompt + output, at most the model's context; 0 is that.
   int32_t context_tokens = 0;
-  /// Layers finished between two OnKvReady calls of a step; 0 is all.
+  /// Layers finished between two OnKvReady calls of a step; 0 is all. SetLayerGroup changes it.
   int32_t layer_group = 0;
   bool prefix_cache = true;
 };
@@ -141,6 +141,9 @@ class Engine {
   /// end it ends the sequence too: kPrefill silently, an uncommitted kDecode with
   /// OnFailed(Aborted).
   virtual bool Release(SequenceId sequence) = 0;
+
+  /// From the next step on; see EngineOptions.
+  virtual void SetLayerGroup(int32_t layers) = 0;
 
   virtual EngineStats Stats() const = 0;
 };

@@ -49,8 +49,8 @@ struct PrefillSideOptions {
   /// Longest time from the last report until all puts are flushed, and for puts after an abort.
   Duration transfer_limit = std::chrono::seconds(10);
   /// Layer groups are put on their own when they have at least this many bytes in a block; smaller
-  /// ones wait for more layers.
-  int64_t least_piece_bytes = 64 << 10;
+  /// ones wait for more layers. None: what pays on the path, and 64 KiB until that is known.
+  std::optional<int64_t> least_piece_bytes;
 };
 
 struct PrefillSideStats {

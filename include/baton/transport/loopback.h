@@ -1,6 +1,7 @@
 #pragma once
 
 #include <memory>
+#include <optional>
 #include <string>
 
 #include "baton/transport/transport.h"
@@ -13,6 +14,8 @@ struct LoopbackOptions {
   double delay = 0;
   /// Puts are copied in pieces of at most this many bytes, so that faults hit them half-way.
   size_t piece_bytes = size_t{1} << 20;
+  /// What every path claims to cost.
+  std::optional<PathCost> cost;
 };
 
 /// Endpoints within one process that reach each other, for tests and simulation. With one thread

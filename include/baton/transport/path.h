@@ -5,6 +5,7 @@
 #include <string_view>
 #include <vector>
 
+#include "baton/base/clock.h"
 #include "baton/base/status.h"
 
 namespace baton::transport {
@@ -23,6 +24,14 @@ struct Path {
   std::string text = "unknown";
   /// Device memory passes through pinned memory of the host on its way.
   bool staged = false;
+};
+
+/// What puts take on a path, as measured; moving a transfer's bytes takes per_transfer, per_put for
+/// each of its descriptors, and bytes / bytes_per_s.
+struct PathCost {
+  Duration per_transfer{};
+  Duration per_put{};
+  double bytes_per_s = 0;
 };
 
 /// "shm", "shm+tcp" or "unknown".

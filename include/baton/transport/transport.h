@@ -3,6 +3,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <memory>
+#include <optional>
 #include <span>
 #include <string>
 #include <string_view>
@@ -104,6 +105,8 @@ class Transport {
   virtual Path OfferedPaths() const = 0;
   /// What carries the data to this peer, as found; "not connected" when it is not.
   virtual Path FindPath(PeerId peer) const = 0;
+  /// What puts to this peer cost; none before the first large ones.
+  virtual std::optional<PathCost> CostOf(PeerId) const { return std::nullopt; }
   /// FindPath(), for people.
   std::string DescribePath(PeerId peer) const { return FindPath(peer).text; }
 

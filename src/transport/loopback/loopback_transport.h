@@ -34,6 +34,7 @@ class LoopbackTransport final : public Transport {
   void Wake() override;
   Path OfferedPaths() const override;
   Path FindPath(PeerId peer) const override;
+  std::optional<PathCost> CostOf(PeerId) const override { return state_->options.cost; }
 
  private:
   struct Job {

@@ -1,9 +1,12 @@
 #include "touch.h"
 
 #include <cerrno>
+#include <cinttypes>
+#include <cstdio>
 #include <cstring>
 #include <fstream>
 #include <string>
+#include <string_view>
 
 #include <sys/mman.h>
 
@@ -25,6 +28,27 @@ Status CheckMemoryAvailable(size_t bytes) {
 }
 
 void AskForHugePages(std::byte* data, size_t bytes) { (void)madvise(data, bytes, MADV_HUGEPAGE); }
+
+size_t BytesInHugePages(const std::byte* data) {
+  const auto address = reinterpret_cast<uintptr_t>(data);
+  std::ifstream smaps("/proc/self/smaps");
+  bool here = false;
+  size_t kib = 0;
+  for (std::string line; std::getline(smaps, line);) {
+    uintptr_t begin = 0, end = 0;
+    char name[32];
+    size_t value = 0;
+    if (std::sscanf(line.c_str(), "%" SCNxPTR "-%" SCNxPTR " ", &begin, &end) == 2) {
+      here = begin <= address && address < end;
+    } else if (here && std::sscanf(line.c_str(), "%31[^:]: %zu kB", name, &value) == 2) {
+      const std::string_view field = name;
+      if (field == "ShmemPmdMapped" || field == "Shared_Hugetlb" || field == "Private_Hugetlb") {
+        kib += value;
+      }
+    }
+  }
+  return kib << 10;
+}
 
 Status TouchPages(std::byte* data, size_t bytes) {
   if (madvise(data, bytes, MADV_POPULATE_WRITE) == 0) return OkStatus();

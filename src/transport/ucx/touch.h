@@ -12,6 +12,9 @@ Status CheckMemoryAvailable(size_t bytes);
 /// The host may refuse; nothing else changes then.
 void AskForHugePages(std::byte* data, size_t bytes);
 
+/// Of the mapping that holds `data`, what lies in pages of 2 MiB or more now.
+size_t BytesInHugePages(const std::byte* data);
+
 /// Has every page backed by memory now. Fails with ResourceExhausted where a first write would end
 /// the process, as when /dev/shm is full.
 Status TouchPages(std::byte* data, size_t bytes);

@@ -23,8 +23,14 @@ constexpr size_t kPiecesAsMessages = 8;
 constexpr size_t kMaxArriving = 1 << 16;
 /// Most bytes put per Progress(): over shared memory UCX copies them on the spot.
 constexpr uint64_t kBytesPerProgress = uint64_t{4} << 20;
+/// Where a part of a transfer keeps its number in the id that the peer sees.
+constexpr int kPartShift = 62;
 /// Most bytes of messages that wait for a peer.
 constexpr size_t kMaxQueuedBytes = size_t{64} << 20;
+
+TransferId PartId(TransferId transfer, size_t part) {
+  return TransferId{static_cast<uint64_t>(transfer) | uint64_t{part + 1} << kPartShift};
+}
 
 }  // namespace
 
@@ -109,11 +115,22 @@ void UcxConnection::OnPutDone(TransferId id) {
 }
 
 void UcxConnection::Put(TransferId transfer, std::vector<Descriptor> pieces) {
+  if (transfers_.empty() && meter_.Wants(pieces)) {
+    PathMeter::Parts parts = meter_.Cut(pieces);
+    for (size_t i = 0; i < parts.size(); ++i) {
+      Queue(PartId(transfer, i), std::move(parts[i])).timed_part = i;
+    }
+  }
+  Queue(transfer, std::move(pieces));
+}
+
+UcxConnection::Transfer& UcxConnection::Queue(TransferId id, std::vector<Descriptor> pieces) {
   auto queued = std::make_shared<Transfer>();
-  queued->id = transfer;
+  queued->id = id;
   queued->pieces = std::move(pieces);
   for (const Descriptor& piece : queued->pieces) queued->bytes += piece.bytes;
   transfers_.push_back(std::move(queued));
+  return *transfers_.back();
 }
 
 bool UcxConnection::Progress(std::vector<TransferDone>& done) {
@@ -133,12 +150,20 @@ bool UcxConnection::Progress(std::vector<TransferDone>& done) {
     worked = true;
   }
   worked |= GivePieces();
-  while (!transfers_.empty() && transfers_.front()->flushed && transfers_.front()->pending == 0) {
-    done.push_back({transfers_.front()->id, transfers_.front()->status});
+  while (!transfers_.empty() && transfers_.front()->ended()) {
+    End(*transfers_.front(), done);
     transfers_.pop_front();
     worked = true;
   }
   return worked;
+}
+
+void UcxConnection::End(const Transfer& transfer, std::vector<TransferDone>& done) {
+  if (!transfer.timed_part) {
+    done.push_back({transfer.id, transfer.status});
+  } else if (transfer.status.ok()) {
+    meter_.Took(*transfer.timed_part, Clock::System().Now() - transfer.started);
+  }
 }
 
 bool UcxConnection::HasWork() const {
@@ -147,7 +172,8 @@ bool UcxConnection::HasWork() const {
   if (!messages_.empty() || !put_done_.empty()) return true;
   if (transfers_.empty()) return false;
   const Transfer& first = *transfers_.front();
-  return !transfers_.back()->flushing || (first.flushed && first.pending == 0);
+  if (first.ended()) return true;
+  return MustPutAlone() ? !first.flushing : !transfers_.back()->flushing;
 }
 
 /// The header is in the operation and lives as long as UCX needs it.
@@ -202,6 +228,8 @@ bool UcxConnection::GivePieces() {
   bool worked = false;
   for (const std::shared_ptr<Transfer>& transfer : transfers_) {
     if (transfer->flushing) continue;
+    if (MustPutAlone() && transfer != transfers_.front()) return worked;
+    if (transfer->given == 0) transfer->started = Clock::System().Now();
     while (transfer->given < transfer->pieces.size()) {
       if (operations_ >= kWindow || pieces_ >= most_pieces || bytes >= kBytesPerProgress) {
         return worked;
@@ -308,7 +336,9 @@ void UcxConnection::OnReceiveError(void* connection, ucp_ep_h, ucs_status_t stat
 }
 
 void UcxConnection::FailTransfers(const Status& status, std::vector<TransferDone>& done) {
-  for (const auto& transfer : transfers_) done.push_back({transfer->id, status});
+  for (const auto& transfer : transfers_) {
+    if (!transfer->timed_part) done.push_back({transfer->id, status});
+  }
   transfers_.clear();
   messages_.clear();
   message_bytes_ = 0;

@@ -3,12 +3,14 @@
 #include <deque>
 #include <map>
 #include <memory>
+#include <optional>
 #include <span>
 #include <string>
 #include <vector>
 
 #include <ucp/api/ucp.h>
 
+#include "../path_meter.h"
 #include "baton/transport/transport.h"
 #include "message_assembler.h"
 #include "peer_memory.h"
@@ -61,6 +63,7 @@ class UcxConnection {
   void OnPutDone(TransferId transfer);
   /// Gives UCX what fits and appends the transfers that ended. True when anything happened.
   bool Progress(std::vector<TransferDone>& done);
+  std::optional<PathCost> cost() const { return meter_.cost(); }
   /// Whether Progress() has something to give to UCX.
   bool HasWork() const;
 
@@ -91,6 +94,11 @@ class UcxConnection {
     bool flushing = false;
     bool flushed = false;
     Status status;
+    /// Not a transfer of our owner's but a part of the next one, put alone and timed.
+    std::optional<size_t> timed_part;
+    TimePoint started;
+
+    bool ended() const { return flushed && pending == 0; }
   };
   /// kMeet is a flush before all else: it ends when both sides' endpoints have met. kLastFlush is one
   /// after all else.
@@ -115,6 +123,10 @@ class UcxConnection {
   bool GivePieces();
   void GivePiece(const std::shared_ptr<Transfer>& transfer);
   void CopyPiece(Transfer& transfer);
+  Transfer& Queue(TransferId id, std::vector<Descriptor> pieces);
+  /// Nothing may be put beside the first transfer, which is timed.
+  bool MustPutAlone() const { return transfers_.front()->timed_part.has_value(); }
+  void End(const Transfer& transfer, std::vector<TransferDone>& done);
   template <typename Header>
   void* SendAm(Operation& operation, AmId id, const Header& header, std::span<const char> data);
   void GivePutDone();
@@ -143,6 +155,7 @@ class UcxConnection {
   Status failure_;
   MessageAssembler assembler_;
   std::deque<std::shared_ptr<Message>> messages_;
+  PathMeter meter_;
   size_t message_bytes_ = 0;
   uint64_t next_sequence_ = 0;
   std::deque<std::shared_ptr<Transfer>> transfers_;

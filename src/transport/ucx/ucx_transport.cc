@@ -11,6 +11,7 @@
 #include "../descriptors.h"
 #include "baton/base/logging.h"
 #include "baton/base/random.h"
+#include "baton/base/units.h"
 #include "touch.h"
 #include "ucx_library.h"
 #include "ucx_path.h"
@@ -105,6 +106,9 @@ Result<MemoryRegion> UcxTransport::AllocateRegion(size_t bytes) {
   const MemoryRegion region{static_cast<std::byte*>(attributes.address), bytes};
   AskForHugePages(region.data, bytes);
   BATON_RETURN_IF_ERROR(TouchPages(region.data, bytes));
+  BATON_LOG(Info) << "KV memory of " << FormatBytes(static_cast<int64_t>(bytes)) << ", of which "
+                  << FormatBytes(static_cast<int64_t>(BytesInHugePages(region.data)))
+                  << " in huge pages";
   BATON_ASSIGN_OR_RETURN(std::string key, PackKey(memory));
   own_.regions.push_back({std::move(key), reinterpret_cast<uint64_t>(region.data), bytes});
   regions_.push_back(region);
@@ -361,6 +365,11 @@ Path UcxTransport::FindPath(PeerId peer) const {
   const UcxConnection* connection = Find(peer);
   if (connection == nullptr) return {.text = "not connected"};
   return ReadLanes(connection->EndpointInfo());
+}
+
+std::optional<PathCost> UcxTransport::CostOf(PeerId peer) const {
+  const UcxConnection* connection = Find(peer);
+  return connection == nullptr ? std::nullopt : connection->cost();
 }
 
 UcxConnection* UcxTransport::Find(PeerId peer) const {

@@ -37,6 +37,7 @@ class UcxTransport final : public Transport {
   void Wake() override;
   Path OfferedPaths() const override;
   Path FindPath(PeerId peer) const override;
+  std::optional<PathCost> CostOf(PeerId peer) const override;
 
  private:
   struct Received {

@@ -105,6 +105,8 @@ struct Tap final : transport::TransportListener {
 /// A decode worker "d" and a prefill worker "p", joined, over loopback, with a clock that stands.
 class HandoffPair : public testing::Test {
  protected:
+  explicit HandoffPair(const transport::LoopbackOptions& options = {}) : network_(options) {}
+
   void SetUp() override { Start(); }
 
   void Start() {

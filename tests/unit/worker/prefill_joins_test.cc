@@ -35,7 +35,11 @@ class IdleEngine final : public engine::Engine {
   bool Commit(SequenceId, TokenOutput) override { return true; }
   bool FailHandoff(SequenceId, Status) override { return true; }
   bool Release(SequenceId) override { return true; }
+  void SetLayerGroup(int32_t layers) override { layer_group = layers; }
   engine::EngineStats Stats() const override { return {}; }
+
+ public:
+  std::atomic<int32_t> layer_group{0};
 };
 
 class PrefillJoins : public testing::Test {
@@ -43,7 +47,12 @@ class PrefillJoins : public testing::Test {
   PrefillJoins()
       : thread_(*transport_, clock_),
         ours_(Hello("p0", 9, *transport_->Address())),
-        service_(ours_, {thread_, *transport_, metrics_, {}, clock_, [] { return SequenceId{1}; }}),
+        service_(ours_, {.transport_thread = thread_,
+                         .transport = *transport_,
+                         .metrics = metrics_,
+                         .clock = clock_,
+                         .next_sequence = [] { return SequenceId{1}; },
+                         .chunk_tokens = 512}),
         side_({}, {ours_.worker.identity, {region_}}, *transport_, service_, clock_) {
     service_.Connect(engine_, side_);
     thread_.Start([](TimePoint now) { return now + std::chrono::hours(1); });
@@ -63,6 +72,7 @@ class PrefillJoins : public testing::Test {
     thread_.Post([&] {
       clock_.Advance(duration);
       service_.Tick(clock_.Now());
+      service_.FollowCosts();
       done.Open();
     });
     EXPECT_TRUE(done.Wait(kPatience));
@@ -71,7 +81,8 @@ class PrefillJoins : public testing::Test {
 
   ManualClock clock_;
   Mailbox<std::string> said_{64};
-  transport::LoopbackNetwork network_;
+  transport::LoopbackNetwork network_{
+      {.cost = transport::PathCost{.per_put = std::chrono::nanoseconds(80), .bytes_per_s = 12e9}}};
   std::unique_ptr<transport::Transport> transport_ = network_.MakeEndpoint("p0");
   std::unique_ptr<transport::Transport> decode_ = network_.MakeEndpoint("d0");
   WorkerMetrics metrics_{"p0"};
@@ -122,6 +133,14 @@ TEST_F(PrefillJoins, TakesADecodeWorkerAnewWhoseOldJoinItStillHolds) {
   service_.OnJoinEnded(first.get());
   Advance(Duration(0));
   EXPECT_EQ(Next(), "alive");
+}
+
+TEST_F(PrefillJoins, HasTheEngineReportLayersInGroupsThatThePathIsWorth) {
+  const auto stream = Join(FromDecode());
+  EXPECT_EQ(Next(), "accepted 6");
+  EXPECT_EQ(engine_.layer_group, 0);
+  Advance(Duration(0));
+  EXPECT_EQ(engine_.layer_group, 1);  // The model has no more.
 }
 
 TEST_F(PrefillJoins, RefusesAnotherModelNamingIt) {
