@@ -58,6 +58,19 @@ bool DecodeWorker::CheckAndClear(int32_t tokens) {
   return arrived;
 }
 
+std::optional<transport::PathCost> DecodeWorker::MeasurePath() {
+  constexpr int kPuts = 8;
+  const transport::Descriptor descriptor{.bytes = size_t{2} << 20};
+  while (puts_done_ < kPuts) {
+    const int before = puts_done_;
+    BATON_CHECK(transport_->Put(peer_, {&descriptor, 1}).ok());
+    while (puts_done_ == before) {
+      if (!transport_->Progress()) transport_->Wait(std::chrono::hours(1));
+    }
+  }
+  return transport_->CostOf(peer_);
+}
+
 void DecodeWorker::OnCommitted(SequenceId, TokenOutput, const handoff::CommitReport& report) {
   put_ = report.stages.transfer;
   committed_ = true;

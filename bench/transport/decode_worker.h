@@ -1,6 +1,7 @@
 #pragma once
 
 #include <memory>
+#include <optional>
 #include <string>
 
 #include "baton/handoff/decode_side.h"
@@ -25,6 +26,10 @@ class DecodeWorker final : public handoff::DecodeSideListener, public transport:
   /// Whether what TakeOver() brought is what the prefill worker holds. Forgets it.
   bool CheckAndClear(int32_t tokens);
 
+  /// What the transport finds out about the path from puts the other way, which overwrite what the
+  /// prefill worker holds.
+  std::optional<transport::PathCost> MeasurePath();
+
   /// Of both processes together.
   Duration CpuTime() const { return OwnCpuTime() + prefill_.CpuTime(); }
   std::string Path() const { return transport_->DescribePath(peer_); }
@@ -38,7 +43,7 @@ class DecodeWorker final : public handoff::DecodeSideListener, public transport:
   void OnMessage(transport::PeerId peer, std::span<const std::byte> message) override {
     side_->OnMessage(peer, message);
   }
-  void OnTransferDone(transport::PeerId, transport::TransferId, Status) override {}
+  void OnTransferDone(transport::PeerId, transport::TransferId, Status) override { ++puts_done_; }
 
  private:
   const kv::KvGeometry geometry_;
@@ -50,6 +55,7 @@ class DecodeWorker final : public handoff::DecodeSideListener, public transport:
   uint64_t last_sequence_ = 0;
   Duration put_{};
   bool committed_ = false;
+  int puts_done_ = 0;
 };
 
 }  // namespace baton::bench

@@ -9,6 +9,7 @@
 #include <vector>
 
 #include "baton/base/units.h"
+#include "baton/handoff/layer_groups.h"
 #include "block_runs.h"
 #include "decode_worker.h"
 #include "perftest.h"
@@ -99,6 +100,7 @@ class Bench {
       for (Case& each : ucx_cases_) MeasureHandoffs(puts_, each);
       MeasureCpu();
     }
+    path_cost_ = ours_.MeasurePath();
     Print();
     return 0;
   }
@@ -188,6 +190,7 @@ class Bench {
   CpuTimes cpu_;
   double first_us_ = 0;
   double first_put_us_ = 0;
+  std::optional<transport::PathCost> path_cost_;
 };
 
 double Bench::Ucx(const Case& each, Samples Rates::*which) const {
@@ -227,8 +230,8 @@ void Bench::PrintRivals() const {
 }
 
 void Bench::PrintCases() const {
-  std::printf("\n%7s %9s %5s | %-25s | %8s | %8s | %-33s\n", "", "", "runs", "hand-off, GB/s",
-              "put", "hand-off", "hand-off in % of");
+  std::printf("\n%7s %9s %5s | %-25s | %8s | %8s | %s\n", "", "", "runs", "hand-off, GB/s", "put",
+              "hand-off", "hand-off in % of");
   std::printf("%7s %9s %5s | %8s %8s %7s | %8s | %8s | %8s %8s %7s %7s\n", "tokens", "KV", "of",
               "best", "median", "CPU", "GB/s", "least us", "UCX", "UCX, CPU", "memcpy", "any UCX");
   const auto percent = [](double ours, double rival) { return rival > 0 ? 100 * ours / rival : 0; };
@@ -255,6 +258,14 @@ void Bench::Print() const {
       "regions; any UCX: ucx_perftest's best, between two buffers that stay in the cache\n");
   std::printf("the first hand-off, of %d tokens: %.0f us; by UCX's puts: %.0f us\n", kMostTokens,
               first_us_, first_put_us_);
+  if (path_cost_) {
+    std::printf(
+        "a put costs %.2f us, a transfer %.2f us more, bytes go at %.1f GB/s: pieces of a block\n"
+        "from %s on, groups of %d layers for chunks of 512 tokens\n",
+        Microseconds(path_cost_->per_put), Microseconds(path_cost_->per_transfer),
+        path_cost_->bytes_per_s / 1e9, FormatBytes(handoff::LeastPieceBytes(*path_cost_)).c_str(),
+        handoff::LayersPerGroup(*path_cost_, kLlama, 512));
+  }
   std::printf("CPU time of both sides per hand-off of 16 tokens: %.1f us at least, %.1f median\n",
               cpu_.whole_us.least(), cpu_.whole_us.median());
   std::printf("the same with 512 bytes of KV instead of 2 MiB:   %.1f us at least, %.1f median\n",
