@@ -9,12 +9,11 @@
 
 #include "baton/base/check.h"
 
-/// Tells ThreadSanitizer what the system's gRPC and Abseil, built without it, put in order:
-/// an operation of a call comes before its completion, whatever held a call back from OnDone or
+/// Tells ThreadSanitizer what the system's gRPC and Abseil, built without it, put in order: an
+/// operation of a call comes before its completion, whatever held a call back from OnDone or
 /// OnCancel before those, the calls of a server before its end, and the unlocking of a mutex before
-/// its next locking. Each function takes
-/// the place of the library's of the same name, which it calls. Compiled without the sanitizer
-/// itself, and linked into its builds only.
+/// its next locking. Each function takes the place of the library's of the same name, which it
+/// calls. Compiled without the sanitizer itself, and linked into its builds only.
 namespace {
 
 template <typename Function>

@@ -142,7 +142,7 @@ TEST_F(SupervisorTest, StopsTheRouterBeforeItsWorkers) {
 
 TEST_F(SupervisorTest, KillsWhatIgnoresATermSignalWhenPatienceEnds) {
   options_.drain = 1ms;
-  options_.stop = 50ms;
+  options_.stop = 1s;  // Both before and after the kill.
   Add("p0", "trap '' TERM; echo READY=1 >/dev/fd/$BATON_NOTIFY_FD; sleep 1000 & wait");
   options_.on_ready = [&](auto&, auto&) { Signal(SIGTERM); };
   EXPECT_EQ(Run(), Cancelled("processes were killed before they had drained"));
