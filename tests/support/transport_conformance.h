@@ -2,7 +2,6 @@
 
 #include <algorithm>
 #include <chrono>
-#include <cstring>
 #include <functional>
 #include <memory>
 #include <ostream>
@@ -25,6 +24,9 @@ struct TransportKind {
   std::string name;
   /// Makes a world, and returns what makes transports that reach each other in it.
   std::function<MakeTransport()> make_world;
+  RegionAccess access{};
+  /// Puts arrive by what the receiver itself does, so that none lands once it has disconnected.
+  bool receiver_writes = false;
 
   friend std::ostream& operator<<(std::ostream& out, const TransportKind& kind) {
     return out << kind.name;
@@ -38,9 +40,13 @@ class TransportConformance : public testing::TestWithParam<TransportKind> {
  protected:
   void SetUp() override {
     make_ = GetParam().make_world();
-    a_ = std::make_unique<Endpoint>(make_(), kRegionBytes);
-    b_ = std::make_unique<Endpoint>(make_(), kRegionBytes);
+    a_ = MakeEndpoint();
+    b_ = MakeEndpoint();
     std::tie(to_b_, to_a_) = Join(*a_, *b_);
+  }
+
+  std::unique_ptr<Endpoint> MakeEndpoint(size_t region_bytes = kRegionBytes) {
+    return std::make_unique<Endpoint>(make_(), region_bytes, GetParam().access);
   }
 
   /// Each one's id for the other.
@@ -69,9 +75,12 @@ class TransportConformance : public testing::TestWithParam<TransportKind> {
     Until([&] { return ++idle > 50; }, more);
   }
 
-  void FillPattern(const MemoryRegion& region, size_t bytes) {
-    for (size_t i = 0; i < bytes; ++i) region.data[i] = std::byte(i * 2654435761u >> 13);
+  static std::string Pattern(size_t bytes) {
+    std::string pattern(bytes, '\0');
+    for (size_t i = 0; i < bytes; ++i) pattern[i] = static_cast<char>(i * 2654435761u >> 13);
+    return pattern;
   }
+  void FillPattern(const Endpoint& endpoint, size_t bytes) { endpoint.Write(0, Pattern(bytes)); }
 
   MakeTransport make_;
   std::unique_ptr<Endpoint> a_;
@@ -81,9 +90,9 @@ class TransportConformance : public testing::TestWithParam<TransportKind> {
 };
 
 TEST_P(TransportConformance, PutsArriveWholeFromOneByteToMegabytes) {
-  FillPattern(a_->region, kRegionBytes);
+  FillPattern(*a_, kRegionBytes);
   for (size_t bytes : {size_t{1}, size_t{63}, size_t{4096}, size_t{100'001}, size_t{8} << 20}) {
-    std::memset(b_->region.data, 0, kRegionBytes);
+    b_->Write(0, std::string(kRegionBytes, '\0'));
     a_->done.clear();
     const Descriptor put{17, 4099, bytes};
     const TransferId id = *a_->transport->Put(to_b_, {&put, 1});
@@ -92,14 +101,14 @@ TEST_P(TransportConformance, PutsArriveWholeFromOneByteToMegabytes) {
 
     EXPECT_EQ(a_->done[0].transfer, id);
     EXPECT_TRUE(a_->done[0].status.ok()) << a_->done[0].status;
-    EXPECT_EQ(std::memcmp(b_->region.data + 4099, a_->region.data + 17, bytes), 0) << bytes;
-    EXPECT_EQ(b_->region.data[4098], std::byte{0});
-    EXPECT_EQ(b_->region.data[4099 + bytes], std::byte{0});
+    EXPECT_TRUE(b_->Read(4099, bytes) == a_->Read(17, bytes)) << bytes;
+    EXPECT_EQ(b_->Read(4098, 1)[0], '\0');
+    EXPECT_EQ(b_->Read(4099 + bytes, 1)[0], '\0');
   }
 }
 
 TEST_P(TransportConformance, ManyDescriptorsAreOneTransfer) {
-  FillPattern(a_->region, kRegionBytes);
+  FillPattern(*a_, kRegionBytes);
   std::vector<Descriptor> scattered;
   for (uint64_t i = 0; i < 2000; ++i) scattered.push_back({i * 512, (1999 - i) * 512, 512});
   ASSERT_TRUE(a_->transport->Put(to_b_, scattered).ok());
@@ -108,9 +117,7 @@ TEST_P(TransportConformance, ManyDescriptorsAreOneTransfer) {
 
   EXPECT_EQ(a_->done.size(), 1u);
   for (const Descriptor& d : scattered) {
-    ASSERT_EQ(
-        std::memcmp(b_->region.data + d.remote_offset, a_->region.data + d.local_offset, d.bytes),
-        0);
+    ASSERT_TRUE(b_->Read(d.remote_offset, d.bytes) == a_->Read(d.local_offset, d.bytes));
   }
 }
 
@@ -181,7 +188,7 @@ TEST_P(TransportConformance, CarriesEmptyAndLongestMessagesAndRefusesLonger) {
 TEST_P(TransportConformance, AMessageAfterAPutFindsItsBytes) {
   b_->watched = 100'000;
   for (int round = 0; round < 5; ++round) {
-    std::memset(a_->region.data, 'A' + round, 100'000);
+    a_->Write(0, std::string(100'000, static_cast<char>('A' + round)));
     a_->done.clear();
     const Descriptor put{0, 0, 100'000};
     ASSERT_TRUE(a_->transport->Put(to_b_, {&put, 1}).ok());
@@ -212,7 +219,8 @@ TEST_P(TransportConformance, DisconnectEndsTransfersOnce) {
 TEST_P(TransportConformance, NothingIsDeliveredAfterDisconnect) {
   ASSERT_TRUE(a_->Send(to_b_, "late").ok());
   b_->transport->Disconnect(to_a_);
-  Endpoint c(make_(), 4096);
+  const auto third = MakeEndpoint(4096);
+  Endpoint& c = *third;
   const auto [c_to_b, b_to_c] = Join(c, *b_);
   ASSERT_TRUE(c.Send(c_to_b, "from c").ok());
 
@@ -223,7 +231,8 @@ TEST_P(TransportConformance, NothingIsDeliveredAfterDisconnect) {
 }
 
 TEST_P(TransportConformance, DropsMessagesOfThoseItIsNotConnectedTo) {
-  Endpoint c(make_(), 4096);
+  const auto third = MakeEndpoint(4096);
+  Endpoint& c = *third;
   const PeerId c_to_b = *c.transport->Connect(*b_->transport->Address());
   ASSERT_TRUE(c.Send(c_to_b, "who is there").ok());
   ASSERT_TRUE(a_->Send(to_b_, "from a").ok());
@@ -253,9 +262,9 @@ TEST_P(TransportConformance, ARestartedPeerIsANewPeer) {
   b_->transport->Disconnect(to_a_);
   b_.reset();
   a_->transport->Disconnect(to_b_);
-  b_ = std::make_unique<Endpoint>(make_(), kRegionBytes);
+  b_ = MakeEndpoint();
   const auto [new_to_b, new_to_a] = Join(*a_, *b_);
-  FillPattern(a_->region, 5000);
+  FillPattern(*a_, 5000);
   const Descriptor put{0, 0, 5000};
   ASSERT_TRUE(a_->transport->Put(new_to_b, {&put, 1}).ok());
 
@@ -263,11 +272,12 @@ TEST_P(TransportConformance, ARestartedPeerIsANewPeer) {
 
   EXPECT_NE(new_to_b, to_b_);
   EXPECT_TRUE(a_->done[0].status.ok());
-  EXPECT_EQ(std::memcmp(b_->region.data, a_->region.data, 5000), 0);
+  EXPECT_TRUE(b_->Read(0, 5000) == a_->Read(0, 5000));
 }
 
 TEST_P(TransportConformance, OtherPeersAreServedAfterOneIsLost) {
-  Endpoint c(make_(), kRegionBytes);
+  const auto third = MakeEndpoint();
+  Endpoint& c = *third;
   const auto [a_to_c, c_to_a] = Join(*a_, c);
   const Descriptor put{0, 0, kRegionBytes};
   ASSERT_TRUE(a_->transport->Put(to_b_, {&put, 1}).ok());
@@ -298,13 +308,13 @@ TEST_P(TransportConformance, RefusesWhatIsNotAnAddress) {
 }
 
 TEST_P(TransportConformance, PutsBetweenTheRegionsThatAreNamed) {
-  Endpoint x(make_(), 4096);
-  Endpoint y(make_(), 4096);
-  const MemoryRegion from = *x.transport->AllocateRegion(20'000);
-  const MemoryRegion to = *y.transport->AllocateRegion(30'000);
-  *y.transport->AllocateRegion(4096);
+  const auto made_x = MakeEndpoint(4096), made_y = MakeEndpoint(4096);
+  Endpoint &x = *made_x, &y = *made_y;
+  const MemoryRegion from = x.Allocate(20'000);
+  const MemoryRegion to = y.Allocate(30'000);
+  y.Allocate(4096);
   const PeerId to_y = Join(x, y).first;
-  FillPattern(from, from.bytes);
+  x.Write(from, 0, Pattern(from.bytes));
   const std::vector<Descriptor> puts = {{.local_offset = 3,
                                          .remote_offset = 9000,
                                          .bytes = 17'000,
@@ -320,19 +330,19 @@ TEST_P(TransportConformance, PutsBetweenTheRegionsThatAreNamed) {
 
   ASSERT_TRUE(Until([&] { return !x.done.empty(); }, {&x, &y}));
   EXPECT_TRUE(x.done[0].status.ok()) << x.done[0].status;
-  EXPECT_EQ(std::memcmp(to.data + 9000, from.data + 3, 17'000), 0);
-  EXPECT_EQ(to.data[8999], std::byte{0});
-  EXPECT_TRUE(std::all_of(y.region.data, y.region.data + 4096,
-                          [](std::byte byte) { return byte == std::byte{0}; }));
+  EXPECT_TRUE(y.Read(to, 9000, 17'000) == x.Read(from, 3, 17'000));
+  EXPECT_EQ(y.Read(to, 8999, 1)[0], '\0');
+  EXPECT_TRUE(y.Read(0, 4096) == std::string(4096, '\0'));
   const Descriptor beyond{.bytes = 1, .local_region = 1, .remote_region = 3};
   EXPECT_EQ(x.transport->Put(to_y, {&beyond, 1}).status().code(), StatusCode::kOutOfRange);
 }
 
 TEST_P(TransportConformance, HasALimitedNumberOfRegions) {
   for (size_t i = 1; i < Transport::kMaxRegions; ++i) {
-    ASSERT_TRUE(a_->transport->AllocateRegion(64).ok());
+    ASSERT_TRUE(a_->transport->AllocateRegion(64, GetParam().access.memory).ok());
   }
-  EXPECT_EQ(a_->transport->AllocateRegion(64).status().code(), StatusCode::kResourceExhausted);
+  EXPECT_EQ(a_->transport->AllocateRegion(64, GetParam().access.memory).status().code(),
+            StatusCode::kResourceExhausted);
 }
 
 TEST_P(TransportConformance, WaitEndsByItsTimeout) {
@@ -366,6 +376,24 @@ TEST_P(TransportConformance, AMessageEndsTheWait) {
 TEST_P(TransportConformance, AConnectedPeerCanWrite) {
   EXPECT_TRUE(a_->transport->CanStillWrite(to_b_));
   EXPECT_TRUE(a_->transport->IsThere(to_b_));
+}
+
+TEST_P(TransportConformance, NothingLandsOnceItIsProvenThatNothingCan) {
+  const Descriptor put{0, 0, kRegionBytes};
+  for (int i = 0; i < 4; ++i) ASSERT_TRUE(a_->transport->Put(to_b_, {&put, 1}).ok());
+  for (int i = 0; i < 5; ++i) {
+    a_->transport->Progress();
+    b_->transport->Progress();
+  }
+  b_->transport->Disconnect(to_a_);
+  Settle();
+
+  ASSERT_EQ(b_->transport->CanStillWrite(to_a_), !GetParam().receiver_writes);
+  if (!GetParam().receiver_writes) return;
+  const std::string ours(kRegionBytes, 'x');
+  b_->Write(0, ours);
+  Settle();
+  EXPECT_TRUE(b_->Read(0, kRegionBytes) == ours);
 }
 
 TEST_P(TransportConformance, SaysWhatCarriesTheData) {

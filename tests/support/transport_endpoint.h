@@ -1,14 +1,25 @@
 #pragma once
 
+#include <cstring>
+#include <functional>
 #include <memory>
 #include <span>
 #include <string>
+#include <string_view>
 #include <utility>
 #include <vector>
 
 #include "baton/transport/transport.h"
 
 namespace baton::transport {
+
+/// How a test reads and writes regions.
+struct RegionAccess {
+  MemoryKind memory = MemoryKind::kHost;
+  /// Copies between any two places, of which one is the test's own.
+  std::function<void(std::byte* to, const std::byte* from, size_t bytes)> copy =
+      [](std::byte* to, const std::byte* from, size_t bytes) { std::memcpy(to, from, bytes); };
+};
 
 /// A transport, its region, and what it was told.
 struct Endpoint final : TransportListener {
@@ -24,14 +35,14 @@ struct Endpoint final : TransportListener {
     Status status;
   };
 
-  Endpoint(std::unique_ptr<Transport> made, size_t region_bytes) : transport(std::move(made)) {
+  Endpoint(std::unique_ptr<Transport> made, size_t region_bytes, RegionAccess region_access = {})
+      : transport(std::move(made)), access(std::move(region_access)) {
     transport->SetListener(this);
-    region = *transport->AllocateRegion(region_bytes);
+    region = Allocate(region_bytes);
   }
   void OnMessage(PeerId peer, std::span<const std::byte> message) override {
-    messages.push_back({peer,
-                        {reinterpret_cast<const char*>(message.data()), message.size()},
-                        {reinterpret_cast<const char*>(region.data), watched}});
+    messages.push_back(
+        {peer, {reinterpret_cast<const char*>(message.data()), message.size()}, Read(0, watched)});
   }
   void OnTransferDone(PeerId peer, TransferId transfer, Status status) override {
     done.push_back({peer, transfer, std::move(status)});
@@ -39,8 +50,23 @@ struct Endpoint final : TransportListener {
   Status Send(PeerId peer, const std::string& message) {
     return transport->Send(peer, std::as_bytes(std::span(message)));
   }
+  MemoryRegion Allocate(size_t bytes) const {
+    return *transport->AllocateRegion(bytes, access.memory);
+  }
+  std::string Read(const MemoryRegion& from, size_t offset, size_t bytes) const {
+    std::string text(bytes, '\0');
+    access.copy(reinterpret_cast<std::byte*>(text.data()), from.data + offset, bytes);
+    return text;
+  }
+  void Write(const MemoryRegion& to, size_t offset, std::string_view bytes) const {
+    access.copy(to.data + offset, reinterpret_cast<const std::byte*>(bytes.data()), bytes.size());
+  }
+  /// Of the first region.
+  std::string Read(size_t offset, size_t bytes) const { return Read(region, offset, bytes); }
+  void Write(size_t offset, std::string_view bytes) const { Write(region, offset, bytes); }
 
   std::unique_ptr<Transport> transport;
+  RegionAccess access;
   MemoryRegion region;
   size_t watched = 0;
   std::vector<Message> messages;

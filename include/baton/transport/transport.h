@@ -18,10 +18,14 @@ namespace baton::transport {
 enum class PeerId : uint32_t {};
 enum class TransferId : uint64_t {};
 
+/// Where a region lies. Memory of a device is out of the host's reach.
+enum class MemoryKind : uint8_t { kHost, kDevice };
+
 /// Memory that peers may write: the KV pool of one rank. Owned by the transport.
 struct MemoryRegion {
   std::byte* data = nullptr;
   size_t bytes = 0;
+  MemoryKind memory = MemoryKind::kHost;
 };
 
 /// A run of bytes to copy, as offsets into a region of ours and one of the peer's. Regions are
@@ -68,8 +72,10 @@ class Transport {
   /// Set before the first Progress().
   virtual void SetListener(TransportListener* listener) = 0;
   /// Allocates, touches and registers one more region, at most kMaxRegions. REQUIRES: Address() was
-  /// not asked for and nobody is connected. Fails with ResourceExhausted.
-  virtual Result<MemoryRegion> AllocateRegion(size_t bytes) = 0;
+  /// not asked for and nobody is connected. Fails with ResourceExhausted, and with InvalidArgument
+  /// for a kind of memory that this transport does not move.
+  virtual Result<MemoryRegion> AllocateRegion(size_t bytes,
+                                              MemoryKind memory = MemoryKind::kHost) = 0;
   /// What a peer needs to connect to us: opaque bytes, valid for the life of this process.
   virtual Result<std::string> Address() const = 0;
   /// Connects to a peer, so that we can send to it and hear it. Both sides connect before either

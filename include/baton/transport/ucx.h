@@ -3,6 +3,7 @@
 #include <memory>
 #include <string>
 
+#include "baton/device/memory.h"
 #include "baton/transport/transport.h"
 
 namespace baton::transport {
@@ -13,6 +14,10 @@ struct UcxOptions {
   std::string transports;
   /// Network devices, in the syntax of UCX_NET_DEVICES. Empty: as above.
   std::string net_devices;
+  /// Where regions in device memory come from; outlives the transport. Null: there are none.
+  device::DeviceMemory* device_memory = nullptr;
+  /// Such regions pass through pinned host memory even where UCX could reach them.
+  bool stage_device_memory = false;
   /// Longest time that Disconnect() gives the peer to take what is under way.
   Duration disconnect_deadline = std::chrono::milliseconds(200);
   /// Copies straight into memory that the peer shares with us. Off: UCX does, by its puts.

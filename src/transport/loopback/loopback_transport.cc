@@ -17,7 +17,8 @@ LoopbackTransport::~LoopbackTransport() {
   state_->node(self_).alive = false;
 }
 
-Result<MemoryRegion> LoopbackTransport::AllocateRegion(size_t bytes) {
+Result<MemoryRegion> LoopbackTransport::AllocateRegion(size_t bytes, MemoryKind memory) {
+  if (memory != MemoryKind::kHost) return InvalidArgument("loopback moves memory of the host only");
   std::lock_guard lock(state_->mutex);
   LoopbackNode& self = state_->node(self_);
   if (self.memory.size() >= kMaxRegions) return ResourceExhausted("no more regions");

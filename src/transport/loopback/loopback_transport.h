@@ -20,7 +20,7 @@ class LoopbackTransport final : public Transport {
 
   std::string_view name() const override { return "loopback"; }
   void SetListener(TransportListener* listener) override { listener_ = listener; }
-  Result<MemoryRegion> AllocateRegion(size_t bytes) override;
+  Result<MemoryRegion> AllocateRegion(size_t bytes, MemoryKind memory) override;
   Result<std::string> Address() const override;
   using Transport::Connect;
   Result<PeerId> Connect(const std::string& peer_address, uint64_t connection) override;

@@ -7,11 +7,14 @@ namespace baton::transport {
 /// Identifiers of our active messages.
 enum AmId : unsigned {
   kFragmentAm = 0,
-  /// A piece of a put, where the path has no put of its own.
+  /// A piece of a put, where the path has no put of its own or the memory is a device's.
   kPutAm = 1,
   /// All pieces of a transfer are in place.
   kPutDoneAm = 2,
 };
+
+/// Most bytes of a piece that travels as a message.
+inline constexpr uint64_t kPieceBytesAsMessage = uint64_t{64} << 10;
 
 /// The header of kPutAm, whose data go to `offset` of the receiver's `region`, and of kPutDoneAm.
 ///

@@ -12,6 +12,9 @@ constexpr std::string_view kMagic = "baton-ucx-2";
 /// Much more than any field needs.
 constexpr uint32_t kMaxFieldBytes = 1 << 20;
 
+constexpr uint64_t kSharedMemoryFlag = 1;
+constexpr uint64_t kStagedFlag = 2;
+
 void Put(std::string& out, const std::string& field) {
   const uint32_t bytes = static_cast<uint32_t>(field.size());
   out.append(reinterpret_cast<const char*>(&bytes), sizeof(bytes)).append(field);
@@ -65,7 +68,7 @@ std::string UcxAddress::Encode() const {
     Put(out, region.base);
     Put(out, region.bytes);
   }
-  Put(out, uint64_t{shared_memory});
+  Put(out, (shared_memory ? kSharedMemoryFlag : 0) | (staged ? kStagedFlag : 0));
   Put(out, process.boot_id);
   Put(out, process.ipc_namespace);
   Put(out, process.pid_namespace);
@@ -88,7 +91,9 @@ Result<UcxAddress> UcxAddress::Decode(const std::string& bytes) {
     region.base = reader.Number<uint64_t>();
     region.bytes = reader.Number<uint64_t>();
   }
-  address.shared_memory = reader.Number<uint64_t>() != 0;
+  const uint64_t flags = reader.Number<uint64_t>();
+  address.shared_memory = (flags & kSharedMemoryFlag) != 0;
+  address.staged = (flags & kStagedFlag) != 0;
   address.process.boot_id = reader.Field();
   address.process.ipc_namespace = reader.Field();
   address.process.pid_namespace = reader.Field();

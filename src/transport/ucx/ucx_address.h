@@ -22,6 +22,8 @@ struct UcxAddress {
   std::string worker_address;
   std::vector<Region> regions;
   bool shared_memory = false;
+  /// Puts to the region must come as messages, because it lies in device memory.
+  bool staged = false;
   ProcessIdentity process;
 
   std::vector<uint64_t> RegionBytes() const;

@@ -16,9 +16,10 @@ constexpr size_t kFragmentBytes = 8000;
 constexpr size_t kWindow = 64;
 /// Larger puts are cut, so that messages and other peers get their turn.
 constexpr uint64_t kPieceBytes = uint64_t{1} << 20;
-constexpr uint64_t kPieceBytesAsMessage = uint64_t{64} << 10;
 /// Most pieces that travel as messages at once: on a slow path other messages queue behind them.
 constexpr size_t kPiecesAsMessages = 8;
+/// Pieces of device memory that are held for a peer.
+constexpr size_t kStagedPieces = 32;
 /// Most transfers of a peer that are under way to us.
 constexpr size_t kMaxArriving = 1 << 16;
 /// Most bytes put per Progress(): over shared memory UCX copies them on the spot.
@@ -45,7 +46,9 @@ Result<std::unique_ptr<UcxConnection>> UcxConnection::Open(const Local& local, U
 }
 
 UcxConnection::~UcxConnection() {
-  for (ucp_rkey_h key : remote_keys_) ucp_rkey_destroy(key);
+  for (ucp_rkey_h key : remote_keys_) {
+    if (key != nullptr) ucp_rkey_destroy(key);
+  }
   if (close_request_ != nullptr) ucp_request_free(close_request_);
 }
 
@@ -62,16 +65,28 @@ Status UcxConnection::OpenEndpoint() {
   BATON_RETURN_IF_ERROR(
       ToStatus(ucp_ep_create(local_.worker, &params, &endpoint_), "connecting to the peer"));
   BATON_RETURN_IF_ERROR(UnpackKeys());
-  puts_are_messages_ =
-      !shared_memory_ && ReadLanes(EndpointInfo()).kinds == std::vector{PathKind::kTcp};
+  puts_are_messages_ = staged() || (!shared_memory_ &&
+                                    ReadLanes(EndpointInfo()).kinds == std::vector{PathKind::kTcp});
+  if (local_.staged_from != nullptr) {
+    BATON_ASSIGN_OR_RETURN(PinnedSlots slots, PinnedSlots::Make(*local_.staged_from, kStagedPieces,
+                                                                kPieceBytesAsMessage));
+    source_.emplace(std::move(slots));
+  }
   Flush(Kind::kMeet, nullptr);
   return OkStatus();
 }
 
 /// Where the host shares the peer's memory with us, UCX's puts are copies too; ours are faster.
 Status UcxConnection::UnpackKeys() {
-  bool direct = shared_memory_ && local_.direct_copies;
+  bool direct = shared_memory_ && local_.direct_copies && !staged() &&
+                std::all_of(local_.regions.begin(), local_.regions.end(),
+                            [](const auto& ours) { return ours.memory == MemoryKind::kHost; });
   for (const UcxAddress::Region& region : peer_.regions) {
+    if (region.remote_key.empty()) {
+      if (!peer_.staged) return InvalidArgument("the peer's region has no remote key");
+      remote_keys_.push_back(nullptr);
+      continue;
+    }
     ucp_rkey_h key = nullptr;
     BATON_RETURN_IF_ERROR(ToStatus(ucp_ep_rkey_unpack(endpoint_, region.remote_key.data(), &key),
                                    "the peer's remote key"));
@@ -149,6 +164,7 @@ bool UcxConnection::Progress(std::vector<TransferDone>& done) {
     GiveFragment();
     worked = true;
   }
+  worked |= GiveFetched();
   worked |= GivePieces();
   while (!transfers_.empty() && transfers_.front()->ended()) {
     End(*transfers_.front(), done);
@@ -173,6 +189,7 @@ bool UcxConnection::HasWork() const {
   if (transfers_.empty()) return false;
   const Transfer& first = *transfers_.front();
   if (first.ended()) return true;
+  if (source_ && !source_->HasSlot()) return false;
   return MustPutAlone() ? !first.flushing : !transfers_.back()->flushing;
 }
 
@@ -235,7 +252,13 @@ bool UcxConnection::GivePieces() {
         return worked;
       }
       bytes += transfer->pieces[transfer->given].bytes;
-      peer_memory_.empty() ? GivePiece(transfer) : CopyPiece(*transfer);
+      if (!peer_memory_.empty()) {
+        CopyPiece(*transfer);
+      } else if (!IsStaged(transfer->pieces[transfer->given])) {
+        GivePiece(transfer);
+      } else if (!FetchPiece(transfer)) {
+        return worked;
+      }
       worked = true;
     }
     if (operations_ >= kWindow) return worked;
@@ -258,18 +281,8 @@ void UcxConnection::GivePiece(const std::shared_ptr<Transfer>& transfer) {
   operation->transfer = transfer;
   ++transfer->pending;
   ++pieces_;
-  const std::byte* from = local_.regions[piece.local_region].data + piece.local_offset;
-  if (puts_are_messages_) {
-    operation->put = {local_.tag,
-                      static_cast<uint64_t>(transfer->id),
-                      piece.remote_offset,
-                      local_.number,
-                      static_cast<uint32_t>(transfer->pieces.size()),
-                      piece.remote_region};
-    void* request = SendAm(*operation, kPutAm, operation->put,
-                           {reinterpret_cast<const char*>(from), piece.bytes});
-    return Track(request, std::move(operation));
-  }
+  const std::byte* from = At(piece);
+  if (puts_are_messages_) return SendPiece(std::move(operation), piece, from);
   ucp_request_param_t params{};
   params.op_attr_mask = UCP_OP_ATTR_FIELD_CALLBACK | UCP_OP_ATTR_FIELD_USER_DATA;
   params.cb.send = &OnRequestDone;
@@ -282,8 +295,62 @@ void UcxConnection::GivePiece(const std::shared_ptr<Transfer>& transfer) {
 
 void UcxConnection::CopyPiece(Transfer& transfer) {
   const Descriptor& piece = transfer.pieces[transfer.given++];
-  const std::byte* from = local_.regions[piece.local_region].data + piece.local_offset;
-  peer_memory_.Write(piece, from, transfer.bytes);
+  peer_memory_.Write(piece, At(piece), transfer.bytes);
+}
+
+void UcxConnection::SendPiece(std::unique_ptr<Operation> operation, const Descriptor& piece,
+                              const std::byte* from) {
+  const Transfer& transfer = *operation->transfer;
+  operation->put = {local_.tag,
+                    static_cast<uint64_t>(transfer.id),
+                    piece.remote_offset,
+                    local_.number,
+                    static_cast<uint32_t>(transfer.pieces.size()),
+                    piece.remote_region};
+  void* request = SendAm(*operation, kPutAm, operation->put,
+                         {reinterpret_cast<const char*>(from), piece.bytes});
+  Track(request, std::move(operation));
+}
+
+const std::byte* UcxConnection::At(const Descriptor& piece) const {
+  return local_.regions[piece.local_region].data + piece.local_offset;
+}
+
+bool UcxConnection::IsStaged(const Descriptor& piece) const {
+  return source_ && local_.regions[piece.local_region].memory == MemoryKind::kDevice;
+}
+
+/// False when no slot is free or the device has failed.
+bool UcxConnection::FetchPiece(const std::shared_ptr<Transfer>& transfer) {
+  const Descriptor& piece = transfer->pieces[transfer->given];
+  const auto slot = source_->Fetch({At(piece), piece.bytes});
+  if (!slot.ok()) failure_ = slot.status();
+  if (!slot.ok() || !*slot) return false;
+  fetches_.push_back({transfer, piece});
+  ++transfer->given;
+  ++transfer->pending;
+  return true;
+}
+
+/// Sends the pieces that have been fetched.
+bool UcxConnection::GiveFetched() {
+  bool worked = false;
+  while (!fetches_.empty() && operations_ < kWindow) {
+    const auto slot = source_->Fetched();
+    if (!slot.ok()) failure_ = slot.status();
+    if (!slot.ok() || !*slot) return worked;
+    auto operation = std::make_unique<Operation>();
+    operation->connection = this;
+    operation->kind = Kind::kPiece;
+    operation->transfer = fetches_.front().transfer;
+    operation->slot = *slot;
+    ++pieces_;
+    const Descriptor piece = fetches_.front().piece;
+    fetches_.pop_front();
+    SendPiece(std::move(operation), piece, source_->at(**slot));
+    worked = true;
+  }
+  return worked;
 }
 
 void UcxConnection::Flush(Kind kind, const std::shared_ptr<Transfer>& transfer) {
@@ -320,6 +387,7 @@ void UcxConnection::Finish(const Operation& operation, ucs_status_t status) {
   if (status != UCS_OK && failure_.ok()) failure_ = ToStatus(status, "the peer's connection");
   if (operation.kind == Kind::kMeet && status == UCS_OK) met_ = true;
   if (operation.kind == Kind::kLastFlush && status == UCS_OK) last_flushed_ = true;
+  if (operation.slot) source_->Give(*operation.slot);
   if (operation.transfer == nullptr) return;
   Transfer& transfer = *operation.transfer;
   if (operation.kind == Kind::kFlush) {
@@ -340,6 +408,7 @@ void UcxConnection::FailTransfers(const Status& status, std::vector<TransferDone
     if (!transfer->timed_part) done.push_back({transfer->id, status});
   }
   transfers_.clear();
+  fetches_.clear();
   messages_.clear();
   message_bytes_ = 0;
 }
@@ -384,7 +453,7 @@ bool UcxConnection::Drained() {
     CloseEndpoint();
   }
   if (!closed_ && ucp_request_check_status(close_request_) != UCS_INPROGRESS) closed_ = true;
-  return closed_ && operations_ == 0;
+  return closed_ && operations_ == 0 && (!source_ || source_->Idle());
 }
 
 std::string UcxConnection::EndpointInfo() const {

@@ -15,6 +15,7 @@
 #include "message_assembler.h"
 #include "peer_memory.h"
 #include "put_message.h"
+#include "staging.h"
 #include "ucx_address.h"
 
 namespace baton::transport {
@@ -36,6 +37,8 @@ class UcxConnection {
     uint32_t number = 0;
     std::span<const MemoryRegion> regions;
     bool direct_copies = true;
+    /// Whose memory regions of devices are, when they have to be staged; else null.
+    device::DeviceMemory* staged_from = nullptr;
   };
 
   /// Fails with Unavailable or InvalidArgument.
@@ -66,6 +69,10 @@ class UcxConnection {
   std::optional<PathCost> cost() const { return meter_.cost(); }
   /// Whether Progress() has something to give to UCX.
   bool HasWork() const;
+  /// Whether a device is copying for us, of which UCX knows nothing.
+  bool HasCopies() const { return source_ && source_->fetching(); }
+  /// Whether puts pass through pinned memory on either side.
+  bool staged() const { return local_.staged_from != nullptr || peer_.staged; }
 
   /// Prepares for later puts when there is nothing else to do. False when all is prepared.
   bool MapMore() { return peer_memory_.MapMore(); }
@@ -100,8 +107,8 @@ class UcxConnection {
 
     bool ended() const { return flushed && pending == 0; }
   };
-  /// kMeet is a flush before all else: it ends when both sides' endpoints have met. kLastFlush is one
-  /// after all else.
+  /// kMeet is a flush before all else: it ends when both sides' endpoints have met. kLastFlush is
+  /// one after all else.
   enum class Kind : uint8_t { kMeet, kFragment, kPiece, kFlush, kPutDone, kLastFlush };
   /// One request given to UCX; owns what must outlive it.
   struct Operation {
@@ -111,6 +118,13 @@ class UcxConnection {
     std::shared_ptr<Transfer> transfer;
     FragmentHeader header;
     PutHeader put;
+    /// Of source_, which holds the piece.
+    std::optional<uint32_t> slot;
+  };
+  /// A piece that is being fetched from device memory.
+  struct Fetch {
+    std::shared_ptr<Transfer> transfer;
+    Descriptor piece;
   };
 
   UcxConnection(const Local& local, UcxAddress peer, bool shared_memory)
@@ -127,6 +141,12 @@ class UcxConnection {
   /// Nothing may be put beside the first transfer, which is timed.
   bool MustPutAlone() const { return transfers_.front()->timed_part.has_value(); }
   void End(const Transfer& transfer, std::vector<TransferDone>& done);
+  const std::byte* At(const Descriptor& piece) const;
+  bool IsStaged(const Descriptor& piece) const;
+  bool FetchPiece(const std::shared_ptr<Transfer>& transfer);
+  bool GiveFetched();
+  void SendPiece(std::unique_ptr<Operation> operation, const Descriptor& piece,
+                 const std::byte* from);
   template <typename Header>
   void* SendAm(Operation& operation, AmId id, const Header& header, std::span<const char> data);
   void GivePutDone();
@@ -161,6 +181,8 @@ class UcxConnection {
   std::deque<std::shared_ptr<Transfer>> transfers_;
   /// Puts travel as messages, because the path has none of its own.
   bool puts_are_messages_ = false;
+  std::optional<StagedSource> source_;
+  std::deque<Fetch> fetches_;
   /// Pieces that arrived of the peer's transfers, and the transfers to confirm.
   std::map<uint64_t, uint32_t> arrived_;
   std::deque<uint64_t> put_done_;

@@ -83,6 +83,21 @@ Result<ucp_context_h> MakeContext(const UcxOptions& options) {
   return context;
 }
 
+/// Before 1.16 UCX put memory of devices as if it were the host's, unless told otherwise.
+std::string WhyNoCuda(ucp_context_h context) {
+  ucp_context_attr_t attributes{};
+  attributes.field_mask = UCP_ATTR_FIELD_MEMORY_TYPES;
+  const ucs_status_t status = ucp_context_query(context, &attributes);
+  if (status != UCS_OK || (attributes.memory_types & UCS_BIT(UCS_MEMORY_TYPE_CUDA)) == 0) {
+    return "ucx here was built without CUDA";
+  }
+  unsigned major = 0, minor = 0, release = 0;
+  ucp_get_version(&major, &minor, &release);
+  if (major > 1 || minor >= 16) return "";
+  return "ucx " + std::to_string(major) + "." + std::to_string(minor) +
+         " does not put memory of devices reliably";
+}
+
 bool HasSharedMemory(ucp_context_h context) {
   const std::string resources = Printed([&](FILE* out) { ucp_context_print_info(context, out); });
   return resources.find("posix/") != std::string::npos ||

@@ -22,6 +22,9 @@ Status ToStatus(ucs_status_t status, const std::string& what);
 /// A context with the features that the transport needs. Fails with Unavailable.
 Result<ucp_context_h> MakeContext(const UcxOptions& options);
 
+/// Whether UCX puts and registers memory of CUDA devices, or else why not, for a person to read.
+std::string WhyNoCuda(ucp_context_h context);
+
 /// Whether the context may use shared memory between processes.
 bool HasSharedMemory(ucp_context_h context);
 

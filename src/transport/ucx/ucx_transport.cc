@@ -26,6 +26,8 @@ constexpr int kEventsPerProgress = 256;
 /// holds something for a peer that takes nothing.
 constexpr int kBusyLimit = 4;
 constexpr Duration kBusySleep = std::chrono::microseconds(200);
+/// Pieces that arrived and wait for the device, of all peers.
+constexpr size_t kLandingSlots = 128;
 /// Peers remembered for CanStillWrite.
 constexpr size_t kMaxWriters = 4096;
 
@@ -79,15 +81,37 @@ UcxTransport::~UcxTransport() {
     if (wake_fd_ >= 0) close(wake_fd_);
     return;
   }
+  landing_.reset();
   for (ucp_mem_h memory : memory_) ucp_mem_unmap(context_, memory);
   if (worker_ != nullptr) ucp_worker_destroy(worker_);
   if (context_ != nullptr) ucp_cleanup(context_);
   if (wake_fd_ >= 0) close(wake_fd_);
 }
 
+Result<MemoryRegion> UcxTransport::AllocateRegion(size_t bytes, MemoryKind memory) {
+  if (regions_.size() >= kMaxRegions) return ResourceExhausted("no more regions");
+  UcxAddress::Region shared{.bytes = bytes};
+  MemoryRegion region{.bytes = bytes, .memory = memory};
+  if (memory == MemoryKind::kHost) {
+    BATON_ASSIGN_OR_RETURN(region.data, MapHostRegion(bytes, shared.remote_key));
+  } else if (options_.device_memory == nullptr) {
+    return InvalidArgument("this transport was given no device to allocate a region on");
+  } else {
+    BATON_ASSIGN_OR_RETURN(device::Allocation allocation, options_.device_memory->Allocate(bytes));
+    region.data = allocation.get();
+    device_regions_.push_back(std::move(allocation));
+    const std::string why = options_.stage_device_memory ? "as asked" : WhyNoCuda(context_);
+    BATON_RETURN_IF_ERROR(why.empty() ? MapDeviceRegion(region, shared.remote_key)
+                                      : StageDeviceRegions(why));
+  }
+  shared.base = reinterpret_cast<uint64_t>(region.data);
+  own_.regions.push_back(std::move(shared));
+  regions_.push_back(region);
+  return region;
+}
+
 /// Memory that UCX allocated can be written through shared memory; memory of our own could not.
-Result<MemoryRegion> UcxTransport::AllocateRegion(size_t bytes) {
-  if (memory_.size() >= kMaxRegions) return ResourceExhausted("no more regions");
+Result<std::byte*> UcxTransport::MapHostRegion(size_t bytes, std::string& remote_key) {
   BATON_RETURN_IF_ERROR(CheckMemoryAvailable(bytes));
   ucp_mem_map_params_t params{};
   params.field_mask = UCP_MEM_MAP_PARAM_FIELD_LENGTH | UCP_MEM_MAP_PARAM_FIELD_FLAGS;
@@ -103,16 +127,45 @@ Result<MemoryRegion> UcxTransport::AllocateRegion(size_t bytes) {
   ucp_mem_attr_t attributes{};
   attributes.field_mask = UCP_MEM_ATTR_FIELD_ADDRESS;
   BATON_RETURN_IF_ERROR(ToStatus(ucp_mem_query(memory, &attributes), "ucx memory"));
-  const MemoryRegion region{static_cast<std::byte*>(attributes.address), bytes};
-  AskForHugePages(region.data, bytes);
-  BATON_RETURN_IF_ERROR(TouchPages(region.data, bytes));
+  auto* data = static_cast<std::byte*>(attributes.address);
+  AskForHugePages(data, bytes);
+  BATON_RETURN_IF_ERROR(TouchPages(data, bytes));
   BATON_LOG(Info) << "KV memory of " << FormatBytes(static_cast<int64_t>(bytes)) << ", of which "
-                  << FormatBytes(static_cast<int64_t>(BytesInHugePages(region.data)))
-                  << " in huge pages";
-  BATON_ASSIGN_OR_RETURN(std::string key, PackKey(memory));
-  own_.regions.push_back({std::move(key), reinterpret_cast<uint64_t>(region.data), bytes});
-  regions_.push_back(region);
-  return region;
+                  << FormatBytes(static_cast<int64_t>(BytesInHugePages(data))) << " in huge pages";
+  BATON_ASSIGN_OR_RETURN(remote_key, PackKey(memory));
+  return data;
+}
+
+Status UcxTransport::MapDeviceRegion(const MemoryRegion& region, std::string& remote_key) {
+  ucp_mem_map_params_t params{};
+  params.field_mask = UCP_MEM_MAP_PARAM_FIELD_ADDRESS | UCP_MEM_MAP_PARAM_FIELD_LENGTH |
+                      UCP_MEM_MAP_PARAM_FIELD_MEMORY_TYPE;
+  params.address = region.data;
+  params.length = region.bytes;
+  params.memory_type = UCS_MEMORY_TYPE_CUDA;
+  ucp_mem_h memory = nullptr;
+  const ucs_status_t status = ucp_mem_map(context_, &params, &memory);
+  if (status != UCS_OK) {
+    return ResourceExhausted("ucx cannot register " + std::to_string(region.bytes) + " bytes of " +
+                             std::string(options_.device_memory->name()) + ": " +
+                             ucs_status_string(status));
+  }
+  memory_.push_back(memory);
+  BATON_ASSIGN_OR_RETURN(remote_key, PackKey(memory));
+  return OkStatus();
+}
+
+/// Staged regions have no remote key: without one nobody but us can write them.
+Status UcxTransport::StageDeviceRegions(const std::string& why) {
+  if (own_.staged) return OkStatus();
+  device::DeviceMemory& memory = *options_.device_memory;
+  BATON_ASSIGN_OR_RETURN(PinnedSlots slots,
+                         PinnedSlots::Make(memory, kLandingSlots, kPieceBytesAsMessage));
+  landing_ = std::make_unique<StagedLanding>(std::move(slots));
+  own_.staged = true;
+  BATON_LOG(Warning) << "KV on " << memory.name()
+                     << " is staged through pinned host memory: " << why;
+  return OkStatus();
 }
 
 Result<std::string> UcxTransport::PackKey(ucp_mem_h memory) const {
@@ -134,19 +187,23 @@ bool UcxTransport::SharesMemoryWith(const UcxAddress& peer) const {
 Result<PeerId> UcxTransport::Connect(const std::string& peer_address, uint64_t connection_id) {
   BATON_ASSIGN_OR_RETURN(UcxAddress address, UcxAddress::Decode(peer_address));
   if (peer_of_tag_.contains(address.tag)) return AlreadyExists("connected to this peer");
-  if (StillPutting(address.tag)) return Unavailable("puts of an earlier connection are under way");
+  if (StillPutting(address.tag) || (landing_ && landing_->IsLandingOf(address.tag))) {
+    return Unavailable("puts of an earlier connection are under way");
+  }
   const PeerId peer{++last_peer_};
   const uint64_t tag = address.tag;
   const ProcessIdentity process = address.process;
   const bool shared_memory = SharesMemoryWith(address);
   const auto number = static_cast<uint32_t>(connection_id);
-  BATON_ASSIGN_OR_RETURN(auto connection,
-                         UcxConnection::Open({.worker = worker_,
-                                              .tag = own_.tag,
-                                              .number = number,
-                                              .regions = regions_,
-                                              .direct_copies = options_.direct_copies},
-                                             std::move(address), shared_memory));
+  BATON_ASSIGN_OR_RETURN(
+      auto connection,
+      UcxConnection::Open({.worker = worker_,
+                           .tag = own_.tag,
+                           .number = number,
+                           .regions = regions_,
+                           .direct_copies = options_.direct_copies,
+                           .staged_from = own_.staged ? options_.device_memory : nullptr},
+                          std::move(address), shared_memory));
   writers_[peer] = {process, connection->puts_are_messages()};
   if (writers_.size() > kMaxWriters) writers_.erase(writers_.begin());
   connections_[peer] = std::move(connection);
@@ -193,7 +250,9 @@ bool UcxTransport::StillPutting(uint64_t tag) const {
 bool UcxTransport::CanStillWrite(PeerId peer) const {
   const auto writer = writers_.find(peer);
   if (writer == writers_.end()) return true;
-  if (writer->second.through_us && Find(peer) == nullptr) return false;
+  if (writer->second.through_us && Find(peer) == nullptr) {
+    return landing_ && landing_->IsLanding(peer);
+  }
   const ProcessIdentity& process = writer->second.process;
   return !own_.process.SharesKernelWith(process) || !process.HasEnded();
 }
@@ -279,9 +338,45 @@ ucs_status_t UcxTransport::OnPut(void* arg, const void* header_bytes, size_t hea
     ++self->dropped_.malformed;
     return UCS_OK;
   }
-  std::memcpy(to.data + header.offset, data, bytes);
-  connection->OnPieceArrived(header);
+  if (to.memory == MemoryKind::kHost || !self->landing_) {
+    std::memcpy(to.data + header.offset, data, bytes);
+    connection->OnPieceArrived(header);
+    return UCS_OK;
+  }
+  const StagedLanding::Piece piece{self->peer_of_tag_.at(header.tag), header};
+  const std::span<const std::byte> arrived(static_cast<std::byte*>(data), bytes);
+  const Status status = bytes > kPieceBytesAsMessage
+                            ? InvalidArgument("the piece of a put is too long")
+                            : self->landing_->Land(piece, arrived, to.data + header.offset);
+  if (!status.ok()) self->ReportLanding(status);  // The peer never hears that its put is done.
   return UCS_OK;
+}
+
+/// Once for each row of failures, not for each piece.
+void UcxTransport::ReportLanding(const Status& status) {
+  if (!status.ok() && landing_works_) {
+    BATON_LOG(Error) << "puts to us are lost: " << status.message();
+  }
+  landing_works_ = status.ok();
+}
+
+bool UcxTransport::PollLanding() {
+  if (!landing_) return false;
+  const Status status = landing_->Poll(landed_);
+  ReportLanding(status);
+  for (const StagedLanding::Piece& piece : landed_) {
+    UcxConnection* connection = Find(piece.peer);
+    if (connection != nullptr) connection->OnPieceArrived(piece.header);
+  }
+  const bool any = !landed_.empty();
+  landed_.clear();
+  return any;
+}
+
+bool UcxTransport::HasCopies() const {
+  if (landing_ && landing_->landing()) return true;
+  return std::any_of(connections_.begin(), connections_.end(),
+                     [](const auto& entry) { return entry.second->HasCopies(); });
 }
 
 ucs_status_t UcxTransport::OnPutDone(void* arg, const void* header_bytes, size_t header_size, void*,
@@ -297,6 +392,7 @@ bool UcxTransport::Progress() {
   int events = 0;
   while (events < kEventsPerProgress && ucp_worker_progress(worker_) != 0) ++events;
   bool worked = events > 0;
+  worked |= PollLanding();
   for (auto& [peer, connection] : connections_) {
     worked |= connection->Progress(scratch_);
     for (TransferDone& done : scratch_) done_.push_back({peer, std::move(done)});
@@ -331,6 +427,8 @@ bool UcxTransport::Deliver() {
 
 void UcxTransport::Wait(Duration timeout) {
   if (!done_.empty() || !received_.empty()) return;
+  // A device's copies end without an event that could wake us.
+  if (HasCopies()) return Poll(-1, std::min(timeout, kBusySleep));
   for (const auto& [peer, connection] : connections_) {
     if (connection->HasWork()) return;
   }
@@ -364,7 +462,10 @@ Path UcxTransport::OfferedPaths() const {
 Path UcxTransport::FindPath(PeerId peer) const {
   const UcxConnection* connection = Find(peer);
   if (connection == nullptr) return {.text = "not connected"};
-  return ReadLanes(connection->EndpointInfo());
+  Path path = ReadLanes(connection->EndpointInfo());
+  path.staged = connection->staged();
+  if (path.staged) path.text += ", staged through pinned host memory";
+  return path;
 }
 
 std::optional<PathCost> UcxTransport::CostOf(PeerId peer) const {

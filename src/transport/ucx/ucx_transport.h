@@ -22,7 +22,7 @@ class UcxTransport final : public Transport {
 
   std::string_view name() const override { return "ucx"; }
   void SetListener(TransportListener* listener) override { listener_ = listener; }
-  Result<MemoryRegion> AllocateRegion(size_t bytes) override;
+  Result<MemoryRegion> AllocateRegion(size_t bytes, MemoryKind memory) override;
   Result<std::string> Address() const override;
   using Transport::Connect;
   Result<PeerId> Connect(const std::string& peer_address, uint64_t connection) override;
@@ -51,8 +51,16 @@ class UcxTransport final : public Transport {
 
   explicit UcxTransport(const UcxOptions& options);
   Status Init();
+  Result<std::byte*> MapHostRegion(size_t bytes, std::string& remote_key);
+  Status MapDeviceRegion(const MemoryRegion& region, std::string& remote_key);
+  Status StageDeviceRegions(const std::string& why);
   Result<std::string> PackKey(ucp_mem_h memory) const;
   UcxConnection* Find(PeerId peer) const;
+  /// Confirms the staged pieces that are in place. True when there were any.
+  bool PollLanding();
+  void ReportLanding(const Status& status);
+  /// Whether a device is copying for us, of which UCX knows nothing.
+  bool HasCopies() const;
   bool SharesMemoryWith(const UcxAddress& peer) const;
   void Close(std::unique_ptr<UcxConnection> connection, Duration deadline);
   void ReapClosing();
@@ -79,6 +87,11 @@ class UcxTransport final : public Transport {
   ucp_worker_h worker_ = nullptr;
   std::vector<ucp_mem_h> memory_;
   std::vector<MemoryRegion> regions_;
+  /// Of regions in device memory, and what stages them if UCX cannot reach it.
+  std::vector<device::Allocation> device_regions_;
+  std::unique_ptr<StagedLanding> landing_;
+  std::vector<StagedLanding::Piece> landed_;
+  bool landing_works_ = true;
   int wake_fd_ = -1;
   int ucx_fd_ = -1;
   TransportListener* listener_ = nullptr;

@@ -1,5 +1,6 @@
 #include "baton/transport/loopback.h"
 #include "baton/transport/ucx.h"
+#include "support/fake_device.h"
 #include "support/transport_conformance.h"
 
 namespace baton::transport {
@@ -23,12 +24,34 @@ std::function<MakeTransport()> Ucx(const std::string& transports) {
   };
 }
 
+/// Regions in the memory of a device that UCX cannot reach.
+TransportKind UcxStaged(const std::string& name, const std::string& transports, uint64_t seed) {
+  const auto device = std::make_shared<device::FakeDevice>(seed);
+  const auto make = [device, transports] {
+    UcxOptions options;
+    options.transports = transports;
+    options.device_memory = device.get();
+    options.stage_device_memory = true;
+    return *MakeUcxTransport(options);
+  };
+  return {
+      .name = name,
+      .make_world = [make]() -> MakeTransport { return make; },
+      .access = {MemoryKind::kDevice, [device](std::byte* to, const std::byte* from,
+                                               size_t bytes) { device->Copy(to, from, bytes); }},
+      .receiver_writes = true};
+}
+
 INSTANTIATE_TEST_SUITE_P(
     Transports, TransportConformance,
     testing::Values(TransportKind{"Loopback", Loopback({})},
                     TransportKind{"LoopbackWithDelays",
                                   Loopback({.seed = 7, .delay = 0.3, .piece_bytes = 4096})},
-                    TransportKind{"UcxAsFound", Ucx("")}, TransportKind{"UcxTcp", Ucx("tcp")}),
+                    TransportKind{"UcxAsFound", Ucx("")},
+                    TransportKind{
+                        .name = "UcxTcp", .make_world = Ucx("tcp"), .receiver_writes = true},
+                    UcxStaged("UcxStaged", "", 0), UcxStaged("UcxStagedLate", "", 7),
+                    UcxStaged("UcxStagedOverTcp", "tcp", 9)),
     [](const auto& kind) { return kind.param.name; });
 
 }  // namespace
