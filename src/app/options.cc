@@ -38,6 +38,7 @@ Result<worker::WorkerOptions> ToWorkerOptions(const config::Config& config,
                     .layer_group = config.engine.layer_group,
                     .prefix_cache = config.engine.prefix_cache};
   options.local_prefill_max_tokens = config.handoff.local_prefill_tokens;
+  options.transport_kind = config.transport.kind;
   options.transport_tls = config.transport.tls;
   BATON_ASSIGN_OR_RETURN(options.required_paths,
                          transport::ParseRequiredPaths(config.transport.required));

@@ -132,6 +132,10 @@ class Checker {
     if (required.size() > 1 && std::ranges::find(required, "any") != required.end()) {
       Fail("transport.required", " names any beside others; any stands alone");
     }
+    if (config_.transport.kind == "nccl" && required != std::vector<std::string>{"any"}) {
+      Fail("transport.required",
+           " cannot be had of nccl, which does not tell what carries its data");
+    }
   }
 
   const Loaded& loaded_;

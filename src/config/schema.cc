@@ -127,7 +127,9 @@ void AddHandoff(std::vector<Key>& keys) {
 
 void AddTransport(std::vector<Key>& keys) {
   const auto add = Adder(keys, "transport", &Config::transport);
-  add("kind", &Transport::kind, "what carries KV blocks between workers", {.choices = {"ucx"}});
+  add("kind", &Transport::kind,
+      "what carries KV blocks between workers; nccl: between CUDA devices, messages stay on ucx",
+      {.choices = {"ucx", "nccl"}});
   add("tls", &Transport::tls,
       "how UCX may move data, in the notation of UCX_TLS, e.g. tcp; empty: the best that it finds");
   add("required", &Transport::required,

@@ -135,6 +135,8 @@ class CudaMemory final : public DeviceMemory {
     return std::unique_ptr<CopyQueue>(std::make_unique<CudaCopyQueue>(device_, stream));
   }
 
+  void MakeCurrent() override { (void)cudaSetDevice(device_); }
+
  private:
   Status Exhausted(size_t bytes, const char* what, cudaError_t error) const {
     return ResourceExhausted(name_ + " gives no " + std::to_string(bytes) + " bytes of " + what +

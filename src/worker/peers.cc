@@ -97,6 +97,7 @@ void Peers::Accepted(const std::shared_ptr<Link>& link, const rpc::JoinHello& he
   link->redial = kRedialMin;
   link->last_problem.clear();
   parts_.metrics.SetPath(link->address.name, link->path, true);
+  parts_.transport.Prepare(*link->peer);  // It connected before it accepted us.
   BATON_LOG(Info) << "joined prefill worker " << link->address.name << " (epoch "
                   << hello.worker.identity.epoch << ") over " << link->path.text;
 }

@@ -9,6 +9,7 @@
 #include "baton/base/logging.h"
 #include "baton/base/units.h"
 #include "baton/kernels/cpu_ops.h"
+#include "baton/transport/nccl.h"
 #include "baton/transport/ucx.h"
 #include "worker_core.h"
 
@@ -32,6 +33,21 @@ Status PinToCores(const std::vector<int>& cores) {
   }
   if (sched_setaffinity(0, sizeof set, &set) == 0) return OkStatus();
   return InvalidArgument("cannot pin to the cores asked for; are they all on this host?");
+}
+
+/// KV goes from prefill to decode workers only; a mixed worker hands nothing on.
+Result<std::unique_ptr<transport::Transport>> MakeTransport(const WorkerOptions& options) {
+  BATON_ASSIGN_OR_RETURN(auto ucx,
+                         transport::MakeUcxTransport({.transports = options.transport_tls}));
+  if (options.transport_kind == "ucx" || options.role == Role::kMixed) return ucx;
+  if (options.transport_kind != "nccl") {
+    return InvalidArgument("unknown transport '" + options.transport_kind + "'");
+  }
+  auto nccl = transport::MakeNcclTransport(
+      {.sends = options.role == Role::kPrefill, .receives = options.role == Role::kDecode},
+      std::move(ucx));
+  if (!nccl.ok()) return nccl.status().WithContext("transport.kind is nccl");
+  return nccl;
 }
 
 /// A worker with its threads and its gRPC server.
@@ -63,8 +79,7 @@ class WorkerProcess {
 Status WorkerProcess::Build() {
   BATON_RETURN_IF_ERROR(PinToCores(options_.cores));
   BATON_ASSIGN_OR_RETURN(model_, model::Model::Load(options_.model));
-  BATON_ASSIGN_OR_RETURN(transport_,
-                         transport::MakeUcxTransport({.transports = options_.transport_tls}));
+  BATON_ASSIGN_OR_RETURN(transport_, MakeTransport(options_));
   BATON_ASSIGN_OR_RETURN(core_, WorkerCore::Create(options_, {.model = *model_,
                                                               .transport = *transport_,
                                                               .ops = kernels::CpuOps(),

@@ -27,7 +27,7 @@ inline const std::vector<Door> kDoors = {
     {"PCRE2", {"pcre2"}, {"src/text"}},
     {"ICU", {"unicode/"}, {"src/text"}},
     {"UCX", {"ucm/", "ucp/", "uct/", "ucs/"}, {"src/transport/ucx"}},
-    {"NCCL", {"nccl"}, {"src/transport/nccl"}},
+    {"NCCL", {"nccl.h", "nccl_net.h"}, {"src/transport/nccl"}},
     {"gRPC", {"grpc/", "grpcpp/", "*.grpc.pb.h"}, {"src/rpc"}},
     {"Abseil", {"absl/"}, {"src/rpc"}},
     {"Protocol Buffers", {"google/", "*.pb.h"}, {"src/handoff", "src/rpc", "tests/unit/handoff"}},

@@ -9,6 +9,7 @@
 namespace baton::test {
 namespace {
 
+using testing::AnyOf;
 using testing::HasSubstr;
 
 bool Logs(const ServedBaton& server, const std::string& text) {
@@ -76,6 +77,14 @@ TEST(RequiredPath, RefusesToStartWithoutAnRdmaDevice) {
   EXPECT_GT(server.WaitExit(), 0);
   EXPECT_THAT(server.log(),
               HasSubstr("transport.required is rdma, but this host offers shared memory ("));
+}
+
+/// Without a CUDA device there is no NCCL; with one these workers still compute on the host.
+TEST(NcclTransport, RefusesToStartWhereKvIsNotInDeviceMemory) {
+  ServedBaton server({.yaml = "transport: {kind: nccl}\n"});
+  EXPECT_GT(server.WaitExit(), 0);
+  EXPECT_THAT(server.log(), AnyOf(HasSubstr("transport.kind is nccl: "),
+                                  HasSubstr("nccl moves memory of devices only")));
 }
 
 }  // namespace

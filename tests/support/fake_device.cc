@@ -54,8 +54,10 @@ Result<Allocation> FakeDevice::Allocate(size_t bytes) {
   close(fd);
   BATON_CHECK(data != MAP_FAILED && view != MAP_FAILED);
   auto* begin = static_cast<std::byte*>(data);
+  const std::lock_guard lock(mutex_);
   device_[begin] = {bytes, static_cast<std::byte*>(view)};
   return Allocation(begin, [this, bytes, view](std::byte* freed) {
+    const std::lock_guard unmapping(mutex_);
     device_.erase(freed);
     munmap(freed, bytes);
     munmap(view, bytes);
@@ -64,29 +66,35 @@ Result<Allocation> FakeDevice::Allocate(size_t bytes) {
 
 Result<Allocation> FakeDevice::AllocatePinned(size_t bytes) {
   auto* begin = new std::byte[bytes];
+  const std::lock_guard lock(mutex_);
   pinned_[begin] = bytes;
   return Allocation(begin, [this](std::byte* freed) {
+    const std::lock_guard freeing(mutex_);
     pinned_.erase(freed);
     delete[] freed;
   });
 }
 
 Result<std::unique_ptr<CopyQueue>> FakeDevice::MakeQueue() {
+  const std::lock_guard lock(mutex_);
   const uint64_t seed = seed_ == 0 ? 0 : seed_ + ++queues_;
   return std::unique_ptr<CopyQueue>(std::make_unique<FakeQueue>(*this, seed));
 }
 
 void FakeDevice::Copy(std::byte* to, const std::byte* from, size_t bytes) const {
+  const std::lock_guard lock(mutex_);
   std::memcpy(View(to), View(from), bytes);
 }
 
 bool FakeDevice::IsPinned(const std::byte* data, size_t bytes) const {
+  const std::lock_guard lock(mutex_);
   const auto after = pinned_.upper_bound(data);
   if (after == pinned_.begin()) return false;
   const auto& [begin, size] = *std::prev(after);
   return data + bytes <= begin + size;
 }
 
+/// REQUIRES: the lock.
 std::byte* FakeDevice::View(const std::byte* data) const {
   const auto after = device_.upper_bound(data);
   if (after != device_.begin()) {

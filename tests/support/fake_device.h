@@ -5,6 +5,7 @@
 #include <functional>
 #include <map>
 #include <memory>
+#include <mutex>
 #include <string_view>
 
 #include "baton/base/random.h"
@@ -41,7 +42,7 @@ class FakeQueue final : public CopyQueue {
 };
 
 /// A device whose memory the host cannot touch: whoever does, other than by a queue or Copy(), ends
-/// the process. *Threads*: lives on one thread.
+/// the process. *Threads*: thread-safe, but for its faults; each queue lives on one thread.
 class FakeDevice final : public DeviceMemory {
  public:
   explicit FakeDevice(uint64_t seed = 0) : seed_(seed) {}
@@ -50,6 +51,7 @@ class FakeDevice final : public DeviceMemory {
   Result<Allocation> Allocate(size_t bytes) override;
   Result<Allocation> AllocatePinned(size_t bytes) override;
   Result<std::unique_ptr<CopyQueue>> MakeQueue() override;
+  void MakeCurrent() override {}
 
   /// At once, between any memory of the host and of this device.
   void Copy(std::byte* to, const std::byte* from, size_t bytes) const;
@@ -67,6 +69,7 @@ class FakeDevice final : public DeviceMemory {
   std::byte* View(const std::byte* data) const;
 
   const uint64_t seed_;
+  mutable std::mutex mutex_;
   uint64_t queues_ = 0;
   bool hangs_ = false;
   bool failed_ = false;

@@ -27,6 +27,8 @@ struct TransportKind {
   RegionAccess access{};
   /// Puts arrive by what the receiver itself does, so that none lands once it has disconnected.
   bool receiver_writes = false;
+  /// Why this host cannot run it; empty where it can.
+  std::function<std::string()> why_not = [] { return std::string(); };
 
   friend std::ostream& operator<<(std::ostream& out, const TransportKind& kind) {
     return out << kind.name;
@@ -39,6 +41,9 @@ inline constexpr size_t kRegionBytes = size_t{9} << 20;
 class TransportConformance : public testing::TestWithParam<TransportKind> {
  protected:
   void SetUp() override {
+    if (const std::string why_not = GetParam().why_not(); !why_not.empty()) {
+      GTEST_SKIP() << why_not;
+    }
     make_ = GetParam().make_world();
     a_ = MakeEndpoint();
     b_ = MakeEndpoint();

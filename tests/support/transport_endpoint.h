@@ -16,9 +16,12 @@ namespace baton::transport {
 /// How a test reads and writes regions.
 struct RegionAccess {
   MemoryKind memory = MemoryKind::kHost;
-  /// Copies between any two places, of which one is the test's own.
-  std::function<void(std::byte* to, const std::byte* from, size_t bytes)> copy =
-      [](std::byte* to, const std::byte* from, size_t bytes) { std::memcpy(to, from, bytes); };
+  using Copy = std::function<void(std::byte* to, const std::byte* from, size_t bytes)>;
+  /// Out of a region and into it.
+  Copy read = [](std::byte* to, const std::byte* from, size_t bytes) {
+    std::memcpy(to, from, bytes);
+  };
+  Copy write = read;
 };
 
 /// A transport, its region, and what it was told.
@@ -55,11 +58,11 @@ struct Endpoint final : TransportListener {
   }
   std::string Read(const MemoryRegion& from, size_t offset, size_t bytes) const {
     std::string text(bytes, '\0');
-    access.copy(reinterpret_cast<std::byte*>(text.data()), from.data + offset, bytes);
+    access.read(reinterpret_cast<std::byte*>(text.data()), from.data + offset, bytes);
     return text;
   }
   void Write(const MemoryRegion& to, size_t offset, std::string_view bytes) const {
-    access.copy(to.data + offset, reinterpret_cast<const std::byte*>(bytes.data()), bytes.size());
+    access.write(to.data + offset, reinterpret_cast<const std::byte*>(bytes.data()), bytes.size());
   }
   /// Of the first region.
   std::string Read(size_t offset, size_t bytes) const { return Read(region, offset, bytes); }

@@ -77,7 +77,7 @@ struct Handoff {
 };
 
 struct Transport {
-  /// "ucx".
+  /// "ucx" or "nccl".
   std::string kind = "ucx";
   /// How UCX may move data, in the notation of UCX_TLS; empty: the best that UCX finds.
   std::string tls;

@@ -43,6 +43,8 @@ class DeviceMemory {
   /// ResourceExhausted.
   virtual Result<Allocation> AllocatePinned(size_t bytes) = 0;
   virtual Result<std::unique_ptr<CopyQueue>> MakeQueue() = 0;
+  /// Makes the device the calling thread's own, for libraries of its vendor.
+  virtual void MakeCurrent() = 0;
 };
 
 /// The memory of a CUDA device. Fails with Unavailable, saying why there is none: this build, the

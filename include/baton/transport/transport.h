@@ -82,10 +82,13 @@ class Transport {
   /// sends: a message from a process that we are not connected to is dropped and counted. Both give
   /// the same `connection`, another one each time: what was sent or put before is not taken.
   /// Fails with InvalidArgument (not an address), AlreadyExists (connected now) or Unavailable, as
-  /// long as a put of ours over an earlier connection to it can still land.
+  /// long as a put of an earlier connection can still land: one of ours there, or one of the peer's
+  /// that we carry out here.
   virtual Result<PeerId> Connect(const std::string& peer_address, uint64_t connection) = 0;
   /// For those who connect once.
   Result<PeerId> Connect(const std::string& peer_address) { return Connect(peer_address, 0); }
+  /// Both sides have connected: does ahead of time what the first put would wait for. Optional.
+  virtual void Prepare(PeerId) {}
   /// Ends the connection: transfers under way end with Unavailable (reported by the next
   /// Progress()), no put of ours starts afterwards, and nothing of the peer's is delivered. Returns
   /// within a short deadline, whatever state the peer is in.

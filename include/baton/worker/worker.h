@@ -39,6 +39,8 @@ struct WorkerOptions {
   /// -1 always asks the prefill worker.
   int32_t local_prefill_max_tokens = -1;
 
+  /// "ucx" or "nccl".
+  std::string transport_kind = "ucx";
   /// How UCX may move data, in the notation of UCX_TLS; empty takes the best that UCX finds.
   std::string transport_tls;
   /// The only paths over which KV may be handed on; empty accepts any.

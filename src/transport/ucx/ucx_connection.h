@@ -11,6 +11,7 @@
 #include <ucp/api/ucp.h>
 
 #include "../path_meter.h"
+#include "../transfer_done.h"
 #include "baton/transport/transport.h"
 #include "message_assembler.h"
 #include "peer_memory.h"
@@ -19,11 +20,6 @@
 #include "ucx_address.h"
 
 namespace baton::transport {
-
-struct TransferDone {
-  TransferId transfer{};
-  Status status;
-};
 
 /// An endpoint to one peer with what is queued for it. UCX gets only a window's worth at a time, so
 /// that a peer that takes nothing costs little and a disconnect finds little under way.

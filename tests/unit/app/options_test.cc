@@ -50,6 +50,7 @@ TEST(WorkerOptions, CarryEngineAndHandoff) {
   config.handoff.lease = 1500us;
   config.handoff.checksum = true;
   config.handoff.local_prefill_tokens = 7;
+  config.transport.kind = "nccl";
   config.transport.tls = "tcp";
   config.transport.required = {"rdma", "shm"};
   const worker::WorkerOptions options = WorkerOf(config, {});
@@ -58,6 +59,7 @@ TEST(WorkerOptions, CarryEngineAndHandoff) {
   EXPECT_EQ(options.lease, 2ms);
   EXPECT_TRUE(options.checksum);
   EXPECT_EQ(options.local_prefill_max_tokens, 7);
+  EXPECT_EQ(options.transport_kind, "nccl");
   EXPECT_EQ(options.transport_tls, "tcp");
   EXPECT_THAT(options.required_paths,
               ElementsAre(transport::PathKind::kRdma, transport::PathKind::kSharedMemory));

@@ -28,6 +28,13 @@ TEST(Checks, RefuseAnyPathBesideOthers) {
             "FILE:2:23: transport.required is an empty list; any accepts every path");
 }
 
+TEST(Checks, RefuseARequiredPathThatNcclCannotShow) {
+  EXPECT_EQ(ErrorsOf("model: m\ntransport: {kind: nccl, required: shm}\n"),
+            "FILE:2:35: transport.required cannot be had of nccl, which does not tell what carries "
+            "its data");
+  EXPECT_EQ(ErrorsOf("model: m\ntransport: {kind: nccl}\n"), "");
+}
+
 TEST(Checks, RefuseNoWorkersAtAll) {
   EXPECT_EQ(ErrorsOf("model: m\nworkers: {mixed: {count: 0}}\n"),
             "workers has no worker; set the count of prefill and decode, or of mixed");

@@ -1,6 +1,8 @@
 #include "baton/transport/loopback.h"
 #include "baton/transport/ucx.h"
-#include "support/fake_device.h"
+#include "nccl/nccl_transport.h"
+#include "support/fake_device_access.h"
+#include "support/fake_nccl.h"
 #include "support/transport_conformance.h"
 
 namespace baton::transport {
@@ -34,12 +36,24 @@ TransportKind UcxStaged(const std::string& name, const std::string& transports, 
     options.stage_device_memory = true;
     return *MakeUcxTransport(options);
   };
-  return {
-      .name = name,
-      .make_world = [make]() -> MakeTransport { return make; },
-      .access = {MemoryKind::kDevice, [device](std::byte* to, const std::byte* from,
-                                               size_t bytes) { device->Copy(to, from, bytes); }},
-      .receiver_writes = true};
+  return {.name = name,
+          .make_world = [make]() -> MakeTransport { return make; },
+          .access = OnFakeDevice(device),
+          .receiver_writes = true};
+}
+
+TransportKind Nccl(const std::string& name, const std::function<MakeTransport()>& messages,
+                   uint64_t seed) {
+  const auto device = std::make_shared<device::FakeDevice>(seed);
+  return {.name = name,
+          .make_world = [=]() -> MakeTransport {
+            return [device, nccl = std::make_shared<FakeNccl>(*device), make = messages()] {
+              return std::make_unique<NcclTransport>(
+                  NcclOptions{}, NcclTransport::Parts{device, nccl->MakeApi(), make()});
+            };
+          },
+          .access = OnFakeDevice(device),
+          .receiver_writes = true};
 }
 
 INSTANTIATE_TEST_SUITE_P(
@@ -51,7 +65,10 @@ INSTANTIATE_TEST_SUITE_P(
                     TransportKind{
                         .name = "UcxTcp", .make_world = Ucx("tcp"), .receiver_writes = true},
                     UcxStaged("UcxStaged", "", 0), UcxStaged("UcxStagedLate", "", 7),
-                    UcxStaged("UcxStagedOverTcp", "tcp", 9)),
+                    UcxStaged("UcxStagedOverTcp", "tcp", 9),
+                    Nccl("NcclOverLoopback", Loopback({}), 0),
+                    Nccl("NcclOverLoopbackWithDelays", Loopback({.seed = 5, .delay = 0.3}), 11),
+                    Nccl("NcclOverUcx", Ucx(""), 13)),
     [](const auto& kind) { return kind.param.name; });
 
 }  // namespace

@@ -4,8 +4,7 @@
 #include <gtest/gtest.h>
 
 #include "baton/transport/ucx.h"
-#include "support/fake_device.h"
-#include "support/transport_endpoint.h"
+#include "support/fake_device_access.h"
 
 namespace baton::transport {
 namespace {
@@ -14,8 +13,9 @@ using testing::HasSubstr;
 
 constexpr size_t kSlotBytes = 4096;
 
-StagedLanding Landing(device::FakeDevice& device, size_t slots) {
-  return StagedLanding(*PinnedSlots::Make(device, slots, kSlotBytes), std::chrono::milliseconds(5));
+StagedLanding Landing(device::FakeDevice& device, size_t slots,
+                      Duration slot_deadline = std::chrono::minutes(1)) {
+  return StagedLanding(*PinnedSlots::Make(device, slots, kSlotBytes), slot_deadline);
 }
 
 std::string ReadBack(const device::FakeDevice& device, const std::byte* from, size_t bytes) {
@@ -64,7 +64,7 @@ TEST(StagedLanding, HasNotLandedWhatTheDeviceStillCopies) {
 TEST(StagedLanding, LosesThePieceForWhichAHangingDeviceFreesNoSlot) {
   device::FakeDevice device;
   const device::Allocation region = *device.Allocate(kSlotBytes);
-  StagedLanding landing = Landing(device, 1);
+  StagedLanding landing = Landing(device, 1, std::chrono::milliseconds(5));
   device.Hang(true);
   ASSERT_TRUE(Land(landing, "first", region.get()).ok());
   EXPECT_EQ(Land(landing, "second", region.get()).code(), StatusCode::kDeadlineExceeded);
@@ -93,10 +93,7 @@ class UcxStaging : public testing::Test {
     UcxOptions options;
     options.device_memory = &device_;
     options.stage_device_memory = true;
-    return Endpoint(*MakeUcxTransport(options), kBytes,
-                    {MemoryKind::kDevice, [this](std::byte* to, const std::byte* from, size_t n) {
-                       device_.Copy(to, from, n);
-                     }});
+    return Endpoint(*MakeUcxTransport(options), kBytes, OnFakeDevice(device_memory_));
   }
   static PeerId Join(Endpoint& from, Endpoint& to) {
     const PeerId id = *from.transport->Connect(*to.transport->Address());
@@ -111,7 +108,8 @@ class UcxStaging : public testing::Test {
     return reached();
   }
 
-  device::FakeDevice device_;
+  const std::shared_ptr<device::FakeDevice> device_memory_ = std::make_shared<device::FakeDevice>();
+  device::FakeDevice& device_ = *device_memory_;
 };
 
 TEST_F(UcxStaging, CarriesPutsBetweenAHostAndADevice) {
