@@ -81,11 +81,14 @@ void StepEngine::Apply(CommitCommand&& command) {
   const TokenOutput& first = command.first;
   if (first.token < 0 || first.token >= model_.config().vocabulary ||
       first.position != sequence->prompt_tokens) {
-    return Fail(*sequence,
-                Internal("the peer committed token " + std::to_string(first.token) +
-                         " at position " + std::to_string(first.position) + " of a prompt of " +
-                         std::to_string(sequence->prompt_tokens) + " tokens")
-                    .WithBlast(Blast::kPeer));
+    Fail(*sequence, Internal("the peer committed token " + std::to_string(first.token) +
+                             " at position " + std::to_string(first.position) + " of a prompt of " +
+                             std::to_string(sequence->prompt_tokens) + " tokens")
+                        .WithBlast(Blast::kPeer));
+    // No release follows a commit.
+    scheduler_.Release(*sequence);
+    sequences_.erase(command.sequence);
+    return;
   }
   scheduler_.Commit(*sequence);
   Accept(*sequence, std::move(command.first));

@@ -131,7 +131,8 @@ class Engine {
   virtual bool Cancel(SequenceId sequence) = 0;
   /// kDecode: the KV of the prompt has arrived whole, no put can land any more; `first` is the
   /// first token. After Cancel() or FailHandoff() it only releases the blocks. Whether the token is
-  /// the last is decided here anew. A token or position that cannot be true fails the sequence.
+  /// the last is decided here anew. A token or position that cannot be true fails the sequence
+  /// and releases its blocks.
   virtual bool Commit(SequenceId sequence, TokenOutput first) = 0;
   /// kDecode: the hand-off failed. Reports OnFailed(status); the blocks become quarantined and stay
   /// so until Release(), because a put may still land in them.
