@@ -44,7 +44,7 @@ Result<worker::WorkerOptions> ToWorkerOptions(const config::Config& config,
                          transport::ParseRequiredPaths(config.transport.required));
   options.lease = Ms(config.handoff.lease);
   options.silence = Ms(config.handoff.silence);
-  options.checksum = config.handoff.checksum;
+  options.checksum = config.handoff.checksum == "crc32c";
   options.handoffs = config.handoff.in_flight;
   options.drain = Ms(config.timeouts.drain);
   return options;

@@ -117,7 +117,9 @@ void AddHandoff(std::vector<Key>& keys) {
       "a worker that says nothing to a joined one for this long is taken for lost; workers give "
       "signs of life three times as often",
       {.least = Ns(milliseconds(60)), .greatest = Ns(hours(1))});
-  add("checksum", &Handoff::checksum, "check a CRC32C of every block before its sequence may run");
+  add("checksum", &Handoff::checksum,
+      "what every block is checked by before its sequence may run; a damaged hand-off is redone",
+      {.choices = {"off", "crc32c"}});
   add("in_flight", &Handoff::in_flight, "most hand-offs under way per prefill worker",
       {.least = 1, .greatest = 1 << 16});
   add("local_prefill_tokens", &Handoff::local_prefill_tokens,

@@ -1,6 +1,7 @@
 #pragma once
 
 #include <map>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -15,6 +16,7 @@ namespace baton::handoff {
 ///   offered --commit--> gone
 ///   offered --refusal--> gone
 ///   offered --cancel, lease, bad commit, the peer's abort--> aborting --acknowledgement--> gone
+///   offered --damaged bytes--> aborting, to be redone --acknowledgement--> offered, under a new id
 ///   offered, aborting --peer lost--> quarantined --proof, rejoin or deadline--> gone
 class DecodeSide::Impl {
  public:
@@ -55,6 +57,11 @@ class DecodeSide::Impl {
     /// Quarantined: when to look for proof again.
     TimePoint next_check;
     bool progressed = false;
+    /// With checksums: what to offer again when bytes were damaged, and how often that was.
+    std::optional<handoff::Offer> offer;
+    int32_t redone = 0;
+    /// Aborting: it has not failed; once the peer has acknowledged it is offered again.
+    bool redo = false;
   };
   using Entries = std::map<HandoffId, Entry>;
 
@@ -71,6 +78,8 @@ class DecodeSide::Impl {
   /// Offered -> aborting. `tell`: whether the peer is to be told.
   void BeginAbort(Entries::iterator entry, Failure failure, const Status& status, bool tell);
   void Fail(Entries::iterator entry, const Status& status);
+  /// Offers the same under a new id. REQUIRES: no put of the old one can land.
+  void Redo(Entries::iterator entry);
   std::string Describe(Entries::const_iterator entry) const;
   void Release(Entries::iterator entry);
   void TickOne(Entries::iterator entry, TimePoint now);
@@ -87,6 +96,7 @@ class DecodeSide::Impl {
   std::map<SequenceId, HandoffId> by_sequence_;
   uint64_t last_handoff_ = 0;
   int64_t committed_ = 0;
+  int64_t redone_ = 0;
   int64_t released_without_proof_ = 0;
   std::array<int64_t, kFailures> failures_{};
   IgnoredCounts ignored_;

@@ -1,6 +1,7 @@
 #include "baton/handoff/decode_side.h"
 
 #include <algorithm>
+#include <utility>
 
 #include "baton/base/logging.h"
 #include "block_checksums.h"
@@ -71,6 +72,8 @@ Status DecodeSide::Impl::Offer(transport::PeerId peer, const Request& request,
   offer.cached_tokens = reservation.cached_tokens;
   offer.lease = options_.lease;
   offer.checksums = options_.checksums;
+  std::optional<handoff::Offer> kept;
+  if (options_.checksums) kept = offer;
   BATON_RETURN_IF_ERROR(peers_.Send(peer, id, std::move(offer)));
   Entry& entry = entries_[id];
   entry.sequence = reservation.sequence;
@@ -80,6 +83,7 @@ Status DecodeSide::Impl::Offer(transport::PeerId peer, const Request& request,
   entry.prompt_tokens = static_cast<int32_t>(request.prompt.size());
   const kv::KvGeometry& ours = local_.description.geometry;
   entry.put_tokens = PutTokens(entry.prompt_tokens, peers_.Find(peer)->geometry, ours);
+  entry.offer = std::move(kept);
   entry.offered_at = clock_.Now();
   entry.deadline = entry.offered_at + options_.lease;
   by_sequence_[reservation.sequence] = id;
@@ -90,9 +94,10 @@ bool DecodeSide::Impl::Cancel(SequenceId sequence) {
   const auto found = by_sequence_.find(sequence);
   if (found == by_sequence_.end()) return false;
   const auto entry = entries_.find(found->second);
-  if (entry->second.state != State::kOffered) return true;
+  const bool redo = std::exchange(entry->second.redo, false);
+  if (entry->second.state != State::kOffered && !redo) return true;
   ++failures_[static_cast<size_t>(Failure::kCancelled)];
-  BeginAbort(entry, Failure::kCancelled, Cancelled("the request was cancelled"), true);
+  if (!redo) BeginAbort(entry, Failure::kCancelled, Cancelled("the request was cancelled"), true);
   return true;
 }
 
@@ -136,7 +141,12 @@ void DecodeSide::Impl::Handle(Entries::iterator entry, const Commit& body) {
   const Status status = CheckCommit(entry->second, body, failure);
   if (!status.ok()) {
     BeginAbort(entry, failure, status, true);
-    return Fail(entry, status);
+    const bool redo = failure == Failure::kChecksum && entry->second.redone < options_.redos;
+    if (!redo) return Fail(entry, status);
+    entry->second.redo = true;
+    ++failures_[static_cast<size_t>(failure)];
+    BATON_LOG(Warning) << Describe(entry) << " is done again: " << status;
+    return;
   }
   CommitReport report{entry->second.peer, body.stages, body.transfer};
   const Duration elsewhere = body.stages.queued + body.stages.prefill + body.stages.transfer;
@@ -185,7 +195,27 @@ void DecodeSide::Impl::Handle(Entries::iterator entry, const Abort& body) {
 
 void DecodeSide::Impl::Handle(Entries::iterator entry, const AbortAck&) {
   if (entry->second.state != State::kAborting) return Ignore(Ignored::kOutOfOrder);
-  Release(entry);
+  entry->second.redo ? Redo(entry) : Release(entry);
+}
+
+void DecodeSide::Impl::Redo(Entries::iterator entry) {
+  const HandoffId id{++last_handoff_};
+  const Status sent = peers_.Send(entry->second.peer, id, *entry->second.offer);
+  if (!sent.ok()) {
+    entry->second.reason = Failure::kPeerLost;
+    Fail(entry, sent);
+    return Release(entry);
+  }
+  auto node = entries_.extract(entry);
+  node.key() = id;
+  Entry& again = node.mapped();
+  again.state = State::kOffered;
+  again.deadline = clock_.Now() + options_.lease;
+  again.progressed = again.redo = false;
+  ++again.redone;
+  ++redone_;
+  by_sequence_[again.sequence] = id;
+  entries_.insert(std::move(node));
 }
 
 void DecodeSide::Impl::BeginAbort(Entries::iterator entry, Failure failure, const Status& status,
@@ -219,7 +249,8 @@ void DecodeSide::Impl::LosePeer(transport::PeerId peer, const Status& status) {
   size_t blocks = 0;
   for (auto entry = entries_.begin(); entry != entries_.end(); ++entry) {
     if (entry->second.peer != peer || entry->second.state == State::kQuarantined) continue;
-    const bool offered = entry->second.state == State::kOffered;
+    const bool redo = std::exchange(entry->second.redo, false);
+    const bool unfailed = entry->second.state == State::kOffered || redo;
     entry->second.state = State::kQuarantined;
     entry->second.reason = Failure::kPeerLost;
     entry->second.epoch = lost.epoch;
@@ -227,7 +258,7 @@ void DecodeSide::Impl::LosePeer(transport::PeerId peer, const Status& status) {
     entry->second.deadline = now + options_.quarantine;
     entry->second.next_check = now;
     blocks += static_cast<size_t>(BlocksToPut(entry->second));
-    if (!offered) continue;
+    if (!unfailed) continue;
     entry->second.failed_at = now;
     Fail(entry, status);
   }
@@ -305,6 +336,7 @@ DecodeSideStats DecodeSide::Impl::Stats() const {
     stats.oldest_quarantine = std::max(stats.oldest_quarantine, clock_.Now() - entry.failed_at);
   }
   stats.committed = committed_;
+  stats.redone = redone_;
   stats.released_without_proof = released_without_proof_;
   stats.failures = failures_;
   stats.ignored = ignored_;

@@ -49,9 +49,11 @@ class PrefillSide::Impl {
     State state = State::kQueued;
     PushPlan plan;
     int32_t prompt_tokens = 0;
-    int32_t cached_tokens = 0;
     Duration lease{};
     bool checksums = false;
+    /// Of the decode side's blocks before `checked_tokens`, without those that it has already.
+    std::vector<uint32_t> block_checksums;
+    int32_t checked_tokens = 0;
     std::set<transport::TransferId> puts;
     TokenOutput first;
     TimePoint since;
@@ -73,11 +75,14 @@ class PrefillSide::Impl {
   /// The entry when it is there and in that state.
   Entries::iterator FindIn(SequenceId sequence, State state);
   void Enter(Entry& entry, State state, Duration limit);
-  void Put(Entries::iterator entry, const std::vector<transport::Descriptor>& descriptors);
+  /// False when the hand-off is aborted by that, and `entry` perhaps gone.
+  bool Put(Entries::iterator entry, const std::vector<transport::Descriptor>& descriptors);
+  /// Takes the checksums of the blocks before `end` as soon as their KV is there, so that little is
+  /// left to do at the end. `end`: whole blocks of the decode side, or all that is put.
+  void ExtendChecksums(Entry& entry, int32_t end);
   /// Commits or acknowledges when the last put has ended.
   void FinishIfFlushed(Entries::iterator entry);
   Status SendCommit(const Entry& entry);
-  std::vector<uint32_t> Checksums(const Entry& entry) const;
   struct End {
     Failure failure{};
     Status status;

@@ -87,7 +87,7 @@ void PrefillSide::Impl::Accept(transport::PeerId peer, const Envelope& envelope,
   BATON_CHECK(added.second) << "sequence " << Index(*sequence) << " is in use";
   Entry& entry = added.first->second;
   entry.prompt_tokens = prompt;
-  entry.cached_tokens = offer.cached_tokens;
+  entry.checked_tokens = offer.cached_tokens;
   entry.lease = offer.lease;
   entry.checksums = offer.checksums;
   entry.next_progress = clock_.Now() + offer.lease / kProgressPerLease;
@@ -145,8 +145,11 @@ void PrefillSide::Impl::KvReady(SequenceId sequence, int32_t layer_begin, int32_
   const auto entry = FindIn(sequence, State::kPrefilling);
   if (entry == entries_.end()) return;
   entry->second.deadline = clock_.Now() + options_.stall_limit;
-  entry->second.plan.Ready(layer_begin, layer_end, tokens);
-  Put(entry, entry->second.plan.Take());
+  PushPlan& plan = entry->second.plan;
+  plan.Ready(layer_begin, layer_end, tokens);
+  if (!Put(entry, plan.Take())) return;
+  const int32_t block_tokens = plan.destination().block_tokens;
+  ExtendChecksums(entry->second, plan.tokens_ready() / block_tokens * block_tokens);
 }
 
 void PrefillSide::Impl::Prefilled(SequenceId sequence, const TokenOutput& first) {
@@ -155,8 +158,19 @@ void PrefillSide::Impl::Prefilled(SequenceId sequence, const TokenOutput& first)
   entry->second.first = first;
   entry->second.stages.prefill = clock_.Now() - entry->second.since;
   Enter(entry->second, State::kFlushing, options_.transfer_limit);
-  Put(entry, entry->second.plan.TakeRest());
+  PushPlan& plan = entry->second.plan;
+  if (!Put(entry, plan.TakeRest())) return;
+  ExtendChecksums(entry->second, PutTokens(entry->second.prompt_tokens, local_.description.geometry,
+                                           plan.destination()));
   FinishIfFlushed(FindIn(sequence, State::kFlushing));
+}
+
+void PrefillSide::Impl::ExtendChecksums(Entry& entry, int32_t end) {
+  if (!entry.checksums || end <= entry.checked_tokens) return;
+  const PromptKv kv{local_.description.geometry, local_.regions, entry.plan.source_blocks()};
+  const auto found = BlockChecksums(entry.plan.destination(), kv, entry.checked_tokens, end);
+  entry.block_checksums.insert(entry.block_checksums.end(), found.begin(), found.end());
+  entry.checked_tokens = end;
 }
 
 void PrefillSide::Impl::Failed(SequenceId sequence, const Status& status) {
@@ -165,14 +179,15 @@ void PrefillSide::Impl::Failed(SequenceId sequence, const Status& status) {
   BeginAbort(entry, {.failure = Failure::kPrefill, .status = status, .tell_engine = false});
 }
 
-void PrefillSide::Impl::Put(Entries::iterator entry,
+bool PrefillSide::Impl::Put(Entries::iterator entry,
                             const std::vector<transport::Descriptor>& descriptors) {
-  if (descriptors.empty()) return;
+  if (descriptors.empty()) return true;
   const Result<transport::TransferId> put = transport_.Put(entry->second.peer, descriptors);
   if (!put.ok()) {
     const bool computing = entry->second.state != State::kFlushing;
-    return BeginAbort(
-        entry, {.failure = Failure::kTransfer, .status = put.status(), .tell_engine = computing});
+    BeginAbort(entry,
+               {.failure = Failure::kTransfer, .status = put.status(), .tell_engine = computing});
+    return false;
   }
   entry->second.puts.insert(*put);
   by_put_[*put] = entry->first;
@@ -180,6 +195,7 @@ void PrefillSide::Impl::Put(Entries::iterator entry,
   for (const auto& d : descriptors) {
     entry->second.figures.bytes += static_cast<int64_t>(d.bytes);
   }
+  return true;
 }
 
 void PrefillSide::Impl::OnTransferDone(transport::TransferId transfer, const Status& status) {
@@ -226,17 +242,8 @@ Status PrefillSide::Impl::SendCommit(const Entry& entry) {
   commit.first = entry.first;
   commit.stages = entry.stages;
   commit.transfer = entry.figures;
-  if (entry.checksums) {
-    commit.checksums = Checksums(entry);
-  }
+  commit.checksums = entry.block_checksums;
   return peers_.Send(entry.peer, entry.handoff, std::move(commit));
-}
-
-std::vector<uint32_t> PrefillSide::Impl::Checksums(const Entry& entry) const {
-  const kv::KvGeometry& ours = local_.description.geometry;
-  const kv::KvGeometry& theirs = entry.plan.destination();
-  return BlockChecksums(theirs, {ours, local_.regions, entry.plan.source_blocks()},
-                        entry.cached_tokens, PutTokens(entry.prompt_tokens, ours, theirs));
 }
 
 void PrefillSide::Impl::BeginAbort(Entries::iterator entry, const End& end) {

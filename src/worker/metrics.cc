@@ -75,6 +75,8 @@ WorkerMetrics::WorkerMetrics(const std::string& worker)
       handoff_descriptors_(registry_.AddCounter("baton_handoff_descriptors_total",
                                                 "Runs of bytes that hand-offs were put in")),
       handoffs_(registry_.AddCounter("baton_handoffs_total", "Hand-offs that were committed")),
+      handoffs_redone_(registry_.AddCounter("baton_handoff_redone_total",
+                                            "Hand-offs done again because bytes were damaged")),
       released_without_proof_(registry_.AddCounter("baton_quarantine_timeouts_total",
                                                    "Quarantines that ended by their deadline")),
       oldest_quarantine_(registry_.AddGauge("baton_kv_quarantine_oldest_seconds",
@@ -123,6 +125,7 @@ void WorkerMetrics::Update(const engine::EngineStats& stats) {
 
 void WorkerMetrics::Update(const handoff::DecodeSideStats& stats) {
   decode_.Follow(stats);
+  handoffs_redone_.Follow(static_cast<double>(stats.redone));
   released_without_proof_.Follow(static_cast<double>(stats.released_without_proof));
   SetActive("offered", stats.offered);
   SetActive("aborting", stats.aborting);

@@ -83,6 +83,7 @@ class WorkerMetrics {
   telemetry::Counter& handoff_bytes_;
   telemetry::Counter& handoff_descriptors_;
   telemetry::Counter& handoffs_;
+  Total handoffs_redone_;
   Total released_without_proof_;
   /// By state of the hand-off, as proto/README.md names them.
   std::map<std::string, telemetry::Gauge*> handoffs_active_;

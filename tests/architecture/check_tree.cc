@@ -183,10 +183,11 @@ class Checker {
       const std::string path = (fs::path(folder) / header).lexically_normal();
       if (files_.contains(path)) return path;
     }
-    return IsUnder(file, "tests") ? PrivateHeader(header) : std::nullopt;
+    const bool beside_it = IsUnder(file, "tests") || IsUnder(file, "bench");
+    return beside_it ? PrivateHeader(header) : std::nullopt;
   }
 
-  /// Tests name the private headers of their module as the module itself does.
+  /// Tests and benchmarks name the private headers of their module as the module itself does.
   std::optional<std::string> PrivateHeader(const std::string& header) const {
     for (const std::string& file : files_) {
       if (IsUnder(file, "src") && file.ends_with("/" + header)) return file;
@@ -212,7 +213,8 @@ class Checker {
       return;
     }
     const bool tests_it = IsUnder(file, "tests/unit") && ModuleOf(file) == ModuleOf(target);
-    if (!tests_it && !IsUnder(file, "tests/support") &&
+    const bool measures_it = IsUnder(file, "bench") && Part(file, 1) == ModuleOf(target);
+    if (!tests_it && !measures_it && !IsUnder(file, "tests/support") &&
         FirstParts(file, 2) != FirstParts(target, 2)) {
       Report(file, "includes " + target + ", a private header of another module");
     }

@@ -109,6 +109,13 @@ TEST_F(PlantedTree, RefusesATestThatOpensAnotherModule) {
   EXPECT_THAT(Breaches(), ElementsAre(HasSubstr("tests/unit/model/model_test.cc:1: includes")));
 }
 
+TEST_F(PlantedTree, RefusesABenchmarkThatOpensAnotherModule) {
+  Plant("src/kv/pool_map.h", "");
+  Plant("bench/kv/pool_map_bench.cc", "#include \"pool_map.h\"\n");
+  Plant("bench/model/model_bench.cc", "#include \"pool_map.h\"\n");
+  EXPECT_THAT(Breaches(), ElementsAre(HasSubstr("bench/model/model_bench.cc:1: includes")));
+}
+
 TEST_F(PlantedTree, RefusesTestSupportInTheProduct) {
   Plant("tests/support/fake_clock.h", "");
   Plant("src/model/model.cc", "#include \"support/fake_clock.h\"\n");

@@ -93,7 +93,7 @@ const Split kSplits[] = {
     {"SmallSteps",
      {.yaml = "engine: {step_tokens: 48, running_sequences: 24}\n"},
      "prefill=p0 decode=d0"},
-    {"Checksummed", {.yaml = "handoff: {checksum: true}\n"}, "prefill=p0 decode=d0"},
+    {"Checksummed", {.yaml = "handoff: {checksum: crc32c}\n"}, "prefill=p0 decode=d0"},
     {"OverTcp", {.yaml = "transport: {tls: tcp}\n"}, "prefill=p0 decode=d0"},
 };
 

@@ -7,9 +7,9 @@
 #include "handoff_world.h"
 
 /// Three workers of both roles hand prompts to each other while chance cancels, delays, repeats and
-/// damages messages, cuts links, kills workers and starts them again. The six invariants are
-/// checked after every event. A failing seed is printed; BATON_SIMULATION_SEED=<seed> runs it
-/// alone.
+/// damages messages, flips bits of KV, cuts links, kills workers and starts them again. The six
+/// invariants are checked after every event. A failing seed is printed;
+/// BATON_SIMULATION_SEED=<seed> runs it alone.
 namespace baton::handoff {
 namespace {
 
@@ -22,7 +22,11 @@ class World {
  public:
   explicit World(uint64_t seed)
       : random_(seed),
-        network_({.seed = seed, .delay = 0.1 * static_cast<double>(seed % 5), .piece_bytes = 16}) {
+        flips_(seed % 3 == 0),
+        network_({.seed = seed,
+                  .delay = 0.1 * static_cast<double>(seed % 5),
+                  .piece_bytes = 16,
+                  .flip = flips_ ? 0.03 : 0}) {
     for (size_t i = 0; i < kWorkers; ++i) Start(i);
   }
 
@@ -78,6 +82,11 @@ class World {
 
   int64_t commits() const { return commits_ + Sum(&WorldWorker::commits); }
   int64_t failures() const { return failures_ + Sum(&WorldWorker::failures); }
+  int64_t redone() const {
+    int64_t redone = redone_;
+    for (const auto& worker : workers_) redone += worker->decode().Stats().redone;
+    return redone;
+  }
   const std::vector<std::unique_ptr<WorldWorker>>& workers() const { return workers_; }
 
  private:
@@ -98,7 +107,8 @@ class World {
   void Start(size_t index) {
     if (workers_.size() <= index) workers_.resize(index + 1);
     const std::string name = std::to_string(index) + "/" + std::to_string(++last_start_);
-    workers_[index] = std::make_unique<WorldWorker>(network_, name, clock_, random_);
+    const bool checksums = flips_ || random_.Below(2) == 0;
+    workers_[index] = std::make_unique<WorldWorker>(network_, name, clock_, random_, checksums);
     for (const auto& other : workers_) {
       if (other && other != workers_[index]) JoinBoth(*other, *workers_[index]);
     }
@@ -116,6 +126,7 @@ class World {
     if (random_.Below(2) == 0) {
       commits_ += worker.commits();
       failures_ += worker.failures();
+      redone_ += worker.decode().Stats().redone;
       for (const auto& other : workers_) {
         if (other->JoinedWith(worker.name())) news_.push_back({other->name(), worker.name()});
       }
@@ -176,6 +187,8 @@ class World {
 
   ManualClock clock_;
   Random random_;
+  /// Bits flip on their way; then every worker checks.
+  const bool flips_;
   transport::LoopbackNetwork network_;
   std::vector<std::unique_ptr<WorldWorker>> workers_;
   std::vector<News> news_;
@@ -183,11 +196,13 @@ class World {
   int last_start_ = 0;
   int64_t commits_ = 0;
   int64_t failures_ = 0;
+  int64_t redone_ = 0;
 };
 
 struct Tally {
   int64_t commits = 0;
   int64_t failures = 0;
+  int64_t redone = 0;
 };
 
 void RunSeed(uint64_t seed, Tally& tally) {
@@ -202,6 +217,7 @@ void RunSeed(uint64_t seed, Tally& tally) {
   ASSERT_FALSE(testing::Test::HasFailure());
   tally.commits += world.commits();
   tally.failures += world.failures();
+  tally.redone += world.redone();
 }
 
 TEST(HandoffSimulation, KeepsItsInvariantsUnderRandomFaults) {
@@ -216,10 +232,12 @@ TEST(HandoffSimulation, KeepsItsInvariantsUnderRandomFaults) {
     if (HasFatalFailure()) return;
   }
 
-  std::cout << tally.commits << " commits, " << tally.failures << " failures\n";
+  std::cout << tally.commits << " commits, " << tally.failures << " failures, " << tally.redone
+            << " redone\n";
   // Runs in which nothing happens would prove nothing.
   EXPECT_GT(tally.commits, 1000);
   EXPECT_GT(tally.failures, 300);
+  EXPECT_GT(tally.redone, 100);
 }
 
 }  // namespace

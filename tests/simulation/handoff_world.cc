@@ -91,7 +91,7 @@ bool WorldPool::Holds(const std::vector<BlockId>& blocks, uint64_t request, int3
 }
 
 WorldWorker::WorldWorker(transport::LoopbackNetwork& network, const std::string& name, Clock& clock,
-                         Random& random)
+                         Random& random, bool checksums)
     : random_(random), transport_(network.MakeEndpoint(name)) {
   description_.name = name;
   description_.epoch = {random.Next(), random.Next()};
@@ -101,9 +101,8 @@ WorldWorker::WorldWorker(transport::LoopbackNetwork& network, const std::string&
   const transport::MemoryRegion region = *transport_->AllocateRegion(bytes);
   pool_ = std::make_unique<WorldPool>(region, kWorldBlocks);
   const LocalWorker local{description_, {region}};
-  decode_ = std::make_unique<DecodeSide>(
-      DecodeSideOptions{.handoffs = 6, .checksums = random.Below(2) == 0}, local, *transport_,
-      *this, clock);
+  decode_ = std::make_unique<DecodeSide>(DecodeSideOptions{.handoffs = 6, .checksums = checksums},
+                                         local, *transport_, *this, clock);
   prefill_ = std::make_unique<PrefillSide>(
       PrefillSideOptions{.handoffs = 4,
                          .least_piece_bytes = static_cast<int64_t>(random.Below(2) * 64)},

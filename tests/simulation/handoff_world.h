@@ -52,7 +52,7 @@ class WorldWorker final : public DecodeSideListener,
                           public transport::TransportListener {
  public:
   WorldWorker(transport::LoopbackNetwork& network, const std::string& name, Clock& clock,
-              Random& random);
+              Random& random, bool checksums);
 
   const std::string& name() const { return description_.name; }
   const WorkerDescription& description() const { return description_; }

@@ -68,8 +68,8 @@ struct Handoff {
   Duration lease = std::chrono::seconds(10);
   /// A joined worker that says nothing for this long is taken for lost.
   Duration silence = std::chrono::milliseconds(750);
-  /// A CRC32C per block, checked before the sequence may be scheduled.
-  bool checksum = false;
+  /// What a block's bytes are checked by before its sequence may be scheduled: "off" or "crc32c".
+  std::string checksum = "off";
   /// Most hand-offs under way per prefill worker.
   int32_t in_flight = 256;
   /// A decode worker prefills by itself when at most this many prompt tokens lack KV; -1: never.

@@ -21,8 +21,9 @@ struct CommitReport {
   TransferFigures transfer;
 };
 
-/// What the decode side tells its worker. A sequence that was offered sees one of:
-/// OnCommitted; OnHandoffFailed then OnReleased (maybe at once); OnReleased alone after Cancel().
+/// What the decode side tells its worker, which does not hear of hand-offs that are done again. A
+/// sequence that was offered sees one of: OnCommitted; OnHandoffFailed then OnReleased (maybe at
+/// once); OnReleased alone after Cancel().
 class DecodeSideListener {
  public:
   virtual ~DecodeSideListener() = default;
@@ -48,6 +49,10 @@ struct DecodeSideOptions {
   Duration quarantine = std::chrono::seconds(30);
   /// Has the prefill side send a CRC32C per block and checks them before a commit counts.
   bool checksums = false;
+  /// How often a hand-off whose bytes were damaged is offered again. Chance alone hardly ever
+  /// strikes twice; whatever damages three in a row will damage the next one too, and each costs
+  /// the client a prefill.
+  int32_t redos = 2;
 };
 
 struct DecodeSideStats {
@@ -60,6 +65,8 @@ struct DecodeSideStats {
   /// Since when the oldest of them are.
   Duration oldest_quarantine{};
   int64_t committed = 0;
+  /// Offers that were made again because bytes were damaged.
+  int64_t redone = 0;
   /// Quarantines that ended by their deadline, without proof.
   int64_t released_without_proof = 0;
   std::array<int64_t, kFailures> failures{};

@@ -16,6 +16,8 @@ struct LoopbackOptions {
   size_t piece_bytes = size_t{1} << 20;
   /// What every path claims to cost.
   std::optional<PathCost> cost;
+  /// Probability that a piece of a put arrives with one bit flipped. 0: all arrive whole.
+  double flip = 0;
 };
 
 /// Endpoints within one process that reach each other, for tests and simulation. With one thread

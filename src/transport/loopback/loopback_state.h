@@ -47,6 +47,11 @@ class LoopbackNetwork::State {
     return node(from).alive && node(to).alive && !severed.contains(std::minmax(from, to));
   }
   bool Delayed() { return options.delay > 0 && random.Uniform() < options.delay; }
+  /// Maybe damages what has just been copied.
+  void MaybeFlip(std::byte* bytes, uint64_t count) {
+    if (options.flip <= 0 || random.Uniform() >= options.flip) return;
+    bytes[random.Below(count)] ^= std::byte{1} << static_cast<int>(random.Below(8));
+  }
   uint64_t Find(const std::string& name) {
     for (auto& [number, node] : nodes) {
       if (node.alive && node.name == name) return number;

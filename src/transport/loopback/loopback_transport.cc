@@ -119,8 +119,9 @@ void LoopbackTransport::CopyPieces(PeerId id, Peer& peer) {
     for (; job.next < job.pieces.size(); ++job.next) {
       if (state_->Delayed()) return;
       const Descriptor& piece = job.pieces[job.next];
-      std::memcpy(to[piece.remote_region].data() + piece.remote_offset,
-                  from[piece.local_region].data() + piece.local_offset, piece.bytes);
+      std::byte* landed = to[piece.remote_region].data() + piece.remote_offset;
+      std::memcpy(landed, from[piece.local_region].data() + piece.local_offset, piece.bytes);
+      state_->MaybeFlip(landed, piece.bytes);
     }
     done_.push_back({id, job.id, OkStatus()});
     peer.jobs.pop_front();

@@ -48,7 +48,7 @@ TEST(WorkerOptions, CarryEngineAndHandoff) {
   config.engine.step_tokens = 99;
   config.engine.kv_dtype = DType::kFloat32;
   config.handoff.lease = 1500us;
-  config.handoff.checksum = true;
+  config.handoff.checksum = "crc32c";
   config.handoff.local_prefill_tokens = 7;
   config.transport.kind = "nccl";
   config.transport.tls = "tcp";

@@ -28,6 +28,20 @@ TEST(Crc32c, InstructionAndTableAgreeOnEveryLength) {
   }
 }
 
+// Runs of 256 bytes go side by side in threes.
+TEST(Crc32c, InstructionAndTableAgreeWhereRunsAreJoined) {
+  Random random(2);
+  std::string text(40'000, ' ');
+  for (char& c : text) c = static_cast<char>(random.Next());
+  const auto bytes = std::as_bytes(std::span(text));
+  for (const size_t length : {767u, 768u, 769u, 1535u, 1536u, 1537u, 2304u, 4096u, 39'990u}) {
+    for (const size_t offset : {0u, 1u, 7u}) {
+      const auto part = bytes.subspan(offset, length);
+      EXPECT_EQ(Crc32c(part, 77), Crc32cPortable(part, 77)) << length << " at " << offset;
+    }
+  }
+}
+
 TEST(Crc32c, OfTwoPartsIsThatOfTheWhole) {
   const std::string text = "one part and another";
   const auto bytes = std::as_bytes(std::span(text));

@@ -249,22 +249,6 @@ TEST_F(DecodeSideTest, APeerThatLeavesAnAbortUnansweredIsStuck) {
   EXPECT_THAT(d_.said, ElementsAre("peer stuck", "released 7"));
 }
 
-TEST_F(DecodeSideTest, ChecksumsFindAByteThatDidNotArrive) {
-  decode_options_.checksums = true;
-  network_.Kill("d");
-  network_.Kill("p");
-  Start();
-  ASSERT_TRUE(Offer(7, 10, BlockRange(0, 3)).ok());
-  prefill_->Blocks(SequenceId{1}, BlockRange(0, 3), 0);
-  prefill_->Prefilled(SequenceId{1}, {.token = 5, .position = 10});
-  p_transport_->Progress();
-  d_region_.data[SmallGeometry().block_bytes() + 5] ^= std::byte{1};
-  Pump();
-
-  EXPECT_THAT(d_.said, ElementsAre("failed 7 checksum", "released 7"));
-  EXPECT_EQ(d_.last_status.code(), StatusCode::kDataLoss);
-}
-
 TEST_F(DecodeSideTest, ChecksumsPassWhatArrived) {
   decode_options_.checksums = true;
   network_.Kill("d");
