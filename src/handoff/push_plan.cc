@@ -80,12 +80,16 @@ void PushPlan::Ready(int32_t layer_begin, int32_t layer_end, int32_t tokens) {
 }
 
 std::vector<Descriptor> PushPlan::Take() {
+  // At the end of a chunk no run grows any more: one that a layer group left over would otherwise
+  // wait for the end of the prompt.
+  const bool chunk_done = std::all_of(layers_.begin(), layers_.end(), [&](const Layer& layer) {
+    return layer.tokens == layers_[0].tokens;
+  });
   std::vector<Descriptor> out;
   for (size_t begin = 0; begin < layers_.size();) {
     const size_t end = RunEnd(begin);
-    const bool whole = end - begin == layers_.size();
     const int64_t piece = static_cast<int64_t>(end - begin) * options_.source.layer_bytes();
-    if (whole || piece >= options_.least_piece_bytes) TakeRun(begin, end, out);
+    if (chunk_done || piece >= options_.least_piece_bytes) TakeRun(begin, end, out);
     begin = end;
   }
   return out;
