@@ -75,13 +75,16 @@ void PushPlan::Ready(int32_t layer_begin, int32_t layer_end, int32_t tokens) {
   for (int32_t i = layer_begin; i < layer_end; ++i) {
     Layer& layer = layers_[static_cast<size_t>(i)];
     layer.tokens = std::max(layer.tokens, tokens);
-    layer.ready = std::max(layer.ready, tokens / unit_tokens_);
+    // The last unit, full or not, is whole with the last token.
+    const bool last = tokens == options_.prompt_tokens;
+    layer.ready =
+        std::max(layer.ready, last ? CeilDiv(tokens, unit_tokens_) : tokens / unit_tokens_);
   }
 }
 
 std::vector<Descriptor> PushPlan::Take() {
-  // At the end of a chunk no run grows any more: one that a layer group left over would otherwise
-  // wait for the end of the prompt.
+  // At the end of a chunk no run grows any more. Before it only the last chunk's layers go in
+  // parts: nobody waits for those of the others, whose blocks make few large runs as a whole.
   const bool chunk_done = std::all_of(layers_.begin(), layers_.end(), [&](const Layer& layer) {
     return layer.tokens == layers_[0].tokens;
   });
@@ -89,7 +92,8 @@ std::vector<Descriptor> PushPlan::Take() {
   for (size_t begin = 0; begin < layers_.size();) {
     const size_t end = RunEnd(begin);
     const int64_t piece = static_cast<int64_t>(end - begin) * options_.source.layer_bytes();
-    if (chunk_done || piece >= options_.least_piece_bytes) TakeRun(begin, end, out);
+    const bool last_chunk = layers_[begin].tokens == options_.prompt_tokens;
+    if (chunk_done || (last_chunk && piece >= options_.least_piece_bytes)) TakeRun(begin, end, out);
     begin = end;
   }
   return out;

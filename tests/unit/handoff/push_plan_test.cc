@@ -44,13 +44,38 @@ TEST(PushPlan, SmallLayerGroupsWaitForTheOthers) {
   EXPECT_EQ(plan.Take().size(), 1u);
 }
 
-TEST(PushPlan, APartOfABlockWaitsForTheEnd) {
+TEST(PushPlan, APartOfABlockWaitsForTheLastToken) {
+  const auto block = static_cast<uint64_t>(SmallGeometry().block_bytes());
   PushPlan plan = MakePlan(6, 0, 0, BlockRange(0, 2));
   plan.SetSource(BlockRange(0, 2));
+  plan.Ready(0, 4, 5);
+  EXPECT_EQ(plan.Take()[0].bytes, block);
+  EXPECT_TRUE(plan.Take().empty());
   plan.Ready(0, 4, 6);
-  EXPECT_EQ(plan.Take()[0].bytes, static_cast<uint64_t>(SmallGeometry().block_bytes()));
-  EXPECT_EQ(plan.TakeRest()[0].bytes, static_cast<uint64_t>(SmallGeometry().block_bytes()));
+  EXPECT_EQ(plan.Take()[0].bytes, block);
   EXPECT_TRUE(plan.TakeRest().empty());
+}
+
+TEST(PushPlan, OnlyTheLastChunkGoesInPartsOfItsLayers) {
+  PushPlan plan = MakePlan(16, 0, SmallGeometry().layer_bytes(), BlockRange(0, 4));
+  plan.SetSource(BlockRange(0, 4));
+  plan.Ready(0, 2, 8);
+  EXPECT_TRUE(plan.Take().empty());
+  plan.Ready(2, 4, 8);
+  EXPECT_EQ(plan.Take().size(), 1u);
+  plan.Ready(0, 2, 16);
+  EXPECT_EQ(plan.Take().size(), 2u);
+}
+
+TEST(PushPlan, WhatALayerGroupLeavesOverGoesWithItsChunk) {
+  PushPlan plan = MakePlan(8, 0, 3 * SmallGeometry().layer_bytes(), BlockRange(0, 2));
+  plan.SetSource(BlockRange(0, 2));
+  plan.Ready(0, 3, 8);
+  EXPECT_EQ(plan.Take().size(), 2u);
+  plan.Ready(3, 4, 8);
+  const auto rest = plan.Take();
+  ASSERT_EQ(rest.size(), 2u);
+  EXPECT_EQ(rest[0].bytes, static_cast<uint64_t>(SmallGeometry().layer_bytes()));
 }
 
 TEST(PushPlan, CountsTokensThatAreThereInAllLayers) {
