@@ -6,6 +6,7 @@
 #include "baton/app/cores.h"
 #include "baton/app/model_folder.h"
 #include "baton/app/stop_on_signal.h"
+#include "baton/base/logging.h"
 #include "baton/base/units.h"
 #include "baton/device/devices.h"
 #include "baton/kernels/cpu_ops.h"
@@ -105,6 +106,8 @@ void ExamineConfig(const CommandLine& command, const Result<config::Loaded>& loa
 }  // namespace
 
 int RunDoctor(const CommandLine& command) {
+  // The findings say it all.
+  SetLogLevel(LogLevel::kWarning);
   const Result<config::Loaded> loaded = config::LoadConfig(command.sources);
   std::string tls = loaded.ok() ? loaded->config.transport.tls : "";
   // A doctor that only listens needs no model, so that its configuration need not be whole.
