@@ -188,6 +188,7 @@ Status DecodeSide::Impl::CheckCommit(const Entry& entry, const Commit& commit,
 }
 
 void DecodeSide::Impl::Handle(Entries::iterator entry, const Abort& body) {
+  if (!body.by_prefill) return Ignore(Ignored::kOutOfOrder);
   if (entry->second.state != State::kOffered) return;
   BeginAbort(entry, body.failure, body.status, false);
   Fail(entry, body.status);

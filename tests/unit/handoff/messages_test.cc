@@ -2,6 +2,7 @@
 
 #include "baton/base/random.h"
 #include "pair.h"
+#include "wire.h"
 
 /// What is not a sound message of this hand-off, from this peer, over this connection, changes
 /// nothing and is counted.
@@ -134,6 +135,16 @@ TEST_F(HandoffMessages, MessagesForTheOtherSideAreOutOfOrder) {
   EXPECT_EQ(SideOf(std::as_bytes(std::span(commit))), Side::kDecode);
   EXPECT_EQ(SideOf(std::as_bytes(std::span(p_tap_.seen.back()))), Side::kPrefill);
   EXPECT_EQ(SideOf({}), Side::kNone);
+}
+
+TEST_F(HandoffMessages, AnAbortOfTheDecodeSidesKindDoesNotAbortIt) {
+  ASSERT_TRUE(Offer(7, 8, BlockRange(0, 2)).ok());
+  GiveToDecode(Encode({{p_worker_.epoch, d_worker_.epoch, kConnection, HandoffId{1}},
+                       Abort{.by_prefill = false, .status = Cancelled("not mine to say")}}));
+
+  EXPECT_THAT(d_.said, IsEmpty());
+  EXPECT_EQ(decode_->Stats().ignored[Ignored::kOutOfOrder], 1);
+  EXPECT_EQ(decode_->Stats().offered, 1);
 }
 
 TEST_F(HandoffMessages, RandomBytesChangeNothing) {
