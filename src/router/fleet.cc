@@ -37,6 +37,18 @@ struct Fleet::Member {
   std::string last_problem;
 };
 
+bool Fleet::IsPrefill(const Member& member) {
+  return member.description && member.description->role == Role::kPrefill;
+}
+
+bool Fleet::HasPeer(const Member& decode, const std::string& name) {
+  const auto& joined = decode.status->joined_peers;
+  const auto& problems = decode.status->join_problems;
+  return std::find(joined.begin(), joined.end(), name) != joined.end() ||
+         std::any_of(problems.begin(), problems.end(),
+                     [&](const rpc::JoinProblem& problem) { return problem.peer == name; });
+}
+
 Fleet::Fleet(const RouterOptions& options, rpc::DialWorker dial, Clock& clock, Post post,
              OnLost on_lost)
     : options_(options),
@@ -129,7 +141,10 @@ void Fleet::Watched(const std::shared_ptr<Member>& member, rpc::WorkerStatus sta
   member->status = std::move(status);
   member->silence->Heard(clock_.Now());
   ++version_;
-  if (!first) return;
+  if (!first) {
+    if (LacksPeer(*member)) TellPeers(member);
+    return;
+  }
   member->redial = options_.redial_min;
   member->last_problem.clear();
   const Role role = member->description->role;
@@ -166,16 +181,22 @@ void Fleet::TellPeers() {
   }
 }
 
-/// A decode worker goes on dialing a prefill worker that was lost since. One call at a time: of two
-/// that are under way the older may arrive last.
+bool Fleet::LacksPeer(const Member& decode) const {
+  if (decode.description->role != Role::kDecode || decode.telling) return false;
+  return std::any_of(members_.begin(), members_.end(), [&](const auto& entry) {
+    return IsPrefill(*entry.second) && !HasPeer(decode, entry.first);
+  });
+}
+
+/// A decode worker keeps the peers that it has: a router that starts does not know them all yet,
+/// and it goes on dialing one that was lost since. One call at a time: of two that are under way
+/// the older may arrive last.
 void Fleet::TellPeers(const std::shared_ptr<Member>& decode) {
   decode->tell_again = decode->telling;
   if (std::exchange(decode->telling, true)) return;
   std::vector<rpc::PeerAddress> peers;
   for (const auto& [name, member] : members_) {
-    if (member->description && member->description->role == Role::kPrefill) {
-      peers.push_back(member->address);
-    }
+    if (IsPrefill(*member) || HasPeer(*decode, name)) peers.push_back(member->address);
   }
   ++calls_;
   decode->client->SetPeers(peers, kCallTimeout, [this, decode](Status status) {

@@ -50,6 +50,12 @@ class Fleet {
   void Watch(const std::shared_ptr<Member>& member);
   void Watched(const std::shared_ptr<Member>& member, rpc::WorkerStatus status);
   void Lost(const std::shared_ptr<Member>& member, const Status& status);
+  static bool IsPrefill(const Member& member);
+  /// A decode worker says that it is, or tries to be, joined with that prefill worker.
+  static bool HasPeer(const Member& decode, const std::string& name);
+  /// A decode worker does not know of a prefill worker that is there: what it was told last came
+  /// late, or from another router.
+  bool LacksPeer(const Member& decode) const;
   void TellPeers();
   void TellPeers(const std::shared_ptr<Member>& decode);
 

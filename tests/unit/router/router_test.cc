@@ -153,10 +153,34 @@ TEST_F(RouterTest, TellsNewPeersOnlyOnceTheFormerWereTaken) {
   FakeWorker prefill("p0", Role::kPrefill, {}, p0.address);
   EXPECT_TRUE(router_->WaitReady(kPatience));
   // Time for a second call, which would come through at once from here on.
-  decode.peers.Receive(std::chrono::milliseconds(50));
+  EXPECT_FALSE(decode.peers.Receive(std::chrono::milliseconds(50)));
   take.Open();
-  EXPECT_EQ(decode.peers.Receive(kPatience), std::vector<rpc::PeerAddress>{});
   EXPECT_EQ(decode.peers.Receive(kPatience), std::vector{p0});
+  EXPECT_EQ(decode.peers.Receive(kPatience), std::vector{p0});
+}
+
+/// What the decode worker is told next that names so many.
+std::vector<rpc::PeerAddress> NextPeers(FakeWorker& decode, size_t count) {
+  std::optional<std::vector<rpc::PeerAddress>> told;
+  do {
+    told = decode.peers.Receive(kPatience);
+  } while (told && told->size() != count);
+  return told.value_or(std::vector<rpc::PeerAddress>{});
+}
+
+TEST_F(RouterTest, TellsADecodeWorkerAgainUntilItShowsItsPeers) {
+  FakeWorker prefill("p0", Role::kPrefill);
+  FakeWorker decode("d0", Role::kDecode);
+  Route({prefill.address(), decode.address()});
+  for (int i = 0; i < 3; ++i) EXPECT_EQ(NextPeers(decode, 1), std::vector{prefill.address()});
+}
+
+TEST_F(RouterTest, LeavesADecodeWorkerThePeersThatItHas) {
+  const rpc::PeerAddress unreachable{.name = "p0", .address = "127.0.0.1:1"};
+  FakeWorker prefill("p1", Role::kPrefill);
+  FakeWorker decode("d0", Role::kDecode, {"p0"});
+  Route({unreachable, prefill.address(), decode.address()});
+  EXPECT_EQ(NextPeers(decode, 2), (std::vector{unreachable, prefill.address()}));
 }
 
 TEST_F(RouterTest, IsNotReadyWithoutACompleteGroup) {
