@@ -36,9 +36,14 @@ class StepEngine final : public Engine {
   /// a post can change that.
   bool Step();
   const kv::BlockPool& pool() const { return pool_; }
+  using Sequence = scheduler::Sequence;
+  const std::unordered_map<SequenceId, std::unique_ptr<Sequence>>& sequences() const {
+    return sequences_;
+  }
+  /// Commands that were posted and not taken yet.
+  size_t pending() const { return mailbox_.size(); }
 
  private:
-  using Sequence = scheduler::Sequence;
   struct CancelCommand {
     SequenceId sequence;
   };

@@ -40,6 +40,7 @@ class RouterCore final : public Router {
   void Close();
   /// No call is under way, so that nothing will be posted any more.
   bool idle() const { return requests_.empty() && fleet_.idle(); }
+  const Fleet& fleet() const { return fleet_; }
 
   void Start(Request request, std::shared_ptr<http::CompletionSink> sink) override;
   void Cancel(const std::string& request_id) override;

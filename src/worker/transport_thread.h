@@ -30,6 +30,8 @@ class TransportThread {
   /// Thread-safe. The mailbox holds more than the bounded tables behind it can ever post, so that a
   /// full one means a stalled thread: the worker ends rather than lose an event.
   void Post(std::function<void()> work);
+  /// Posted work that is not done yet.
+  size_t pending() const { return mailbox_.size(); }
 
  private:
   void Run(const std::stop_token& stop, const Turn& turn);

@@ -64,6 +64,7 @@ class WorkerCore final : public rpc::WorkerHandler,
   const kv::KvCache& cache() const { return *cache_; }
   const handoff::DecodeSide& decode_side() const { return *decode_; }
   const handoff::PrefillSide& prefill_side() const { return *prefill_; }
+  const Peers& peers() const { return *peers_; }
   size_t streams() const { return generate_->streams(); }
 
   rpc::WorkerDescription Describe() override { return description_; }

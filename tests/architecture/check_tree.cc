@@ -213,8 +213,9 @@ class Checker {
       return;
     }
     const bool tests_it = IsUnder(file, "tests/unit") && ModuleOf(file) == ModuleOf(target);
+    const bool looks_inside = IsUnder(file, "tests/support") || IsUnder(file, "tests/simulation");
     const bool measures_it = IsUnder(file, "bench") && Part(file, 1) == ModuleOf(target);
-    if (!tests_it && !measures_it && !IsUnder(file, "tests/support") &&
+    if (!tests_it && !measures_it && !looks_inside &&
         FirstParts(file, 2) != FirstParts(target, 2)) {
       Report(file, "includes " + target + ", a private header of another module");
     }

@@ -1,15 +1,12 @@
-#include <cstdlib>
-#include <iostream>
-
 #include <gtest/gtest.h>
 
 #include "baton/base/logging.h"
 #include "handoff_world.h"
+#include "seeds.h"
 
 /// Three workers of both roles hand prompts to each other while chance cancels, delays, repeats and
 /// damages messages, flips bits of KV, cuts links, kills workers and starts them again. The six
-/// invariants are checked after every event. A failing seed is printed;
-/// BATON_SIMULATION_SEED=<seed> runs it alone.
+/// invariants are checked after every event.
 namespace baton::handoff {
 namespace {
 
@@ -199,45 +196,28 @@ class World {
   int64_t redone_ = 0;
 };
 
-struct Tally {
-  int64_t commits = 0;
-  int64_t failures = 0;
-  int64_t redone = 0;
-};
-
-void RunSeed(uint64_t seed, Tally& tally) {
-  SCOPED_TRACE("BATON_SIMULATION_SEED=" + std::to_string(seed));
+simulation::Counts RunSeed(uint64_t seed) {
   World world(seed);
   for (int event = 0; event < 3000; ++event) {
     world.Event();
-    ASSERT_FALSE(testing::Test::HasFailure()) << "at event " << event;
+    if (!testing::Test::HasFailure()) continue;
+    ADD_FAILURE() << "at event " << event;
+    return {};
   }
-  ASSERT_TRUE(world.ComesToRest())
+  EXPECT_TRUE(world.ComesToRest())
       << world.workers()[0]->decode().DebugString() << world.workers()[0]->prefill().DebugString();
-  ASSERT_FALSE(testing::Test::HasFailure());
-  tally.commits += world.commits();
-  tally.failures += world.failures();
-  tally.redone += world.redone();
+  return {{"commits", world.commits()}, {"failures", world.failures()}, {"redone", world.redone()}};
 }
 
 TEST(HandoffSimulation, KeepsItsInvariantsUnderRandomFaults) {
   SetLogLevel(LogLevel::kError);
-  Tally tally;
-  if (const char* seed = std::getenv("BATON_SIMULATION_SEED")) {
-    RunSeed(std::strtoull(seed, nullptr, 10), tally);
-    return;
-  }
-  for (uint64_t seed = 1; seed <= 150; ++seed) {
-    RunSeed(seed, tally);
-    if (HasFatalFailure()) return;
-  }
-
-  std::cout << tally.commits << " commits, " << tally.failures << " failures, " << tally.redone
-            << " redone\n";
+  simulation::Counts counts =
+      simulation::RunSeeds({.test = "simulation.handoff", .count = 150, .run = RunSeed});
+  if (simulation::OneSeedOnly() || HasFailure()) return;
   // Runs in which nothing happens would prove nothing.
-  EXPECT_GT(tally.commits, 1000);
-  EXPECT_GT(tally.failures, 300);
-  EXPECT_GT(tally.redone, 100);
+  EXPECT_GT(counts["commits"], 6 * counts["seeds"]);
+  EXPECT_GT(counts["failures"], 2 * counts["seeds"]);
+  EXPECT_GT(2 * counts["redone"], counts["seeds"]);
 }
 
 }  // namespace

@@ -1,5 +1,6 @@
 #pragma once
 
+#include <functional>
 #include <memory>
 #include <optional>
 #include <string>
@@ -18,6 +19,18 @@ struct LoopbackOptions {
   std::optional<PathCost> cost;
   /// Probability that a piece of a put arrives with one bit flipped. 0: all arrive whole.
   double flip = 0;
+  /// Whether an endpoint can prove that another has ended, as on one host.
+  bool proof = true;
+  /// Probability that a message comes once more when its receiver connects to its sender anew, as
+  /// it may with a transport that cannot tell connections apart.
+  double stale = 0;
+};
+
+/// A piece of a put on its way from one endpoint's region to another's.
+struct LoopbackWrite {
+  const std::string& from;
+  const std::string& to;
+  const Descriptor& piece;
 };
 
 /// Endpoints within one process that reach each other, for tests and simulation. With one thread
@@ -37,6 +50,10 @@ class LoopbackNetwork {
   void Kill(const std::string& name);
   /// Nothing passes between the two any more, and neither is told; ends when both disconnect.
   void Sever(const std::string& a, const std::string& b);
+
+  /// Called before each piece is copied, so that a test can tell whether it may be. Must not call
+  /// the network. Set before the first put.
+  void OnWrite(std::function<void(const LoopbackWrite&)> check);
 
   class State;
 

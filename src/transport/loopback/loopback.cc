@@ -34,4 +34,9 @@ void LoopbackNetwork::Sever(const std::string& a, const std::string& b) {
   state_->severed.insert(std::minmax(first, second));
 }
 
+void LoopbackNetwork::OnWrite(std::function<void(const LoopbackWrite&)> check) {
+  std::lock_guard lock(state_->mutex);
+  state_->on_write = std::move(check);
+}
+
 }  // namespace baton::transport

@@ -1,6 +1,7 @@
 #pragma once
 
 #include <deque>
+#include <functional>
 #include <map>
 #include <mutex>
 #include <set>
@@ -24,6 +25,8 @@ struct LoopbackNode {
   std::set<uint64_t> connected;
   /// Messages on their way to it, by sender.
   std::map<uint64_t, std::deque<std::string>> inbox;
+  /// Messages that come again with the next connection, by sender.
+  std::map<uint64_t, std::deque<std::string>> stale;
   /// A token per reason to wake up; one is enough.
   Mailbox<int> wakeups{1};
 
@@ -52,6 +55,7 @@ class LoopbackNetwork::State {
     if (options.flip <= 0 || random.Uniform() >= options.flip) return;
     bytes[random.Below(count)] ^= std::byte{1} << static_cast<int>(random.Below(8));
   }
+  bool Stale() { return options.stale > 0 && random.Uniform() < options.stale; }
   uint64_t Find(const std::string& name) {
     for (auto& [number, node] : nodes) {
       if (node.alive && node.name == name) return number;
@@ -60,6 +64,7 @@ class LoopbackNetwork::State {
   }
 
   const LoopbackOptions options;
+  std::function<void(const LoopbackWrite&)> on_write;
   std::mutex mutex;
   Random random;
   std::map<uint64_t, LoopbackNode> nodes;

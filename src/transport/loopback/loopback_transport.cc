@@ -40,6 +40,10 @@ Result<PeerId> LoopbackTransport::Connect(const std::string& peer_address, uint6
   if (!state_->node(node).alive) return Unavailable("the endpoint has ended: " + peer_address);
   LoopbackNode& self = state_->node(self_);
   if (!self.connected.insert(node).second) return AlreadyExists("connected to " + peer_address);
+  if (const auto stale = self.stale.extract(node)) {
+    auto& inbox = self.inbox[node];
+    inbox.insert(inbox.begin(), stale.mapped().begin(), stale.mapped().end());
+  }
   const PeerId peer{++last_peer_};
   peers_[peer].node = node;
   return peer;
@@ -63,13 +67,14 @@ void LoopbackTransport::Disconnect(PeerId id) {
 bool LoopbackTransport::CanStillWrite(PeerId id) const {
   std::lock_guard lock(state_->mutex);
   const auto peer = peers_.find(id);
-  return peer != peers_.end() && state_->node(peer->second.node).alive;
+  if (peer == peers_.end()) return false;
+  return !state_->options.proof || state_->node(peer->second.node).alive;
 }
 
 bool LoopbackTransport::IsThere(PeerId id) const {
   std::lock_guard lock(state_->mutex);
   const auto peer = peers_.find(id);
-  return peer != peers_.end() && state_->Reaches(self_, peer->second.node);
+  return peer != peers_.end() && state_->options.proof && state_->Reaches(self_, peer->second.node);
 }
 
 Status LoopbackTransport::Send(PeerId id, std::span<const std::byte> message) {
@@ -119,6 +124,9 @@ void LoopbackTransport::CopyPieces(PeerId id, Peer& peer) {
     for (; job.next < job.pieces.size(); ++job.next) {
       if (state_->Delayed()) return;
       const Descriptor& piece = job.pieces[job.next];
+      if (state_->on_write) {
+        state_->on_write({state_->node(self_).name, state_->node(peer.node).name, piece});
+      }
       std::byte* landed = to[piece.remote_region].data() + piece.remote_offset;
       std::memcpy(landed, from[piece.local_region].data() + piece.local_offset, piece.bytes);
       state_->MaybeFlip(landed, piece.bytes);
@@ -133,6 +141,7 @@ void LoopbackTransport::TakeMessages(PeerId id, Peer& peer, std::vector<Message>
   if (inbox == state_->node(self_).inbox.end()) return;
   if (!state_->Reaches(peer.node, self_)) return;
   while (!inbox->second.empty() && !state_->Delayed()) {
+    if (state_->Stale()) state_->node(self_).stale[peer.node].push_back(inbox->second.front());
     taken.push_back({id, std::move(inbox->second.front())});
     inbox->second.pop_front();
   }

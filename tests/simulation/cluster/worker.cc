@@ -1,0 +1,96 @@
+#include "worker.h"
+
+#include <gtest/gtest.h>
+
+namespace baton::simulation {
+
+SimulatedWorker::SimulatedWorker(const Surroundings& surroundings, worker::WorkerOptions options)
+    : surroundings_(surroundings), options_(std::move(options)) {
+  Start();
+}
+
+SimulatedWorker::~SimulatedWorker() {
+  if (alive()) Kill();
+}
+
+void SimulatedWorker::Start() {
+  endpoint_ = options_.name + "/" + std::to_string(++incarnation_);
+  process_ = surroundings_.rpc.Start(options_.name);
+  transport_ = surroundings_.network.MakeEndpoint(endpoint_);
+  stage_ = Stage::kServing;
+  auto core = worker::WorkerCore::Create(
+      options_,
+      {.model = surroundings_.oracle.model(),
+       .transport = *transport_,
+       .ops = Oracle::ops(),
+       .dial =
+           [this](const std::string& address) { return surroundings_.rpc.Dial(process_, address); },
+       .on_sick = [](const Status& status) { ADD_FAILURE() << "sick: " << status; },
+       .clock = surroundings_.clock});
+  ASSERT_TRUE(core.ok()) << core.status();
+  core_ = *std::move(core);
+  surroundings_.rpc.Serve(process_, *core_, options_.status_interval);
+}
+
+void SimulatedWorker::Kill() {
+  preemptions_ = preemptions();
+  commits_ = commits();
+  surroundings_.rpc.Kill(process_);
+  surroundings_.network.Kill(endpoint_);
+  core_.reset();
+  transport_.reset();
+  frozen_until_.reset();
+}
+
+void SimulatedWorker::Freeze(Duration duration) {
+  frozen_until_ = surroundings_.clock.Now() + duration;
+  surroundings_.rpc.Freeze(process_);
+}
+
+void SimulatedWorker::Thaw() {
+  frozen_until_.reset();
+  surroundings_.rpc.Thaw(process_);
+}
+
+void SimulatedWorker::Stop(Duration drain) {
+  stage_ = Stage::kDraining;
+  deadline_ = surroundings_.clock.Now() + drain;
+  core_->StartDraining();
+}
+
+void SimulatedWorker::TransportTurn(int most_work) {
+  core_->transport_thread().TakeTurn([this](TimePoint now) { return core_->Turn(now); }, most_work);
+}
+
+void SimulatedWorker::MainTurn() {
+  if (!alive()) return;
+  const TimePoint now = surroundings_.clock.Now();
+  if (frozen()) {
+    if (now >= *frozen_until_) Thaw();
+    return;
+  }
+  switch (stage_) {
+    case Stage::kServing: return;
+    case Stage::kDraining:
+      if (!core_->drained() && now < deadline_) return;
+      surroundings_.rpc.StopServing(process_);
+      core_->LeavePeers();
+      stage_ = Stage::kLeaving;
+      deadline_ = now + std::chrono::seconds(2);
+      return;
+    case Stage::kLeaving:
+      if (core_->left() || now >= deadline_) Kill();
+  }
+}
+
+bool SimulatedWorker::AtRest() const {
+  const engine::EngineStats stats = engine().Stats();
+  const auto decode = core_->decode_side().Stats();
+  const auto prefill = core_->prefill_side().Stats();
+  return core_->streams() == 0 && engine().sequences().empty() && quiet() && stats.running == 0 &&
+         stats.waiting == 0 && stats.blocks_used == 0 && stats.blocks_quarantined == 0 &&
+         decode.offered + decode.aborting + decode.quarantined == 0 &&
+         prefill.queued + prefill.prefilling + prefill.flushing + prefill.aborting == 0;
+}
+
+}  // namespace baton::simulation
