@@ -34,6 +34,14 @@ constexpr int kTimeScale = BATON_TIME_SCALE;
 
 constexpr char kReadyMark[] = "baton ready: http://127.0.0.1:";
 
+/// More patience with each other for processes that are slow: a sanitized one may well say nothing
+/// for a second where its cores are busy.
+std::vector<std::string> Patience() {
+  if (kTimeScale == 1) return {};
+  return {"--set", "handoff.silence=5s",        "--set", "handoff.lease=30s",
+          "--set", "timeouts.worker_silence=5s"};
+}
+
 /// A port that was free a moment ago.
 uint16_t FreePort() {
   const int socket_fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
@@ -120,6 +128,7 @@ ServedBaton::ServedBaton(const ServedOptions& options) : output_(std::make_uniqu
 
   const std::string program = std::string(BATON_BINARY_DIR) + "/bin/baton";
   std::vector<std::string> words = {program, "serve", "--config", config.string()};
+  for (std::string& word : Patience()) words.push_back(std::move(word));
   words.insert(words.end(), options.arguments.begin(), options.arguments.end());
   std::vector<char*> argv;
   for (std::string& word : words) argv.push_back(word.data());
