@@ -116,6 +116,10 @@ uint64_t UcxConnection::piece_bytes() const {
   return puts_are_messages_ ? kPieceBytesAsMessage : kPieceBytes;
 }
 
+size_t UcxConnection::most_pieces() const {
+  return puts_are_messages_ ? kPiecesAsMessages : kWindow;
+}
+
 void UcxConnection::OnPieceArrived(const PutHeader& header) {
   if (arrived_.size() >= kMaxArriving) return;
   if (++arrived_[header.transfer] < header.pieces) return;
@@ -190,6 +194,7 @@ bool UcxConnection::HasWork() const {
   const Transfer& first = *transfers_.front();
   if (first.ended()) return true;
   if (source_ && !source_->HasSlot()) return false;
+  if (pieces_ >= most_pieces()) return false;
   return MustPutAlone() ? !first.flushing : !transfers_.back()->flushing;
 }
 
@@ -240,7 +245,6 @@ void UcxConnection::GivePutDone() {
 }
 
 bool UcxConnection::GivePieces() {
-  const size_t most_pieces = puts_are_messages_ ? kPiecesAsMessages : kWindow;
   uint64_t bytes = 0;
   bool worked = false;
   for (const std::shared_ptr<Transfer>& transfer : transfers_) {
@@ -248,7 +252,7 @@ bool UcxConnection::GivePieces() {
     if (MustPutAlone() && transfer != transfers_.front()) return worked;
     if (transfer->given == 0) transfer->started = Clock::System().Now();
     while (transfer->given < transfer->pieces.size()) {
-      if (operations_ >= kWindow || pieces_ >= most_pieces || bytes >= kBytesPerProgress) {
+      if (operations_ >= kWindow || pieces_ >= most_pieces() || bytes >= kBytesPerProgress) {
         return worked;
       }
       bytes += transfer->pieces[transfer->given].bytes;

@@ -136,6 +136,7 @@ class UcxConnection {
   Transfer& Queue(TransferId id, std::vector<Descriptor> pieces);
   /// Nothing may be put beside the first transfer, which is timed.
   bool MustPutAlone() const { return transfers_.front()->timed_part.has_value(); }
+  size_t most_pieces() const;
   void End(const Transfer& transfer, std::vector<TransferDone>& done);
   const std::byte* At(const Descriptor& piece) const;
   bool IsStaged(const Descriptor& piece) const;
