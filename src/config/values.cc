@@ -15,6 +15,9 @@ template <typename... Fs>
 struct Overloaded : Fs... {
   using Fs::operator()...;
 };
+// Implied since C++20, which clang 14 does not know yet.
+template <typename... Fs>
+Overloaded(Fs...) -> Overloaded<Fs...>;
 
 /// Units of durations and of sizes, greatest first, as written by Render.
 constexpr std::array<std::pair<const char*, int64_t>, 6> kDurations{{{"h", 3'600'000'000'000},

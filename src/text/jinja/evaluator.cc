@@ -225,9 +225,11 @@ Value Evaluator::CallMacro(const MacroStatement& macro, const std::weak_ptr<Scop
   }
   variables.insert_or_assign("varargs", Value::MakeList(std::move(more), true));
   Dict named;
-  for (const auto& [name, value] : arguments.named) {
-    const bool parameter = std::any_of(macro.parameters.begin(), macro.parameters.end(),
-                                       [&](const Parameter& p) { return p.name == name; });
+  for (const auto& argument : arguments.named) {
+    const auto& [name, value] = argument;
+    const bool parameter =
+        std::any_of(macro.parameters.begin(), macro.parameters.end(),
+                    [&](const Parameter& p) { return p.name == argument.first; });
     if (!parameter) named.Set(Value(name), value);
     if (name == "caller") variables.insert_or_assign(name, value);
   }
