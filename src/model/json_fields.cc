@@ -5,6 +5,8 @@
 #include <limits>
 #include <sstream>
 
+#include "baton/base/json_nesting.h"
+
 namespace baton::model {
 namespace {
 
@@ -94,7 +96,10 @@ Result<nlohmann::json> ReadJsonObject(const std::filesystem::path& path) {
   file.seekg(0);
   std::ostringstream text;
   text << file.rdbuf();
-  auto json = nlohmann::json::parse(text.str(), nullptr, /*allow_exceptions=*/false);
+  if (JsonNesting(text.view()) > kMaxJsonNesting) {
+    return InvalidArgument(path.string() + " nests too deeply");
+  }
+  auto json = nlohmann::json::parse(text.view(), nullptr, /*allow_exceptions=*/false);
   if (!json.is_object()) return InvalidArgument(path.string() + " is not a JSON object");
   return json;
 }

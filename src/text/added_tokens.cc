@@ -45,9 +45,7 @@ Result<std::vector<AddedToken>> AddedTokensFromJson(const JsonPlace& place) {
   for (size_t i = 0; i < place.value().size(); ++i) {
     const JsonPlace at = place.At(i);
     AddedToken token;
-    BATON_ASSIGN_OR_RETURN(const int64_t id, at.Get("id").Int());
-    if (id < 0 || id >= (1 << 24)) return at.Get("id").Error("out of range");
-    token.id = static_cast<TokenId>(id);
+    BATON_ASSIGN_OR_RETURN(token.id, at.Get("id").Token());
     BATON_ASSIGN_OR_RETURN(token.content, at.Get("content").String());
     BATON_ASSIGN_OR_RETURN(token.special, at.Get("special").BoolOr(false));
     BATON_ASSIGN_OR_RETURN(token.normalized, at.Get("normalized").BoolOr(!token.special));

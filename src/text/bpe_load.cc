@@ -40,7 +40,7 @@ Status Bpe::ReadVocabulary(const JsonPlace& place) {
   BATON_RETURN_IF_ERROR(place.RequireObject());
   vocabulary_.reserve(place.value().size());
   for (const auto& [written, id] : place.value().items()) {
-    if (!id.is_number_integer() || id.get<int64_t>() < 0 || id.get<int64_t>() >= (1 << 24)) {
+    if (!id.is_number_unsigned() || id.get<uint64_t>() >= kMaxVocabulary) {
       return place.Get(written).Error("expected a token id");
     }
     const TokenId token = id.get<TokenId>();

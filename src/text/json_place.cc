@@ -3,6 +3,8 @@
 #include <fstream>
 #include <iterator>
 
+#include "baton/base/json_nesting.h"
+
 namespace baton::text {
 
 using nlohmann::json;
@@ -36,6 +38,13 @@ Result<int64_t> JsonPlace::Int() const {
   return value_->get<int64_t>();
 }
 
+Result<TokenId> JsonPlace::Token() const {
+  if (!value_->is_number_unsigned() || value_->get<uint64_t>() >= kMaxVocabulary) {
+    return Error("expected a token id");
+  }
+  return value_->get<TokenId>();
+}
+
 Status JsonPlace::RequireArray() const {
   return value_->is_array() ? OkStatus() : Error("expected an array");
 }
@@ -60,6 +69,9 @@ Result<std::string> ReadTextFile(const std::filesystem::path& file) {
 
 Result<json> ReadJsonFile(const std::filesystem::path& file) {
   BATON_ASSIGN_OR_RETURN(const std::string text, ReadTextFile(file));
+  if (JsonNesting(text) > kMaxJsonNesting) {
+    return InvalidArgument(file.string() + ": nests too deeply");
+  }
   try {
     return json::parse(text);
   } catch (const json::exception& error) {

@@ -6,9 +6,13 @@
 
 #include <nlohmann/json.hpp>
 
+#include "baton/base/ids.h"
 #include "baton/base/status.h"
 
 namespace baton::text {
+
+/// Ids below this; the greatest vocabularies have a quarter of a million tokens.
+inline constexpr int64_t kMaxVocabulary = 1 << 21;
 
 /// A place in a JSON document that knows its path, so that errors can name it.
 /// *Ownership*: the document outlives the place.
@@ -29,6 +33,7 @@ class JsonPlace {
   Result<std::string> String() const;
   Result<bool> BoolOr(bool otherwise) const;
   Result<int64_t> Int() const;
+  Result<TokenId> Token() const;
   Status RequireArray() const;
   Status RequireObject() const;
 

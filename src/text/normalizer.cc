@@ -1,9 +1,18 @@
 #include "normalizer.h"
 
+#include <algorithm>
 #include <map>
+
+#include "baton/base/units.h"
 
 namespace baton::text {
 namespace {
+
+/// Bytes that Unicode's normal forms make of one, at the worst.
+constexpr size_t kCanonicalGrowth = 3;
+constexpr size_t kCompatibleGrowth = 11;
+/// What all steps together may do. Real ones replace a space by three bytes.
+constexpr size_t kMostGrowth = 256;
 
 std::string ReplaceAll(std::string_view text, const std::string& from, const std::string& to) {
   std::string out;
@@ -33,13 +42,12 @@ Status Normalizer::Add(const JsonPlace& place) {
   if (place.is_null()) return OkStatus();
   BATON_ASSIGN_OR_RETURN(const std::string type, place.Get("type").String());
   if (const auto form = kForms.find(type); form != kForms.end()) {
-    steps_.emplace_back(form->second);
-    return OkStatus();
+    const bool compatible = form->second == NormalForm::kNfkc || form->second == NormalForm::kNfkd;
+    return AddStep(place, form->second, compatible ? kCompatibleGrowth : kCanonicalGrowth);
   }
   if (type == "Prepend") {
     BATON_ASSIGN_OR_RETURN(std::string prefix, place.Get("prepend").String());
-    steps_.emplace_back(Prepend{std::move(prefix)});
-    return OkStatus();
+    return AddStep(place, Prepend{std::move(prefix)}, 1);
   }
   if (type == "Replace") {
     const JsonPlace pattern = place.Get("pattern");
@@ -47,8 +55,8 @@ Status Normalizer::Add(const JsonPlace& place) {
     BATON_ASSIGN_OR_RETURN(std::string from, pattern.Get("String").String());
     BATON_ASSIGN_OR_RETURN(std::string to, place.Get("content").String());
     if (from.empty()) return pattern.Error("must not be empty");
-    steps_.emplace_back(Replace{std::move(from), std::move(to)});
-    return OkStatus();
+    const size_t growth = CeilDiv(to.size(), from.size());
+    return AddStep(place, Replace{std::move(from), std::move(to)}, growth);
   }
   if (type == "Sequence") {
     const JsonPlace parts = place.Get("normalizers");
@@ -57,6 +65,14 @@ Status Normalizer::Add(const JsonPlace& place) {
     return OkStatus();
   }
   return place.Unsupported("normalizer " + type);
+}
+
+Status Normalizer::AddStep(const JsonPlace& place, Step step, size_t growth) {
+  steps_.push_back(std::move(step));
+  growth_ *= std::max<size_t>(growth, 1);
+  return growth <= kMostGrowth && growth_ <= kMostGrowth
+             ? OkStatus()
+             : place.Error("makes texts too long, together with the steps before");
 }
 
 std::string Normalizer::Apply(std::string_view text) const {

@@ -6,6 +6,9 @@
 namespace baton::text {
 namespace {
 
+/// Longer than any token of a vocabulary that somebody uses.
+constexpr size_t kMaxTokenBytes = 16384;
+
 /// How tokens become text.
 struct Decoder {
   bool byte_level = false;
@@ -72,18 +75,21 @@ Status AddPostProcessor(const JsonPlace& place, std::vector<TokenId>& prefix,
     const JsonPlace ids = place.Get("special_tokens").Get(name).Get("ids");
     BATON_RETURN_IF_ERROR(ids.RequireArray());
     for (size_t k = 0; k < ids.value().size(); ++k) {
-      BATON_ASSIGN_OR_RETURN(const int64_t id, ids.At(k).Int());
-      (after_text ? suffix : prefix).push_back(static_cast<TokenId>(id));
+      BATON_ASSIGN_OR_RETURN(const TokenId id, ids.At(k).Token());
+      (after_text ? suffix : prefix).push_back(id);
     }
   }
   return OkStatus();
 }
 
-std::string Written(std::string text, const Decoder& decoder) {
+/// What a token stands for, given how it is written.
+Result<std::string> Decoded(std::string text, const Decoder& decoder, const JsonPlace& place) {
   for (const auto& [from, to] : decoder.replacements) {
     for (size_t at = text.find(from); at != std::string::npos; at = text.find(from, at)) {
       text.replace(at, from.size(), to);
       at += to.size();
+      // A replacement may double the text, and the next one again.
+      if (text.size() > kMaxTokenBytes) return place.Error("makes tokens too long");
     }
   }
   return text;
@@ -100,20 +106,22 @@ Result<std::string> NamedToken(const JsonPlace& config, const std::string& key) 
 }  // namespace
 
 /// Fills in what each id stands for, and where the added tokens are sought.
-static void FillTokens(const Decoder& decoder, Tokenizer::Parts& parts) {
+static Status FillTokens(const Decoder& decoder, const JsonPlace& place, Tokenizer::Parts& parts) {
   TokenId last = -1;
   for (const auto& [bytes, id] : parts.bpe.vocabulary()) last = std::max(last, id);
   for (const AddedToken& token : parts.added) last = std::max(last, token.id);
   parts.tokens.resize(static_cast<size_t>(last + 1));
   for (const auto& [bytes, id] : parts.bpe.vocabulary()) {
-    parts.tokens[static_cast<size_t>(id)].bytes = Written(bytes, decoder);
+    BATON_ASSIGN_OR_RETURN(parts.tokens[static_cast<size_t>(id)].bytes,
+                           Decoded(bytes, decoder, place));
   }
   for (int byte = 0; byte < 256 && decoder.byte_fallback; ++byte) {
     const TokenId id = parts.bpe.byte_tokens()[static_cast<size_t>(byte)];
     if (id >= 0) parts.tokens[static_cast<size_t>(id)].bytes = static_cast<char>(byte);
   }
   for (const AddedToken& token : parts.added) {
-    parts.tokens[static_cast<size_t>(token.id)] = {Written(token.content, decoder), token.special};
+    BATON_ASSIGN_OR_RETURN(std::string bytes, Decoded(token.content, decoder, place));
+    parts.tokens[static_cast<size_t>(token.id)] = {std::move(bytes), token.special};
     parts.added_ids.insert_or_assign(token.content, token.id);
     if (token.normalized) {
       parts.normalized_finder.Add(token, parts.normalizer.Apply(token.content));
@@ -121,6 +129,7 @@ static void FillTokens(const Decoder& decoder, Tokenizer::Parts& parts) {
       parts.raw_finder.Add(token, token.content);
     }
   }
+  return OkStatus();
 }
 
 /// Reads tokenizer_config.json, where it is there.
@@ -158,7 +167,7 @@ Result<std::unique_ptr<Tokenizer>> Tokenizer::Load(const std::filesystem::path& 
     return root.Get("decoder").Unsupported("a decoder that does not fit the pre-tokenizer");
   }
   parts->strips_leading_space = decoder.strips_leading_space;
-  FillTokens(decoder, *parts);
+  BATON_RETURN_IF_ERROR(FillTokens(decoder, root.Get("decoder"), *parts));
   for (const auto* around : {&parts->prefix, &parts->suffix}) {
     for (TokenId id : *around) {
       if (id < 0 || static_cast<size_t>(id) >= parts->tokens.size()) {

@@ -163,5 +163,13 @@ TEST(GenerationConfig, ReadsWhatIsThereAndLeavesTheRestEmpty) {
   EXPECT_FALSE(config->top_p.has_value());
 }
 
+/// Error messages quote values, and quoting recurses.
+TEST(ModelConfig, RefusesAFileThatNestsWithoutEnd) {
+  const std::string deep(100'000, '[');
+  const auto config = LoadWith({{"hidden_size", deep + std::string(deep.size(), ']')}});
+  EXPECT_EQ(config.status().code(), StatusCode::kInvalidArgument);
+  EXPECT_THAT(config.status().message(), HasSubstr("config.json nests too deeply"));
+}
+
 }  // namespace
 }  // namespace baton::model

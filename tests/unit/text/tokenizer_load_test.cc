@@ -102,6 +102,36 @@ TEST_F(TokenizerLoad, NamesATokenIdThatIsNoNumber) {
   ExpectError(StatusCode::kInvalidArgument, "model.vocab.a: expected a token id");
 }
 
+/// There is memory for every id up to the greatest.
+TEST_F(TokenizerLoad, RefusesATokenIdBeyondAnyVocabulary) {
+  document_["added_tokens"][0]["id"] = 1 << 24;
+  ExpectError(StatusCode::kInvalidArgument, "added_tokens[0].id: expected a token id");
+}
+
+TEST_F(TokenizerLoad, RefusesATemplateTokenWhoseIdNoTokenHas) {
+  document_["post_processor"]["special_tokens"]["<s>"]["ids"] = {int64_t{1} << 32};
+  ExpectError(StatusCode::kInvalidArgument, "ids[0]: expected a token id");
+}
+
+/// What walks the document recurses.
+TEST_F(TokenizerLoad, RefusesADocumentThatNestsWithoutEnd) {
+  document_["normalizer"] = json::parse(std::string(500, '[') + std::string(500, ']'));
+  ExpectError(StatusCode::kInvalidArgument, "nests too deeply");
+}
+
+/// Twenty replacements of one byte by eight make an exabyte of it.
+TEST_F(TokenizerLoad, RefusesReplacementsThatBlowATextUp) {
+  const json eight = {{"type", "Replace"}, {"pattern", {{"String", "a"}}}, {"content", "aaaaaaaa"}};
+  const json steps(20, eight);
+  const json decoder = document_["decoder"];
+  document_["normalizer"] = {{"type", "Sequence"}, {"normalizers", steps}};
+  ExpectError(StatusCode::kInvalidArgument, "normalizers[2]: makes texts too long");
+  document_["normalizer"] = nullptr;
+  document_["decoder"] = {{"type", "Sequence"}, {"decoders", steps}};
+  document_["decoder"]["decoders"].push_back(decoder);
+  ExpectError(StatusCode::kInvalidArgument, "decoder: makes tokens too long");
+}
+
 TEST_F(TokenizerLoad, RefusesATemplateTokenOutsideTheVocabulary) {
   document_["post_processor"]["special_tokens"]["<s>"]["ids"] = {99999};
   ExpectError(StatusCode::kInvalidArgument, "post_processor: token 99999");
