@@ -63,8 +63,9 @@ CompletionCall::CompletionCall(CallSetup setup, CompletionPlan plan)
       writer_(MakeIdentity(setup, plan_), MakeParts(plan_), model_.tokenizer) {
   const size_t count = plan_.prompts.size() * static_cast<size_t>(plan_.choices);
   runs_.reserve(count);
-  for (size_t i = 0; i < count; ++i)
-    runs_.push_back({setup.id + "-" + std::to_string(i), Choice(model_.tokenizer, plan_)});
+  // Copies share what the stop strings took to prepare.
+  const Choice fresh(model_.tokenizer, plan_);
+  for (size_t i = 0; i < count; ++i) runs_.push_back({setup.id + "-" + std::to_string(i), fresh});
 }
 
 CompletionCall::~CompletionCall() { CancelAll(); }

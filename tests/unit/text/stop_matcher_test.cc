@@ -3,6 +3,7 @@
 #include <optional>
 
 #include <gtest/gtest.h>
+#include <malloc.h>
 
 #include "baton/base/random.h"
 
@@ -106,6 +107,23 @@ TEST(StopMatcher, AgreesWithSearchingOverRandomSplits) {
       ASSERT_EQ(stops[match.which], stops[expected->which]);
     }
   }
+}
+
+TEST(StopMatcher, ACopyMatchesATextOfItsOwn) {
+  StopMatcher first({"END"});
+  StopMatcher second = first;
+  EXPECT_EQ(first.Push("E").text, "");
+  EXPECT_EQ(second.Push("ND").text, "ND");
+  EXPECT_TRUE(first.Push("ND").matched);
+  EXPECT_FALSE(second.Push("EN").matched);
+}
+
+/// A request may have a thousand outputs and a KiB of stops.
+TEST(StopMatcher, AThousandCopiesTakeNoMoreThanOne) {
+  const StopMatcher matcher({std::string(1000, 'x')});
+  const size_t before = mallinfo2().uordblks;
+  const std::vector<StopMatcher> copies(1000, matcher);
+  EXPECT_LT(mallinfo2().uordblks - before, size_t{1} << 20);
 }
 
 }  // namespace
