@@ -1,6 +1,6 @@
 #include "message_assembler.h"
 
-#include <cstring>
+#include <algorithm>
 
 namespace baton::transport {
 namespace {
@@ -19,10 +19,17 @@ bool MessageAssembler::Add(const FragmentHeader& header, std::span<const std::by
   if (header.sequence < next_sequence_ || header.sequence - next_sequence_ > kMaxAhead) {
     return false;
   }
-  Partial& partial = partial_[header.sequence];
-  if (partial.received == 0) partial.bytes.resize(total);
+  auto found = partial_.find(header.sequence);
+  if (found == partial_.end()) {
+    if (total > kMaxPartialBytes - partial_bytes_) return false;
+    found = partial_.try_emplace(header.sequence).first;
+    found->second.bytes.resize(total);
+    partial_bytes_ += total;
+  }
+  Partial& partial = found->second;
   if (partial.bytes.size() != total) return false;
-  std::memcpy(partial.bytes.data() + header.offset, fragment.data(), fragment.size());
+  std::copy(fragment.begin(), fragment.end(),
+            std::as_writable_bytes(std::span(partial.bytes)).begin() + header.offset);
   partial.received += fragment.size();
   return true;
 }
@@ -32,6 +39,7 @@ std::optional<std::string> MessageAssembler::Next() {
   if (first == partial_.end() || first->first != next_sequence_) return std::nullopt;
   if (first->second.received < first->second.bytes.size()) return std::nullopt;
   std::string message = std::move(first->second.bytes);
+  partial_bytes_ -= message.size();
   partial_.erase(first);
   ++next_sequence_;
   return message;

@@ -27,10 +27,14 @@ struct FragmentHeader {
 /// sending.
 class MessageAssembler {
  public:
-  /// False when the fragment is impossible, and so was dropped.
+  /// False when the fragment is impossible, or of more messages than a sender has under way, and so
+  /// was dropped.
   bool Add(const FragmentHeader& header, std::span<const std::byte> fragment);
   /// The next message that is whole.
   std::optional<std::string> Next();
+
+  /// Most bytes of messages that are not whole: as many as a sender of ours lets wait.
+  static constexpr size_t kMaxPartialBytes = size_t{64} << 20;
 
  private:
   struct Partial {
@@ -40,6 +44,8 @@ class MessageAssembler {
 
   uint64_t next_sequence_ = 0;
   std::map<uint64_t, Partial> partial_;
+  /// Of all in partial_.
+  size_t partial_bytes_ = 0;
 };
 
 }  // namespace baton::transport

@@ -36,5 +36,21 @@ TEST(MessageAssembler, DropsImpossibleFragments) {
   EXPECT_EQ(assembler.Next(), std::nullopt);
 }
 
+/// A fragment of one byte may announce a message of 4 MiB.
+TEST(MessageAssembler, KeepsNoMoreThanItsLimitOfMessagesThatAreNotWhole) {
+  constexpr uint32_t kBytes = Transport::kMaxMessageBytes;
+  constexpr uint64_t kFit = MessageAssembler::kMaxPartialBytes / kBytes;
+  MessageAssembler assembler;
+  const auto add = [&](uint64_t sequence) {
+    return Add(assembler, {.sequence = sequence, .connection = 1, .message_bytes = kBytes}, "x");
+  };
+  for (uint64_t sequence = 0; sequence < kFit; ++sequence) EXPECT_TRUE(add(sequence));
+  EXPECT_FALSE(add(kFit));
+  const std::string rest(kBytes - 1, 'y');
+  EXPECT_TRUE(Add(assembler, {.connection = 1, .message_bytes = kBytes, .offset = 1}, rest));
+  EXPECT_TRUE(assembler.Next().has_value());
+  EXPECT_TRUE(add(kFit));
+}
+
 }  // namespace
 }  // namespace baton::transport
