@@ -77,6 +77,22 @@ SamplingParams FromProto(const v1::SamplingParams& from) {
           .logprobs = from.logprobs()};
 }
 
+/// A reason of a later build ends the output all the same.
+FinishReason FinishFromProto(int32_t finish) {
+  if (finish == static_cast<int32_t>(FinishReason::kNone)) return FinishReason::kNone;
+  return finish == static_cast<int32_t>(FinishReason::kLength) ? FinishReason::kLength
+                                                               : FinishReason::kStop;
+}
+
+/// A type of a later build shows as a gauge.
+telemetry::MetricType TypeFromProto(int32_t type) {
+  using telemetry::MetricType;
+  for (const MetricType known : {MetricType::kCounter, MetricType::kHistogram}) {
+    if (type == static_cast<int32_t>(known)) return known;
+  }
+  return MetricType::kGauge;
+}
+
 void ToProto(const telemetry::MetricSample& from, v1::MetricSample* to) {
   for (const auto& [name, value] : from.labels) (*to->mutable_labels())[name] = value;
   to->set_value(from.value);
@@ -107,9 +123,8 @@ void ToProto(const telemetry::MetricFamily& from, v1::MetricFamily* to) {
 }
 
 telemetry::MetricFamily FromProto(const v1::MetricFamily& from) {
-  telemetry::MetricFamily to{.name = from.name(),
-                             .help = from.help(),
-                             .type = static_cast<telemetry::MetricType>(from.type())};
+  telemetry::MetricFamily to{
+      .name = from.name(), .help = from.help(), .type = TypeFromProto(from.type())};
   for (const auto& sample : from.samples()) to.samples.push_back(FromProto(sample));
   return to;
 }
@@ -201,7 +216,7 @@ void ToProto(const TokenOutput& from, v1::Token* to) {
 TokenOutput FromProto(const v1::Token& from) {
   TokenOutput to{.token = from.token(),
                  .position = from.position(),
-                 .finish = static_cast<FinishReason>(from.finish()),
+                 .finish = FinishFromProto(from.finish()),
                  .cached_tokens = from.cached_tokens()};
   if (from.has_logprob()) to.logprob = from.logprob();
   for (const v1::TokenLogprob& top : from.top_logprobs()) {

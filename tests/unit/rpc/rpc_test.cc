@@ -140,6 +140,22 @@ TEST_F(Rpc, StreamsEventsInOrderThenTheStatus) {
   EXPECT_EQ(events.Next(), "end ResourceExhausted: no memory");
 }
 
+TEST_F(Rpc, TakesAFinishOfALaterBuildForAStop) {
+  const auto tokens = std::make_shared<Mailbox<TokenOutput>>(1);
+  client_->Generate(
+      {.request = {.id = "r", .prompt = {1}}},
+      {.on_route = [](std::string) {},
+       .on_token = [tokens](TokenOutput output) { tokens->TrySend(std::move(output)); },
+       .on_end = [](Status) {}});
+  const auto got = handler_.generate.Receive(kPatience);
+  ASSERT_TRUE(got);
+  EXPECT_TRUE(got->second->SendToken({.token = 1, .finish = FinishReason{77}}));
+  const auto token = tokens->Receive(kPatience);
+  ASSERT_TRUE(token);
+  EXPECT_EQ(token->finish, FinishReason::kStop);
+  got->second->Finish(OkStatus());
+}
+
 TEST_F(Rpc, TellsTheWorkerOfACancelledCall) {
   GenerateEvents events;
   const auto call = client_->Generate({.request = {.id = "r", .prompt = {1}}}, events.Callbacks());
