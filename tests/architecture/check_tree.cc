@@ -213,7 +213,8 @@ class Checker {
       return;
     }
     const bool tests_it = IsUnder(file, "tests/unit") && ModuleOf(file) == ModuleOf(target);
-    const bool looks_inside = IsUnder(file, "tests/support") || IsUnder(file, "tests/simulation");
+    const bool looks_inside = IsUnder(file, "tests/support") || IsUnder(file, "tests/simulation") ||
+                              IsUnder(file, "tests/fuzz");
     const bool measures_it = IsUnder(file, "bench") && Part(file, 1) == ModuleOf(target);
     if (!tests_it && !measures_it && !looks_inside &&
         FirstParts(file, 2) != FirstParts(target, 2)) {

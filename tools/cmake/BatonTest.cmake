@@ -11,20 +11,22 @@ if(BATON_TESTS)
     add_subdirectory(${BATON_GOOGLETEST} googletest EXCLUDE_FROM_ALL SYSTEM)
     add_library(GTest::gmock ALIAS gmock)
   endif()
-  # What every test shares: the entry point, and GoogleTest precompiled, which is most of what a
-  # small test compiles. Tests are compiled once and run for seconds: little optimisation pays.
-  add_library(baton_test_main OBJECT ${PROJECT_SOURCE_DIR}/tests/support/child_reports.cc
-    ${PROJECT_SOURCE_DIR}/tests/support/test_main.cc)
-  target_link_libraries(baton_test_main PUBLIC GTest::gmock PRIVATE baton_flags)
-  target_include_directories(baton_test_main PRIVATE ${PROJECT_SOURCE_DIR}/tests)
-  target_compile_options(baton_test_main PUBLIC $<$<CONFIG:Release>:-O1>)
+  # Tests are compiled once and run for seconds: little optimisation pays.
+  add_library(baton_test_flags INTERFACE)
+  target_compile_options(baton_test_flags INTERFACE $<$<CONFIG:Release>:-O1>)
   if(CMAKE_CXX_COMPILER_ID STREQUAL "GNU" AND CMAKE_CXX_COMPILER_VERSION VERSION_LESS 13)
     # At this level GCC 12 takes std::string's own copies for overflows (PR 105329, 105651).
-    target_compile_options(baton_test_main PUBLIC -Wno-array-bounds -Wno-stringop-overflow
+    target_compile_options(baton_test_flags INTERFACE -Wno-array-bounds -Wno-stringop-overflow
       -Wno-stringop-overread -Wno-maybe-uninitialized)
   endif()
-  target_compile_definitions(baton_test_main PUBLIC BATON_SOURCE_DIR="${PROJECT_SOURCE_DIR}"
+  target_compile_definitions(baton_test_flags INTERFACE BATON_SOURCE_DIR="${PROJECT_SOURCE_DIR}"
     BATON_BINARY_DIR="${PROJECT_BINARY_DIR}")
+  # What every test shares: the entry point, and GoogleTest precompiled, which is most of what a
+  # small test compiles.
+  add_library(baton_test_main OBJECT ${PROJECT_SOURCE_DIR}/tests/support/child_reports.cc
+    ${PROJECT_SOURCE_DIR}/tests/support/test_main.cc)
+  target_link_libraries(baton_test_main PUBLIC GTest::gmock baton_test_flags PRIVATE baton_flags)
+  target_include_directories(baton_test_main PRIVATE ${PROJECT_SOURCE_DIR}/tests)
   target_precompile_headers(baton_test_main PRIVATE <gmock/gmock.h> <gtest/gtest.h>)
 endif()
 
