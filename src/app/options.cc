@@ -66,6 +66,8 @@ Result<router::RouterOptions> ToRouterOptions(const config::Config& config,
   options.policy = config.router.policy;
   options.requests = config.limits.concurrent_completions;
   options.status_timeout = Ms(config.timeouts.worker_silence);
+  options.trace = {.folder = config.telemetry.trace_folder, .files = config.telemetry.trace_files};
+  options.trace_every = config.telemetry.trace_every;
   return options;
 }
 

@@ -198,6 +198,19 @@ void AddRestart(std::vector<Key>& keys) {
       {.least = 1, .greatest = 1000});
 }
 
+void AddTelemetry(std::vector<Key>& keys) {
+  const auto add = Adder(keys, "telemetry", &Config::telemetry);
+  add("trace_folder", &Telemetry::trace_folder,
+      "where the router writes a trace of each request that is traced, for Perfetto; relative to "
+      "the working directory; empty: none is");
+  add("trace_every", &Telemetry::trace_every,
+      "every nth request is traced, besides those with \"baton\": {\"trace\": true}; 0: those only",
+      {.greatest = 1 << 24});
+  add("trace_files", &Telemetry::trace_files,
+      "most traces that a router leaves in the folder; the oldest goes first",
+      {.least = 1, .greatest = 1 << 20});
+}
+
 std::vector<Key> MakeKeys() {
   std::vector<Key> keys;
   AddTop(keys);
@@ -209,6 +222,7 @@ std::vector<Key> MakeKeys() {
   AddLimits(keys);
   AddTimeouts(keys);
   AddRestart(keys);
+  AddTelemetry(keys);
   return keys;
 }
 

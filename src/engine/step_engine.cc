@@ -87,6 +87,7 @@ bool StepEngine::Step() {
   const bool computes = !plan.batch.empty();
   if (computes) {
     const TimePoint start = clock_.Now();
+    listener_.OnStepBegin(start);
     const bool prefills = plan.prefill_tokens > 0;
     Compute(plan);
     const double seconds = Seconds(clock_.Now() - start);

@@ -46,6 +46,8 @@ class DecodeSide::Impl {
     int32_t put_tokens = 0;
     int32_t prompt_tokens = 0;
     TimePoint offered_at;
+    /// Of the offer that is under way: later than the first when it was redone.
+    TimePoint sent_at;
     /// Not offered any more: since when, and why its blocks may not be used yet.
     TimePoint failed_at;
     Failure reason{};

@@ -72,6 +72,7 @@ Status DecodeSide::Impl::Offer(transport::PeerId peer, const Request& request,
   offer.cached_tokens = reservation.cached_tokens;
   offer.lease = options_.lease;
   offer.checksums = options_.checksums;
+  const TimePoint now = clock_.Now();
   std::optional<handoff::Offer> kept;
   if (options_.checksums) kept = offer;
   BATON_RETURN_IF_ERROR(peers_.Send(peer, id, std::move(offer)));
@@ -84,7 +85,7 @@ Status DecodeSide::Impl::Offer(transport::PeerId peer, const Request& request,
   const kv::KvGeometry& ours = local_.description.geometry;
   entry.put_tokens = PutTokens(entry.prompt_tokens, peers_.Find(peer)->geometry, ours);
   entry.offer = std::move(kept);
-  entry.offered_at = clock_.Now();
+  entry.offered_at = entry.sent_at = now;
   entry.deadline = entry.offered_at + options_.lease;
   by_sequence_[reservation.sequence] = id;
   return OkStatus();
@@ -137,6 +138,7 @@ void DecodeSide::Impl::Handle(Entries::iterator entry, const Progress&) {
 
 void DecodeSide::Impl::Handle(Entries::iterator entry, const Commit& body) {
   if (entry->second.state != State::kOffered) return;  // Too late; the acknowledgement follows.
+  const TimePoint arrived = clock_.Now();
   Failure failure{};
   const Status status = CheckCommit(entry->second, body, failure);
   if (!status.ok()) {
@@ -148,7 +150,17 @@ void DecodeSide::Impl::Handle(Entries::iterator entry, const Commit& body) {
     BATON_LOG(Warning) << Describe(entry) << " is done again: " << status;
     return;
   }
-  CommitReport report{entry->second.peer, body.stages, body.transfer};
+  CommitReport report{.peer = entry->second.peer,
+                      .stages = body.stages,
+                      .transfer = body.transfer,
+                      .offered = entry->second.offered_at,
+                      .arrived = arrived,
+                      .redone = entry->second.redone,
+                      .trace = body.trace};
+  if (report.trace) {
+    telemetry::BringToOurClock(
+        *report.trace, telemetry::CompareClocks(*report.trace, entry->second.sent_at, arrived));
+  }
   const Duration elsewhere = body.stages.queued + body.stages.prefill + body.stages.transfer;
   report.stages.commit =
       std::max(Duration::zero(), clock_.Now() - entry->second.offered_at - elsewhere);
@@ -201,6 +213,7 @@ void DecodeSide::Impl::Handle(Entries::iterator entry, const AbortAck&) {
 
 void DecodeSide::Impl::Redo(Entries::iterator entry) {
   const HandoffId id{++last_handoff_};
+  entry->second.sent_at = clock_.Now();
   const Status sent = peers_.Send(entry->second.peer, id, *entry->second.offer);
   if (!sent.ok()) {
     entry->second.reason = Failure::kPeerLost;
@@ -211,7 +224,7 @@ void DecodeSide::Impl::Redo(Entries::iterator entry) {
   node.key() = id;
   Entry& again = node.mapped();
   again.state = State::kOffered;
-  again.deadline = clock_.Now() + options_.lease;
+  again.deadline = again.sent_at + options_.lease;
   again.progressed = again.redo = false;
   ++again.redone;
   ++redone_;

@@ -1,7 +1,6 @@
 #pragma once
 
 #include <map>
-#include <set>
 #include <string>
 #include <utility>
 #include <vector>
@@ -9,6 +8,7 @@
 #include "baton/handoff/prefill_side.h"
 #include "baton/transport/transport.h"
 #include "peers.h"
+#include "prefill_trace.h"
 #include "push_plan.h"
 #include "wire.h"
 
@@ -26,9 +26,11 @@ class PrefillSide::Impl {
     return peers_.Add(peer, description);
   }
   void LosePeer(transport::PeerId peer, const Status& status);
-  void Blocks(SequenceId sequence, std::vector<BlockId> blocks, int32_t cached_tokens);
-  void KvReady(SequenceId sequence, int32_t layer_begin, int32_t layer_end, int32_t tokens);
-  void Prefilled(SequenceId sequence, const TokenOutput& first);
+  void Blocks(SequenceId sequence, std::vector<BlockId> blocks, int32_t cached_tokens,
+              std::optional<TimePoint> at);
+  void KvReady(SequenceId sequence, int32_t layer_begin, int32_t layer_end, int32_t tokens,
+               const std::optional<Computed>& computed);
+  void Prefilled(SequenceId sequence, const TokenOutput& first, std::optional<TimePoint> end);
   void Failed(SequenceId sequence, const Status& status);
   void Drain() { draining_ = true; }
   void OnMessage(transport::PeerId peer, std::span<const std::byte> bytes);
@@ -54,7 +56,8 @@ class PrefillSide::Impl {
     /// Of the decode side's blocks before `checked_tokens`, without those that it has already.
     std::vector<uint32_t> block_checksums;
     int32_t checked_tokens = 0;
-    std::set<transport::TransferId> puts;
+    std::map<transport::TransferId, PutUnderWay> puts;
+    PrefillTrace trace;
     TokenOutput first;
     TimePoint since;
     TimePoint deadline;
@@ -75,6 +78,8 @@ class PrefillSide::Impl {
   /// The entry when it is there and in that state.
   Entries::iterator FindIn(SequenceId sequence, State state);
   void Enter(Entry& entry, State state, Duration limit);
+  /// The same, `since` being some time ago.
+  void Enter(Entry& entry, State state, Duration limit, TimePoint since);
   /// False when the hand-off is aborted by that, and `entry` perhaps gone.
   bool Put(Entries::iterator entry, const std::vector<transport::Descriptor>& descriptors);
   /// Takes the checksums of the blocks before `end` as soon as their KV is there, so that little is
@@ -82,7 +87,7 @@ class PrefillSide::Impl {
   void ExtendChecksums(Entry& entry, int32_t end);
   /// Commits or acknowledges when the last put has ended.
   void FinishIfFlushed(Entries::iterator entry);
-  Status SendCommit(const Entry& entry);
+  Status SendCommit(Entry& entry);
   struct End {
     Failure failure{};
     Status status;

@@ -67,6 +67,7 @@ void PrefillSide::Impl::Accept(transport::PeerId peer, const Envelope& envelope,
   Peers::Peer& from = *peers_.Find(peer);
   if (Index(envelope.handoff) <= from.last_offer) return Ignore(Ignored::kDuplicate);
   from.last_offer = Index(envelope.handoff);
+  const TimePoint received = clock_.Now();
   const Status status = CheckOffer(offer, from.geometry);
   Result<SequenceId> sequence =
       status.ok() ? listener_.OnOffer(peer, offer.request) : Result<SequenceId>(status);
@@ -90,8 +91,9 @@ void PrefillSide::Impl::Accept(transport::PeerId peer, const Envelope& envelope,
   entry.checked_tokens = offer.cached_tokens;
   entry.lease = offer.lease;
   entry.checksums = offer.checksums;
-  entry.next_progress = clock_.Now() + offer.lease / kProgressPerLease;
-  Enter(entry, State::kQueued, options_.queue_limit);
+  Enter(entry, State::kQueued, options_.queue_limit, received);
+  entry.next_progress = entry.since + offer.lease / kProgressPerLease;
+  if (offer.request.trace) entry.trace.Start(local_.description.name, entry.since);
   by_handoff_[{peer, envelope.handoff}] = *sequence;
 }
 
@@ -128,12 +130,20 @@ void PrefillSide::Impl::Enter(Entry& entry, State state, Duration limit) {
   entry.deadline = entry.since + limit;
 }
 
+void PrefillSide::Impl::Enter(Entry& entry, State state, Duration limit, TimePoint since) {
+  const TimePoint earliest = entry.since;
+  Enter(entry, state, limit);
+  entry.since = std::clamp(since, earliest, entry.since);
+}
+
 void PrefillSide::Impl::Blocks(SequenceId sequence, std::vector<BlockId> blocks,
-                               int32_t cached_tokens) {
+                               int32_t cached_tokens, std::optional<TimePoint> at) {
   const auto entry = FindIn(sequence, State::kQueued);
   if (entry == entries_.end()) return;
-  entry->second.stages.queued = clock_.Now() - entry->second.since;
-  Enter(entry->second, State::kPrefilling, options_.stall_limit);
+  const TimePoint queued_since = entry->second.since;
+  Enter(entry->second, State::kPrefilling, options_.stall_limit, at.value_or(clock_.Now()));
+  entry->second.stages.queued = entry->second.since - queued_since;
+  entry->second.trace.Queued(entry->second.since, cached_tokens);
   PushPlan& plan = entry->second.plan;
   plan.SetSource(std::move(blocks));
   plan.Ready(0, local_.description.geometry.layers, cached_tokens);
@@ -141,9 +151,10 @@ void PrefillSide::Impl::Blocks(SequenceId sequence, std::vector<BlockId> blocks,
 }
 
 void PrefillSide::Impl::KvReady(SequenceId sequence, int32_t layer_begin, int32_t layer_end,
-                                int32_t tokens) {
+                                int32_t tokens, const std::optional<Computed>& computed) {
   const auto entry = FindIn(sequence, State::kPrefilling);
   if (entry == entries_.end()) return;
+  if (computed) entry->second.trace.Chunk(*computed, tokens, layer_begin, layer_end);
   entry->second.deadline = clock_.Now() + options_.stall_limit;
   PushPlan& plan = entry->second.plan;
   plan.Ready(layer_begin, layer_end, tokens);
@@ -152,12 +163,15 @@ void PrefillSide::Impl::KvReady(SequenceId sequence, int32_t layer_begin, int32_
   ExtendChecksums(entry->second, plan.tokens_ready() / block_tokens * block_tokens);
 }
 
-void PrefillSide::Impl::Prefilled(SequenceId sequence, const TokenOutput& first) {
+void PrefillSide::Impl::Prefilled(SequenceId sequence, const TokenOutput& first,
+                                  std::optional<TimePoint> end) {
   const auto entry = FindIn(sequence, State::kPrefilling);
   if (entry == entries_.end()) return;
   entry->second.first = first;
-  entry->second.stages.prefill = clock_.Now() - entry->second.since;
-  Enter(entry->second, State::kFlushing, options_.transfer_limit);
+  const TimePoint prefilling_since = entry->second.since;
+  Enter(entry->second, State::kFlushing, options_.transfer_limit, end.value_or(clock_.Now()));
+  entry->second.stages.prefill = entry->second.since - prefilling_since;
+  entry->second.trace.Prefilled(entry->second.since, entry->second.prompt_tokens);
   PushPlan& plan = entry->second.plan;
   if (!Put(entry, plan.TakeRest())) return;
   ExtendChecksums(entry->second, PutTokens(entry->second.prompt_tokens, local_.description.geometry,
@@ -182,6 +196,9 @@ void PrefillSide::Impl::Failed(SequenceId sequence, const Status& status) {
 bool PrefillSide::Impl::Put(Entries::iterator entry,
                             const std::vector<transport::Descriptor>& descriptors) {
   if (descriptors.empty()) return true;
+  PutUnderWay under_way{.begin = clock_.Now(),
+                        .descriptors = static_cast<int64_t>(descriptors.size())};
+  for (const auto& d : descriptors) under_way.bytes += static_cast<int64_t>(d.bytes);
   const Result<transport::TransferId> put = transport_.Put(entry->second.peer, descriptors);
   if (!put.ok()) {
     const bool computing = entry->second.state != State::kFlushing;
@@ -189,12 +206,10 @@ bool PrefillSide::Impl::Put(Entries::iterator entry,
                {.failure = Failure::kTransfer, .status = put.status(), .tell_engine = computing});
     return false;
   }
-  entry->second.puts.insert(*put);
+  entry->second.puts[*put] = under_way;
   by_put_[*put] = entry->first;
-  entry->second.figures.descriptors += static_cast<int64_t>(descriptors.size());
-  for (const auto& d : descriptors) {
-    entry->second.figures.bytes += static_cast<int64_t>(d.bytes);
-  }
+  entry->second.figures.descriptors += under_way.descriptors;
+  entry->second.figures.bytes += under_way.bytes;
   return true;
 }
 
@@ -205,7 +220,7 @@ void PrefillSide::Impl::OnTransferDone(transport::TransferId transfer, const Sta
   by_put_.erase(put);
   const auto entry = entries_.find(sequence);
   BATON_CHECK(entry != entries_.end()) << "a put outlived its hand-off";
-  entry->second.puts.erase(transfer);
+  entry->second.trace.Put(entry->second.puts.extract(transfer).mapped(), clock_.Now());
   if (!status.ok() && entry->second.state != State::kAborting) {
     const bool computing = entry->second.state != State::kFlushing;
     return BeginAbort(entry,
@@ -235,7 +250,7 @@ void PrefillSide::Impl::FinishIfFlushed(Entries::iterator entry) {
   Erase(entry);
 }
 
-Status PrefillSide::Impl::SendCommit(const Entry& entry) {
+Status PrefillSide::Impl::SendCommit(Entry& entry) {
   Commit commit;
   commit.blocks = entry.plan.blocks();
   commit.prompt_tokens = entry.prompt_tokens;
@@ -243,6 +258,8 @@ Status PrefillSide::Impl::SendCommit(const Entry& entry) {
   commit.stages = entry.stages;
   commit.transfer = entry.figures;
   commit.checksums = entry.block_checksums;
+  entry.trace.Flushed(entry.since + entry.stages.transfer);
+  commit.trace = entry.trace.Take(clock_.Now());
   return peers_.Send(entry.peer, entry.handoff, std::move(commit));
 }
 
@@ -374,15 +391,17 @@ Status PrefillSide::AddPeer(transport::PeerId peer, const PeerDescription& descr
 void PrefillSide::LosePeer(transport::PeerId peer, const Status& status) {
   impl_->LosePeer(peer, status);
 }
-void PrefillSide::Blocks(SequenceId sequence, std::vector<BlockId> blocks, int32_t cached_tokens) {
-  impl_->Blocks(sequence, std::move(blocks), cached_tokens);
+void PrefillSide::Blocks(SequenceId sequence, std::vector<BlockId> blocks, int32_t cached_tokens,
+                         std::optional<TimePoint> at) {
+  impl_->Blocks(sequence, std::move(blocks), cached_tokens, at);
 }
 void PrefillSide::KvReady(SequenceId sequence, int32_t layer_begin, int32_t layer_end,
-                          int32_t tokens) {
-  impl_->KvReady(sequence, layer_begin, layer_end, tokens);
+                          int32_t tokens, std::optional<Computed> computed) {
+  impl_->KvReady(sequence, layer_begin, layer_end, tokens, computed);
 }
-void PrefillSide::Prefilled(SequenceId sequence, const TokenOutput& first) {
-  impl_->Prefilled(sequence, first);
+void PrefillSide::Prefilled(SequenceId sequence, const TokenOutput& first,
+                            std::optional<TimePoint> end) {
+  impl_->Prefilled(sequence, first, end);
 }
 void PrefillSide::Failed(SequenceId sequence, const Status& status) {
   impl_->Failed(sequence, status);

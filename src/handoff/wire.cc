@@ -115,6 +115,7 @@ std::string BodyOf(const Envelope& envelope, const Offer& offer) {
   proto.set_cached_tokens(offer.cached_tokens);
   proto.set_lease_ms(static_cast<uint32_t>(Microseconds(offer.lease) / 1000));
   proto.set_checksums(offer.checksums);
+  proto.set_trace(offer.request.trace);
   return proto.SerializeAsString();
 }
 
@@ -128,6 +129,7 @@ bool FromProto(const v1::Offer& from, Offer& to) {
   to.request.emitted_tokens = from.emitted_tokens();
   to.request.sampling = FromProto(from.sampling());
   to.request.cache_salt = from.cache_salt();
+  to.request.trace = from.trace();
   to.cached_tokens = from.cached_tokens();
   to.lease = std::chrono::milliseconds(from.lease_ms());
   to.checksums = from.checksums();
@@ -208,6 +210,7 @@ std::string BodyOf(const Envelope& envelope, const Commit& commit) {
   proto.set_transfer_us(Microseconds(commit.stages.transfer));
   proto.set_bytes(static_cast<uint64_t>(commit.transfer.bytes));
   proto.set_descriptors(static_cast<uint64_t>(commit.transfer.descriptors));
+  if (commit.trace) proto.set_trace(telemetry::SerializeTrace(*commit.trace));
   return proto.SerializeAsString();
 }
 
@@ -221,6 +224,10 @@ bool FromProto(const v1::Commit& from, Commit& to) {
   to.transfer.bytes = static_cast<int64_t>(from.bytes());
   to.transfer.descriptors = static_cast<int64_t>(from.descriptors());
   to.transfer.blocks = from.blocks();
+  if (!from.trace().empty()) {
+    to.trace = telemetry::ParseTrace(from.trace());
+    if (!to.trace) return false;
+  }
   return from.has_first() && FromProto(from.first(), to.first);
 }
 

@@ -1,6 +1,7 @@
 #pragma once
 
 #include <cstdint>
+#include <optional>
 #include <span>
 #include <string>
 #include <variant>
@@ -10,6 +11,7 @@
 #include "baton/handoff/outcome.h"
 #include "baton/handoff/worker_description.h"
 #include "baton/request/request.h"
+#include "baton/telemetry/trace.h"
 
 /// The messages of handoff.proto as plain values, and their frames.
 namespace baton::handoff {
@@ -54,6 +56,7 @@ struct Commit {
   std::vector<uint32_t> checksums;
   Stages stages;
   TransferFigures transfer;
+  std::optional<telemetry::ProcessTrace> trace;
 };
 
 struct Abort {

@@ -37,6 +37,11 @@ class CompletionCall::Sink final : public CompletionSink {
       if (const auto self = call.lock(); self && !self->failed_) self->OnRoute(route);
     });
   }
+  void OnTimings(const RequestTimings& timings) override {
+    link_->Post([call = call_, timings] {
+      if (const auto self = call.lock()) self->timings_ = timings;
+    });
+  }
   void OnToken(TokenOutput output) override {
     link_->Post([call = call_, index = index_, output = std::move(output)]() mutable {
       if (const auto self = call.lock()) self->Token(index, std::move(output));
@@ -71,6 +76,7 @@ CompletionCall::CompletionCall(CallSetup setup, CompletionPlan plan)
 CompletionCall::~CompletionCall() { CancelAll(); }
 
 void CompletionCall::Start() {
+  started_ = model_.clock.Now();
   OnStart();
   const std::shared_ptr<StrandLink> link = exchange_.Link();
   for (int i = 0; i < choices(); ++i)
@@ -85,6 +91,8 @@ Request CompletionCall::MakeRequest(int index) const {
   request.sampling = plan_.sampling;
   request.sampling.max_tokens = prompt.max_tokens;
   request.sampling.seed += static_cast<uint64_t>(index % plan_.choices);
+  request.timings = plan_.timings && index == 0;
+  request.trace = plan_.trace;
   return request;
 }
 
@@ -133,6 +141,11 @@ Usage CompletionCall::CountUsage() const {
       usage.cached_tokens += runs_[i].choice.cached_tokens();
   }
   return usage;
+}
+
+std::optional<Timings> CompletionCall::TakeTimings() const {
+  if (!timings_) return std::nullopt;
+  return Timings{.request = *timings_, .total = model_.clock.Now() - started_};
 }
 
 std::function<void()> CompletionCall::Guard(std::function<void()> run) {

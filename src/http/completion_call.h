@@ -2,6 +2,7 @@
 
 #include <functional>
 #include <memory>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -47,6 +48,8 @@ class CompletionCall : public ActiveCall, public std::enable_shared_from_this<Co
   virtual void OnStart() {}
 
   Usage CountUsage() const;
+  /// Where the time until now went, for requests that ask.
+  std::optional<Timings> TakeTimings() const;
   /// To be called before the last bytes of the answer go: whoever has read them may come again.
   void LeaveRoom() { place_->LeaveRoom(); }
   /// `run`, dropped when this is gone by then.
@@ -81,6 +84,9 @@ class CompletionCall : public ActiveCall, public std::enable_shared_from_this<Co
   const CompletionPlan plan_;
   const ResponseWriter writer_;
   std::vector<Run> runs_;
+  TimePoint started_;
+  /// Of the first choice.
+  std::optional<RequestTimings> timings_;
   int finished_ = 0;
   bool failed_ = false;
 };

@@ -1,3 +1,4 @@
+#include <optional>
 #include <utility>
 
 #include "completion_call.h"
@@ -38,8 +39,11 @@ class StreamedAnswer final : public CompletionCall {
 
   void OnFinished() override {
     LeaveRoom();
-    if (plan().include_usage) {
-      Write([&](std::string& out) { writer().AppendUsageChunk(out, CountUsage()); });
+    const std::optional<Timings> timings = TakeTimings();
+    if (plan().include_usage || timings) {
+      std::optional<Usage> usage;
+      if (plan().include_usage) usage = CountUsage();
+      Write([&](std::string& out) { writer().AppendLastChunk(out, usage, timings); });
     }
     WriteRaw(kSseDone);
     exchange().EndStream(true);

@@ -33,7 +33,7 @@ class WholeAnswer final : public CompletionCall {
     LeaveRoom();
     HttpResponse response;
     if (!route_.empty()) response.headers.push_back({"x-baton-route", route_});
-    response.body = writer().Whole(outputs_, CountUsage());
+    response.body = writer().Whole(outputs_, CountUsage(), TakeTimings());
     exchange().Send(std::move(response));
   }
 

@@ -13,9 +13,23 @@ void RoutedRequest::OnToken(TokenOutput output) {
     metrics_.waiting.Add(-1);
     metrics_.running.Add(1);
     if (events_.on_first_token) events_.on_first_token();
+    if (trace) trace->Stage("first token", first_token_at_);
+    if (timings) sink_->OnTimings({.ttft = first_token_at_ - arrived_, .handoff = handoff_});
   }
   finished_ |= output.finish != FinishReason::kNone;
   sink_->OnToken(std::move(output));
+}
+
+void RoutedRequest::OnReport(rpc::GenerateReport report) {
+  if (report.timings) {
+    const handoff::Stages& stages = report.timings->stages;
+    handoff_ = {.reserve = report.timings->reserve,
+                .queued = stages.queued,
+                .prefill = stages.prefill,
+                .transfer = stages.transfer,
+                .commit = stages.commit};
+  }
+  if (trace) trace->OnReport(std::move(report.traces), clock_.Now());
 }
 
 void RoutedRequest::OnEnd(const Status& status) {
@@ -36,6 +50,11 @@ void RoutedRequest::OnEnd(const Status& status) {
     end = (lost.ok() ? status : lost).WithContext("worker " + choice.worker);
   }
   metrics_.CountRequest(end.ok() ? "finished" : std::string(StatusCodeName(end.code())));
+  if (trace) {
+    const TimePoint now = clock_.Now();
+    trace->Stage(tokens_ > 0 ? "tokens" : "no token", now, {{"tokens", tokens_}});
+    trace->Finish(now);
+  }
   if (events.on_end) events.on_end();
   sink_->OnEnd(std::move(end));
 }

@@ -2,6 +2,7 @@
 
 #include <functional>
 #include <memory>
+#include <optional>
 #include <string>
 
 #include "baton/base/clock.h"
@@ -9,6 +10,7 @@
 #include "baton/http/completion_backend.h"
 #include "baton/rpc/client.h"
 #include "metrics.h"
+#include "request_trace.h"
 #include "routing_policy.h"
 
 namespace baton::router {
@@ -32,6 +34,7 @@ class RoutedRequest {
   void SetEvents(Events events) { events_ = std::move(events); }
   void OnRoute(std::string route) { sink_->OnRoute(std::move(route)); }
   void OnToken(TokenOutput output);
+  void OnReport(rpc::GenerateReport report);
   void OnEnd(const Status& status);
   /// Its worker is lost: ends the call, with this status unless it has ended before. On the
   /// router's thread.
@@ -41,6 +44,10 @@ class RoutedRequest {
   std::shared_ptr<rpc::Call> call;
   /// The prefill worker has this request on its list.
   bool prefilling = false;
+  /// The client asked where the time goes.
+  bool timings = false;
+  /// Null unless the request is traced.
+  std::unique_ptr<RequestTrace> trace;
 
  private:
   const std::shared_ptr<http::CompletionSink> sink_;
@@ -53,6 +60,7 @@ class RoutedRequest {
   int64_t tokens_ = 0;
   bool finished_ = false;
   Latest<Status> lost_;
+  std::optional<http::RequestTimings::Handoff> handoff_;
 };
 
 }  // namespace baton::router

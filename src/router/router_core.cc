@@ -12,9 +12,10 @@ constexpr size_t kMailboxCapacity = 1 << 18;
 
 RouterCore::RouterCore(const RouterOptions& options, std::unique_ptr<RoutingPolicy> policy,
                        const rpc::DialWorker& dial, telemetry::MetricRegistry& registry,
-                       Clock& clock)
+                       Clock& clock, telemetry::TraceWriter* traces)
     : options_(options),
       clock_(clock),
+      traces_(traces),
       registry_(registry),
       metrics_(registry),
       policy_(std::move(policy)),
@@ -51,6 +52,13 @@ std::string RouterCore::RenderMetrics() const {
   return telemetry::RenderPrometheus(snapshots);
 }
 
+bool RouterCore::Traced(const Request& request) {
+  if (traces_ == nullptr) return false;
+  const uint64_t number = started_.fetch_add(1, std::memory_order_relaxed);
+  const auto every = static_cast<uint64_t>(options_.trace_every);
+  return request.trace || (every > 0 && number % every == 0);
+}
+
 void RouterCore::Start(Request request, std::shared_ptr<http::CompletionSink> sink) {
   if (++under_way_ > options_.requests) {
     --under_way_;
@@ -59,7 +67,11 @@ void RouterCore::Start(Request request, std::shared_ptr<http::CompletionSink> si
                                   " requests under way, its limit"));
     return;
   }
-  auto routed = std::make_shared<RoutedRequest>(std::move(sink), clock_.Now(), clock_, metrics_);
+  const TimePoint arrived = clock_.Now();
+  auto routed = std::make_shared<RoutedRequest>(std::move(sink), arrived, clock_, metrics_);
+  routed->timings = request.timings;
+  request.trace = Traced(request);
+  if (request.trace) routed->trace = std::make_unique<RequestTrace>(request.id, arrived, *traces_);
   Post([this, routed = std::move(routed), request = std::move(request)]() mutable {
     Dispatch(routed, std::move(request));
   });
@@ -80,12 +92,19 @@ void RouterCore::Dispatch(const std::shared_ptr<RoutedRequest>& routed, Request 
       {.on_first_token = [this, routed] { Post([this, routed] { EndPrefill(*routed); }); },
        .on_end = [this, id] { Post([this, id] { Forget(id); }); }});
   requests_[id] = routed;
+  if (routed->trace) {
+    const TimePoint now = clock_.Now();
+    routed->trace->Stage("route", now);
+    routed->trace->OnSent(now);
+  }
   routed->call =
       fleet_.Client(choice->worker)
           .Generate(
               {.request = std::move(request), .prefill_peer = choice->prefill},
               {.on_route = [routed](std::string route) { routed->OnRoute(std::move(route)); },
                .on_token = [routed](TokenOutput output) { routed->OnToken(std::move(output)); },
+               .on_report =
+                   [routed](rpc::GenerateReport report) { routed->OnReport(std::move(report)); },
                .on_end = [routed](Status status) { routed->OnEnd(status); }});
 }
 

@@ -25,9 +25,10 @@ namespace baton::router {
 /// REQUIRES: Close() and then turns until idle() before it is destroyed.
 class RouterCore final : public Router {
  public:
-  /// `registry` and `clock` outlive this.
+  /// `registry`, `clock` and `traces` outlive this. Without `traces` no request is traced.
   RouterCore(const RouterOptions& options, std::unique_ptr<RoutingPolicy> policy,
-             const rpc::DialWorker& dial, telemetry::MetricRegistry& registry, Clock& clock);
+             const rpc::DialWorker& dial, telemetry::MetricRegistry& registry, Clock& clock,
+             telemetry::TraceWriter* traces = nullptr);
 
   /// Does what is due, then waits at most `patience` for one posted piece of work and does it.
   /// False when none came.
@@ -52,6 +53,8 @@ class RouterCore final : public Router {
  private:
   void PublishFleet();
   void Dispatch(const std::shared_ptr<RoutedRequest>& routed, Request request);
+  /// Whether the request asked for a trace, or it is its turn.
+  bool Traced(const Request& request);
   void EndPrefill(RoutedRequest& routed);
   void Lose(const std::string& worker, const Status& status);
   void Forget(const std::string& request_id);
@@ -61,6 +64,7 @@ class RouterCore final : public Router {
 
   const RouterOptions options_;
   Clock& clock_;
+  telemetry::TraceWriter* const traces_;
   telemetry::MetricRegistry& registry_;
   RouterMetrics metrics_;
   std::unique_ptr<RoutingPolicy> policy_;
@@ -70,6 +74,7 @@ class RouterCore final : public Router {
   Latest<std::vector<telemetry::MetricsSnapshot>> worker_metrics_;
   Gate ready_;
   std::atomic<int32_t> under_way_{0};
+  std::atomic<uint64_t> started_{0};
 
   // The router's thread owns these.
   Fleet fleet_;

@@ -17,9 +17,12 @@ constexpr Duration kEndOfCalls = std::chrono::seconds(2);
 class RouterThread final : public Router {
  public:
   RouterThread(const RouterOptions& options, std::unique_ptr<RoutingPolicy> policy,
-               telemetry::MetricRegistry& registry, Clock& clock)
+               std::unique_ptr<telemetry::TraceWriter> traces, telemetry::MetricRegistry& registry,
+               Clock& clock)
       : clock_(clock),
-        core_(options, std::move(policy), rpc::WorkerClient::Create, registry, clock),
+        traces_(std::move(traces)),
+        core_(options, std::move(policy), rpc::WorkerClient::Create, registry, clock,
+              traces_.get()),
         thread_([this](const std::stop_token& stop) {
           pthread_setname_np(pthread_self(), "router");
           Run(stop);
@@ -44,6 +47,7 @@ class RouterThread final : public Router {
   }
 
   Clock& clock_;
+  const std::unique_ptr<telemetry::TraceWriter> traces_;
   RouterCore core_;
   std::jthread thread_;
 };
@@ -53,8 +57,12 @@ class RouterThread final : public Router {
 Result<std::unique_ptr<Router>> Router::Create(const RouterOptions& options,
                                                telemetry::MetricRegistry& registry, Clock& clock) {
   BATON_ASSIGN_OR_RETURN(auto policy, RoutingPolicy::Make(options.policy));
-  return std::unique_ptr<Router>(
-      std::make_unique<RouterThread>(options, std::move(policy), registry, clock));
+  std::unique_ptr<telemetry::TraceWriter> traces;
+  if (!options.trace.folder.empty()) {
+    BATON_ASSIGN_OR_RETURN(traces, telemetry::TraceWriter::Create(options.trace, registry));
+  }
+  return std::unique_ptr<Router>(std::make_unique<RouterThread>(
+      options, std::move(policy), std::move(traces), registry, clock));
 }
 
 }  // namespace baton::router

@@ -66,6 +66,9 @@ class GenerateReadCall final : public ReadCall<v1::GenerateEvent> {
   void Handle(const v1::GenerateEvent& event) override {
     if (event.has_route()) callbacks_.on_route(event.route());
     if (event.has_token()) callbacks_.on_token(FromProto(event.token()));
+    if (event.has_report() && callbacks_.on_report) {
+      callbacks_.on_report(FromProto(event.report()));
+    }
   }
   void End(const Status& status) override { callbacks_.on_end(status); }
 

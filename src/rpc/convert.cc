@@ -1,9 +1,19 @@
 #include "convert.h"
 
 #include <algorithm>
+#include <limits>
 
 namespace baton::rpc {
 namespace {
+
+uint64_t Microseconds(Duration duration) {
+  return static_cast<uint64_t>(std::max<int64_t>(0, duration.count() / 1000));
+}
+
+Duration FromMicroseconds(uint64_t us) {
+  constexpr uint64_t kLongest = std::numeric_limits<int64_t>::max() / 1000;
+  return std::chrono::microseconds(std::min(us, kLongest));
+}
 
 std::string EpochBytes(const Epoch& epoch) {
   std::string bytes(16, '\0');
@@ -189,6 +199,8 @@ void ToProto(const GenerateCall& from, v1::GenerateRequest* to) {
   ToProto(from.request.sampling, to->mutable_sampling());
   to->set_cache_salt(from.request.cache_salt);
   to->set_prefill_peer(from.prefill_peer);
+  to->set_timings(from.request.timings);
+  to->set_trace(from.request.trace);
 }
 
 GenerateCall FromProto(const v1::GenerateRequest& from) {
@@ -196,7 +208,9 @@ GenerateCall FromProto(const v1::GenerateRequest& from) {
                       .prompt = {from.prompt().begin(), from.prompt().end()},
                       .emitted_tokens = from.emitted_tokens(),
                       .sampling = FromProto(from.sampling()),
-                      .cache_salt = from.cache_salt()},
+                      .cache_salt = from.cache_salt(),
+                      .timings = from.timings(),
+                      .trace = from.trace()},
           .prefill_peer = from.prefill_peer()};
 }
 
@@ -221,6 +235,38 @@ TokenOutput FromProto(const v1::Token& from) {
   if (from.has_logprob()) to.logprob = from.logprob();
   for (const v1::TokenLogprob& top : from.top_logprobs()) {
     to.top_logprobs.push_back({.token = top.token(), .logprob = top.logprob()});
+  }
+  return to;
+}
+
+void ToProto(const GenerateReport& from, v1::Report* to) {
+  if (from.timings) {
+    const handoff::Stages& stages = from.timings->stages;
+    v1::Report::Timings& timings = *to->mutable_timings();
+    timings.set_reserve_us(Microseconds(from.timings->reserve));
+    timings.set_queued_us(Microseconds(stages.queued));
+    timings.set_prefill_us(Microseconds(stages.prefill));
+    timings.set_transfer_us(Microseconds(stages.transfer));
+    timings.set_commit_us(Microseconds(stages.commit));
+  }
+  for (const telemetry::ProcessTrace& trace : from.traces) {
+    to->add_traces(telemetry::SerializeTrace(trace));
+  }
+}
+
+GenerateReport FromProto(const v1::Report& from) {
+  GenerateReport to;
+  if (from.has_timings()) {
+    const v1::Report::Timings& timings = from.timings();
+    to.timings = {.reserve = FromMicroseconds(timings.reserve_us()),
+                  .stages = {.queued = FromMicroseconds(timings.queued_us()),
+                             .prefill = FromMicroseconds(timings.prefill_us()),
+                             .transfer = FromMicroseconds(timings.transfer_us()),
+                             .commit = FromMicroseconds(timings.commit_us())}};
+  }
+  for (const std::string& bytes : from.traces()) {
+    auto trace = telemetry::ParseTrace(bytes);
+    if (trace) to.traces.push_back(*std::move(trace));
   }
   return to;
 }

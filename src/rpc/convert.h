@@ -23,6 +23,10 @@ GenerateCall FromProto(const v1::GenerateRequest& from);
 void ToProto(const TokenOutput& from, v1::Token* to);
 TokenOutput FromProto(const v1::Token& from);
 
+void ToProto(const GenerateReport& from, v1::Report* to);
+/// Without the traces that are none.
+GenerateReport FromProto(const v1::Report& from);
+
 void ToProto(const WorkerStatus& from, v1::WorkerStatus* to);
 WorkerStatus FromProto(const v1::WorkerStatus& from);
 

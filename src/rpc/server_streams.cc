@@ -30,6 +30,12 @@ bool GenerateReactor::SendToken(const TokenOutput& output) {
   return Send(std::move(event));
 }
 
+bool GenerateReactor::SendReport(const GenerateReport& report) {
+  v1::GenerateEvent event;
+  ToProto(report, event.mutable_report());
+  return Send(std::move(event));
+}
+
 bool GenerateReactor::Send(v1::GenerateEvent event) {
   std::lock_guard lock(mutex_);
   if (closed_ || finish_ || queue_.size() >= kQueuedEvents) return false;

@@ -23,6 +23,7 @@ class GenerateReactor final : public grpc::ServerWriteReactor<v1::GenerateEvent>
 
   bool SendRoute(const std::string& route) override;
   bool SendToken(const TokenOutput& output) override;
+  bool SendReport(const GenerateReport& report) override;
   void Finish(const Status& status) override;
 
   void OnWriteDone(bool ok) override;

@@ -19,8 +19,14 @@ void GenerateService::OnGenerate(SequenceId sequence, rpc::GenerateCall call,
                                 .request = call.request,
                                 .goal = remote ? engine::Goal::kDecode : engine::Goal::kGenerate,
                                 .local_prefill_max_tokens = local_prefill_max_tokens_};
-  streams_.Add(sequence, {.stream = stream,
-                          .call = std::make_shared<const rpc::GenerateCall>(std::move(call))});
+  StreamTable::Entry entry{.stream = stream, .received = parts_.clock.Now()};
+  if (call.request.trace) {
+    entry.traced = std::make_shared<TracedStream>(stream, name_, parts_.clock);
+    entry.caller = stream.get();
+    entry.stream = entry.traced;
+  }
+  entry.call = std::make_shared<const rpc::GenerateCall>(std::move(call));
+  streams_.Add(sequence, std::move(entry));
   if (parts_.engine->Submit(std::move(submission))) return;
   streams_.Remove(sequence);
   stream->Finish(ResourceExhausted("worker " + name_ + " takes no more requests now"));
@@ -65,15 +71,19 @@ void GenerateService::OnFailed(SequenceId sequence, const Status& status) {
 
 void GenerateService::OnBlocks(SequenceId sequence, engine::PromptBlocks blocks) {
   parts_.transport_thread.Post(
-      [this, sequence, blocks = std::move(blocks)] { Offer(sequence, blocks); });
+      [this, sequence, blocks = std::move(blocks), reserved = parts_.clock.Now()] {
+        Offer(sequence, blocks, reserved);
+      });
 }
 
-void GenerateService::Offer(SequenceId sequence, const engine::PromptBlocks& blocks) {
-  const auto call = streams_.FindCall(sequence);
-  if (!call) {  // Cancelled before anybody could write into its blocks.
+void GenerateService::Offer(SequenceId sequence, const engine::PromptBlocks& blocks,
+                            TimePoint reserved) {
+  const auto entry = streams_.FindEntry(sequence);
+  if (!entry) {  // Cancelled before anybody could write into its blocks.
     parts_.engine->Release(sequence);
     return;
   }
+  const auto& call = entry->call;
   const Status status = [&]() -> Status {
     const auto peer = parts_.peers->Find(call->prefill_peer);
     if (!peer) return Unavailable("not joined with prefill worker " + call->prefill_peer);
@@ -86,6 +96,10 @@ void GenerateService::Offer(SequenceId sequence, const engine::PromptBlocks& blo
     parts_.engine->Release(sequence);
     return;
   }
+  if (entry->traced) {
+    entry->traced->Stage("queued", reserved);
+    entry->traced->Stage("offer", parts_.clock.Now(), {{"cached tokens", blocks.cached_tokens}});
+  }
   if (const auto stream = streams_.TakeUnrouted(sequence)) {
     parts_.metrics.CountDecision("remote", "split");
     stream->SendRoute("prefill=" + call->prefill_peer + " decode=" + name_);
@@ -95,7 +109,23 @@ void GenerateService::Offer(SequenceId sequence, const engine::PromptBlocks& blo
 void GenerateService::OnCommitted(SequenceId sequence, TokenOutput first,
                                   const handoff::CommitReport& report) {
   parts_.metrics.CountCommit(report);
+  Report(sequence, report);
   parts_.engine->Commit(sequence, std::move(first));
+}
+
+void GenerateService::Report(SequenceId sequence, const handoff::CommitReport& report) {
+  const auto entry = streams_.FindEntry(sequence);
+  if (!entry) return;
+  rpc::GenerateReport out;
+  if (entry->call->request.timings) {
+    out.timings = {.reserve = report.offered - entry->received, .stages = report.stages};
+  }
+  if (entry->traced) {
+    entry->traced->Stage("wait for commit", report.arrived, {{"redone", report.redone}});
+    entry->traced->Stage("check commit", parts_.clock.Now(), {{"bytes", report.transfer.bytes}});
+    if (report.trace) entry->traced->AddPeer(*report.trace);
+  }
+  if (out.timings || entry->traced) entry->stream->SendReport(out);
 }
 
 void GenerateService::OnHandoffFailed(SequenceId sequence, handoff::Failure failure,

@@ -20,6 +20,7 @@ class GenerateService final : public handoff::DecodeSideListener {
   struct Parts {
     TransportThread& transport_thread;
     WorkerMetrics& metrics;
+    Clock& clock;
     engine::Engine* engine = nullptr;
     handoff::DecodeSide* decode = nullptr;
     Peers* peers = nullptr;
@@ -48,7 +49,10 @@ class GenerateService final : public handoff::DecodeSideListener {
   void OnPeerStuck(transport::PeerId peer, Status status) override;
 
  private:
-  void Offer(SequenceId sequence, const engine::PromptBlocks& blocks);
+  /// `reserved`: when the engine had the blocks.
+  void Offer(SequenceId sequence, const engine::PromptBlocks& blocks, TimePoint reserved);
+  /// Tells the caller where the time went, if it asked.
+  void Report(SequenceId sequence, const handoff::CommitReport& report);
   void Abandon(SequenceId sequence);
 
   const std::string name_;

@@ -130,22 +130,38 @@ void PrefillService::FollowCosts() {
   parts_.metrics.SetLayerGroup(layers);
 }
 
+void PrefillService::OnStepBegin(TimePoint begin) {
+  group_ = LayerGroup{.computed = {.begin = begin, .end = begin}};
+}
+
 void PrefillService::OnBlocks(SequenceId sequence, engine::PromptBlocks blocks) {
-  parts_.transport_thread.Post([this, sequence, blocks = std::move(blocks)]() mutable {
-    parts_.prefill->Blocks(sequence, std::move(blocks.blocks), blocks.cached_tokens);
-  });
+  group_.reset();
+  parts_.transport_thread.Post(
+      [this, sequence, blocks = std::move(blocks), at = parts_.clock.Now()]() mutable {
+        parts_.prefill->Blocks(sequence, std::move(blocks.blocks), blocks.cached_tokens, at);
+      });
 }
 
 void PrefillService::OnKvReady(SequenceId sequence, int32_t layer_begin, int32_t layer_end,
                                int32_t tokens) {
-  parts_.transport_thread.Post([this, sequence, layer_begin, layer_end, tokens] {
-    parts_.prefill->KvReady(sequence, layer_begin, layer_end, tokens);
+  std::optional<handoff::PrefillSide::Computed> computed;
+  if (group_) {
+    if (layer_begin != group_->layer_begin) {
+      group_->layer_begin = layer_begin;
+      group_->computed = {.begin = group_->computed.end, .end = parts_.clock.Now()};
+    }
+    computed = group_->computed;
+  }
+  parts_.transport_thread.Post([this, sequence, layer_begin, layer_end, tokens, computed] {
+    parts_.prefill->KvReady(sequence, layer_begin, layer_end, tokens, computed);
   });
 }
 
 void PrefillService::OnPrefilled(SequenceId sequence, TokenOutput first) {
   parts_.transport_thread.Post(
-      [this, sequence, first = std::move(first)] { parts_.prefill->Prefilled(sequence, first); });
+      [this, sequence, first = std::move(first), end = parts_.clock.Now()] {
+        parts_.prefill->Prefilled(sequence, first, end);
+      });
 }
 
 void PrefillService::OnFailed(SequenceId sequence, Status status) {

@@ -3,6 +3,7 @@
 #include <functional>
 #include <map>
 #include <memory>
+#include <optional>
 
 #include "baton/engine/engine.h"
 #include "baton/handoff/prefill_side.h"
@@ -51,6 +52,7 @@ class PrefillService final : public handoff::PrefillSideListener {
   /// Peers given up because they were silent, so far.
   int64_t silent() const { return silent_; }
 
+  void OnStepBegin(TimePoint begin);
   void OnBlocks(SequenceId sequence, engine::PromptBlocks blocks);
   void OnKvReady(SequenceId sequence, int32_t layer_begin, int32_t layer_end, int32_t tokens);
   void OnPrefilled(SequenceId sequence, TokenOutput first);
@@ -73,6 +75,11 @@ class PrefillService final : public handoff::PrefillSideListener {
     bool cost_known = false;
   };
   using Joins = std::map<const rpc::JoinStream*, Joined>;
+  /// The layers that the engine computed last, for all sequences of its step together.
+  struct LayerGroup {
+    int32_t layer_begin = -1;
+    handoff::PrefillSide::Computed computed;
+  };
 
   void Accept(const rpc::JoinHello& hello, const std::shared_ptr<rpc::JoinStream>& stream);
   Result<Joined> Join(const rpc::JoinHello& hello);
@@ -84,6 +91,8 @@ class PrefillService final : public handoff::PrefillSideListener {
   Joins joined_;
   int64_t silent_ = 0;
   int32_t layer_group_ = 0;
+  /// Lives on the engine thread; absent between two steps.
+  std::optional<LayerGroup> group_;
 };
 
 }  // namespace baton::worker

@@ -6,7 +6,7 @@ namespace baton::worker {
 
 void StreamTable::Add(SequenceId sequence, Entry entry) {
   std::lock_guard lock(mutex_);
-  sequences_[entry.stream.get()] = sequence;
+  sequences_[KeyOf(entry)] = sequence;
   entries_[sequence] = std::move(entry);
 }
 
@@ -14,6 +14,13 @@ std::shared_ptr<rpc::GenerateStream> StreamTable::Find(SequenceId sequence) cons
   std::lock_guard lock(mutex_);
   const auto it = entries_.find(sequence);
   return it == entries_.end() ? nullptr : it->second.stream;
+}
+
+std::optional<StreamTable::Entry> StreamTable::FindEntry(SequenceId sequence) const {
+  std::lock_guard lock(mutex_);
+  const auto it = entries_.find(sequence);
+  if (it == entries_.end()) return std::nullopt;
+  return it->second;
 }
 
 std::shared_ptr<const rpc::GenerateCall> StreamTable::FindCall(SequenceId sequence) const {
@@ -34,8 +41,8 @@ std::shared_ptr<rpc::GenerateStream> StreamTable::Remove(SequenceId sequence) {
   std::lock_guard lock(mutex_);
   const auto it = entries_.find(sequence);
   if (it == entries_.end()) return nullptr;
+  sequences_.erase(KeyOf(it->second));
   auto stream = std::move(it->second.stream);
-  sequences_.erase(stream.get());
   entries_.erase(it);
   return stream;
 }

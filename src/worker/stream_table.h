@@ -6,8 +6,10 @@
 #include <string>
 #include <unordered_map>
 
+#include "baton/base/clock.h"
 #include "baton/base/ids.h"
 #include "baton/rpc/server.h"
+#include "traced_stream.h"
 
 namespace baton::worker {
 
@@ -22,11 +24,17 @@ class StreamTable {
     std::shared_ptr<const rpc::GenerateCall> call;
     /// The caller knows which workers serve it.
     bool routed = false;
+    TimePoint received;
+    /// Null unless the request is traced; then `stream` too, and the caller knows the one in it.
+    std::shared_ptr<TracedStream> traced;
+    const rpc::GenerateStream* caller = nullptr;
   };
 
   void Add(SequenceId sequence, Entry entry);
   std::shared_ptr<rpc::GenerateStream> Find(SequenceId sequence) const;
   std::optional<SequenceId> FindSequence(const rpc::GenerateStream* stream) const;
+  /// A copy: not for every token.
+  std::optional<Entry> FindEntry(SequenceId sequence) const;
   /// The call of a sequence whose caller is still there, else null.
   std::shared_ptr<const rpc::GenerateCall> FindCall(SequenceId sequence) const;
   /// The stream, when its caller has not been told the route yet; marks it as told.
@@ -35,6 +43,11 @@ class StreamTable {
   size_t size() const;
 
  private:
+  /// By which gRPC knows the stream of an entry.
+  static const rpc::GenerateStream* KeyOf(const Entry& entry) {
+    return entry.caller != nullptr ? entry.caller : entry.stream.get();
+  }
+
   mutable std::mutex mutex_;
   std::unordered_map<SequenceId, Entry> entries_;
   std::unordered_map<const rpc::GenerateStream*, SequenceId> sequences_;

@@ -25,7 +25,7 @@ Status WorkerCore::Build() {
   metrics_.emplace(options_.name);
   transport_thread_.emplace(transport_, clock_);
   generate_.emplace(options_.name, options_.local_prefill_max_tokens,
-                    GenerateService::Parts{*transport_thread_, *metrics_});
+                    GenerateService::Parts{*transport_thread_, *metrics_, clock_});
   prefill_service_.emplace(
       rpc::JoinHello{.worker = description_, .silence = options_.silence},
       PrefillService::Parts{*transport_thread_, transport_, *metrics_, options_.required_paths,
@@ -152,6 +152,8 @@ void WorkerCore::OnFailed(SequenceId sequence, Status status) {
   Generated(sequence) ? generate_->OnFailed(sequence, status)
                       : prefill_service_->OnFailed(sequence, std::move(status));
 }
+
+void WorkerCore::OnStepBegin(TimePoint begin) { prefill_service_->OnStepBegin(begin); }
 
 void WorkerCore::OnBlocks(SequenceId sequence, engine::PromptBlocks blocks) {
   Generated(sequence) ? generate_->OnBlocks(sequence, std::move(blocks))

@@ -92,6 +92,7 @@ class WorkerCore final : public rpc::WorkerHandler,
   void BuildHandoff();
   void PublishStatus();
 
+  void OnStepBegin(TimePoint begin) override;
   void OnToken(SequenceId sequence, TokenOutput output) override;
   void OnFailed(SequenceId sequence, Status status) override;
   void OnBlocks(SequenceId sequence, engine::PromptBlocks blocks) override;

@@ -32,7 +32,7 @@ inline const std::vector<Door> kDoors = {
     {"Abseil", {"absl/"}, {"src/rpc"}},
     {"Protocol Buffers",
      {"google/", "*.pb.h"},
-     {"src/handoff", "src/rpc", "tests/fuzz", "tests/unit/handoff"}},
+     {"src/handoff", "src/rpc", "src/telemetry", "tests/fuzz", "tests/unit/handoff"}},
     {"Boost", {"boost/"}, {"src/http", "tests/integration", "tests/support", "tests/unit/http"}},
     {"nlohmann/json",
      {"nlohmann/"},

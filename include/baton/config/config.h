@@ -130,6 +130,15 @@ struct Restart {
   int32_t attempts = 3;
 };
 
+struct Telemetry {
+  /// Where the router writes the traces of requests; empty: no request is traced.
+  std::string trace_folder;
+  /// Traces every nth request besides those that ask for it; 0: those only.
+  int32_t trace_every = 0;
+  /// Files that one router leaves in the folder at most; the oldest goes first.
+  int32_t trace_files = 1000;
+};
+
 /// Everything that a deployment may set. The table of keys in src/config/schema.cc gives each
 /// member its name in YAML, its accepted values and its help; the defaults are those above.
 struct Config {
@@ -147,6 +156,7 @@ struct Config {
   Limits limits;
   Timeouts timeouts;
   Restart restart;
+  Telemetry telemetry;
 
   /// served_model_name, or what it defaults to.
   std::string ModelName() const;

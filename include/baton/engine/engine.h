@@ -57,6 +57,8 @@ struct PromptBlocks {
 class EngineListener {
  public:
   virtual ~EngineListener() = default;
+  /// A step begins to compute; for those who say where the time goes.
+  virtual void OnStepBegin(TimePoint) {}
   /// A token of a kGenerate or kDecode sequence. One with a finish reason is the last; the
   /// sequence's blocks are released by then.
   virtual void OnToken(SequenceId sequence, TokenOutput output) = 0;

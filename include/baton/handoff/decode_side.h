@@ -11,6 +11,7 @@
 #include "baton/handoff/outcome.h"
 #include "baton/handoff/worker_description.h"
 #include "baton/request/request.h"
+#include "baton/telemetry/trace.h"
 
 namespace baton::handoff {
 
@@ -19,6 +20,13 @@ struct CommitReport {
   transport::PeerId peer{};
   Stages stages;
   TransferFigures transfer;
+  /// When the prompt was offered first, and when the commit arrived; its checks came after that.
+  TimePoint offered;
+  TimePoint arrived;
+  /// How often the prompt was handed over again because bytes were damaged.
+  int32_t redone = 0;
+  /// Of the prefill side, by our clock, when the request is traced.
+  std::optional<telemetry::ProcessTrace> trace;
 };
 
 /// What the decode side tells its worker, which does not hear of hand-offs that are done again. A

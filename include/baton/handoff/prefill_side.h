@@ -78,10 +78,18 @@ class PrefillSide {
   /// Aborts its hand-offs. Then call Transport::Disconnect, which ends their puts.
   void LosePeer(transport::PeerId peer, const Status& status);
 
-  /// The engine's calls, in its order; those for sequences that ended are ignored.
-  void Blocks(SequenceId sequence, std::vector<BlockId> blocks, int32_t cached_tokens);
-  void KvReady(SequenceId sequence, int32_t layer_begin, int32_t layer_end, int32_t tokens);
-  void Prefilled(SequenceId sequence, const TokenOutput& first);
+  /// The engine's calls, in its order; those for sequences that ended are ignored. `at`, `end`:
+  /// when the engine made them, where that is known better than by their arrival.
+  void Blocks(SequenceId sequence, std::vector<BlockId> blocks, int32_t cached_tokens,
+              std::optional<TimePoint> at = {});
+  /// `computed`: when the engine did that; absent for what it had in its prefix cache.
+  struct Computed {
+    TimePoint begin;
+    TimePoint end;
+  };
+  void KvReady(SequenceId sequence, int32_t layer_begin, int32_t layer_end, int32_t tokens,
+               std::optional<Computed> computed = {});
+  void Prefilled(SequenceId sequence, const TokenOutput& first, std::optional<TimePoint> end = {});
   void Failed(SequenceId sequence, const Status& status);
 
   /// Refuses further offers with Unavailable; those under way go on.

@@ -2,12 +2,29 @@
 
 #include <cstdint>
 #include <memory>
+#include <optional>
 #include <string>
 
+#include "baton/base/clock.h"
 #include "baton/base/status.h"
 #include "baton/request/request.h"
 
 namespace baton::http {
+
+/// Where the time of a request went until its first token.
+struct RequestTimings {
+  Duration ttft{};
+  /// Stages of the hand-off from prefill to decode, in their order.
+  struct Handoff {
+    Duration reserve{};
+    Duration queued{};
+    Duration prefill{};
+    Duration transfer{};
+    Duration commit{};
+  };
+  /// Absent when one worker did both.
+  std::optional<Handoff> handoff;
+};
 
 /// Receives what a request produces. Calls come one at a time, on any thread, and must not block.
 class CompletionSink {
@@ -16,6 +33,8 @@ class CompletionSink {
   /// Which workers serve the request, e.g. "prefill=p0 decode=d1" or "local=d1". Comes before the
   /// first token, at most once.
   virtual void OnRoute(std::string route) = 0;
+  /// Before the first token, of requests that ask for timings.
+  virtual void OnTimings(const RequestTimings&) {}
   virtual void OnToken(TokenOutput output) = 0;
   /// The last call, exactly once: OK after a token with a finish reason, else why there is no more.
   virtual void OnEnd(Status status) = 0;

@@ -21,6 +21,9 @@ struct Request {
   SamplingParams sampling;
   /// Separates prefix caches that must not see each other, e.g. of two tenants.
   uint64_t cache_salt = 0;
+  /// Whoever asks wants to know where the time goes, and what each process does when.
+  bool timings = false;
+  bool trace = false;
 };
 
 enum class FinishReason : uint8_t { kNone = 0, kStop = 1, kLength = 2 };

@@ -10,6 +10,7 @@
 #include "baton/http/completion_backend.h"
 #include "baton/rpc/messages.h"
 #include "baton/telemetry/metrics.h"
+#include "baton/telemetry/trace_writer.h"
 
 namespace baton::router {
 
@@ -25,6 +26,10 @@ struct RouterOptions {
   std::chrono::milliseconds redial_max{250};
   /// A worker that sends no status for this long is taken for lost.
   std::chrono::milliseconds status_timeout{900};
+  /// Where traces of requests are written, and of which besides those that ask: every nth; 0: none.
+  /// Without a folder no request is traced.
+  telemetry::TraceWriterOptions trace;
+  int32_t trace_every = 0;
 };
 
 /// Knows the fleet, picks the workers of each request and relays their tokens.

@@ -29,6 +29,8 @@ class JoinCall : public Call {
 struct GenerateCallbacks {
   std::function<void(std::string route)> on_route;
   std::function<void(TokenOutput output)> on_token;
+  /// For requests that ask for timings or a trace; may be empty.
+  std::function<void(GenerateReport report)> on_report;
   std::function<void(Status status)> on_end;
 };
 

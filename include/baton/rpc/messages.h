@@ -2,14 +2,17 @@
 
 #include <chrono>
 #include <cstdint>
+#include <optional>
 #include <string>
 #include <vector>
 
 #include "baton/base/ids.h"
 #include "baton/base/role.h"
+#include "baton/handoff/outcome.h"
 #include "baton/handoff/worker_description.h"
 #include "baton/request/request.h"
 #include "baton/telemetry/metrics.h"
+#include "baton/telemetry/trace.h"
 
 namespace baton::rpc {
 
@@ -58,6 +61,20 @@ struct WorkerStatus {
   std::vector<std::string> joined_peers;
   std::vector<JoinProblem> join_problems;
   telemetry::MetricsSnapshot metrics;
+};
+
+/// Where the time of a handed-over request went until its first token, as the decode worker knows.
+struct HandoffTimings {
+  /// Until the decode worker had reserved blocks for the prompt and offered them.
+  Duration reserve{};
+  handoff::Stages stages;
+};
+
+/// What a worker tells about a request to whoever wants to know.
+struct GenerateReport {
+  std::optional<HandoffTimings> timings;
+  /// The worker's own first, then those of its peers by the worker's clock; since the last report.
+  std::vector<telemetry::ProcessTrace> traces;
 };
 
 /// A request for a worker. Without `prefill_peer` it prefills itself.

@@ -17,6 +17,8 @@ class GenerateStream {
   /// False once the call has ended or its client reads too slowly to go on.
   virtual bool SendRoute(const std::string& route) = 0;
   virtual bool SendToken(const TokenOutput& output) = 0;
+  /// A stream that nobody asks for timings or traces may leave this as it is.
+  virtual bool SendReport(const GenerateReport&) { return true; }
   /// Ends the call after what was sent; later calls have no effect.
   virtual void Finish(const Status& status) = 0;
 };

@@ -47,6 +47,9 @@ struct CompletionPlan {
   bool stream = false;
   bool include_usage = false;
   bool return_token_ids = false;
+  /// The response says where the time of its first choice went.
+  bool timings = false;
+  bool trace = false;
 };
 
 }  // namespace baton::http

@@ -76,13 +76,20 @@ void RefuseUnsupported(JsonFields& fields) {
   }
 }
 
-/// Fields of Baton's own go here; none is defined yet.
-void ReadBatonFields(JsonFields& fields) {
+/// Fields of Baton's own.
+void ReadBatonFields(JsonFields& fields, CompletionPlan& plan) {
   const Json* baton = fields.Find("baton");
   if (baton == nullptr) return;
   if (!baton->is_object()) return fields.FailType("baton", "an object", *baton);
-  for (const auto& [name, value] : baton->items())
-    fields.Fail("baton." + name, "'baton' has no field '" + name + "'", "unknown_parameter");
+  for (const auto& [name, value] : baton->items()) {
+    bool* const flag = name == "timings" ? &plan.timings : name == "trace" ? &plan.trace : nullptr;
+    const std::string param = "baton." + name;
+    if (flag == nullptr)
+      return fields.Fail(param, "'baton' has no field '" + name + "'", "unknown_parameter");
+    if (value.is_null()) continue;
+    if (!value.is_boolean()) return fields.FailType(param, "true or false", value);
+    *flag = value.get<bool>();
+  }
 }
 
 void ReadStream(JsonFields& fields, CompletionPlan& plan) {
@@ -191,7 +198,7 @@ void ReadGenerationFields(JsonFields& fields, const ServedModel& model, Completi
   plan.sampling.logprobs = -1;
   ReadModel(fields, model);
   RefuseUnsupported(fields);
-  ReadBatonFields(fields);
+  ReadBatonFields(fields, plan);
   ReadStream(fields, plan);
   fields.Int("n", plan.choices, 1, model.options.limits.choices_per_prompt);
   ReadSampling(fields, plan.sampling);

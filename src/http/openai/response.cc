@@ -1,5 +1,6 @@
 #include "response.h"
 
+#include <algorithm>
 #include <unordered_set>
 
 #include "baton/text/utf8.h"
@@ -33,6 +34,31 @@ void AppendUsage(std::string& out, const Usage& usage) {
   out += R"(,"prompt_tokens_details":{"cached_tokens":)";
   AppendJsonInteger(out, usage.cached_tokens);
   out += "}}";
+}
+
+/// Milliseconds with three decimals.
+void AppendMs(std::string& out, std::string_view name, Duration duration) {
+  out += name;
+  const int64_t us = std::max<int64_t>(0, duration.count() / 1000);
+  AppendJsonInteger(out, us / 1000);
+  const std::string decimals = std::to_string(1000 + us % 1000);
+  out += '.';
+  out.append(decimals, 1);
+}
+
+void AppendTimings(std::string& out, const Timings& timings) {
+  out += R"(,"baton":{)";
+  if (const auto& handoff = timings.request.handoff) {
+    AppendMs(out, R"("reserve_ms":)", handoff->reserve);
+    AppendMs(out, R"(,"queue_ms":)", handoff->queued);
+    AppendMs(out, R"(,"prefill_ms":)", handoff->prefill);
+    AppendMs(out, R"(,"transfer_ms":)", handoff->transfer);
+    AppendMs(out, R"(,"commit_ms":)", handoff->commit);
+    out += ',';
+  }
+  AppendMs(out, R"("ttft_ms":)", timings.request.ttft);
+  AppendMs(out, R"(,"total_ms":)", timings.total);
+  out += '}';
 }
 
 /// Appends [f(items[0]),f(items[1]),...].
@@ -96,15 +122,20 @@ void ResponseWriter::AppendChunk(std::string& out, int index, const ChoiceDelta&
   out += chunk_tail_;
 }
 
-void ResponseWriter::AppendUsageChunk(std::string& out, const Usage& usage) const {
+void ResponseWriter::AppendLastChunk(std::string& out, const std::optional<Usage>& usage,
+                                     const std::optional<Timings>& timings) const {
   out += head_;
-  out += R"(],"usage":)";
-  AppendUsage(out, usage);
+  out += ']';
+  if (usage) {
+    out += R"(,"usage":)";
+    AppendUsage(out, *usage);
+  }
+  if (timings) AppendTimings(out, *timings);
   out += '}';
 }
 
-std::string ResponseWriter::Whole(const std::vector<ChoiceDelta>& choices,
-                                  const Usage& usage) const {
+std::string ResponseWriter::Whole(const std::vector<ChoiceDelta>& choices, const Usage& usage,
+                                  const std::optional<Timings>& timings) const {
   std::string out = head_;
   for (size_t i = 0; i < choices.size(); ++i) {
     if (i > 0) out += ',';
@@ -116,6 +147,7 @@ std::string ResponseWriter::Whole(const std::vector<ChoiceDelta>& choices,
   }
   out += R"(],"usage":)";
   AppendUsage(out, usage);
+  if (timings) AppendTimings(out, *timings);
   out += '}';
   return out;
 }

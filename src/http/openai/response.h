@@ -1,9 +1,11 @@
 #pragma once
 
 #include <cstdint>
+#include <optional>
 #include <string>
 #include <vector>
 
+#include "baton/http/completion_backend.h"
 #include "baton/text/tokenizer.h"
 #include "choice.h"
 
@@ -31,6 +33,12 @@ struct Usage {
   int64_t cached_tokens = 0;
 };
 
+/// What a response says about its own making, under "baton".
+struct Timings {
+  RequestTimings request;
+  Duration total{};
+};
+
 /// Writes OpenAI's response objects, as JSON text. What does not change is written once; a chunk
 /// costs a few appends. *Threads*: immutable.
 class ResponseWriter {
@@ -44,10 +52,12 @@ class ResponseWriter {
   /// A chunk with what is new in a choice; its finish reason, if any, included.
   void AppendChunk(std::string& out, int index, const ChoiceDelta& delta) const;
   /// The last chunk of a stream: no choices.
-  void AppendUsageChunk(std::string& out, const Usage& usage) const;
+  void AppendLastChunk(std::string& out, const std::optional<Usage>& usage,
+                       const std::optional<Timings>& timings) const;
 
   /// The response in one piece. `choices[i]` is the whole output of choice i.
-  std::string Whole(const std::vector<ChoiceDelta>& choices, const Usage& usage) const;
+  std::string Whole(const std::vector<ChoiceDelta>& choices, const Usage& usage,
+                    const std::optional<Timings>& timings) const;
 
  private:
   void AppendIndex(std::string& out, int index) const;

@@ -27,7 +27,7 @@ constexpr BadFile kBadFiles[] = {
     {"UnknownTopKey", "modle: m\n",
      "FILE:1:1: unknown key 'modle' (did you mean 'model'?); accepted here: model, "
      "served_model_name, log_level, workers, router, engine, handoff, transport, limits, timeouts, "
-     "restart"},
+     "restart, telemetry"},
     {"DuplicateKey", "model: m\nrouter:\n  port: 1\n  port: 2\n", "FILE:4:3: duplicate key 'port'"},
     {"DuplicateSection", "model: m\nrouter: {port: 1}\nrouter: {host: h}\n",
      "FILE:3:1: duplicate key 'router'"},
@@ -74,7 +74,8 @@ constexpr BadFile kBadFiles[] = {
     {"KeyThatIsAList", "model: m\n? [a]\n: 1\n", "FILE:2:3: a key must be text, not a list"},
     {"FileThatIsAList", "- model\n",
      "FILE:1:1: the file is a list; accepted: a section with the keys model, served_model_name, "
-     "log_level, workers, router, engine, handoff, transport, limits, timeouts, restart"},
+     "log_level, workers, router, engine, handoff, transport, limits, timeouts, restart, "
+     "telemetry"},
     {"TwoDocuments", "model: m\n---\nmodel: n\n",
      "FILE:3:1: a second document; a configuration is one"},
     {"BrokenYaml", "model: m\nrouter: {port: 1\n",

@@ -57,6 +57,43 @@ TEST_F(CompletionTest, HandsTheTemplatedPromptToTheBackend) {
   EXPECT_EQ(started.request.sampling.temperature, 0.0f);
 }
 
+constexpr RequestTimings kTimings{
+    .ttft = std::chrono::microseconds(23456),
+    .handoff = RequestTimings::Handoff{.reserve = std::chrono::microseconds(5),
+                                       .queued = std::chrono::milliseconds(1),
+                                       .prefill = std::chrono::milliseconds(20),
+                                       .transfer = std::chrono::microseconds(1500),
+                                       .commit = std::chrono::microseconds(250)}};
+
+TEST_F(CompletionTest, SaysWhereTheTimeWentWhenAsked) {
+  backend.script = [](Started started) {
+    started.sink->OnTimings(kTimings);
+    started.Text("ok", FinishReason::kLength);
+  };
+  StartServer();
+
+  const HttpReply reply = Complete({{"prompt", "Hi"}, {"baton", {{"timings", true}}}});
+
+  ASSERT_EQ(reply.status, 200) << reply.body;
+  EXPECT_EQ(json::parse(reply.body)["baton"],
+            json::parse(R"({"reserve_ms":0.005,"queue_ms":1.0,"prefill_ms":20.0,
+                            "transfer_ms":1.5,"commit_ms":0.25,"ttft_ms":23.456,"total_ms":0.0})"));
+}
+
+TEST_F(CompletionTest, AsksForTimingsOfTheFirstChoiceAndTracesOfAll) {
+  StartServer();
+  HttpClient client(server->port());
+  client.Send("POST", "/v1/completions",
+              R"({"prompt":"x","n":2,"temperature":1,"baton":{"timings":true,"trace":true}})");
+
+  const Started first = backend.NextRequest();
+  const Started second = backend.NextRequest();
+
+  EXPECT_TRUE(first.request.timings);
+  EXPECT_FALSE(second.request.timings);
+  EXPECT_TRUE(first.request.trace && second.request.trace);
+}
+
 TEST_F(CompletionTest, NamesTheRouteAndTheRequestInHeaders) {
   backend.script = Says("x");
   StartServer();

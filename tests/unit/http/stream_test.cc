@@ -53,6 +53,41 @@ TEST_F(StreamTest, EndsWithTheUsageWhenAsked) {
   EXPECT_EQ(chunks.back()["usage"]["prompt_tokens_details"]["cached_tokens"], 4);
 }
 
+TEST_F(StreamTest, EndsWithTheTimingsWhenAsked) {
+  backend.script = [](Started started) {
+    started.sink->OnTimings({.ttft = std::chrono::milliseconds(7), .handoff = {}});
+    started.Text("ab", FinishReason::kLength);
+  };
+  StartServer();
+  const json asks = {{"timings", true}};
+
+  const std::vector<json> chunks =
+      Stream("/v1/completions", {{"prompt", "x"}, {"stream", true}, {"baton", asks}});
+
+  ASSERT_EQ(chunks.size(), 3u);
+  EXPECT_EQ(chunks.back()["choices"], json::array());
+  EXPECT_EQ(chunks.back()["baton"], json::parse(R"({"ttft_ms":7.0,"total_ms":0.0})"));
+  EXPECT_FALSE(chunks.back().contains("usage"));
+}
+
+TEST_F(StreamTest, EndsWithUsageAndTimingsInOneChunk) {
+  backend.script = [](Started started) {
+    started.sink->OnTimings({.ttft = std::chrono::milliseconds(7), .handoff = {}});
+    started.Text("ab", FinishReason::kLength);
+  };
+  StartServer();
+
+  const std::vector<json> chunks =
+      Stream("/v1/completions", {{"prompt", "x"},
+                                 {"stream", true},
+                                 {"stream_options", {{"include_usage", true}}},
+                                 {"baton", {{"timings", true}}}});
+
+  ASSERT_EQ(chunks.size(), 3u);
+  EXPECT_EQ(chunks.back()["usage"]["completion_tokens"], 2);
+  EXPECT_EQ(chunks.back()["baton"]["ttft_ms"], 7.0);
+}
+
 TEST_F(StreamTest, SendsEachEventInAChunkOfItsOwn) {
   backend.script = Says("abc");
   StartServer();

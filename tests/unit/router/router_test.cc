@@ -1,14 +1,18 @@
 #include "baton/router/router.h"
 
 #include <atomic>
+#include <filesystem>
+#include <fstream>
 #include <functional>
 #include <memory>
 
 #include <gtest/gtest.h>
+#include <nlohmann/json.hpp>
 
 #include "baton/base/gate.h"
 #include "baton/base/mailbox.h"
 #include "baton/rpc/server.h"
+#include "support/tiny_model.h"
 
 namespace baton::router {
 namespace {
@@ -70,6 +74,10 @@ class RecordingSink final : public http::CompletionSink {
   void OnToken(TokenOutput output) override {
     events.TrySend("token " + std::to_string(output.token));
   }
+  void OnTimings(const http::RequestTimings& timings) override {
+    const auto ms = [](Duration duration) { return std::to_string(duration.count() / 1000000); };
+    events.TrySend("timings " + (timings.handoff ? ms(timings.handoff->prefill) : "local"));
+  }
   void OnEnd(Status status) override { events.TrySend("end " + status.ToString()); }
   std::string Next() { return events.Receive(kPatience).value_or("nothing"); }
 
@@ -79,9 +87,9 @@ class RecordingSink final : public http::CompletionSink {
 class RouterTest : public testing::Test {
  protected:
   void Route(std::vector<rpc::PeerAddress> workers, int32_t requests = 8) {
-    RouterOptions options;
-    options.workers = std::move(workers);
-    options.requests = requests;
+    Route({.workers = std::move(workers), .requests = requests});
+  }
+  void Route(const RouterOptions& options) {
     router_ = *Router::Create(options, registry_, Clock::System());
   }
   std::shared_ptr<RecordingSink> Start(const std::string& id) {
@@ -93,6 +101,120 @@ class RouterTest : public testing::Test {
   telemetry::MetricRegistry registry_;
   std::unique_ptr<Router> router_;
 };
+
+TEST_F(RouterTest, TellsTimingsBeforeTheFirstTokenWhenAsked) {
+  FakeWorker worker("m0", Role::kMixed);
+  Route({worker.address()});
+  ASSERT_TRUE(router_->WaitReady(kPatience));
+  const auto sink = std::make_shared<RecordingSink>();
+  router_->Start({.id = "r1", .prompt = {1}, .timings = true}, sink);
+  const auto call = worker.calls.Receive(kPatience);
+  ASSERT_TRUE(call);
+  EXPECT_TRUE(call->first.request.timings);
+  EXPECT_FALSE(call->first.request.trace);
+  call->second->SendReport(
+      {.timings = rpc::HandoffTimings{.stages = {.prefill = std::chrono::milliseconds(12)}}});
+  call->second->SendToken({.token = 4, .finish = FinishReason::kStop});
+  call->second->Finish(OkStatus());
+  EXPECT_EQ(sink->Next(), "timings 12");
+  EXPECT_EQ(sink->Next(), "token 4");
+}
+
+class RouterTraceTest : public RouterTest {
+ protected:
+  /// The names of the spans of each process in the trace of `id`, as "router: route first token".
+  std::vector<std::string> Traced(const std::string& id) {
+    router_.reset();  // Which writes what is left to write.
+    std::ifstream in(folder_.path() / (id + ".json"));
+    const auto trace = nlohmann::json::parse(in, nullptr, false);
+    if (trace.is_discarded()) return {"no trace"};
+    std::vector<std::string> processes;
+    for (const auto& event : trace["traceEvents"]) {
+      if (event["name"] == "process_name") {
+        processes.push_back(event["args"]["name"].get<std::string>() + ":");
+      } else if (event["ph"] == "X") {
+        processes.back() += " " + event["name"].get<std::string>();
+      }
+    }
+    return processes;
+  }
+  /// Runs a request at `worker`, which reports a trace of its own if it was asked for one.
+  void Serve(FakeWorker& worker, Request request) {
+    const auto sink = std::make_shared<RecordingSink>();
+    router_->Start(std::move(request), sink);
+    const auto call = worker.calls.Receive(kPatience);
+    ASSERT_TRUE(call);
+    telemetry::TraceRecorder recorder("m0", Clock::System().Now());
+    recorder.Stage("prefill here", Clock::System().Now());
+    if (call->first.request.trace) {
+      call->second->SendReport({.traces = {recorder.Take(Clock::System().Now())}});
+    }
+    call->second->SendToken({.token = 4});
+    recorder.Stage("decode step", Clock::System().Now());
+    if (call->first.request.trace) {
+      call->second->SendReport({.traces = {recorder.Take(Clock::System().Now())}});
+    }
+    call->second->SendToken({.token = 5, .finish = FinishReason::kStop});
+    call->second->Finish(OkStatus());
+    EXPECT_EQ(sink->Next(), "token 4");
+    EXPECT_EQ(sink->Next(), "token 5");
+    EXPECT_EQ(sink->Next(), "end OK");
+  }
+
+  testing_support::TemporaryFolder folder_;
+  FakeWorker worker_{"m0", Role::kMixed};
+};
+
+TEST_F(RouterTraceTest, WritesWhatEachProcessDidWhenTheClientAsks) {
+  Route({.workers = {worker_.address()}, .trace = {.folder = folder_.path()}});
+  ASSERT_TRUE(router_->WaitReady(kPatience));
+  Serve(worker_, {.id = "r1", .prompt = {1}, .trace = true});
+  Serve(worker_, {.id = "r2", .prompt = {1}});
+
+  EXPECT_EQ(Traced("r1"), (std::vector<std::string>{"router: route first token tokens",
+                                                    "m0: prefill here decode step"}));
+  EXPECT_FALSE(std::filesystem::exists(folder_.path() / "r2.json"));
+}
+
+TEST_F(RouterTraceTest, WritesOneOfEveryFewByItself) {
+  Route({.workers = {worker_.address()}, .trace = {.folder = folder_.path()}, .trace_every = 2});
+  ASSERT_TRUE(router_->WaitReady(kPatience));
+  for (const char* id : {"r0", "r1", "r2"}) Serve(worker_, {.id = id, .prompt = {1}});
+  router_.reset();
+
+  EXPECT_TRUE(std::filesystem::exists(folder_.path() / "r0.json"));
+  EXPECT_FALSE(std::filesystem::exists(folder_.path() / "r1.json"));
+  EXPECT_TRUE(std::filesystem::exists(folder_.path() / "r2.json"));
+}
+
+TEST_F(RouterTraceTest, AsksNobodyForATraceThatCannotBeWritten) {
+  Route({worker_.address()});
+  ASSERT_TRUE(router_->WaitReady(kPatience));
+  router_->Start({.id = "r1", .prompt = {1}, .trace = true}, std::make_shared<RecordingSink>());
+  const auto call = worker_.calls.Receive(kPatience);
+  ASSERT_TRUE(call);
+  EXPECT_FALSE(call->first.request.trace);
+}
+
+TEST_F(RouterTraceTest, WritesWhatBecameOfARequestThatFailed) {
+  Route({.workers = {worker_.address()}, .trace = {.folder = folder_.path()}});
+  ASSERT_TRUE(router_->WaitReady(kPatience));
+  const auto sink = std::make_shared<RecordingSink>();
+  router_->Start({.id = "r1", .prompt = {1}, .trace = true}, sink);
+  const auto call = worker_.calls.Receive(kPatience);
+  ASSERT_TRUE(call);
+  call->second->Finish(Internal("x"));
+  EXPECT_EQ(sink->Next(), "end Internal: worker m0: x");
+
+  EXPECT_EQ(Traced("r1"), (std::vector<std::string>{"router: route no token"}));
+}
+
+TEST(RouterTrace, NeedsAFolderThatCanBeWritten) {
+  telemetry::MetricRegistry registry;
+  const auto router =
+      Router::Create({.trace = {.folder = "/dev/null/traces"}}, registry, Clock::System());
+  EXPECT_EQ(router.status().code(), StatusCode::kInvalidArgument);
+}
 
 TEST_F(RouterTest, RelaysAStreamFromAMixedWorker) {
   FakeWorker worker("m0", Role::kMixed);

@@ -108,7 +108,9 @@ TEST_F(Rpc, BringsEveryFieldOfARequest) {
                                  .prompt = {1, 2},
                                  .emitted_tokens = 1,
                                  .sampling = sampling,
-                                 .cache_salt = 9},
+                                 .cache_salt = 9,
+                                 .timings = true,
+                                 .trace = true},
                      .prefill_peer = "p0"},
                     events.Callbacks());
   const auto got = handler_.generate.Receive(kPatience);
@@ -117,6 +119,8 @@ TEST_F(Rpc, BringsEveryFieldOfARequest) {
   EXPECT_EQ(got->first.request.sampling, sampling);
   EXPECT_EQ(got->first.request.emitted_tokens, 1);
   EXPECT_EQ(got->first.request.cache_salt, 9U);
+  EXPECT_TRUE(got->first.request.timings);
+  EXPECT_TRUE(got->first.request.trace);
   EXPECT_EQ(got->first.prefill_peer, "p0");
   got->second->Finish(OkStatus());
   EXPECT_EQ(events.Next(), "end OK");
@@ -259,6 +263,34 @@ TEST_F(Rpc, RefusesAJoinWithTheReason) {
   ASSERT_TRUE(end);
   EXPECT_EQ(end->message(), "head_dim differs: 32 and 64");
   EXPECT_EQ(end->code(), StatusCode::kFailedPrecondition);
+}
+
+TEST_F(Rpc, BringsEveryFieldOfAReport) {
+  const auto reports = std::make_shared<Mailbox<GenerateReport>>(1);
+  GenerateCallbacks callbacks = GenerateEvents().Callbacks();
+  callbacks.on_report = [reports](GenerateReport report) { reports->TrySend(std::move(report)); };
+  client_->Generate({.request = {.id = "r", .prompt = {1}}}, std::move(callbacks));
+  const auto got = handler_.generate.Receive(kPatience);
+  ASSERT_TRUE(got);
+  using std::chrono::microseconds;
+  const HandoffTimings timings{.reserve = microseconds(1),
+                               .stages = {.queued = microseconds(2),
+                                          .prefill = microseconds(3),
+                                          .transfer = microseconds(4),
+                                          .commit = microseconds(5)}};
+  got->second->SendReport({.timings = timings, .traces = {{.process = "d0"}, {.process = "p0"}}});
+
+  const auto report = reports->Receive(kPatience);
+
+  ASSERT_TRUE(report && report->timings);
+  EXPECT_EQ(report->timings->reserve, timings.reserve);
+  EXPECT_EQ(report->timings->stages.queued, timings.stages.queued);
+  EXPECT_EQ(report->timings->stages.prefill, timings.stages.prefill);
+  EXPECT_EQ(report->timings->stages.transfer, timings.stages.transfer);
+  EXPECT_EQ(report->timings->stages.commit, timings.stages.commit);
+  ASSERT_EQ(report->traces.size(), 2U);
+  EXPECT_EQ(report->traces[1].process, "p0");
+  got->second->Finish(OkStatus());
 }
 
 TEST_F(Rpc, SetsPeers) {

@@ -175,6 +175,25 @@ TEST_F(OpenAiRequest, IgnoresFieldsThatItDoesNotKnow) {
   ASSERT_READ(ReadText(json{{"brand_new_field", {{"x", 1}}}, {"user", "me"}}));
 }
 
+TEST_F(OpenAiRequest, ReadsFieldsOfItsOwn) {
+  ASSERT_READ(ReadText(json{{"baton", {{"timings", true}, {"trace", true}}}}));
+  EXPECT_TRUE(plan.timings);
+  EXPECT_TRUE(plan.trace);
+  ASSERT_READ(ReadText(json{{"baton", {{"timings", false}, {"trace", nullptr}}}}));
+  EXPECT_FALSE(plan.timings);
+  EXPECT_FALSE(plan.trace);
+}
+
+TEST_F(OpenAiRequest, TakesNothingButABooleanForThem) {
+  for (const char* name : {"timings", "trace"}) {
+    for (const json& value : {json(1), json("true"), json::object(), json("/etc/passwd")}) {
+      const auto error = ReadText(json{{"baton", {{name, value}}}});
+      ASSERT_TRUE(error.has_value()) << name << value;
+      EXPECT_EQ(error->param, std::string("baton.") + name);
+    }
+  }
+}
+
 TEST_F(OpenAiRequest, RefusesUnknownFieldsOfItsOwn) {
   const auto error = ReadText(json{{"baton", {{"turbo", true}}}});
 
