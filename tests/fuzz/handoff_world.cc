@@ -78,10 +78,10 @@ HandoffWorld::HandoffWorld(bool checksums) {
   options.checksums = checksums;
   options.handoffs = 16;
   decode_ = std::make_unique<handoff::DecodeSide>(
-      options, handoff::LocalWorker{DecodeWorker(), d_region}, *d_transport_, *this, clock_);
+      options, handoff::LocalWorker{DecodeWorker(), {d_region}}, *d_transport_, *this, clock_);
   prefill_ = std::make_unique<handoff::PrefillSide>(
       handoff::PrefillSideOptions{.handoffs = 16, .least_piece_bytes = 1},
-      handoff::LocalWorker{PrefillWorker(), p_region}, *p_transport_, *this, clock_);
+      handoff::LocalWorker{PrefillWorker(), {p_region}}, *p_transport_, *this, clock_);
   d_wire_ = std::make_unique<Wire>(*this, handoff::Side::kDecode);
   p_wire_ = std::make_unique<Wire>(*this, handoff::Side::kPrefill);
   d_transport_->SetListener(d_wire_.get());

@@ -32,7 +32,9 @@ void CheckConfig(const model::ModelConfig& config) {
   BATON_CHECK(config.query_heads > 0 && config.kv_heads > 0);
   BATON_CHECK(config.query_heads % config.kv_heads == 0);
   BATON_CHECK(config.head_dim > 0 && config.head_dim % 2 == 0);
-  BATON_CHECK(config.vocabulary > 0 && config.context_tokens > 0 && config.sliding_window >= 0);
+  BATON_CHECK(config.vocabulary > 0 && config.context_tokens > 0);
+  BATON_CHECK(config.windows.size() == static_cast<size_t>(config.layers));
+  for (const int32_t window : config.windows) BATON_CHECK(window >= 0);
   BATON_CHECK(config.rms_norm_eps > 0 && config.rope_theta > 0);
   for (const TokenId token : config.eos_tokens) BATON_CHECK(token >= 0);
   BATON_CHECK(!config.ToString().empty());

@@ -29,9 +29,7 @@ std::vector<std::string> Seeds() {
   UcxAddress address;
   address.tag = 77;
   address.worker_address = "worker address";
-  address.remote_key = "remote key";
-  address.region_base = 4096;
-  address.region_bytes = 1 << 20;
+  address.regions = {{"remote key", 4096, 1 << 20}, {"another", 1 << 21, 4096}};
   address.shared_memory = true;
   address.process = transport::ProcessIdentity::Own();
   InputWriter fragments;
@@ -64,10 +62,7 @@ void Assemble(InputReader& reader) {
     header.message_bytes = reader.Number<uint32_t>();
     header.offset = reader.Number<uint32_t>();
     const std::string_view bytes = reader.Text();
-    if (assembler.Accepts(header.connection) &&
-        assembler.Add(header, std::as_bytes(std::span(bytes)))) {
-      given += bytes.size();
-    }
+    if (assembler.Add(header, std::as_bytes(std::span(bytes)))) given += bytes.size();
     while (const auto message = assembler.Next()) {
       BATON_CHECK(message->size() <= transport::Transport::kMaxMessageBytes);
     }
@@ -85,7 +80,7 @@ void Run(std::string_view input) {
 
 const FuzzTarget kTarget{.max_bytes = 1024,
                          .seeds = &Seeds,
-                         .words = {std::string("\0baton-ucx-1", 12), std::string("\0\0\x10\0", 4),
+                         .words = {std::string("\0baton-ucx-2", 12), std::string("\0\0\x10\0", 4),
                                    std::string("\0\0\x40\0", 4), "\xFF\xFF\xFF\xFF"},
                          .run = &Run};
 

@@ -39,8 +39,8 @@ struct ChoiceDelta {
 int64_t CountCharacters(const std::string& text);
 
 /// One output on its way from tokens to text: detokenizes, stops on strings, keeps the records of
-/// tokens whose text is still held back. A copy of a fresh one costs little. *Threads*: lives on one
-/// thread.
+/// tokens whose text is still held back. A copy of a fresh one costs little. *Threads*: lives on
+/// one thread.
 class Choice {
  public:
   /// REQUIRES: `tokenizer` outlives this.
