@@ -12,6 +12,8 @@ namespace {
 constexpr double kWorth = 9;
 /// What a report costs beside the transfer: two threads' time, for the most part to wake one.
 constexpr Duration kReport = std::chrono::microseconds(10);
+/// What a put takes of our own where a measurement in microseconds finds nothing.
+constexpr Duration kOwnPut = std::chrono::nanoseconds(20);
 constexpr int64_t kLeast = 512;
 /// Larger pieces are cut for the transport in any case.
 constexpr int64_t kMost = 1 << 20;
@@ -23,7 +25,8 @@ double BytesWorth(Duration time, const transport::PathCost& cost) {
 }  // namespace
 
 int64_t LeastPieceBytes(const transport::PathCost& cost) {
-  const double bytes = std::clamp<double>(BytesWorth(cost.per_put, cost), kLeast, kMost);
+  const double bytes =
+      std::clamp<double>(BytesWorth(std::max(cost.per_put, kOwnPut), cost), kLeast, kMost);
   return static_cast<int64_t>(bytes);
 }
 

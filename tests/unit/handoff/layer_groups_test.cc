@@ -25,6 +25,8 @@ TEST(LayerGroups, APieceTakesNineTimesAsLongAsItsPut) {
   EXPECT_EQ(LeastPieceBytes(kSharedMemory), 8640);
   EXPECT_EQ(LeastPieceBytes(kRdma), 162000);
   EXPECT_EQ(LeastPieceBytes(kTcp), 162000);
+  EXPECT_NEAR(static_cast<double>(LeastPieceBytes({.bytes_per_s = 27e9})), 4860, 1)
+      << "a put that seems to be free";
 }
 
 TEST(LayerGroups, APieceIsNeitherTinyNorLargerThanWhatIsCutAnyway) {
