@@ -20,9 +20,15 @@ uint64_t Microseconds(Duration duration) {
   return static_cast<uint64_t>(std::max<int64_t>(0, duration.count() / 1000));
 }
 
+/// Longer times are cut, so that sums of them do not overflow.
 Duration FromMicroseconds(uint64_t us) {
-  constexpr uint64_t kLongest = std::numeric_limits<int64_t>::max() / 1000;
-  return std::chrono::microseconds(std::min(us, kLongest));
+  constexpr Duration kLongest = std::chrono::hours(24);
+  return std::chrono::microseconds(std::min(us, Microseconds(kLongest)));
+}
+
+int64_t CountFromProto(uint64_t count) {
+  constexpr uint64_t kMost = std::numeric_limits<int64_t>::max();
+  return static_cast<int64_t>(std::min(count, kMost));
 }
 
 template <typename Proto>
@@ -221,8 +227,8 @@ bool FromProto(const v1::Commit& from, Commit& to) {
   to.stages.queued = FromMicroseconds(from.queued_us());
   to.stages.prefill = FromMicroseconds(from.prefill_us());
   to.stages.transfer = FromMicroseconds(from.transfer_us());
-  to.transfer.bytes = static_cast<int64_t>(from.bytes());
-  to.transfer.descriptors = static_cast<int64_t>(from.descriptors());
+  to.transfer.bytes = CountFromProto(from.bytes());
+  to.transfer.descriptors = CountFromProto(from.descriptors());
   to.transfer.blocks = from.blocks();
   if (!from.trace().empty()) {
     to.trace = telemetry::ParseTrace(from.trace());

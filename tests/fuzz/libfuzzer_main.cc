@@ -1,8 +1,12 @@
 // The entry points that libFuzzer calls. Beside its own options an executable takes
 //   --write_seeds=FOLDER   writes the target's seeds there, and its words to FOLDER.dict; ends
+#include <csignal>
 #include <cstdio>
 #include <cstdlib>
 #include <fstream>
+
+#include <sys/time.h>
+#include <unistd.h>
 
 #include "baton/base/logging.h"
 #include "fuzz_target.h"
@@ -29,6 +33,15 @@ void WriteSeeds(const std::string& folder) {
   for (const std::string& word : kTarget.words) dictionary << DictionaryLine(word);
 }
 
+/// Of one input. libFuzzer's own limit is of the clock's time, which a busy machine exceeds.
+constexpr int kCpuSeconds = 5;
+
+void OnTooLong(int) {
+  constexpr char kMessage[] = "the input takes too long: 5 s of CPU time\n";
+  (void)!::write(STDERR_FILENO, kMessage, sizeof(kMessage) - 1);
+  std::abort();
+}
+
 }  // namespace
 }  // namespace baton::fuzz
 
@@ -36,8 +49,9 @@ void WriteSeeds(const std::string& folder) {
 extern "C" int LLVMFuzzerInitialize(int* argc, char*** argv) {
   baton::SetLogLevel(baton::LogLevel::kError);
   static const std::string kMaxBytes = "-max_len=" + std::to_string(baton::fuzz::kTarget.max_bytes);
-  static std::vector<std::string> options = {"-timeout=5", "-rss_limit_mb=2048",
+  static std::vector<std::string> options = {"-timeout=600", "-rss_limit_mb=2048",
                                              "-malloc_limit_mb=512", kMaxBytes};
+  std::signal(SIGPROF, &baton::fuzz::OnTooLong);
   static std::vector<char*> arguments(*argv, *argv + 1);
   for (std::string& option : options) arguments.push_back(option.data());
   for (int i = 1; i < *argc; ++i) {
@@ -56,6 +70,8 @@ extern "C" int LLVMFuzzerInitialize(int* argc, char*** argv) {
 }
 
 extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t bytes) {
+  const itimerval limit{{}, {baton::fuzz::kCpuSeconds, 0}};
+  ::setitimer(ITIMER_PROF, &limit, nullptr);
   baton::fuzz::kTarget.run({reinterpret_cast<const char*>(data), bytes});
   return 0;
 }

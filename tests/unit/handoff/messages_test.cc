@@ -128,6 +128,20 @@ TEST_F(HandoffMessages, ACommitOfOtherSizeFailsTheHandoff) {
   EXPECT_THAT(d_.said, ElementsAre("failed 7 bad_commit", "released 7"));
 }
 
+/// Times are added up for the figures of a request.
+TEST_F(HandoffMessages, AbsurdTimesInACommitAreCut) {
+  Message commit = std::get<Message>(Decode(std::as_bytes(std::span(KeptCommit()))));
+  constexpr Duration kEndless = Duration::max();
+  std::get<Commit>(commit.body).stages = {
+      .queued = kEndless, .prefill = kEndless, .transfer = kEndless};
+  GiveToDecode(Encode(commit));
+
+  EXPECT_THAT(d_.said, ElementsAre("committed 7"));
+  EXPECT_LE(d_.commit.stages.queued, std::chrono::hours(24));
+  EXPECT_LE(d_.commit.stages.prefill, std::chrono::hours(24));
+  EXPECT_LE(d_.commit.stages.transfer, std::chrono::hours(24));
+}
+
 TEST_F(HandoffMessages, MessagesForTheOtherSideAreOutOfOrder) {
   const std::string commit = KeptCommit();
   GiveToPrefill(commit);
