@@ -35,7 +35,7 @@ endif()
 set(BATON_TEST_ENVIRONMENT "")
 set(BATON_TIME_SCALE 1)
 if(BATON_SANITIZE)
-  set(BATON_TIME_SCALE 5)
+  set(BATON_TIME_SCALE 10)
   set(BATON_TEST_ENVIRONMENT
     "TSAN_OPTIONS=ignore_noninstrumented_modules=1"
     "LSAN_OPTIONS=print_suppressions=0:suppressions=${PROJECT_SOURCE_DIR}/tests/support/leaks.supp")
