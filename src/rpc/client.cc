@@ -174,8 +174,8 @@ struct UnaryCall {
 
 /// When the last channel that made a call goes, gRPC joins the threads that run its callbacks. A
 /// call that ends on such a thread may hold the last one, and the thread would join itself and
-/// hang. So one channel, whose only call ends at once, stays for the life of the process; nobody uses
-/// it, but the leak checker looks for what still points to it.
+/// hang. So one channel, whose only call ends at once, stays for the life of the process; nobody
+/// uses it, but the leak checker looks for what still points to it.
 void KeepCallbackThreads() {
   [[gnu::used]] static const v1::Worker::Stub* const kept = [] {
     auto* const stub = v1::Worker::NewStub(OpenChannel("127.0.0.1:1")).release();
