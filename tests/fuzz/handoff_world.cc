@@ -210,6 +210,9 @@ void HandoffWorld::CheckDeadlines() const {
 void HandoffWorld::End() {
   Lose();
   Advance(std::chrono::minutes(2));
+  // As long as p is there, blocks that it may still write stay in quarantine.
+  network_.Kill("p");
+  Advance(std::chrono::minutes(1));
   const handoff::DecodeSideStats decode = decode_->Stats();
   BATON_CHECK(decode.offered + decode.aborting + decode.quarantined == 0) << decode_->DebugString();
   const handoff::PrefillSideStats prefill = prefill_->Stats();

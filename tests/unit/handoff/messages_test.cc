@@ -130,7 +130,8 @@ TEST_F(HandoffMessages, ACommitOfOtherSizeFailsTheHandoff) {
 
 /// Times are added up for the figures of a request.
 TEST_F(HandoffMessages, AbsurdTimesInACommitAreCut) {
-  Message commit = std::get<Message>(Decode(std::as_bytes(std::span(KeptCommit()))));
+  const std::string kept = KeptCommit();
+  Message commit = std::get<Message>(Decode(std::as_bytes(std::span(kept))));
   constexpr Duration kEndless = Duration::max();
   std::get<Commit>(commit.body).stages = {
       .queued = kEndless, .prefill = kEndless, .transfer = kEndless};
