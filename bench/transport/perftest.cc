@@ -18,7 +18,8 @@ namespace {
 /// Moved by one run, and so the time that it takes: a few tenths of a second.
 constexpr size_t kBytesPerRun = size_t{2} << 30;
 constexpr size_t kBytesPerRunOverNetwork = size_t{64} << 20;
-constexpr size_t kFewestPuts = 4;
+constexpr size_t kFewestPuts = 12;
+constexpr size_t kFewestPutsOverNetwork = 4;
 /// UCX's puts over TCP can take very long when cores are short.
 constexpr Duration kLimit = std::chrono::seconds(30);
 
@@ -93,7 +94,8 @@ Run RunOnce(size_t bytes, size_t puts, const PerftestOptions& options) {
 
 PutRate RunPerftest(size_t bytes, const PerftestOptions& options) {
   const size_t moved = options.one_sided ? kBytesPerRun : kBytesPerRunOverNetwork;
-  const size_t puts = std::max(kFewestPuts, moved / bytes);
+  const size_t puts =
+      std::max(options.one_sided ? kFewestPuts : kFewestPutsOverNetwork, moved / bytes);
   const Run run = RunOnce(bytes, puts, options);
   // What it takes to start and to warm up is in both.
   const Run start = RunOnce(bytes, 1, options);
