@@ -18,12 +18,7 @@ void NcclReceiver::OnInvite(const NcclInvite& message, TimePoint now) {
   generation_ = message.generation;
   state_ = State::kConnecting;
   deadline_ = now + around_.options.connect_deadline;
-  const Status status = [&]() -> Status {
-    BATON_ASSIGN_OR_RETURN(auto queue, around_.memory.MakeQueue());
-    BATON_ASSIGN_OR_RETURN(communicator_,
-                           around_.api.Begin(message.id, NcclRank::kReceives, std::move(queue)));
-    return OkStatus();
-  }();
+  const Status status = end_.Begin(around_, message.id, NcclRank::kReceives);
   if (!status.ok()) Break(status);
 }
 
@@ -31,7 +26,7 @@ void NcclReceiver::OnPut(NcclPut message, TimePoint now) {
   const bool takes = state_ == State::kConnecting || state_ == State::kReady;
   if (message.generation != generation_ || !takes) return;
   if (const Status status = CheckRuns(message); !status.ok()) return Break(status);
-  if (waiting_.empty() && groups_.empty()) last_progress_ = now;
+  if (waiting_.empty() && end_.launches() == 0) last_progress_ = now;
   waiting_.push_back(std::move(message));
 }
 
@@ -66,8 +61,8 @@ bool NcclReceiver::Progress(TimePoint now) {
     worked |= !moved.ok() || *moved;
     if (!moved.ok()) Break(moved.status());
   }
-  if (state_ == State::kBreaking && (!communicator_ || communicator_->Quiet())) {
-    communicator_.reset();
+  if (state_ == State::kBreaking && end_.Quiet()) {
+    end_ = {};
     state_ = State::kBroken;
     (void)send_(NcclFailed{generation_, false, failure_.message()});
     worked = true;
@@ -76,40 +71,27 @@ bool NcclReceiver::Progress(TimePoint now) {
 }
 
 Status NcclReceiver::Connect(TimePoint now) {
-  BATON_ASSIGN_OR_RETURN(const bool ready, communicator_->Ready());
-  if (ready) {
-    state_ = State::kReady;
-    last_progress_ = now;
-  } else if (now >= deadline_) {
-    return Unavailable("the ends of the communicator did not meet in time");
-  }
+  BATON_ASSIGN_OR_RETURN(const bool met, end_.Meet(now, deadline_));
+  if (!met) return OkStatus();
+  state_ = State::kReady;
+  last_progress_ = now;
   return OkStatus();
 }
 
 Result<bool> NcclReceiver::Move(TimePoint now) {
-  BATON_ASSIGN_OR_RETURN(bool worked, FinishLaunch());
+  BATON_ASSIGN_OR_RETURN(bool worked, end_.FinishLaunching());
   BATON_ASSIGN_OR_RETURN(const bool launched, Launch(now));
-  BATON_ASSIGN_OR_RETURN(const bool finished, FinishGroups(now));
+  BATON_ASSIGN_OR_RETURN(const bool finished, FinishLaunches(now));
   worked |= launched || finished;
-  if (waiting_.empty() && groups_.empty()) return worked;
+  if (waiting_.empty() && end_.launches() == 0) return worked;
   if (now - last_progress_ >= around_.options.transfer_deadline) {
     return Unavailable("a put has not arrived within its deadline");
   }
   return worked;
 }
 
-/// As in NcclSender: only a mark set when NCCL is ready again is behind the launch.
-Result<bool> NcclReceiver::FinishLaunch() {
-  if (groups_.empty()) return false;
-  BATON_ASSIGN_OR_RETURN(const bool ready, communicator_->Ready());
-  if (!launching_ || !ready) return false;
-  BATON_ASSIGN_OR_RETURN(groups_.back().mark, communicator_->Mark());
-  launching_ = false;
-  return true;
-}
-
 Result<bool> NcclReceiver::Launch(TimePoint now) {
-  if (launching_ || waiting_.empty()) return false;
+  if (end_.launching() || waiting_.empty()) return false;
   const NcclPut put = std::move(waiting_.front());
   waiting_.pop_front();
   std::vector<NcclRun> runs;
@@ -117,34 +99,29 @@ Result<bool> NcclReceiver::Launch(TimePoint now) {
   for (const NcclPut::Run& run : put.runs) {
     runs.push_back({around_.regions[run.region].data + run.offset, run.bytes});
   }
-  groups_.push_back({put.transfer, put.last});
-  launching_ = true;
   last_progress_ = now;
-  BATON_RETURN_IF_ERROR(communicator_->Launch(runs));
+  BATON_RETURN_IF_ERROR(end_.Launch({put.transfer, put.last}, runs));
   return true;
 }
 
-Result<bool> NcclReceiver::FinishGroups(TimePoint now) {
+Result<bool> NcclReceiver::FinishLaunches(TimePoint now) {
   bool worked = false;
-  while (!groups_.empty() && groups_.front().mark != 0 && !launching_) {
-    BATON_ASSIGN_OR_RETURN(const bool reached, communicator_->Reached(groups_.front().mark));
-    if (!reached) break;
-    const Group group = groups_.front();
-    groups_.pop_front();
+  while (true) {
+    BATON_ASSIGN_OR_RETURN(const std::optional<NcclLaunch> finished, end_.TakeFinished());
+    if (!finished) return worked;
     last_progress_ = now;
     worked = true;
-    if (group.last) BATON_RETURN_IF_ERROR(send_(NcclPutDone{generation_, group.transfer}));
+    if (finished->last) {
+      BATON_RETURN_IF_ERROR(send_(NcclPutDone{generation_, finished->transfer}));
+    }
   }
-  return worked;
 }
 
 void NcclReceiver::Break(const Status& status) {
   BATON_LOG(Warning) << "nccl: puts of a peer break off: " << status.message();
   failure_ = status;
-  if (communicator_) communicator_->Abort();
+  end_.Abort();
   waiting_.clear();
-  groups_.clear();
-  launching_ = false;
   state_ = State::kBreaking;
 }
 
@@ -152,7 +129,7 @@ bool NcclReceiver::busy() const {
   switch (state_) {
     case State::kClosed:
     case State::kBroken: return false;
-    case State::kReady: return !waiting_.empty() || !groups_.empty();
+    case State::kReady: return !waiting_.empty() || end_.launches() > 0;
     case State::kConnecting:
     case State::kBreaking: return true;
   }
@@ -160,13 +137,9 @@ bool NcclReceiver::busy() const {
 }
 
 void NcclReceiver::Close() {
-  if (communicator_) {
-    if (state_ != State::kBreaking) communicator_->Abort();
-    bury_(std::move(communicator_));
-  }
+  if (state_ != State::kBreaking) end_.Abort();
+  if (end_.begun()) bury_(end_.Release());
   waiting_.clear();
-  groups_.clear();
-  launching_ = false;
   state_ = State::kClosed;
 }
 

@@ -1,7 +1,6 @@
 #pragma once
 
 #include <deque>
-#include <memory>
 #include <vector>
 
 #include "nccl_sender.h"
@@ -31,19 +30,12 @@ class NcclReceiver {
 
  private:
   enum class State { kClosed, kConnecting, kReady, kBreaking, kBroken };
-  /// One launch.
-  struct Group {
-    uint64_t transfer = 0;
-    bool last = false;
-    uint64_t mark = 0;
-  };
 
   Status CheckRuns(const NcclPut& put) const;
   Status Connect(TimePoint now);
   Result<bool> Move(TimePoint now);
-  Result<bool> FinishLaunch();
   Result<bool> Launch(TimePoint now);
-  Result<bool> FinishGroups(TimePoint now);
+  Result<bool> FinishLaunches(TimePoint now);
   void Break(const Status& status);
 
   const NcclSurroundings& around_;
@@ -51,10 +43,8 @@ class NcclReceiver {
   const NcclSender::Bury bury_;
   State state_ = State::kClosed;
   uint32_t generation_ = 0;
-  std::unique_ptr<NcclCommunicator> communicator_;
+  NcclEnd end_;
   std::deque<NcclPut> waiting_;
-  std::deque<Group> groups_;
-  bool launching_ = false;
   TimePoint deadline_{};
   TimePoint last_progress_{};
   Status failure_;

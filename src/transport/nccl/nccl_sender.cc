@@ -12,7 +12,7 @@ namespace {
 constexpr uint64_t kGroupBytes = uint64_t{64} << 20;
 constexpr size_t kGroupRuns = 512;
 /// Launches that wait on our stream.
-constexpr size_t kGroups = 4;
+constexpr size_t kLaunches = 4;
 constexpr Duration kLongestRetryDelay = std::chrono::minutes(1);
 
 }  // namespace
@@ -24,24 +24,20 @@ void NcclSender::Open(TimePoint now) {
 }
 
 void NcclSender::Put(TransferId id, std::vector<Descriptor> pieces) {
-  auto transfer = std::make_shared<Transfer>();
-  transfer->id = id;
-  transfer->pieces = std::move(pieces);
-  transfers_.push_back(std::move(transfer));
+  transfers_.push_back({.id = id, .pieces = std::move(pieces)});
 }
 
 void NcclSender::Invite(TimePoint now) {
   ++generation_;
   state_ = State::kConnecting;
   deadline_ = now + around_.options.connect_deadline;
-  const Status status = BeginCommunicator(now);
-  if (!status.ok()) Break(status, now, communicator_ == nullptr);
+  const Status status = BeginCommunicator();
+  if (!status.ok()) Break(status, now, !end_.begun());
 }
 
-Status NcclSender::BeginCommunicator(TimePoint) {
+Status NcclSender::BeginCommunicator() {
   BATON_ASSIGN_OR_RETURN(const NcclUniqueId id, around_.api.MakeUniqueId());
-  BATON_ASSIGN_OR_RETURN(auto queue, around_.memory.MakeQueue());
-  BATON_ASSIGN_OR_RETURN(communicator_, around_.api.Begin(id, NcclRank::kSends, std::move(queue)));
+  BATON_RETURN_IF_ERROR(end_.Begin(around_, id, NcclRank::kSends));
   return send_(NcclInvite{generation_, id});
 }
 
@@ -65,23 +61,20 @@ bool NcclSender::Progress(TimePoint now, std::vector<TransferDone>& done) {
 }
 
 Status NcclSender::Connect(TimePoint now) {
-  BATON_ASSIGN_OR_RETURN(const bool ready, communicator_->Ready());
-  if (ready) {
-    state_ = State::kReady;
-    last_progress_ = now;
-  } else if (now >= deadline_) {
-    return Unavailable("the ends of the communicator did not meet in time");
-  }
+  BATON_ASSIGN_OR_RETURN(const bool met, end_.Meet(now, deadline_));
+  if (!met) return OkStatus();
+  state_ = State::kReady;
+  last_progress_ = now;
   return OkStatus();
 }
 
 Result<bool> NcclSender::Move(TimePoint now) {
-  BATON_ASSIGN_OR_RETURN(bool worked, FinishLaunch());
+  BATON_ASSIGN_OR_RETURN(bool worked, end_.FinishLaunching());
   BATON_ASSIGN_OR_RETURN(const bool launched, Launch(now));
-  BATON_ASSIGN_OR_RETURN(const bool finished, FinishGroups(now));
+  BATON_ASSIGN_OR_RETURN(const bool finished, FinishLaunches(now));
   worked |= launched || finished;
   const bool waits = std::any_of(transfers_.begin(), transfers_.end(),
-                                 [](const auto& transfer) { return transfer->given > 0; });
+                                 [](const Transfer& transfer) { return transfer.given > 0; });
   if (!waits) last_progress_ = now;
   if (now - last_progress_ >= around_.options.transfer_deadline) {
     return Unavailable("a put has not moved within its deadline");
@@ -89,30 +82,18 @@ Result<bool> NcclSender::Move(TimePoint now) {
   return worked;
 }
 
-/// NCCL enqueues a launch when it is ready again; only a mark set then is behind it.
-Result<bool> NcclSender::FinishLaunch() {
-  if (groups_.empty()) return false;
-  BATON_ASSIGN_OR_RETURN(const bool ready, communicator_->Ready());
-  if (!launching_ || !ready) return false;
-  BATON_ASSIGN_OR_RETURN(groups_.back().mark, communicator_->Mark());
-  launching_ = false;
-  return true;
-}
-
 Result<bool> NcclSender::Launch(TimePoint now) {
-  if (launching_ || groups_.size() >= kGroups) return false;
-  const auto next = std::find_if(transfers_.begin(), transfers_.end(), [](const auto& transfer) {
-    return transfer->given < transfer->pieces.size();
-  });
+  if (end_.launching() || end_.launches() >= kLaunches) return false;
+  const auto next = std::find_if(
+      transfers_.begin(), transfers_.end(),
+      [](const Transfer& transfer) { return transfer.given < transfer.pieces.size(); });
   if (next == transfers_.end()) return false;
   std::vector<NcclRun> runs;
-  const NcclPut put = TakeGroup(**next, runs);
-  groups_.push_back({*next});
-  ++(*next)->under_way;
-  launching_ = true;
-  if (groups_.size() == 1) last_progress_ = now;
+  const NcclPut put = TakeGroup(*next, runs);
+  ++next->under_way;
+  if (end_.launches() == 0) last_progress_ = now;
   BATON_RETURN_IF_ERROR(send_(put));
-  BATON_RETURN_IF_ERROR(communicator_->Launch(runs));
+  BATON_RETURN_IF_ERROR(end_.Launch({put.transfer, put.last}, runs));
   return true;
 }
 
@@ -131,27 +112,30 @@ NcclPut NcclSender::TakeGroup(Transfer& transfer, std::vector<NcclRun>& runs) {
   return put;
 }
 
-Result<bool> NcclSender::FinishGroups(TimePoint now) {
+Result<bool> NcclSender::FinishLaunches(TimePoint now) {
   bool worked = false;
-  while (!groups_.empty() && groups_.front().mark != 0 && !launching_) {
-    BATON_ASSIGN_OR_RETURN(const bool reached, communicator_->Reached(groups_.front().mark));
-    if (!reached) break;
-    --groups_.front().transfer->under_way;
-    groups_.pop_front();
+  while (true) {
+    BATON_ASSIGN_OR_RETURN(const std::optional<NcclLaunch> finished, end_.TakeFinished());
+    if (!finished) return worked;
+    --Find(TransferId{finished->transfer})->under_way;
     last_progress_ = now;
     worked = true;
   }
-  return worked;
+}
+
+NcclSender::Transfer* NcclSender::Find(TransferId id) {
+  const auto found = std::find_if(transfers_.begin(), transfers_.end(),
+                                  [id](const Transfer& transfer) { return transfer.id == id; });
+  return found == transfers_.end() ? nullptr : &*found;
 }
 
 void NcclSender::OnPutDone(const NcclPutDone& message, TimePoint now) {
   if (message.generation != generation_ || state_ != State::kReady) return;
-  for (const auto& transfer : transfers_) {
-    if (transfer->id != TransferId{message.transfer}) continue;
-    transfer->confirmed = transfer->given == transfer->pieces.size();
-    last_progress_ = now;
-    retry_delay_ = around_.options.retry_delay;
-  }
+  Transfer* transfer = Find(TransferId{message.transfer});
+  if (transfer == nullptr) return;
+  transfer->confirmed = transfer->given == transfer->pieces.size();
+  last_progress_ = now;
+  retry_delay_ = around_.options.retry_delay;
 }
 
 bool NcclSender::FinishTransfers(std::vector<TransferDone>& done) {
@@ -159,7 +143,7 @@ bool NcclSender::FinishTransfers(std::vector<TransferDone>& done) {
   done.insert(done.end(), ended_.begin(), ended_.end());
   ended_.clear();
   while (!transfers_.empty()) {
-    const Transfer& first = *transfers_.front();
+    const Transfer& first = transfers_.front();
     const bool whole = first.pieces.empty() || (first.confirmed && first.under_way == 0);
     if (!whole) break;
     done.push_back({first.id, OkStatus()});
@@ -184,21 +168,16 @@ void NcclSender::Break(const Status& status, TimePoint now, bool peer_is_quiet) 
   const bool never_met = state_ == State::kConnecting;
   state_ = State::kBroken;
   failure_ = Unavailable(status.message());
-  if (communicator_) {
-    communicator_->Abort();
-    bury_(std::move(communicator_));
-  }
-  groups_.clear();
-  launching_ = false;
+  GiveUp();
   peer_is_quiet_ = peer_is_quiet;
   deadline_ = now + retry_delay_;
   retry_delay_ = std::min(2 * retry_delay_, kLongestRetryDelay);
   for (auto it = transfers_.begin(); it != transfers_.end();) {
-    if ((*it)->given == 0 && !never_met) {
+    if (it->given == 0 && !never_met) {
       ++it;
       continue;
     }
-    broken_.push_back(*it);
+    broken_.push_back(it->id);
     it = transfers_.erase(it);
   }
   // Cannot be sent only when messages have ended, too; then there is nothing to wait for here.
@@ -206,29 +185,31 @@ void NcclSender::Break(const Status& status, TimePoint now, bool peer_is_quiet) 
   if (peer_is_quiet || never_met) EndBroken();
 }
 
+void NcclSender::GiveUp() {
+  end_.Abort();
+  if (end_.begun()) bury_(end_.Release());
+}
+
 void NcclSender::EndBroken() {
-  for (const auto& transfer : broken_) ended_.push_back({transfer->id, failure_});
+  for (const TransferId id : broken_) ended_.push_back({id, failure_});
   broken_.clear();
 }
 
 bool NcclSender::busy() const {
   if (!ended_.empty()) return true;
-  if (state_ == State::kReady) return !groups_.empty() || !transfers_.empty();
+  if (state_ == State::kReady) return end_.launches() > 0 || !transfers_.empty();
   return state_ == State::kConnecting || state_ == State::kBroken;
 }
 
 void NcclSender::Close(std::vector<TransferDone>& done) {
-  if (communicator_) {
-    communicator_->Abort();
-    bury_(std::move(communicator_));
-  }
+  GiveUp();
   (void)FinishTransfers(done);
-  for (const auto& transfer : broken_) done.push_back({transfer->id, failure_});
-  for (const auto& transfer : transfers_)
-    done.push_back({transfer->id, Unavailable("disconnected")});
+  for (const TransferId id : broken_) done.push_back({id, failure_});
+  for (const Transfer& transfer : transfers_) {
+    done.push_back({transfer.id, Unavailable("disconnected")});
+  }
   broken_.clear();
   transfers_.clear();
-  groups_.clear();
   state_ = State::kClosed;
 }
 

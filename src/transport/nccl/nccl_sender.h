@@ -7,20 +7,10 @@
 #include <vector>
 
 #include "../transfer_done.h"
-#include "baton/transport/nccl.h"
-#include "nccl_api.h"
+#include "nccl_end.h"
 #include "nccl_messages.h"
 
 namespace baton::transport {
-
-/// What both ends of a direction need of their surroundings; it outlives them.
-struct NcclSurroundings {
-  NcclApi& api;
-  device::DeviceMemory& memory;
-  NcclOptions options;
-  /// Ours; complete before the first connection.
-  std::vector<MemoryRegion> regions;
-};
 
 /// The sending end of a connection: makes communicators, launches the puts in order, and tells when
 /// they have ended. A put is announced by a message, launched in groups, and confirmed by one.
@@ -61,23 +51,19 @@ class NcclSender {
     int under_way = 0;
     bool confirmed = false;
   };
-  /// One launch.
-  struct Group {
-    std::shared_ptr<Transfer> transfer;
-    uint64_t mark = 0;
-  };
 
   void Invite(TimePoint now);
-  Status BeginCommunicator(TimePoint now);
+  Status BeginCommunicator();
   Status Connect(TimePoint now);
   Result<bool> Move(TimePoint now);
-  Result<bool> FinishLaunch();
   Result<bool> Launch(TimePoint now);
   NcclPut TakeGroup(Transfer& transfer, std::vector<NcclRun>& runs);
-  Result<bool> FinishGroups(TimePoint now);
+  Result<bool> FinishLaunches(TimePoint now);
+  Transfer* Find(TransferId id);
   bool FinishTransfers(std::vector<TransferDone>& done);
   /// `peer_is_quiet`: the receiver can write no more.
   void Break(const Status& status, TimePoint now, bool peer_is_quiet);
+  void GiveUp();
   /// Reports the transfers that broke, once nothing of them can land.
   void EndBroken();
 
@@ -86,18 +72,15 @@ class NcclSender {
   const Bury bury_;
   State state_ = State::kClosed;
   uint32_t generation_ = 0;
-  std::unique_ptr<NcclCommunicator> communicator_;
-  std::deque<std::shared_ptr<Transfer>> transfers_;
-  std::deque<Group> groups_;
-  /// The last of groups_ is not enqueued yet.
-  bool launching_ = false;
+  NcclEnd end_;
+  std::deque<Transfer> transfers_;
   TimePoint last_progress_{};
   /// While connecting: when that is given up. While broken: when a new one is made.
   TimePoint deadline_{};
   Duration retry_delay_{};
   bool peer_is_quiet_ = true;
   Status failure_;
-  std::vector<std::shared_ptr<Transfer>> broken_;
+  std::vector<TransferId> broken_;
   std::vector<TransferDone> ended_;
 };
 
