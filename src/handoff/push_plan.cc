@@ -10,19 +10,6 @@ namespace {
 
 using transport::Descriptor;
 
-void Append(std::vector<Descriptor>& out, const Descriptor& next) {
-  if (!out.empty()) {
-    Descriptor& last = out.back();
-    if (last.local_region == next.local_region && last.remote_region == next.remote_region &&
-        last.local_offset + last.bytes == next.local_offset &&
-        last.remote_offset + last.bytes == next.remote_offset) {
-      last.bytes += next.bytes;
-      return;
-    }
-  }
-  out.push_back(next);
-}
-
 int32_t UnitTokens(const kv::KvGeometry& source, const kv::KvGeometry& destination) {
   return std::min(source.block_tokens, destination.block_tokens);
 }
@@ -144,7 +131,7 @@ void PushPlan::AppendUnit(const HeadOverlap& overlap, int32_t unit, size_t begin
     run.local_offset += HeadOffset(source, layer, plane, overlap.source_head + head);
     run.remote_offset += HeadOffset(destination, layer, plane, overlap.destination_head + head);
     run.bytes = static_cast<uint64_t>(bytes);
-    Append(out, run);
+    AppendRun(out, run);
   };
   if (CoversBothRanks(overlap)) {
     return append(begin, 0, 0, static_cast<int64_t>(end - begin) * source.layer_bytes());

@@ -22,6 +22,14 @@ bool Continues(const Descriptor& first, const Descriptor& second) {
 
 }  // namespace
 
+void AppendRun(std::vector<Descriptor>& runs, const Descriptor& next) {
+  if (!runs.empty() && Continues(runs.back(), next)) {
+    runs.back().bytes += next.bytes;
+  } else {
+    runs.push_back(next);
+  }
+}
+
 Status CheckBounds(std::span<const Descriptor> descriptors, std::span<const uint64_t> local_bytes,
                    std::span<const uint64_t> remote_bytes) {
   for (size_t i = 0; i < descriptors.size(); ++i) {
@@ -42,12 +50,7 @@ Status CheckBounds(std::span<const Descriptor> descriptors, std::span<const uint
 std::vector<Descriptor> MakePieces(std::span<const Descriptor> descriptors, uint64_t piece_bytes) {
   std::vector<Descriptor> joined;
   for (const Descriptor& d : descriptors) {
-    if (d.bytes == 0) continue;
-    if (!joined.empty() && Continues(joined.back(), d)) {
-      joined.back().bytes += d.bytes;
-    } else {
-      joined.push_back(d);
-    }
+    if (d.bytes > 0) AppendRun(joined, d);
   }
   std::vector<Descriptor> pieces;
   pieces.reserve(joined.size());

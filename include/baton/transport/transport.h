@@ -7,6 +7,7 @@
 #include <span>
 #include <string>
 #include <string_view>
+#include <vector>
 
 #include "baton/base/clock.h"
 #include "baton/base/status.h"
@@ -39,6 +40,9 @@ struct Descriptor {
 
   bool operator==(const Descriptor&) const = default;
 };
+
+/// Adds a run, or makes the last one longer where `next` goes on with it on both sides.
+void AppendRun(std::vector<Descriptor>& runs, const Descriptor& next);
 
 /// What a transport tells its owner, from within Progress().
 class TransportListener {
