@@ -71,6 +71,20 @@ Result<router::RouterOptions> ToRouterOptions(const config::Config& config,
   return options;
 }
 
+api::ApiOptions ToApiOptions(const config::Config& config) {
+  const config::Limits& limits = config.limits;
+  api::ApiOptions options;
+  options.model = config.ModelName();
+  options.context_tokens = config.engine.context_tokens;
+  options.version = BATON_VERSION;
+  options.limits.json_depth = limits.json_depth;
+  options.limits.running_requests = limits.concurrent_requests;
+  options.limits.prompts_per_request = limits.prompts_per_request;
+  options.limits.choices_per_prompt = limits.choices_per_prompt;
+  options.limits.stop_strings = limits.stop_strings;
+  return options;
+}
+
 http::HttpOptions ToHttpOptions(const config::Config& config) {
   const config::Limits& limits = config.limits;
   const config::Timeouts& timeouts = config.timeouts;
@@ -78,19 +92,11 @@ http::HttpOptions ToHttpOptions(const config::Config& config) {
   options.host = config.router.host;
   options.port = static_cast<uint16_t>(config.router.port);
   options.threads = config.router.threads;
-  options.model = config.ModelName();
-  options.context_tokens = config.engine.context_tokens;
-  options.version = BATON_VERSION;
   options.keep_alive_interval = timeouts.keep_alive;
   options.drain_grace = timeouts.drain;
   options.limits.header_bytes = static_cast<size_t>(limits.header_bytes);
   options.limits.body_bytes = static_cast<size_t>(limits.body_bytes);
-  options.limits.json_depth = limits.json_depth;
   options.limits.connections = limits.connections;
-  options.limits.running_requests = limits.concurrent_requests;
-  options.limits.prompts_per_request = limits.prompts_per_request;
-  options.limits.choices_per_prompt = limits.choices_per_prompt;
-  options.limits.stop_strings = limits.stop_strings;
   options.limits.write_backlog_bytes = static_cast<size_t>(limits.write_backlog_bytes);
   options.limits.idle_timeout = timeouts.idle;
   options.limits.header_timeout = timeouts.header;

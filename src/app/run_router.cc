@@ -71,7 +71,7 @@ Status Serve(const CommandLine& command, const config::Config& config, Clock& cl
   BATON_ASSIGN_OR_RETURN(const router::RouterOptions router_options,
                          ToRouterOptions(config, command.router_workers));
   BATON_ASSIGN_OR_RETURN(const ModelParts parts, LoadParts(config.model));
-  http::HttpOptions options = ToHttpOptions(config);
+  api::ApiOptions options = ToApiOptions(config);
   if (options.context_tokens == 0 || options.context_tokens > parts.context_tokens) {
     options.context_tokens = parts.context_tokens;
   }
@@ -82,11 +82,13 @@ Status Serve(const CommandLine& command, const config::Config& config, Clock& cl
   BATON_ASSIGN_OR_RETURN(const std::unique_ptr<router::Router> router,
                          router::Router::Create(router_options, metrics, clock));
   BATON_ASSIGN_OR_RETURN(
-      const std::unique_ptr<http::HttpServer> server,
-      http::HttpServer::Start(options, *router, *parts.tokenizer,
-                              parts.chat_template ? &*parts.chat_template : nullptr, metrics,
-                              clock));
-  const std::string url = "http://" + options.host + ":" + std::to_string(server->port());
+      const std::unique_ptr<api::Frontend> frontend,
+      api::Frontend::Create(options, *router, *parts.tokenizer,
+                            parts.chat_template ? &*parts.chat_template : nullptr, metrics, clock));
+  const http::HttpOptions http_options = ToHttpOptions(config);
+  BATON_ASSIGN_OR_RETURN(const std::unique_ptr<http::HttpServer> server,
+                         http::HttpServer::Start(http_options, *frontend, clock));
+  const std::string url = "http://" + http_options.host + ":" + std::to_string(server->port());
   BATON_LOG(Info) << "listening on " << url;
   if (AwaitFleet(*router, clock, stop)) {
     BATON_LOG(Info) << "ready";
@@ -95,7 +97,7 @@ Status Serve(const CommandLine& command, const config::Config& config, Clock& cl
   }
   if (!server->Drain()) {
     BATON_LOG(Warning) << router->RequestsUnderWay()
-                       << " completions are cut off: " << Seconds(options.drain_grace)
+                       << " completions are cut off: " << Seconds(http_options.drain_grace)
                        << " s for draining have passed";
   }
   server->Stop();

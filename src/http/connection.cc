@@ -38,7 +38,7 @@ std::string Chunk(std::string_view bytes) {
 }  // namespace
 
 /// Holds the connection weakly: it must not outlive the I/O threads because a sink does.
-class Connection::ToStrand final : public StrandLink {
+class Connection::ToStrand final : public api::StrandLink {
  public:
   ToStrand(std::shared_ptr<PostGate> gate, std::weak_ptr<Connection> connection)
       : gate_(std::move(gate)), connection_(std::move(connection)) {}
@@ -103,7 +103,7 @@ void Connection::Abort() {
   asio::dispatch(socket_.get_executor(), [self = shared_from_this()] { self->Close(); });
 }
 
-std::shared_ptr<StrandLink> Connection::Link() {
+std::shared_ptr<api::StrandLink> Connection::Link() {
   return std::make_shared<ToStrand>(setup_.gate, weak_from_this());
 }
 

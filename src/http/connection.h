@@ -12,11 +12,11 @@
 #include <boost/asio/ip/tcp.hpp>
 #include <boost/asio/steady_timer.hpp>
 
+#include "baton/api/id_source.h"
+#include "baton/api/running_calls.h"
 #include "exchange.h"
-#include "id_source.h"
 #include "post_gate.h"
 #include "request_reader.h"
-#include "running_calls.h"
 
 namespace baton::http {
 
@@ -24,8 +24,8 @@ namespace baton::http {
 struct ConnectionSetup {
   const HttpOptions& options;
   RequestHandler& handler;
-  RunningCalls& running;
-  IdSource& ids;
+  api::RunningCalls& running;
+  api::IdSource& ids;
   const Clock& clock;
   std::shared_ptr<PostGate> gate;
 };
@@ -53,7 +53,7 @@ class Connection final : public Exchange, public std::enable_shared_from_this<Co
   void Write(std::string_view bytes) override;
   void EndStream(bool keep_alive) override;
   void Attach(std::shared_ptr<ActiveCall> call) override { call_ = std::move(call); }
-  std::shared_ptr<StrandLink> Link() override;
+  std::shared_ptr<api::StrandLink> Link() override;
   void SetTimer(Duration delay, std::function<void()> run) override;
 
  private:

@@ -2,10 +2,10 @@
 
 namespace baton::http {
 
-HttpResponse ErrorResponse(const ApiError& error) {
+HttpResponse ErrorResponse(const api::ApiError& error) {
   HttpResponse response;
   response.status = error.status;
-  response.body = ErrorJson(error);
+  response.body = api::ErrorJson(error);
   if (error.status == 429 || error.status == 503) response.headers.push_back({"Retry-After", "1"});
   return response;
 }

@@ -1,11 +1,11 @@
 #pragma once
 
+#include "baton/api/error.h"
 #include "http_message.h"
-#include "openai/error.h"
 
 namespace baton::http {
 
 /// With Retry-After where trying again helps.
-HttpResponse ErrorResponse(const ApiError& error);
+HttpResponse ErrorResponse(const api::ApiError& error);
 
 }  // namespace baton::http

@@ -6,18 +6,11 @@
 #include <string_view>
 #include <vector>
 
+#include "baton/api/strand_link.h"
 #include "baton/base/clock.h"
 #include "http_message.h"
 
 namespace baton::http {
-
-/// Runs work on the strand of one connection. *Threads*: thread-safe. Work for a connection that is
-/// gone is dropped.
-class StrandLink {
- public:
-  virtual ~StrandLink() = default;
-  virtual void Post(std::function<void()> work) = 0;
-};
 
 /// What answers a request over time. Destroyed when the answer has been written or the client is
 /// gone, whichever comes first: the destructor gives up what is unfinished.
@@ -43,7 +36,7 @@ class Exchange {
 
   /// Keeps `call` until the answer has been written or the client is gone.
   virtual void Attach(std::shared_ptr<ActiveCall> call) = 0;
-  virtual std::shared_ptr<StrandLink> Link() = 0;
+  virtual std::shared_ptr<api::StrandLink> Link() = 0;
   /// Calls `run` on the strand after `delay`; replaces the timer set before, ends with the answer.
   virtual void SetTimer(Duration delay, std::function<void()> run) = 0;
 };

@@ -1,6 +1,5 @@
 #include "baton/http/http_server.h"
 
-#include <algorithm>
 #include <string>
 #include <thread>
 #include <vector>
@@ -19,30 +18,19 @@ namespace {
 /// For connections to close when the server stops; they only have to be told.
 constexpr Duration kStopTimeout = std::chrono::seconds(5);
 
-size_t LongestTokenBytes(const text::Tokenizer& tokenizer) {
-  size_t longest = 1;
-  for (TokenId token = 0; token < tokenizer.vocabulary_size(); ++token)
-    longest = std::max(longest, tokenizer.TokenBytes(token).size());
-  return longest;
-}
-
 }  // namespace
 
 struct HttpServer::Parts {
-  Parts(HttpOptions given, CompletionBackend& backend, const text::Tokenizer& tokenizer,
-        const text::ChatTemplate* chat_template, telemetry::MetricRegistry& metrics, Clock& clock)
+  Parts(HttpOptions given, api::Frontend& shared, Clock& clock)
       : options(std::move(given)),
-        model{options, tokenizer, chat_template, clock, LongestTokenBytes(tokenizer)},
-        running(options.limits.running_requests),
-        ids(RandomSeed()),
-        routes(model, backend, running, ids, metrics),
-        setup{options, routes, running, ids, clock, std::make_shared<PostGate>()},
+        frontend(shared),
+        routes(frontend, options),
+        setup{options,        routes, frontend.running(),
+              frontend.ids(), clock,  std::make_shared<PostGate>()},
         io(std::make_unique<boost::asio::io_context>(options.threads)) {}
 
   const HttpOptions options;
-  const ServedModel model;
-  RunningCalls running;
-  IdSource ids;
+  api::Frontend& frontend;
   Routes routes;
   const ConnectionSetup setup;
   std::unique_ptr<boost::asio::io_context> io;
@@ -51,14 +39,10 @@ struct HttpServer::Parts {
   std::vector<std::thread> threads;
 };
 
-Result<std::unique_ptr<HttpServer>> HttpServer::Start(
-    HttpOptions options, CompletionBackend& backend, const text::Tokenizer& tokenizer,
-    const text::ChatTemplate* chat_template, telemetry::MetricRegistry& metrics, Clock& clock) {
+Result<std::unique_ptr<HttpServer>> HttpServer::Start(HttpOptions options, api::Frontend& frontend,
+                                                      Clock& clock) {
   if (options.threads < 1) return InvalidArgument("the HTTP server needs at least one thread");
-  if (options.context_tokens < 2)
-    return InvalidArgument("the HTTP server needs the model's context length");
-  auto parts = std::make_unique<Parts>(std::move(options), backend, tokenizer, chat_template,
-                                       metrics, clock);
+  auto parts = std::make_unique<Parts>(std::move(options), frontend, clock);
   BATON_ASSIGN_OR_RETURN(parts->listener, Listener::Open(*parts->io, parts->setup));
   parts->port = parts->listener->port();
   parts->listener->Start();
@@ -77,14 +61,14 @@ uint16_t HttpServer::port() const { return parts_->port; }
 
 bool HttpServer::Drain() {
   if (!parts_->io) return true;
-  parts_->running.Drain();
+  parts_->frontend.running().Drain();
   parts_->listener->Drain();
-  return parts_->running.WaitUntilIdle(parts_->options.drain_grace);
+  return parts_->frontend.running().WaitUntilIdle(parts_->options.drain_grace);
 }
 
 void HttpServer::Stop() {
   if (!parts_->io) return;
-  parts_->running.Drain();
+  parts_->frontend.running().Drain();
   if (!parts_->listener->Close(kStopTimeout)) {
     BATON_LOG(Warning) << "some HTTP connections did not close in time";
   }

@@ -7,8 +7,8 @@
 #include <boost/asio/dispatch.hpp>
 #include <boost/asio/post.hpp>
 
+#include "baton/api/error.h"
 #include "baton/base/logging.h"
-#include "openai/error.h"
 
 namespace baton::http {
 

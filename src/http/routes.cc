@@ -2,12 +2,12 @@
 
 #include <utility>
 
+#include "baton/api/json_writer.h"
+#include "baton/api/requests.h"
+#include "baton/api/token_requests.h"
 #include "baton/text/utf8.h"
-#include "completion_call.h"
+#include "completion_answer.h"
 #include "error_response.h"
-#include "openai/json_writer.h"
-#include "openai/request.h"
-#include "openai/token_requests.h"
 
 namespace baton::http {
 
@@ -24,14 +24,11 @@ HttpResponse JsonResponse(std::string body) {
 
 }  // namespace
 
-Routes::Routes(const ServedModel& model, CompletionBackend& backend, RunningCalls& running,
-               IdSource& ids, telemetry::MetricRegistry& metrics)
-    : model_(model),
-      backend_(backend),
-      running_(running),
-      ids_(ids),
-      metrics_(metrics),
-      created_unix_s_(model.clock.UnixSeconds()),
+Routes::Routes(api::Frontend& frontend, const HttpOptions& options)
+    : frontend_(frontend),
+      model_(frontend.model()),
+      options_(options),
+      created_unix_s_(model_.clock.UnixSeconds()),
       routes_{{"/v1/completions", false, &Routes::TextCompletion},
               {"/v1/chat/completions", false, &Routes::ChatCompletion},
               {"/tokenize", false, &Routes::Tokenize},
@@ -74,7 +71,7 @@ void Routes::Handle(HttpRequest request, Exchange& exchange) {
 
 void Routes::CountAnswer(std::string_view path, int status) {
   const Route* route = Find(path);
-  metrics_
+  frontend_.metrics()
       .AddCounter(
           "baton_http_requests_total", "HTTP requests answered, by path and status code.",
           {{"path", route == nullptr ? "other" : route->path}, {"code", std::to_string(status)}})
@@ -90,51 +87,52 @@ void Routes::ChatCompletion(const HttpRequest& request, Exchange& exchange) {
 }
 
 void Routes::Complete(const HttpRequest& request, bool chat, Exchange& exchange) {
-  ApiError refusal;
+  api::ApiError refusal;
   // Before the body is read: refusing must be cheap.
-  std::unique_ptr<RunningCalls::Place> place = running_.Enter(refusal);
+  std::unique_ptr<api::RunningCalls::Place> place = frontend_.running().Enter(refusal);
   if (!place) return exchange.Send(ErrorResponse(refusal));
-  CompletionPlan plan;
-  const std::optional<ApiError> error = chat ? ReadChatCompletion(request.body, model_, plan)
-                                             : ReadTextCompletion(request.body, model_, plan);
+  api::CompletionPlan plan;
+  const std::optional<api::ApiError> error =
+      chat ? api::ReadChatCompletion(request.body, model_, plan)
+           : api::ReadTextCompletion(request.body, model_, plan);
   if (error) return exchange.Send(ErrorResponse(*error));
-  CallSetup setup{.backend = backend_,
-                  .model = model_,
-                  .exchange = exchange,
-                  .id = (chat ? "chatcmpl-" : "cmpl-") + ids_.Next(),
-                  .place = std::move(place)};
-  const bool stream = plan.stream;
-  const auto call = stream ? MakeStreamedAnswer(std::move(setup), std::move(plan))
-                           : MakeWholeAnswer(std::move(setup), std::move(plan));
+  api::CallSetup setup{.backend = frontend_.backend(),
+                       .model = model_,
+                       .strand = exchange.Link(),
+                       .id = (chat ? "chatcmpl-" : "cmpl-") + frontend_.ids().Next(),
+                       .place = std::move(place)};
+  const AnswerSetup answer{exchange, options_};
+  const auto call = plan.stream ? MakeStreamedAnswer(std::move(setup), std::move(plan), answer)
+                                : MakeWholeAnswer(std::move(setup), std::move(plan), answer);
   exchange.Attach(call);
   call->Start();
 }
 
 void Routes::Tokenize(const HttpRequest& request, Exchange& exchange) {
-  TokenizeRequest asked;
-  if (const auto error = ReadTokenize(request.body, model_, asked)) {
+  api::TokenizeRequest asked;
+  if (const auto error = api::ReadTokenize(request.body, model_, asked)) {
     return exchange.Send(ErrorResponse(*error));
   }
-  exchange.Send(JsonResponse(TokenizeJson(asked, model_)));
+  exchange.Send(JsonResponse(api::TokenizeJson(asked, model_)));
 }
 
 void Routes::Detokenize(const HttpRequest& request, Exchange& exchange) {
   std::vector<TokenId> tokens;
-  if (const auto error = ReadDetokenize(request.body, model_, tokens)) {
+  if (const auto error = api::ReadDetokenize(request.body, model_, tokens)) {
     return exchange.Send(ErrorResponse(*error));
   }
   std::string body = R"({"prompt":)";
-  AppendJsonString(body, model_.tokenizer.Decode(tokens, /*skip_special=*/false));
+  api::AppendJsonString(body, model_.tokenizer.Decode(tokens, /*skip_special=*/false));
   exchange.Send(JsonResponse(body + "}"));
 }
 
 std::string Routes::ModelJson() const {
   std::string out = R"({"id":)";
-  AppendJsonString(out, text::ToValidUtf8(model_.options.model));
+  api::AppendJsonString(out, text::ToValidUtf8(model_.options.model));
   out += R"(,"object":"model","created":)";
-  AppendJsonInteger(out, created_unix_s_);
+  api::AppendJsonInteger(out, created_unix_s_);
   out += R"(,"owned_by":"baton","max_model_len":)";
-  AppendJsonInteger(out, model_.options.context_tokens);
+  api::AppendJsonInteger(out, model_.options.context_tokens);
   out += '}';
   return out;
 }
@@ -146,7 +144,7 @@ void Routes::Models(const HttpRequest&, Exchange& exchange) {
 void Routes::OneModel(const HttpRequest& request, Exchange& exchange) {
   const std::string name = request.path.substr(sizeof(kOneModel) - 1);
   if (name == model_.options.model) return exchange.Send(JsonResponse(ModelJson()));
-  exchange.Send(ErrorResponse(ModelNotFound(name, model_.options.model)));
+  exchange.Send(ErrorResponse(api::ModelNotFound(name, model_.options.model)));
 }
 
 void Routes::Live(const HttpRequest&, Exchange& exchange) {
@@ -154,22 +152,22 @@ void Routes::Live(const HttpRequest&, Exchange& exchange) {
 }
 
 void Routes::Ready(const HttpRequest&, Exchange& exchange) {
-  Readiness readiness = backend_.Ready();
-  if (running_.draining()) readiness = {false, "the server is shutting down"};
+  api::Readiness readiness = frontend_.backend().Ready();
+  if (frontend_.running().draining()) readiness = {false, "the server is shutting down"};
   if (readiness.ready) return exchange.Send(JsonResponse(R"({"status":"ok"})"));
   exchange.Send(ErrorResponse({503, readiness.reason, {}, "not_ready"}));
 }
 
 void Routes::Version(const HttpRequest&, Exchange& exchange) {
   std::string body = R"({"version":)";
-  AppendJsonString(body, model_.options.version);
+  api::AppendJsonString(body, model_.options.version);
   exchange.Send(JsonResponse(body + "}"));
 }
 
 void Routes::Metrics(const HttpRequest&, Exchange& exchange) {
   HttpResponse response;
   response.content_type = telemetry::kPrometheusContentType;
-  response.body = backend_.RenderMetrics();
+  response.body = frontend_.backend().RenderMetrics();
   exchange.Send(std::move(response));
 }
 

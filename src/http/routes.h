@@ -4,21 +4,17 @@
 #include <string_view>
 #include <vector>
 
-#include "baton/http/completion_backend.h"
-#include "baton/telemetry/metrics.h"
+#include "baton/api/frontend.h"
+#include "baton/http/http_options.h"
 #include "exchange.h"
-#include "id_source.h"
-#include "openai/completion_plan.h"
-#include "running_calls.h"
 
 namespace baton::http {
 
 /// Which paths there are and what answers them. *Threads*: thread-safe.
 class Routes final : public RequestHandler {
  public:
-  /// REQUIRES: all references outlive this.
-  Routes(const ServedModel& model, CompletionBackend& backend, RunningCalls& running, IdSource& ids,
-         telemetry::MetricRegistry& metrics);
+  /// REQUIRES: both outlive this.
+  Routes(api::Frontend& frontend, const HttpOptions& options);
 
   void Handle(HttpRequest request, Exchange& exchange) override;
   void CountAnswer(std::string_view path, int status) override;
@@ -46,11 +42,9 @@ class Routes final : public RequestHandler {
   void Metrics(const HttpRequest& request, Exchange& exchange);
   std::string ModelJson() const;
 
-  const ServedModel& model_;
-  CompletionBackend& backend_;
-  RunningCalls& running_;
-  IdSource& ids_;
-  telemetry::MetricRegistry& metrics_;
+  api::Frontend& frontend_;
+  const api::ServedModel& model_;
+  const HttpOptions& options_;
   const int64_t created_unix_s_;
   const std::vector<Route> routes_;
 };

@@ -1,7 +1,7 @@
 #include <optional>
 #include <utility>
 
-#include "completion_call.h"
+#include "completion_answer.h"
 #include "error_response.h"
 #include "sse.h"
 
@@ -10,10 +10,10 @@ namespace baton::http {
 namespace {
 
 /// Answers with server-sent events as the tokens come.
-class StreamedAnswer final : public CompletionCall {
+class StreamedAnswer final : public CompletionAnswer {
  public:
-  StreamedAnswer(CallSetup setup, CompletionPlan call_plan)
-      : CompletionCall(std::move(setup), std::move(call_plan)),
+  StreamedAnswer(api::CallSetup setup, api::CompletionPlan call_plan, const AnswerSetup& answer)
+      : CompletionAnswer(std::move(setup), std::move(call_plan), answer),
         opened_(static_cast<size_t>(choices()), false) {}
 
  protected:
@@ -24,7 +24,7 @@ class StreamedAnswer final : public CompletionCall {
 
   void OnRoute(const std::string& route) override { BeginStream(route); }
 
-  void OnDelta(int index, ChoiceDelta delta) override {
+  void OnDelta(int index, api::ChoiceDelta delta) override {
     BeginStream({});
     if (!opened_[static_cast<size_t>(index)]) Open(index, delta);
     const FinishReason finish = delta.finish;
@@ -39,9 +39,9 @@ class StreamedAnswer final : public CompletionCall {
 
   void OnFinished() override {
     LeaveRoom();
-    const std::optional<Timings> timings = TakeTimings();
+    const std::optional<api::Timings> timings = TakeTimings();
     if (plan().include_usage || timings) {
-      std::optional<Usage> usage;
+      std::optional<api::Usage> usage;
       if (plan().include_usage) usage = CountUsage();
       Write([&](std::string& out) { writer().AppendLastChunk(out, usage, timings); });
     }
@@ -49,10 +49,10 @@ class StreamedAnswer final : public CompletionCall {
     exchange().EndStream(true);
   }
 
-  void OnFailed(const ApiError& error) override {
+  void OnFailed(const api::ApiError& error) override {
     LeaveRoom();
     if (!begun_) return exchange().Send(ErrorResponse(error));
-    Write([&](std::string& out) { out += ErrorJson(error); });
+    Write([&](std::string& out) { out += api::ErrorJson(error); });
     exchange().EndStream(false);
   }
 
@@ -66,7 +66,7 @@ class StreamedAnswer final : public CompletionCall {
   }
 
   /// What comes before the first text of a choice.
-  void Open(int index, ChoiceDelta& delta) {
+  void Open(int index, api::ChoiceDelta& delta) {
     opened_[static_cast<size_t>(index)] = true;
     if (plan().chat) {
       Write([&](std::string& out) { writer().AppendRoleChunk(out, index); });
@@ -84,7 +84,7 @@ class StreamedAnswer final : public CompletionCall {
                         }));
   }
 
-  void WriteChunk(int index, const ChoiceDelta& delta) {
+  void WriteChunk(int index, const api::ChoiceDelta& delta) {
     Write([&](std::string& out) { writer().AppendChunk(out, index, delta); });
   }
 
@@ -111,8 +111,9 @@ class StreamedAnswer final : public CompletionCall {
 
 }  // namespace
 
-std::shared_ptr<CompletionCall> MakeStreamedAnswer(CallSetup setup, CompletionPlan plan) {
-  return std::make_shared<StreamedAnswer>(std::move(setup), std::move(plan));
+std::shared_ptr<CompletionAnswer> MakeStreamedAnswer(api::CallSetup setup, api::CompletionPlan plan,
+                                                     const AnswerSetup& answer) {
+  return std::make_shared<StreamedAnswer>(std::move(setup), std::move(plan), answer);
 }
 
 }  // namespace baton::http

@@ -1,6 +1,6 @@
 #include <utility>
 
-#include "completion_call.h"
+#include "completion_answer.h"
 #include "error_response.h"
 
 namespace baton::http {
@@ -8,10 +8,10 @@ namespace baton::http {
 namespace {
 
 /// Gathers the outputs and answers with one body.
-class WholeAnswer final : public CompletionCall {
+class WholeAnswer final : public CompletionAnswer {
  public:
-  WholeAnswer(CallSetup setup, CompletionPlan call_plan)
-      : CompletionCall(std::move(setup), std::move(call_plan)) {
+  WholeAnswer(api::CallSetup setup, api::CompletionPlan call_plan, const AnswerSetup& answer)
+      : CompletionAnswer(std::move(setup), std::move(call_plan), answer) {
     outputs_.resize(static_cast<size_t>(choices()));
     if (!plan().echo) return;
     for (size_t i = 0; i < outputs_.size(); ++i)
@@ -21,11 +21,11 @@ class WholeAnswer final : public CompletionCall {
  protected:
   void OnRoute(const std::string& route) override { route_ = route; }
 
-  void OnDelta(int index, ChoiceDelta delta) override {
-    ChoiceDelta& output = outputs_[static_cast<size_t>(index)];
+  void OnDelta(int index, api::ChoiceDelta delta) override {
+    api::ChoiceDelta& output = outputs_[static_cast<size_t>(index)];
     output.text += delta.text;
     output.finish = delta.finish;
-    for (TokenRecord& record : delta.logprobs) output.logprobs.push_back(std::move(record));
+    for (api::TokenRecord& record : delta.logprobs) output.logprobs.push_back(std::move(record));
     output.token_ids.insert(output.token_ids.end(), delta.token_ids.begin(), delta.token_ids.end());
   }
 
@@ -37,20 +37,21 @@ class WholeAnswer final : public CompletionCall {
     exchange().Send(std::move(response));
   }
 
-  void OnFailed(const ApiError& error) override {
+  void OnFailed(const api::ApiError& error) override {
     LeaveRoom();
     exchange().Send(ErrorResponse(error));
   }
 
  private:
-  std::vector<ChoiceDelta> outputs_;
+  std::vector<api::ChoiceDelta> outputs_;
   std::string route_;
 };
 
 }  // namespace
 
-std::shared_ptr<CompletionCall> MakeWholeAnswer(CallSetup setup, CompletionPlan plan) {
-  return std::make_shared<WholeAnswer>(std::move(setup), std::move(plan));
+std::shared_ptr<CompletionAnswer> MakeWholeAnswer(api::CallSetup setup, api::CompletionPlan plan,
+                                                  const AnswerSetup& answer) {
+  return std::make_shared<WholeAnswer>(std::move(setup), std::move(plan), answer);
 }
 
 }  // namespace baton::http

@@ -5,9 +5,9 @@
 #include <optional>
 #include <string>
 
+#include "baton/api/completion_backend.h"
 #include "baton/base/clock.h"
 #include "baton/base/latest.h"
-#include "baton/http/completion_backend.h"
 #include "baton/rpc/client.h"
 #include "metrics.h"
 #include "request_trace.h"
@@ -25,7 +25,7 @@ class RoutedRequest {
     std::function<void()> on_end;
   };
 
-  RoutedRequest(std::shared_ptr<http::CompletionSink> sink, TimePoint arrived, Clock& clock,
+  RoutedRequest(std::shared_ptr<api::CompletionSink> sink, TimePoint arrived, Clock& clock,
                 RouterMetrics& metrics)
       : sink_(std::move(sink)), arrived_(arrived), clock_(clock), metrics_(metrics) {
     metrics_.waiting.Add(1);
@@ -50,7 +50,7 @@ class RoutedRequest {
   std::unique_ptr<RequestTrace> trace;
 
  private:
-  const std::shared_ptr<http::CompletionSink> sink_;
+  const std::shared_ptr<api::CompletionSink> sink_;
   const TimePoint arrived_;
   Clock& clock_;
   RouterMetrics& metrics_;
@@ -60,7 +60,7 @@ class RoutedRequest {
   int64_t tokens_ = 0;
   bool finished_ = false;
   Latest<Status> lost_;
-  std::optional<http::RequestTimings::Handoff> handoff_;
+  std::optional<api::RequestTimings::Handoff> handoff_;
 };
 
 }  // namespace baton::router

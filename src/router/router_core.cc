@@ -59,7 +59,7 @@ bool RouterCore::Traced(const Request& request) {
   return request.trace || (every > 0 && number % every == 0);
 }
 
-void RouterCore::Start(Request request, std::shared_ptr<http::CompletionSink> sink) {
+void RouterCore::Start(Request request, std::shared_ptr<api::CompletionSink> sink) {
   if (++under_way_ > options_.requests) {
     --under_way_;
     metrics_.CountRequest("ResourceExhausted");

@@ -43,9 +43,9 @@ class RouterCore final : public Router {
   bool idle() const { return requests_.empty() && fleet_.idle(); }
   const Fleet& fleet() const { return fleet_; }
 
-  void Start(Request request, std::shared_ptr<http::CompletionSink> sink) override;
+  void Start(Request request, std::shared_ptr<api::CompletionSink> sink) override;
   void Cancel(const std::string& request_id) override;
-  http::Readiness Ready() const override { return readiness_.Read(); }
+  api::Readiness Ready() const override { return readiness_.Read(); }
   std::string RenderMetrics() const override;
   bool WaitReady(Duration timeout) override { return ready_.Wait(timeout); }
   int32_t RequestsUnderWay() const override { return under_way_; }
@@ -70,7 +70,7 @@ class RouterCore final : public Router {
   std::unique_ptr<RoutingPolicy> policy_;
   Mailbox<std::function<void()>> mailbox_;
   // What the router's thread last knew, for HTTP's threads.
-  Latest<http::Readiness> readiness_{{.ready = false, .reason = "no worker is ready"}};
+  Latest<api::Readiness> readiness_{{.ready = false, .reason = "no worker is ready"}};
   Latest<std::vector<telemetry::MetricsSnapshot>> worker_metrics_;
   Gate ready_;
   std::atomic<int32_t> under_way_{0};

@@ -28,11 +28,11 @@ class RouterThread final : public Router {
           Run(stop);
         }) {}
 
-  void Start(Request request, std::shared_ptr<http::CompletionSink> sink) override {
+  void Start(Request request, std::shared_ptr<api::CompletionSink> sink) override {
     core_.Start(std::move(request), std::move(sink));
   }
   void Cancel(const std::string& request_id) override { core_.Cancel(request_id); }
-  http::Readiness Ready() const override { return core_.Ready(); }
+  api::Readiness Ready() const override { return core_.Ready(); }
   std::string RenderMetrics() const override { return core_.RenderMetrics(); }
   bool WaitReady(Duration timeout) override { return core_.WaitReady(timeout); }
   int32_t RequestsUnderWay() const override { return core_.RequestsUnderWay(); }

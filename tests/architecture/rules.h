@@ -36,7 +36,7 @@ inline const std::vector<Door> kDoors = {
     {"Boost", {"boost/"}, {"src/http", "tests/integration", "tests/support", "tests/unit/http"}},
     {"nlohmann/json",
      {"nlohmann/"},
-     {"src/app", "src/http", "src/model", "src/text", "tests/fuzz", "tests/integration",
+     {"src/api", "src/app", "src/model", "src/text", "tests/fuzz", "tests/integration",
       "tests/kernels", "tests/simulation", "tests/support", "tests/unit"}},
     {"CLI11", {"CLI/"}, {"src/app"}},
     {"BLAS", {"cblas", "openblas", "lapack"}, {"kernels/cpu", "bench/kernels"}},

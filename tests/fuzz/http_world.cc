@@ -15,14 +15,6 @@ namespace {
 /// Tokens of an output; fewer when fewer were asked for.
 constexpr int32_t kMostTokens = 5;
 
-size_t LongestTokenBytes(const text::Tokenizer& tokenizer) {
-  size_t longest = 1;
-  for (TokenId token = 0; token < tokenizer.vocabulary_size(); ++token) {
-    longest = std::max(longest, tokenizer.TokenBytes(token).size());
-  }
-  return longest;
-}
-
 void CheckJson(const std::string& text) {
   BATON_CHECK(nlohmann::json::accept(text)) << "not JSON: " << text;
 }
@@ -30,9 +22,9 @@ void CheckJson(const std::string& text) {
 }  // namespace
 
 /// Repeats the prompt's tokens. A request whose seed is odd gets no end; one with 2 fails.
-class HttpWorld::Backend final : public http::CompletionBackend {
+class HttpWorld::Backend final : public api::CompletionBackend {
  public:
-  void Start(Request request, std::shared_ptr<http::CompletionSink> sink) override {
+  void Start(Request request, std::shared_ptr<api::CompletionSink> sink) override {
     BATON_CHECK(!request.prompt.empty() && Validate(request.sampling, 1 << 24).ok());
     sink->OnRoute("local=d0");
     const int32_t count = std::min(request.sampling.max_tokens, kMostTokens);
@@ -46,7 +38,7 @@ class HttpWorld::Backend final : public http::CompletionBackend {
     }
   }
   void Cancel(const std::string& id) override { open_.erase(id); }
-  http::Readiness Ready() const override { return {true, ""}; }
+  api::Readiness Ready() const override { return {true, ""}; }
   std::string RenderMetrics() const override { return "baton_fake 1\n"; }
 
   size_t open() const { return open_.size(); }
@@ -64,7 +56,7 @@ class HttpWorld::Backend final : public http::CompletionBackend {
     return output;
   }
 
-  std::map<std::string, std::shared_ptr<http::CompletionSink>> open_;
+  std::map<std::string, std::shared_ptr<api::CompletionSink>> open_;
 };
 
 /// Takes the answer to one request.
@@ -89,7 +81,7 @@ class HttpWorld::OneExchange final : public http::Exchange {
     ended_ = true;
   }
   void Attach(std::shared_ptr<http::ActiveCall> call) override { call_ = std::move(call); }
-  std::shared_ptr<http::StrandLink> Link() override { return queue_; }
+  std::shared_ptr<api::StrandLink> Link() override { return queue_; }
   void SetTimer(Duration, std::function<void()> run) override { timer_ = std::move(run); }
 
   /// Does what was posted, and lets the timer run out once.
@@ -106,7 +98,7 @@ class HttpWorld::OneExchange final : public http::Exchange {
   bool answered() const { return response_ || ended_; }
 
  private:
-  struct Queue final : http::StrandLink {
+  struct Queue final : api::StrandLink {
     void Post(std::function<void()> work) override { waiting.push_back(std::move(work)); }
     void Drain() {
       for (; !waiting.empty(); waiting.pop_front()) waiting.front()();
@@ -143,17 +135,20 @@ HttpWorld::HttpWorld() {
   auto chat_template = text::ChatTemplate::Load(folder);
   BATON_CHECK(chat_template.ok()) << chat_template.status();
   chat_template_ = std::make_unique<text::ChatTemplate>(*std::move(chat_template));
-  options_.model = "tiny";
-  options_.context_tokens = 512;
-  options_.version = "1";
-  options_.system_fingerprint = "fp";
-  options_.limits.header_bytes = 2048;
-  options_.limits.body_bytes = 8192;
+  api::ApiOptions options;
+  options.model = "tiny";
+  options.context_tokens = 512;
+  options.version = "1";
+  options.system_fingerprint = "fp";
+  options.limits.running_requests = 2;
+  http_options_.limits.header_bytes = 2048;
+  http_options_.limits.body_bytes = 8192;
   backend_ = std::make_unique<Backend>();
-  model_ = std::make_unique<http::ServedModel>(http::ServedModel{
-      options_, *tokenizer_, chat_template_.get(), clock_, LongestTokenBytes(*tokenizer_)});
-  running_ = std::make_unique<http::RunningCalls>(2);
-  routes_ = std::make_unique<http::Routes>(*model_, *backend_, *running_, ids_, metrics_);
+  auto frontend = api::Frontend::Create(options, *backend_, *tokenizer_, chat_template_.get(),
+                                        metrics_, clock_);
+  BATON_CHECK(frontend.ok()) << frontend.status();
+  frontend_ = *std::move(frontend);
+  routes_ = std::make_unique<http::Routes>(*frontend_, http_options_);
 }
 
 HttpWorld::~HttpWorld() = default;
@@ -163,7 +158,7 @@ int HttpWorld::Answer(http::HttpRequest request) {
   int status = 0;
   {
     OneExchange exchange;
-    if (request.request_id.empty()) request.request_id = ids_.Next();
+    if (request.request_id.empty()) request.request_id = frontend_->ids().Next();
     routes_->Handle(std::move(request), exchange);
     exchange.Run();
     status = exchange.CheckAnswer();

@@ -3,7 +3,7 @@
 #include <memory>
 #include <string>
 
-#include "baton/http/completion_backend.h"
+#include "baton/api/frontend.h"
 #include "baton/telemetry/metrics.h"
 #include "baton/text/chat_template.h"
 #include "baton/text/tokenizer.h"
@@ -18,7 +18,7 @@ class HttpWorld {
   HttpWorld();
   ~HttpWorld();
 
-  const http::HttpLimits& limits() const { return options_.limits; }
+  const http::HttpLimits& limits() const { return http_options_.limits; }
   /// Answers `request` and CHECKs the answer. Returns its status, 200 for a stream.
   int Answer(http::HttpRequest request);
 
@@ -26,15 +26,13 @@ class HttpWorld {
   class Backend;
   class OneExchange;
 
-  http::HttpOptions options_;
+  http::HttpOptions http_options_;
   std::unique_ptr<text::Tokenizer> tokenizer_;
   std::unique_ptr<text::ChatTemplate> chat_template_;
   ManualClock clock_;
   telemetry::MetricRegistry metrics_;
   std::unique_ptr<Backend> backend_;
-  std::unique_ptr<http::ServedModel> model_;
-  std::unique_ptr<http::RunningCalls> running_;
-  http::IdSource ids_{1};
+  std::unique_ptr<api::Frontend> frontend_;
   std::unique_ptr<http::Routes> routes_;
 };
 

@@ -3,6 +3,7 @@
 #include <string>
 #include <vector>
 
+#include "baton/api/api_options.h"
 #include "baton/app/command_line.h"
 #include "baton/base/status.h"
 #include "baton/config/config.h"
@@ -23,6 +24,8 @@ Result<router::RouterOptions> ToRouterOptions(const config::Config& config,
                                               const std::vector<std::string>& workers);
 
 /// Without what only the model knows.
+api::ApiOptions ToApiOptions(const config::Config& config);
+
 http::HttpOptions ToHttpOptions(const config::Config& config);
 
 /// What a model recommends where a request says nothing.

@@ -6,23 +6,14 @@
 #include <string>
 
 #include "baton/base/clock.h"
-#include "baton/request/sampling_params.h"
 
 namespace baton::http {
 
-/// What one client may ask of the server. Beyond a limit a request is refused, never the process.
+/// What one client may take of the server. Beyond a limit it is refused, never the process.
 struct HttpLimits {
   size_t header_bytes = size_t{16} << 10;
   size_t body_bytes = size_t{8} << 20;
-  int json_depth = 64;
   int connections = 1024;
-  /// Completions under way at once; one more is answered 429 with Retry-After.
-  int running_requests = 256;
-  int prompts_per_request = 64;
-  int choices_per_prompt = 16;
-  int stop_strings = 16;
-  /// Of all stop strings of a request together.
-  size_t stop_bytes = 1024;
   /// Bytes of a stream that a slow client may leave unread here, beyond the socket's own buffer.
   size_t write_backlog_bytes = size_t{1} << 20;
   /// Between two requests of a connection.
@@ -41,16 +32,6 @@ struct HttpOptions {
   /// 0 picks a free port; see HttpServer::port().
   uint16_t port = 0;
   int threads = 2;
-  /// The name that clients ask for.
-  std::string model;
-  /// Tokens of prompt and output together.
-  int32_t context_tokens = 0;
-  /// What holds where a request says nothing, e.g. from the model's generation_config.json. Its
-  /// seed, max_tokens and logprobs are not used.
-  SamplingParams sampling_defaults;
-  std::string version;
-  /// Names the build and model in responses: equal fingerprints give equal tokens for a seed.
-  std::string system_fingerprint;
   /// How long a stream's header waits for the route, which it names.
   Duration route_wait = std::chrono::seconds(2);
   /// Between comment lines while a stream has nothing to say, so that proxies keep it open.

@@ -3,13 +3,10 @@
 #include <cstdint>
 #include <memory>
 
+#include "baton/api/frontend.h"
 #include "baton/base/clock.h"
 #include "baton/base/status.h"
-#include "baton/http/completion_backend.h"
 #include "baton/http/http_options.h"
-#include "baton/telemetry/metrics.h"
-#include "baton/text/chat_template.h"
-#include "baton/text/tokenizer.h"
 
 namespace baton::http {
 
@@ -18,13 +15,9 @@ namespace baton::http {
 /// *Threads*: owns its I/O threads; its own calls come from one thread.
 class HttpServer {
  public:
-  /// REQUIRES: all references outlive the server; `chat_template` too. Without one, chat requests
-  /// are refused.
+  /// REQUIRES: all references outlive the server.
   /// *Fails with* InvalidArgument for a host that is none; Unavailable when the port is taken.
-  static Result<std::unique_ptr<HttpServer>> Start(HttpOptions options, CompletionBackend& backend,
-                                                   const text::Tokenizer& tokenizer,
-                                                   const text::ChatTemplate* chat_template,
-                                                   telemetry::MetricRegistry& metrics,
+  static Result<std::unique_ptr<HttpServer>> Start(HttpOptions options, api::Frontend& frontend,
                                                    Clock& clock);
   /// Stops.
   ~HttpServer();

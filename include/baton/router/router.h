@@ -5,9 +5,9 @@
 #include <string>
 #include <vector>
 
+#include "baton/api/completion_backend.h"
 #include "baton/base/clock.h"
 #include "baton/base/status.h"
-#include "baton/http/completion_backend.h"
 #include "baton/rpc/messages.h"
 #include "baton/telemetry/metrics.h"
 #include "baton/telemetry/trace_writer.h"
@@ -34,7 +34,7 @@ struct RouterOptions {
 
 /// Knows the fleet, picks the workers of each request and relays their tokens.
 /// *Threads*: thread-safe; all state lives on the router's own thread.
-class Router : public http::CompletionBackend {
+class Router : public api::CompletionBackend {
  public:
   /// `registry` and `clock` outlive the router. Fails with InvalidArgument for a bad option.
   static Result<std::unique_ptr<Router>> Create(const RouterOptions& options,

@@ -3,13 +3,13 @@
 #include <string>
 #include <vector>
 
-#include "baton/http/completion_backend.h"
+#include "baton/api/completion_backend.h"
 #include "oracle.h"
 
 namespace baton::simulation {
 
 /// A request as its client sees it: checks that what comes is what a lone engine answers.
-class SimulatedRequest final : public http::CompletionSink {
+class SimulatedRequest final : public api::CompletionSink {
  public:
   SimulatedRequest(std::string given_id, size_t at_router, const Expected& expected)
       : id(std::move(given_id)), router(at_router), expected_(expected) {}

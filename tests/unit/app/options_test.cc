@@ -80,16 +80,17 @@ TEST(RouterOptions, AskForWorkers) {
   EXPECT_THAT(options.status().message(), HasSubstr("--worker name=host:port"));
 }
 
-TEST(HttpOptions, CarryTheLimits) {
+TEST(ServerOptions, CarryTheLimits) {
   config::Config config;
   config.model = "/models/tiny";
   config.limits.body_bytes = 5000;
   config.limits.concurrent_requests = 3;
   config.timeouts.idle = 9s;
+  const api::ApiOptions api_options = ToApiOptions(config);
+  EXPECT_EQ(api_options.model, "tiny");
+  EXPECT_EQ(api_options.limits.running_requests, 3);
   const http::HttpOptions options = ToHttpOptions(config);
-  EXPECT_EQ(options.model, "tiny");
   EXPECT_EQ(options.limits.body_bytes, 5000u);
-  EXPECT_EQ(options.limits.running_requests, 3);
   EXPECT_EQ(options.limits.idle_timeout, 9s);
 }
 

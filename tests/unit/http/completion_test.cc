@@ -57,13 +57,13 @@ TEST_F(CompletionTest, HandsTheTemplatedPromptToTheBackend) {
   EXPECT_EQ(started.request.sampling.temperature, 0.0f);
 }
 
-constexpr RequestTimings kTimings{
+constexpr api::RequestTimings kTimings{
     .ttft = std::chrono::microseconds(23456),
-    .handoff = RequestTimings::Handoff{.reserve = std::chrono::microseconds(5),
-                                       .queued = std::chrono::milliseconds(1),
-                                       .prefill = std::chrono::milliseconds(20),
-                                       .transfer = std::chrono::microseconds(1500),
-                                       .commit = std::chrono::microseconds(250)}};
+    .handoff = api::RequestTimings::Handoff{.reserve = std::chrono::microseconds(5),
+                                            .queued = std::chrono::milliseconds(1),
+                                            .prefill = std::chrono::milliseconds(20),
+                                            .transfer = std::chrono::microseconds(1500),
+                                            .commit = std::chrono::microseconds(250)}};
 
 TEST_F(CompletionTest, SaysWhereTheTimeWentWhenAsked) {
   backend.script = [](Started started) {
@@ -244,7 +244,7 @@ TEST_F(CompletionTest, CancelsTheOtherChoicesWhenOneFails) {
 }
 
 TEST_F(CompletionTest, RefusesMoreThanTheRunningRequestsAllowed) {
-  options.limits.running_requests = 1;
+  api_options.limits.running_requests = 1;
   StartServer();
   HttpClient first(server->port());
   first.Send("POST", "/v1/completions", R"({"prompt":"a"})");

@@ -11,7 +11,7 @@ using HttpServerTest = ServerTest;
 using test::HttpGet;
 
 TEST_F(HttpServerTest, ListsItsModel) {
-  options.model = "org/tiny";
+  api_options.model = "org/tiny";
   StartServer();
 
   const json list = json::parse(HttpGet(server->port(), "/v1/models").body);
@@ -143,16 +143,17 @@ TEST_F(HttpServerTest, SaysWhichPortIsTaken) {
   StartServer();
   options.port = server->port();
 
-  const auto second = HttpServer::Start(options, backend, *tokenizer, nullptr, metrics, clock);
+  const auto second = HttpServer::Start(options, *frontend, clock);
   ASSERT_FALSE(second.ok());
   EXPECT_EQ(second.status().code(), StatusCode::kUnavailable);
   EXPECT_THAT(second.status().message(), HasSubstr(std::to_string(options.port)));
 }
 
 TEST_F(HttpServerTest, RefusesAHostThatIsNone) {
+  StartServer();
   options.host = "no such host";
 
-  const auto started = HttpServer::Start(options, backend, *tokenizer, nullptr, metrics, clock);
+  const auto started = HttpServer::Start(options, *frontend, clock);
   ASSERT_FALSE(started.ok());
   EXPECT_EQ(started.status().code(), StatusCode::kInvalidArgument);
 }

@@ -14,15 +14,18 @@ ServerTest::ServerTest() : tokenizer(MakeTinyTokenizer()) {
   auto parsed = text::ChatTemplate::Parse(kTemplate);
   EXPECT_TRUE(parsed.ok()) << parsed.status();
   if (parsed.ok()) chat_template.emplace(*std::move(parsed));
-  options.model = "tiny";
-  options.context_tokens = 256;
-  options.version = "1.2.3";
-  options.system_fingerprint = "fp_test";
+  api_options.model = "tiny";
+  api_options.context_tokens = 256;
+  api_options.version = "1.2.3";
+  api_options.system_fingerprint = "fp_test";
 }
 
 void ServerTest::StartServer() {
-  auto started = HttpServer::Start(options, backend, *tokenizer,
-                                   chat_template ? &*chat_template : nullptr, metrics, clock);
+  auto created = api::Frontend::Create(api_options, backend, *tokenizer,
+                                       chat_template ? &*chat_template : nullptr, metrics, clock);
+  ASSERT_TRUE(created.ok()) << created.status();
+  frontend = *std::move(created);
+  auto started = HttpServer::Start(options, *frontend, clock);
   ASSERT_TRUE(started.ok()) << started.status();
   server = *std::move(started);
 }

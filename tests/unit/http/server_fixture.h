@@ -9,15 +9,27 @@
 #include <nlohmann/json.hpp>
 
 #include "baton/http/http_server.h"
-#include "fake_backend.h"
+#include "support/fake_backend.h"
 #include "support/http_client.h"
-#include "tiny_tokenizer.h"
+#include "support/openapi_schema.h"
+#include "support/tiny_tokenizer.h"
 
 namespace baton::http {
 
 using nlohmann::json;
+using test::Bytes;
+using test::FakeBackend;
 using test::HttpClient;
 using test::HttpReply;
+using test::kEndToken;
+using test::kHelloToken;
+using test::kStartToken;
+using test::kTinyVocabulary;
+using test::kWideToken;
+using test::MakeTinyTokenizer;
+using test::OpenApiSchema;
+using test::Says;
+using test::Started;
 using testing::ElementsAre;
 using testing::HasSubstr;
 using testing::IsEmpty;
@@ -45,7 +57,9 @@ class ServerTest : public testing::Test {
   telemetry::MetricRegistry metrics;
   ManualClock clock;
   FakeBackend backend;
+  api::ApiOptions api_options;
   HttpOptions options;
+  std::unique_ptr<api::Frontend> frontend;
   std::unique_ptr<HttpServer> server;
 };
 

@@ -68,13 +68,13 @@ class FakeWorker final : public rpc::WorkerHandler {
   std::unique_ptr<rpc::WorkerServer> server_;
 };
 
-class RecordingSink final : public http::CompletionSink {
+class RecordingSink final : public api::CompletionSink {
  public:
   void OnRoute(std::string route) override { events.TrySend("route " + route); }
   void OnToken(TokenOutput output) override {
     events.TrySend("token " + std::to_string(output.token));
   }
-  void OnTimings(const http::RequestTimings& timings) override {
+  void OnTimings(const api::RequestTimings& timings) override {
     const auto ms = [](Duration duration) { return std::to_string(duration.count() / 1000000); };
     events.TrySend("timings " + (timings.handoff ? ms(timings.handoff->prefill) : "local"));
   }

@@ -1,0 +1,78 @@
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "baton/api/completion_plan.h"
+#include "baton/request/request.h"
+#include "baton/text/detokenizer.h"
+#include "baton/text/stop_matcher.h"
+
+namespace baton::api {
+
+/// What a token was drawn from, and where its text begins.
+struct TokenRecord {
+  TokenId token = 0;
+  float logprob = 0;
+  std::vector<TokenLogprob> top;
+  /// In characters from the output's beginning.
+  int64_t text_offset = 0;
+};
+
+/// What one token added to an output: nothing yet, or text and all tokens up to there.
+struct ChoiceDelta {
+  std::string text;
+  /// Empty unless log-probabilities were asked for.
+  std::vector<TokenRecord> logprobs;
+  /// Empty unless token ids were asked for.
+  std::vector<TokenId> token_ids;
+  /// The output is complete when set.
+  FinishReason finish = FinishReason::kNone;
+
+  bool empty() const { return text.empty() && finish == FinishReason::kNone; }
+};
+
+/// The number of characters in `text`. REQUIRES: valid UTF-8.
+int64_t CountCharacters(const std::string& text);
+
+/// One output on its way from tokens to text: detokenizes, stops on strings, keeps the records of
+/// tokens whose text is still held back. A copy of a fresh one costs little. *Threads*: lives on
+/// one thread.
+class Choice {
+ public:
+  /// REQUIRES: `tokenizer` outlives this.
+  Choice(const text::Tokenizer& tokenizer, const CompletionPlan& plan);
+
+  /// REQUIRES: no earlier delta had a finish reason. A finish of kStop where `output` has none
+  /// means that a stop string matched: the worker does not know yet.
+  ChoiceDelta Push(TokenOutput output);
+
+  int64_t completion_tokens() const { return completion_tokens_; }
+  int64_t cached_tokens() const { return cached_tokens_; }
+  bool finished() const { return finished_; }
+
+ private:
+  std::string TakeText(const TokenOutput& output);
+  /// Passes `text` on as far as no stop string may begin in it.
+  void Release(std::string text, bool last, ChoiceDelta& delta);
+  void ReleaseRecords(bool stopped, ChoiceDelta& delta);
+
+  const bool include_stop_;
+  const bool keep_token_ids_;
+  const int64_t min_tokens_;
+  text::Detokenizer detokenizer_;
+  std::optional<text::StopMatcher> matcher_;
+  int64_t completion_tokens_ = 0;
+  int64_t cached_tokens_ = 0;
+  bool finished_ = false;
+  /// Characters that the tokens gave, and those that were passed on.
+  int64_t produced_ = 0;
+  int64_t released_ = 0;
+  std::vector<TokenRecord> records_;
+  std::vector<TokenId> token_ids_;
+};
+
+}  // namespace baton::api

@@ -1,0 +1,65 @@
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <optional>
+#include <string>
+
+#include "baton/base/clock.h"
+#include "baton/base/status.h"
+#include "baton/request/request.h"
+
+namespace baton::api {
+
+/// Where the time of a request went until its first token.
+struct RequestTimings {
+  Duration ttft{};
+  /// Stages of the hand-off from prefill to decode, in their order.
+  struct Handoff {
+    Duration reserve{};
+    Duration queued{};
+    Duration prefill{};
+    Duration transfer{};
+    Duration commit{};
+  };
+  /// Absent when one worker did both.
+  std::optional<Handoff> handoff;
+};
+
+/// Receives what a request produces. Calls come one at a time, on any thread, and must not block.
+class CompletionSink {
+ public:
+  virtual ~CompletionSink() = default;
+  /// Which workers serve the request, e.g. "prefill=p0 decode=d1" or "local=d1". Comes before the
+  /// first token, at most once.
+  virtual void OnRoute(std::string route) = 0;
+  /// Before the first token, of requests that ask for timings.
+  virtual void OnTimings(const RequestTimings&) {}
+  virtual void OnToken(TokenOutput output) = 0;
+  /// The last call, exactly once: OK after a token with a finish reason, else why there is no more.
+  virtual void OnEnd(Status status) = 0;
+};
+
+struct Readiness {
+  bool ready = false;
+  /// Why not, in a sentence; empty when ready.
+  std::string reason;
+};
+
+/// What the HTTP surface asks of the router. *Threads*: thread-safe; nothing blocks.
+class CompletionBackend {
+ public:
+  virtual ~CompletionBackend() = default;
+  /// Starts a request; `request.id` is unique. A refusal comes through OnEnd: ResourceExhausted
+  /// (429), Unavailable (503), InvalidArgument (400), DeadlineExceeded (504).
+  virtual void Start(Request request, std::shared_ptr<CompletionSink> sink) = 0;
+  /// Gives a request up, e.g. because its client is gone or a stop string matched. The sink may
+  /// still get calls that were under way, and still gets OnEnd. Unknown ids are ignored.
+  virtual void Cancel(const std::string& request_id) = 0;
+  /// Ready when a complete group can serve: prefill and decode, or mixed.
+  virtual Readiness Ready() const = 0;
+  /// All metrics in the Prometheus text format, the workers' included.
+  virtual std::string RenderMetrics() const = 0;
+};
+
+}  // namespace baton::api

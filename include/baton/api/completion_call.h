@@ -1,0 +1,94 @@
+#pragma once
+
+#include <functional>
+#include <memory>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "baton/api/choice.h"
+#include "baton/api/completion_backend.h"
+#include "baton/api/completion_plan.h"
+#include "baton/api/response_writer.h"
+#include "baton/api/running_calls.h"
+#include "baton/api/strand_link.h"
+
+namespace baton::api {
+
+/// Everything a call needs beside its plan.
+struct CallSetup {
+  CompletionBackend& backend;
+  const ServedModel& model;
+  std::shared_ptr<StrandLink> strand;
+  /// Of this response, unique.
+  std::string id;
+  std::unique_ptr<RunningCalls::Place> place;
+};
+
+/// Runs the requests of one plan at the backend and hands what they produce to a subclass, which
+/// answers. Destroying it cancels what still runs.
+/// *Threads*: lives on its connection's strand; the backend's threads only post to it.
+class CompletionCall : public std::enable_shared_from_this<CompletionCall> {
+ public:
+  CompletionCall(CallSetup setup, CompletionPlan plan);
+  virtual ~CompletionCall();
+  CompletionCall(const CompletionCall&) = delete;
+  CompletionCall& operator=(const CompletionCall&) = delete;
+
+  /// Starts all requests. REQUIRES: owned by a shared_ptr.
+  void Start();
+
+ protected:
+  /// The first choice's route is known.
+  virtual void OnRoute(const std::string& route) = 0;
+  virtual void OnDelta(int index, ChoiceDelta delta) = 0;
+  /// Every choice is finished.
+  virtual void OnFinished() = 0;
+  /// No more comes; everything has been cancelled.
+  virtual void OnFailed(const ApiError& error) = 0;
+  /// Before the first request starts.
+  virtual void OnStart() {}
+
+  Usage CountUsage() const;
+  /// Where the time until now went, for requests that ask.
+  std::optional<Timings> TakeTimings() const;
+  /// To be called before the last bytes of the answer go: whoever has read them may come again.
+  void LeaveRoom() { place_->LeaveRoom(); }
+  /// `run`, dropped when this is gone by then.
+  std::function<void()> Guard(std::function<void()> run);
+  const CompletionPlan& plan() const { return plan_; }
+  const ResponseWriter& writer() const { return writer_; }
+  int choices() const { return static_cast<int>(runs_.size()); }
+
+ private:
+  class Sink;
+  /// One request at the backend.
+  struct Run {
+    std::string request_id;
+    Choice choice;
+    /// The backend may still be at work for it.
+    bool open = true;
+  };
+
+  Request MakeRequest(int index) const;
+  void Token(int index, TokenOutput output);
+  void End(int index, const Status& status);
+  void Fail(const ApiError& error);
+  void Cancel(Run& run);
+  void CancelAll();
+
+  CompletionBackend& backend_;
+  const ServedModel& model_;
+  const std::shared_ptr<StrandLink> strand_;
+  const std::unique_ptr<RunningCalls::Place> place_;
+  const CompletionPlan plan_;
+  const ResponseWriter writer_;
+  std::vector<Run> runs_;
+  TimePoint started_;
+  /// Of the first choice.
+  std::optional<RequestTimings> timings_;
+  int finished_ = 0;
+  bool failed_ = false;
+};
+
+}  // namespace baton::api

@@ -1,0 +1,27 @@
+#pragma once
+
+#include <string>
+
+#include "baton/base/status.h"
+
+namespace baton::api {
+
+/// An error as OpenAI's clients read it.
+struct ApiError {
+  int status = 400;
+  std::string message;
+  /// The request's field at fault; empty for none.
+  std::string param = {};
+  /// For programs, e.g. "context_length_exceeded"; empty for none.
+  std::string code = {};
+};
+
+ApiError ModelNotFound(const std::string& asked, const std::string& served);
+
+/// The error for what the backend or another module said.
+ApiError ToApiError(const Status& status);
+
+/// {"error":{"message":...,"type":...,"param":...,"code":...}}
+std::string ErrorJson(const ApiError& error);
+
+}  // namespace baton::api

@@ -1,0 +1,51 @@
+#pragma once
+
+#include <cstdint>
+#include <memory>
+
+#include "baton/api/api_options.h"
+#include "baton/api/completion_backend.h"
+#include "baton/api/completion_plan.h"
+#include "baton/api/id_source.h"
+#include "baton/api/running_calls.h"
+#include "baton/base/clock.h"
+#include "baton/base/status.h"
+#include "baton/telemetry/metrics.h"
+#include "baton/text/chat_template.h"
+#include "baton/text/tokenizer.h"
+
+namespace baton::api {
+
+/// What every server of the API shares, whatever carries its requests: the model's text side, the
+/// backend, and the count of completions under way. *Threads*: thread-safe.
+class Frontend {
+ public:
+  /// REQUIRES: all references outlive this; `chat_template` too. Without one, chat requests are
+  /// refused. *Fails with* InvalidArgument without a context length.
+  static Result<std::unique_ptr<Frontend>> Create(ApiOptions options, CompletionBackend& backend,
+                                                  const text::Tokenizer& tokenizer,
+                                                  const text::ChatTemplate* chat_template,
+                                                  telemetry::MetricRegistry& metrics,
+                                                  const Clock& clock);
+
+  const ApiOptions& options() const { return options_; }
+  const ServedModel& model() const { return model_; }
+  CompletionBackend& backend() { return backend_; }
+  telemetry::MetricRegistry& metrics() { return metrics_; }
+  RunningCalls& running() { return running_; }
+  IdSource& ids() { return ids_; }
+
+ private:
+  Frontend(ApiOptions options, CompletionBackend& backend, const text::Tokenizer& tokenizer,
+           const text::ChatTemplate* chat_template, telemetry::MetricRegistry& metrics,
+           const Clock& clock);
+
+  const ApiOptions options_;
+  const ServedModel model_;
+  CompletionBackend& backend_;
+  telemetry::MetricRegistry& metrics_;
+  RunningCalls running_;
+  IdSource ids_;
+};
+
+}  // namespace baton::api

@@ -1,0 +1,70 @@
+#include "baton/api/choice.h"
+
+#include <algorithm>
+#include <utility>
+
+namespace baton::api {
+
+int64_t CountCharacters(const std::string& text) {
+  return std::count_if(text.begin(), text.end(), [](char c) { return (c & 0xC0) != 0x80; });
+}
+
+Choice::Choice(const text::Tokenizer& tokenizer, const CompletionPlan& plan)
+    : include_stop_(plan.include_stop),
+      keep_token_ids_(plan.return_token_ids),
+      min_tokens_(plan.sampling.min_tokens),
+      detokenizer_(tokenizer, plan.skip_special) {
+  if (!plan.stops.empty()) matcher_.emplace(plan.stops, plan.include_stop);
+}
+
+ChoiceDelta Choice::Push(TokenOutput output) {
+  if (completion_tokens_++ == 0) cached_tokens_ = output.cached_tokens;
+  if (keep_token_ids_) token_ids_.push_back(output.token);
+  const bool last = output.finish != FinishReason::kNone;
+  ChoiceDelta delta;
+  delta.finish = output.finish;
+  std::string text = TakeText(output);
+  if (last) text += detokenizer_.Finish();
+  produced_ += CountCharacters(text);
+  Release(std::move(text), last, delta);
+  finished_ = delta.finish != FinishReason::kNone;
+  return delta;
+}
+
+/// The token that ends an output is not part of it, like a stop string.
+std::string Choice::TakeText(const TokenOutput& output) {
+  if (output.finish == FinishReason::kStop && !include_stop_) return {};
+  if (output.logprob)
+    records_.push_back({output.token, *output.logprob, output.top_logprobs, produced_});
+  return detokenizer_.Push(output.token);
+}
+
+void Choice::Release(std::string text, bool last, ChoiceDelta& delta) {
+  bool stopped = false;
+  // Stop strings count from the token after min_tokens.
+  if (matcher_ && completion_tokens_ > min_tokens_) {
+    text::StopMatcher::Match match = matcher_->Push(text);
+    delta.text = std::move(match.text);
+    stopped = match.matched;
+    if (stopped) delta.finish = FinishReason::kStop;
+  } else {
+    delta.text = std::move(text);
+  }
+  if (last && !stopped && matcher_) delta.text += matcher_->Finish();
+  released_ += CountCharacters(delta.text);
+  if (!delta.empty()) ReleaseRecords(stopped, delta);
+}
+
+void Choice::ReleaseRecords(bool stopped, ChoiceDelta& delta) {
+  delta.token_ids = std::exchange(token_ids_, {});
+  // Records of text that is held back wait for it; those of text cut off go with it.
+  const bool all = delta.finish != FinishReason::kNone && !stopped;
+  const auto held = all ? records_.end()
+                        : std::find_if(records_.begin(), records_.end(), [&](const auto& record) {
+                            return record.text_offset >= released_;
+                          });
+  delta.logprobs.assign(std::make_move_iterator(records_.begin()), std::make_move_iterator(held));
+  records_.erase(records_.begin(), held);
+}
+
+}  // namespace baton::api

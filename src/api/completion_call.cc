@@ -1,0 +1,156 @@
+#include "baton/api/completion_call.h"
+
+#include <utility>
+
+namespace baton::api {
+
+namespace {
+
+ResponseIdentity MakeIdentity(const CallSetup& setup, const CompletionPlan& plan) {
+  const ApiOptions& options = setup.model.options;
+  return {.chat = plan.chat,
+          .id = setup.id,
+          .created_unix_s = setup.model.clock.UnixSeconds(),
+          .model = options.model,
+          .system_fingerprint = options.system_fingerprint};
+}
+
+ResponseParts MakeParts(const CompletionPlan& plan) {
+  return {.stream = plan.stream,
+          .logprobs = plan.sampling.logprobs >= 0,
+          .token_ids = plan.return_token_ids,
+          .usage_in_chunks = plan.include_usage};
+}
+
+}  // namespace
+
+/// Carries one request's output from the backend's threads to the strand. The strand's queue is
+/// bounded by the tokens that the request may generate.
+class CompletionCall::Sink final : public CompletionSink {
+ public:
+  Sink(std::shared_ptr<StrandLink> strand, std::weak_ptr<CompletionCall> call, int index)
+      : strand_(std::move(strand)), call_(std::move(call)), index_(index) {}
+
+  void OnRoute(std::string route) override {
+    if (index_ != 0) return;
+    strand_->Post([call = call_, route = std::move(route)] {
+      if (const auto self = call.lock(); self && !self->failed_) self->OnRoute(route);
+    });
+  }
+  void OnTimings(const RequestTimings& timings) override {
+    strand_->Post([call = call_, timings] {
+      if (const auto self = call.lock()) self->timings_ = timings;
+    });
+  }
+  void OnToken(TokenOutput output) override {
+    strand_->Post([call = call_, index = index_, output = std::move(output)]() mutable {
+      if (const auto self = call.lock()) self->Token(index, std::move(output));
+    });
+  }
+  void OnEnd(Status status) override {
+    strand_->Post([call = call_, index = index_, status = std::move(status)] {
+      if (const auto self = call.lock()) self->End(index, status);
+    });
+  }
+
+ private:
+  const std::shared_ptr<StrandLink> strand_;
+  const std::weak_ptr<CompletionCall> call_;
+  const int index_;
+};
+
+CompletionCall::CompletionCall(CallSetup setup, CompletionPlan plan)
+    : backend_(setup.backend),
+      model_(setup.model),
+      strand_(std::move(setup.strand)),
+      place_(std::move(setup.place)),
+      plan_(std::move(plan)),
+      writer_(MakeIdentity(setup, plan_), MakeParts(plan_), model_.tokenizer) {
+  const size_t count = plan_.prompts.size() * static_cast<size_t>(plan_.choices);
+  runs_.reserve(count);
+  // Copies share what the stop strings took to prepare.
+  const Choice fresh(model_.tokenizer, plan_);
+  for (size_t i = 0; i < count; ++i) runs_.push_back({setup.id + "-" + std::to_string(i), fresh});
+}
+
+CompletionCall::~CompletionCall() { CancelAll(); }
+
+void CompletionCall::Start() {
+  started_ = model_.clock.Now();
+  OnStart();
+  for (int i = 0; i < choices(); ++i)
+    backend_.Start(MakeRequest(i), std::make_shared<Sink>(strand_, weak_from_this(), i));
+}
+
+Request CompletionCall::MakeRequest(int index) const {
+  const PlannedPrompt& prompt = plan_.prompts[static_cast<size_t>(index / plan_.choices)];
+  Request request;
+  request.id = runs_[static_cast<size_t>(index)].request_id;
+  request.prompt = prompt.tokens;
+  request.sampling = plan_.sampling;
+  request.sampling.max_tokens = prompt.max_tokens;
+  request.sampling.seed += static_cast<uint64_t>(index % plan_.choices);
+  request.timings = plan_.timings && index == 0;
+  request.trace = plan_.trace;
+  return request;
+}
+
+void CompletionCall::Token(int index, TokenOutput output) {
+  Run& run = runs_[static_cast<size_t>(index)];
+  if (failed_ || run.choice.finished()) return;
+  if (output.finish != FinishReason::kNone) run.open = false;
+  ChoiceDelta delta = run.choice.Push(std::move(output));
+  // A stop string matched, which the worker cannot know.
+  if (run.choice.finished()) Cancel(run);
+  const bool all_finished = run.choice.finished() && ++finished_ == choices();
+  if (!delta.empty()) OnDelta(index, std::move(delta));
+  if (all_finished) OnFinished();
+}
+
+void CompletionCall::End(int index, const Status& status) {
+  Run& run = runs_[static_cast<size_t>(index)];
+  run.open = false;
+  if (run.choice.finished()) return;
+  if (status.ok()) return Fail({500, "the output ended without a reason", {}, "internal_error"});
+  Fail(ToApiError(status));
+}
+
+void CompletionCall::Fail(const ApiError& error) {
+  if (std::exchange(failed_, true)) return;
+  CancelAll();
+  OnFailed(error);
+}
+
+void CompletionCall::Cancel(Run& run) {
+  if (std::exchange(run.open, false)) backend_.Cancel(run.request_id);
+}
+
+void CompletionCall::CancelAll() {
+  for (Run& run : runs_) Cancel(run);
+}
+
+Usage CompletionCall::CountUsage() const {
+  Usage usage;
+  for (const PlannedPrompt& prompt : plan_.prompts)
+    usage.prompt_tokens += static_cast<int64_t>(prompt.tokens.size());
+  for (size_t i = 0; i < runs_.size(); ++i) {
+    usage.completion_tokens += runs_[i].choice.completion_tokens();
+    // A prompt counts once, however many outputs it has.
+    if (i % static_cast<size_t>(plan_.choices) == 0)
+      usage.cached_tokens += runs_[i].choice.cached_tokens();
+  }
+  return usage;
+}
+
+std::optional<Timings> CompletionCall::TakeTimings() const {
+  if (!timings_) return std::nullopt;
+  return Timings{.request = *timings_, .total = model_.clock.Now() - started_};
+}
+
+std::function<void()> CompletionCall::Guard(std::function<void()> run) {
+  return [call = weak_from_this(), run = std::move(run)] {
+    if (const auto self = call.lock()) run();
+  };
+}
+
+}  // namespace baton::api

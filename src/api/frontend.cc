@@ -1,0 +1,42 @@
+#include "baton/api/frontend.h"
+
+#include <algorithm>
+#include <utility>
+
+#include "baton/base/random.h"
+
+namespace baton::api {
+
+namespace {
+
+size_t LongestTokenBytes(const text::Tokenizer& tokenizer) {
+  size_t longest = 1;
+  for (TokenId token = 0; token < tokenizer.vocabulary_size(); ++token)
+    longest = std::max(longest, tokenizer.TokenBytes(token).size());
+  return longest;
+}
+
+}  // namespace
+
+Result<std::unique_ptr<Frontend>> Frontend::Create(ApiOptions options, CompletionBackend& backend,
+                                                   const text::Tokenizer& tokenizer,
+                                                   const text::ChatTemplate* chat_template,
+                                                   telemetry::MetricRegistry& metrics,
+                                                   const Clock& clock) {
+  if (options.context_tokens < 2)
+    return InvalidArgument("the API needs the model's context length");
+  return std::unique_ptr<Frontend>(
+      new Frontend(std::move(options), backend, tokenizer, chat_template, metrics, clock));
+}
+
+Frontend::Frontend(ApiOptions options, CompletionBackend& backend,
+                   const text::Tokenizer& tokenizer, const text::ChatTemplate* chat_template,
+                   telemetry::MetricRegistry& metrics, const Clock& clock)
+    : options_(std::move(options)),
+      model_{options_, tokenizer, chat_template, clock, LongestTokenBytes(tokenizer)},
+      backend_(backend),
+      metrics_(metrics),
+      running_(options_.limits.running_requests),
+      ids_(RandomSeed()) {}
+
+}  // namespace baton::api

@@ -1,0 +1,264 @@
+#include "generation_fields.h"
+
+#include <algorithm>
+#include <limits>
+
+#include "baton/base/logging.h"
+#include "baton/base/random.h"
+
+namespace baton::api {
+
+namespace {
+
+/// Fields that change the output in ways not built yet. Null, false, "", [] and {} ask for nothing.
+constexpr const char* kUnsupported[] = {"allowed_token_ids",
+                                        "audio",
+                                        "bad_words",
+                                        "function_call",
+                                        "functions",
+                                        "grammar",
+                                        "guided_choice",
+                                        "guided_grammar",
+                                        "guided_json",
+                                        "guided_regex",
+                                        "kv_transfer_params",
+                                        "logit_bias",
+                                        "logits_processors",
+                                        "prompt_logprobs",
+                                        "structured_outputs",
+                                        "tools",
+                                        "truncate_prompt_tokens",
+                                        "typical_p",
+                                        "use_beam_search",
+                                        "web_search_options"};
+
+/// Fields that cannot change the output here.
+constexpr const char* kIgnored[] = {"cache_salt",
+                                    "metadata",
+                                    "parallel_tool_calls",
+                                    "prediction",
+                                    "priority",
+                                    "prompt_cache_key",
+                                    "reasoning_effort",
+                                    "request_id",
+                                    "safety_identifier",
+                                    "service_tier",
+                                    "spaces_between_special_tokens",
+                                    "store",
+                                    "user",
+                                    "verbosity"};
+
+constexpr char kContextExceeded[] = "context_length_exceeded";
+
+bool AsksForNothing(const Json& value) {
+  return value.is_null() || value == false ||
+         ((value.is_structured() || value.is_string()) && (value.empty() || value == ""));
+}
+
+void RefuseUnsupported(JsonFields& fields) {
+  for (const char* name : kUnsupported) {
+    const Json* field = fields.Find(name);
+    if (field != nullptr && !AsksForNothing(*field))
+      fields.Fail(name, "'" + std::string(name) + "' is not supported", "unsupported_parameter");
+  }
+  if (const Json* choice = fields.Find("tool_choice");
+      choice != nullptr && *choice != "none" && *choice != "auto")
+    fields.Fail("tool_choice", "'tool_choice' is not supported", "unsupported_parameter");
+  if (const Json* modalities = fields.Find("modalities");
+      modalities != nullptr && *modalities != Json::array({"text"}))
+    fields.Fail("modalities", "only the modality 'text' is supported", "unsupported_parameter");
+  if (const Json* format = fields.Find("response_format");
+      format != nullptr && !AsksForNothing(*format)) {
+    const bool text = format->is_object() && format->value("type", Json()) == "text";
+    if (!text)
+      fields.Fail("response_format", "only the response format 'text' is supported",
+                  "unsupported_parameter");
+  }
+}
+
+/// Fields of Baton's own.
+void ReadBatonFields(JsonFields& fields, CompletionPlan& plan) {
+  const Json* baton = fields.Find("baton");
+  if (baton == nullptr) return;
+  if (!baton->is_object()) return fields.FailType("baton", "an object", *baton);
+  for (const auto& [name, value] : baton->items()) {
+    bool* const flag = name == "timings" ? &plan.timings : name == "trace" ? &plan.trace : nullptr;
+    const std::string param = "baton." + name;
+    if (flag == nullptr)
+      return fields.Fail(param, "'baton' has no field '" + name + "'", "unknown_parameter");
+    if (value.is_null()) continue;
+    if (!value.is_boolean()) return fields.FailType(param, "true or false", value);
+    *flag = value.get<bool>();
+  }
+}
+
+void ReadStream(JsonFields& fields, CompletionPlan& plan) {
+  fields.Bool("stream", plan.stream);
+  const Json* options = fields.Find("stream_options");
+  if (options == nullptr) return;
+  if (!options->is_object()) return fields.FailType("stream_options", "an object", *options);
+  if (!plan.stream) return fields.Fail("stream_options", "'stream_options' needs 'stream': true");
+  const auto include = options->find("include_usage");
+  if (include == options->end() || include->is_null()) return;
+  if (!include->is_boolean())
+    return fields.FailType("stream_options.include_usage", "true or false", *include);
+  plan.include_usage = include->get<bool>();
+}
+
+void ReadStops(JsonFields& fields, const ApiLimits& limits, CompletionPlan& plan) {
+  const Json* stop = fields.Find("stop");
+  if (stop == nullptr) return;
+  if (stop->is_string()) {
+    plan.stops.push_back(stop->get<std::string>());
+  } else if (!stop->is_array()) {
+    return fields.FailType("stop", "a string or an array of strings", *stop);
+  } else if (stop->size() > static_cast<size_t>(limits.stop_strings)) {
+    return fields.Fail("stop", "'stop' takes at most " + std::to_string(limits.stop_strings) +
+                                   " strings, got " + std::to_string(stop->size()));
+  } else {
+    for (const Json& item : *stop) {
+      if (!item.is_string()) return fields.FailType("stop", "an array of strings", item);
+      plan.stops.push_back(item.get<std::string>());
+    }
+  }
+  std::erase(plan.stops, "");
+  size_t bytes = 0;
+  for (const std::string& text : plan.stops) bytes += text.size();
+  if (bytes > limits.stop_bytes)
+    fields.Fail("stop", "'stop' takes at most " + std::to_string(limits.stop_bytes) +
+                            " bytes in all, got " + std::to_string(bytes));
+}
+
+void ReadStopTokens(JsonFields& fields, SamplingParams& sampling) {
+  const Json* tokens = fields.Find("stop_token_ids");
+  if (tokens == nullptr) return;
+  if (!tokens->is_array())
+    return fields.FailType("stop_token_ids", "an array of token ids", *tokens);
+  for (const Json& item : *tokens) {
+    const std::optional<int64_t> token = ToInteger(item);
+    if (!token || *token < 0 || *token > std::numeric_limits<TokenId>::max())
+      return fields.Fail("stop_token_ids", "'stop_token_ids' must be an array of token ids");
+    sampling.stop_token_ids.push_back(static_cast<TokenId>(*token));
+  }
+}
+
+void ReadSampling(JsonFields& fields, SamplingParams& sampling) {
+  fields.Float("temperature", sampling.temperature);
+  fields.Float("top_p", sampling.top_p);
+  fields.Float("min_p", sampling.min_p);
+  fields.Float("repetition_penalty", sampling.repetition_penalty);
+  fields.Float("frequency_penalty", sampling.frequency_penalty);
+  fields.Float("presence_penalty", sampling.presence_penalty);
+  fields.Int("top_k", sampling.top_k, -1);
+  // Others write "all" as -1.
+  sampling.top_k = std::max(sampling.top_k, 0);
+  fields.Int("min_tokens", sampling.min_tokens, 0);
+  fields.Bool("ignore_eos", sampling.ignore_eos);
+  std::optional<uint64_t> seed;
+  fields.Seed("seed", seed);
+  sampling.seed = seed ? *seed : RandomSeed();
+  ReadStopTokens(fields, sampling);
+}
+
+/// The field that a message of Validate is about.
+std::string ParamOf(const std::string& message) {
+  for (const char* name :
+       {"stop_token_ids", "temperature", "top_k", "top_p", "min_p", "repetition_penalty",
+        "frequency_penalty", "presence_penalty", "min_tokens", "max_tokens", "logprobs"})
+    if (message.find(name) != std::string::npos) return name;
+  return {};
+}
+
+}  // namespace
+
+void ReadModel(JsonFields& fields, const ServedModel& model) {
+  std::string name = model.options.model;
+  fields.String("model", name);
+  if (fields.error() || name == model.options.model) return;
+  fields.Fail(ModelNotFound(name, model.options.model));
+}
+
+void ReadTokenIds(JsonFields& fields, const std::string& param, const Json& array,
+                  const ServedModel& model, std::vector<TokenId>& tokens) {
+  const int64_t vocabulary = model.tokenizer.vocabulary_size();
+  tokens.reserve(tokens.size() + array.size());
+  for (const Json& item : array) {
+    const std::optional<int64_t> token = ToInteger(item);
+    if (!token) return fields.FailType(param, "an array of token ids", item);
+    if (*token < 0 || *token >= vocabulary) {
+      return fields.Fail(param, "'" + param + "' has the token id " + std::to_string(*token) +
+                                    "; the vocabulary ends at " + std::to_string(vocabulary - 1));
+    }
+    tokens.push_back(static_cast<TokenId>(*token));
+  }
+}
+
+void ReadGenerationFields(JsonFields& fields, const ServedModel& model, CompletionPlan& plan) {
+  plan.sampling = model.options.sampling_defaults;
+  plan.sampling.logprobs = -1;
+  ReadModel(fields, model);
+  RefuseUnsupported(fields);
+  ReadBatonFields(fields, plan);
+  ReadStream(fields, plan);
+  fields.Int("n", plan.choices, 1, model.options.limits.choices_per_prompt);
+  ReadSampling(fields, plan.sampling);
+  ReadStops(fields, model.options.limits, plan);
+  fields.Bool("skip_special_tokens", plan.skip_special);
+  fields.Bool("include_stop_str_in_output", plan.include_stop);
+  fields.Bool("return_token_ids", plan.return_token_ids);
+  for (const char* name : kIgnored) fields.Ignore(name);
+}
+
+int32_t ReadMaxTokens(JsonFields& fields, const std::string& name) {
+  int32_t max_tokens = 0;
+  fields.Int(name, max_tokens, 1);
+  return max_tokens;
+}
+
+void Tokenize(JsonFields& fields, const ServedModel& model, const text::EncodeOptions& options,
+              const PromptSource& source, PlannedPrompt& prompt) {
+  if (fields.error()) return;
+  // A normalizer may shrink a text before it is tokenized, by a factor of three at the worst.
+  const size_t least_tokens = prompt.text.size() / (3 * model.longest_token_bytes);
+  if (least_tokens >= static_cast<size_t>(model.options.context_tokens))
+    return fields.Fail(source.param,
+                       "this model's context is " + std::to_string(model.options.context_tokens) +
+                           " tokens, but the prompt has at least " + std::to_string(least_tokens),
+                       kContextExceeded);
+  prompt.tokens = model.tokenizer.Encode(prompt.text, options);
+}
+
+void FitToContext(JsonFields& fields, const ServedModel& model, const PromptSource& source,
+                  PlannedPrompt& prompt) {
+  if (fields.error()) return;
+  if (prompt.tokens.empty())
+    return fields.Fail(source.param, "the prompt is empty: it needs at least one token");
+  const int64_t context = model.options.context_tokens;
+  const int64_t tokens = static_cast<int64_t>(prompt.tokens.size());
+  const int64_t asked = source.max_tokens;
+  if (tokens >= context || tokens + asked > context) {
+    std::string message = "this model's context is " + std::to_string(context) +
+                          " tokens, but the prompt has " + std::to_string(tokens);
+    message += asked > 0 ? " and " + std::to_string(asked) + " more were asked for"
+                         : ", which leaves no room for an output";
+    return fields.Fail(source.param, std::move(message), kContextExceeded);
+  }
+  const int64_t room = context - tokens;
+  prompt.max_tokens =
+      static_cast<int32_t>(asked > 0 ? asked : std::min<int64_t>(source.usual_max_tokens, room));
+}
+
+std::optional<ApiError> FinishPlan(JsonFields& fields, const ServedModel& model,
+                                   CompletionPlan& plan) {
+  if (fields.error()) return fields.error();
+  for (const PlannedPrompt& prompt : plan.prompts) {
+    plan.sampling.max_tokens = prompt.max_tokens;
+    const Status status = Validate(plan.sampling, model.tokenizer.vocabulary_size());
+    if (!status.ok()) return ApiError{400, status.message(), ParamOf(status.message())};
+  }
+  for (const std::string& name : fields.Unknown())
+    BATON_LOG(Debug) << "ignored the unknown request field '" << name << "'";
+  return std::nullopt;
+}
+
+}  // namespace baton::api

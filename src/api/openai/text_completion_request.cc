@@ -1,0 +1,87 @@
+#include <limits>
+#include <string>
+#include <vector>
+
+#include "baton/api/requests.h"
+#include "generation_fields.h"
+
+namespace baton::api {
+
+namespace {
+
+constexpr int32_t kUsualMaxTokens = 16;
+constexpr char kPromptTypes[] = "a string, an array of token ids, or an array of either";
+
+/// One prompt: a string or an array of token ids.
+void ReadPrompt(JsonFields& fields, const ServedModel& model, const Json& value,
+                const text::EncodeOptions& options, const PromptSource& source,
+                CompletionPlan& plan) {
+  if (fields.error()) return;
+  PlannedPrompt prompt;
+  if (value.is_string()) {
+    prompt.text = value.get<std::string>();
+    Tokenize(fields, model, options, source, prompt);
+  } else if (value.is_array()) {
+    ReadTokenIds(fields, "prompt", value, model, prompt.tokens);
+    if (fields.error()) return;
+    if (plan.echo) prompt.text = model.tokenizer.Decode(prompt.tokens, plan.skip_special);
+  } else {
+    return fields.FailType("prompt", kPromptTypes, value);
+  }
+  FitToContext(fields, model, source, prompt);
+  plan.prompts.push_back(std::move(prompt));
+}
+
+void ReadPrompts(JsonFields& fields, const ServedModel& model, const PromptSource& source,
+                 CompletionPlan& plan) {
+  text::EncodeOptions options;
+  fields.Bool("add_special_tokens", options.add_special_tokens);
+  const Json* value = fields.Find("prompt");
+  if (value == nullptr) return fields.Fail("prompt", "'prompt' is missing");
+  const bool several = value->is_array() && !value->empty() && !value->front().is_number();
+  if (!several) return ReadPrompt(fields, model, *value, options, source, plan);
+  const size_t limit = static_cast<size_t>(model.options.limits.prompts_per_request);
+  if (value->size() > limit)
+    return fields.Fail("prompt", "a request takes at most " + std::to_string(limit) +
+                                     " prompts, got " + std::to_string(value->size()));
+  for (const Json& item : *value) ReadPrompt(fields, model, item, options, source, plan);
+}
+
+void ReadEcho(JsonFields& fields, CompletionPlan& plan) {
+  fields.Bool("echo", plan.echo);
+  fields.Int("logprobs", plan.sampling.logprobs, 0, SamplingParams::kMaxTopLogprobs);
+  if (plan.echo && plan.sampling.logprobs >= 0)
+    fields.Fail("echo",
+                "'echo' cannot be combined with 'logprobs': log-probabilities of prompt "
+                "tokens are not supported",
+                "unsupported_parameter");
+}
+
+void RefuseUnsupported(JsonFields& fields, const CompletionPlan& plan) {
+  std::string suffix;
+  fields.String("suffix", suffix);
+  if (!suffix.empty()) fields.Fail("suffix", "'suffix' is not supported", "unsupported_parameter");
+  int32_t best_of = plan.choices;
+  fields.Int("best_of", best_of, 1);
+  if (best_of != plan.choices)
+    fields.Fail("best_of", "'best_of' is not supported unless it equals 'n'",
+                "unsupported_parameter");
+}
+
+}  // namespace
+
+std::optional<ApiError> ReadTextCompletion(std::string_view body, const ServedModel& model,
+                                           CompletionPlan& plan) {
+  Json object;
+  if (auto error = ParseBody(body, model.options.limits.json_depth, object)) return error;
+  JsonFields fields(object);
+  ReadGenerationFields(fields, model, plan);
+  ReadEcho(fields, plan);
+  RefuseUnsupported(fields, plan);
+  PromptSource source{.param = "prompt", .usual_max_tokens = kUsualMaxTokens};
+  fields.Int("max_tokens", source.max_tokens, 1);
+  ReadPrompts(fields, model, source, plan);
+  return FinishPlan(fields, model, plan);
+}
+
+}  // namespace baton::api

@@ -1,0 +1,62 @@
+#pragma once
+
+#include <functional>
+#include <map>
+#include <memory>
+#include <mutex>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "baton/api/completion_backend.h"
+#include "baton/base/mailbox.h"
+
+namespace baton::test {
+
+/// A request that the server started, in the hands of a test.
+struct Started {
+  Request request;
+  std::shared_ptr<api::CompletionSink> sink;
+
+  void Route(const std::string& route) { sink->OnRoute(route); }
+  void Token(TokenId token, FinishReason finish = FinishReason::kNone);
+  /// One token per byte; the last one with `finish`, and then the end.
+  void Text(std::string_view text, FinishReason finish = FinishReason::kNone);
+  void Tokens(const std::vector<TokenId>& tokens, FinishReason finish);
+  void End(Status status) { sink->OnEnd(std::move(status)); }
+
+  int32_t emitted = 0;
+};
+
+/// Stands for the router: a script answers each request, or a test does. *Threads*: thread-safe;
+/// the mutex guards what a test reads after the fact.
+class FakeBackend final : public api::CompletionBackend {
+ public:
+  /// Answers each request at once. Set before the server starts; without one, the test answers.
+  std::function<void(Started)> script;
+
+  void Start(Request request, std::shared_ptr<api::CompletionSink> sink) override;
+  /// Ends the request with Cancelled, as the router does.
+  void Cancel(const std::string& request_id) override;
+  api::Readiness Ready() const override;
+  std::string RenderMetrics() const override { return "baton_fake 1\n"; }
+
+  /// The next request that was started; fails the test after a while without one.
+  Started NextRequest();
+  /// The id of the next request that was cancelled; empty after a while without one.
+  std::string NextCancel();
+  size_t cancelled() const { return cancels_.size(); }
+  void SetReadiness(api::Readiness readiness);
+
+ private:
+  Mailbox<Started> started_{4096};
+  Mailbox<std::string> cancels_{4096};
+  mutable std::mutex mutex_;
+  std::map<std::string, std::weak_ptr<api::CompletionSink>> sinks_;
+  api::Readiness readiness_{true, ""};
+};
+
+/// Answers with `text`, one token per byte.
+std::function<void(Started)> Says(std::string text, FinishReason finish = FinishReason::kLength);
+
+}  // namespace baton::test
