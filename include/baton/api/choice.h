@@ -22,9 +22,23 @@ struct TokenRecord {
   int64_t text_offset = 0;
 };
 
+/// What is new of one of an output's calls of tools.
+struct ToolCallDelta {
+  /// Of the call within its output, from 0.
+  int index = 0;
+  /// Set where the call begins, else empty.
+  std::string id = {};
+  std::string name = {};
+  /// What follows of the arguments' JSON text.
+  std::string arguments = {};
+};
+
 /// What one token added to an output: nothing yet, or text and all tokens up to there.
 struct ChoiceDelta {
   std::string text;
+  /// What the model thinks before it answers.
+  std::string reasoning;
+  std::vector<ToolCallDelta> tool_calls;
   /// Empty unless log-probabilities were asked for.
   std::vector<TokenRecord> logprobs;
   /// Empty unless token ids were asked for.
@@ -32,7 +46,9 @@ struct ChoiceDelta {
   /// The output is complete when set.
   FinishReason finish = FinishReason::kNone;
 
-  bool empty() const { return text.empty() && finish == FinishReason::kNone; }
+  bool empty() const {
+    return text.empty() && reasoning.empty() && tool_calls.empty() && finish == FinishReason::kNone;
+  }
 };
 
 /// The number of characters in `text`. REQUIRES: valid UTF-8.
