@@ -12,6 +12,7 @@ int64_t CountCharacters(const std::string& text) {
 Choice::Choice(const text::Tokenizer& tokenizer, const CompletionPlan& plan)
     : include_stop_(plan.include_stop),
       keep_token_ids_(plan.return_token_ids),
+      keep_records_(plan.show_logprobs),
       min_tokens_(plan.sampling.min_tokens),
       detokenizer_(tokenizer, plan.skip_special) {
   if (!plan.stops.empty()) matcher_.emplace(plan.stops, plan.include_stop);
@@ -19,6 +20,7 @@ Choice::Choice(const text::Tokenizer& tokenizer, const CompletionPlan& plan)
 
 ChoiceDelta Choice::Push(TokenOutput output) {
   if (completion_tokens_++ == 0) cached_tokens_ = output.cached_tokens;
+  logprob_sum_ += output.logprob.value_or(0);
   if (keep_token_ids_) token_ids_.push_back(output.token);
   const bool last = output.finish != FinishReason::kNone;
   ChoiceDelta delta;
@@ -34,8 +36,8 @@ ChoiceDelta Choice::Push(TokenOutput output) {
 /// The token that ends an output is not part of it, like a stop string.
 std::string Choice::TakeText(const TokenOutput& output) {
   if (output.finish == FinishReason::kStop && !include_stop_) return {};
-  if (output.logprob)
-    records_.push_back({output.token, *output.logprob, output.top_logprobs, produced_});
+  if (keep_records_)
+    records_.push_back({output.token, output.logprob.value_or(0), output.top_logprobs, produced_});
   return detokenizer_.Push(output.token);
 }
 

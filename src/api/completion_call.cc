@@ -1,10 +1,20 @@
 #include "baton/api/completion_call.h"
 
+#include <algorithm>
+#include <numeric>
+#include <string_view>
 #include <utility>
 
 namespace baton::api {
 
 namespace {
+
+/// FNV-1a; never 0, which stands for no salt.
+uint64_t HashOf(std::string_view text) {
+  uint64_t hash = 0xCBF29CE484222325;
+  for (const char c : text) hash = (hash ^ static_cast<unsigned char>(c)) * 0x100000001B3;
+  return hash | 1;
+}
 
 ResponseIdentity MakeIdentity(const CallSetup& setup, const CompletionPlan& plan) {
   const ApiOptions& options = setup.model.options;
@@ -17,7 +27,7 @@ ResponseIdentity MakeIdentity(const CallSetup& setup, const CompletionPlan& plan
 
 ResponseParts MakeParts(const CompletionPlan& plan) {
   return {.stream = plan.stream,
-          .logprobs = plan.sampling.logprobs >= 0,
+          .logprobs = plan.show_logprobs,
           .token_ids = plan.return_token_ids,
           .usage_in_chunks = plan.include_usage};
 }
@@ -66,7 +76,7 @@ CompletionCall::CompletionCall(CallSetup setup, CompletionPlan plan)
       place_(std::move(setup.place)),
       plan_(std::move(plan)),
       writer_(MakeIdentity(setup, plan_), MakeParts(plan_), model_.tokenizer) {
-  const size_t count = plan_.prompts.size() * static_cast<size_t>(plan_.choices);
+  const size_t count = plan_.prompts.size() * static_cast<size_t>(plan_.candidates);
   runs_.reserve(count);
   // Copies share what the stop strings took to prepare.
   const Choice fresh(model_.tokenizer, plan_);
@@ -78,18 +88,21 @@ CompletionCall::~CompletionCall() { CancelAll(); }
 void CompletionCall::Start() {
   started_ = model_.clock.Now();
   OnStart();
-  for (int i = 0; i < choices(); ++i)
+  for (int i = 0; i < candidates(); ++i)
     backend_.Start(MakeRequest(i), std::make_shared<Sink>(strand_, weak_from_this(), i));
 }
 
 Request CompletionCall::MakeRequest(int index) const {
-  const PlannedPrompt& prompt = plan_.prompts[static_cast<size_t>(index / plan_.choices)];
+  const PlannedPrompt& prompt = plan_.prompts[static_cast<size_t>(index / plan_.candidates)];
   Request request;
   request.id = runs_[static_cast<size_t>(index)].request_id;
   request.prompt = prompt.tokens;
   request.sampling = plan_.sampling;
   request.sampling.max_tokens = prompt.max_tokens;
-  request.sampling.seed += static_cast<uint64_t>(index % plan_.choices);
+  request.sampling.seed += static_cast<uint64_t>(index % plan_.candidates);
+  if (!plan_.cache_salt.empty()) request.cache_salt = HashOf(plan_.cache_salt);
+  request.session = plan_.session;
+  request.slo = plan_.slo;
   request.timings = plan_.timings && index == 0;
   request.trace = plan_.trace;
   return request;
@@ -102,7 +115,7 @@ void CompletionCall::Token(int index, TokenOutput output) {
   ChoiceDelta delta = run.choice.Push(std::move(output));
   // A stop string matched, which the worker cannot know.
   if (run.choice.finished()) Cancel(run);
-  const bool all_finished = run.choice.finished() && ++finished_ == choices();
+  const bool all_finished = run.choice.finished() && ++finished_ == candidates();
   if (!delta.empty()) OnDelta(index, std::move(delta));
   if (all_finished) OnFinished();
 }
@@ -136,10 +149,26 @@ Usage CompletionCall::CountUsage() const {
   for (size_t i = 0; i < runs_.size(); ++i) {
     usage.completion_tokens += runs_[i].choice.completion_tokens();
     // A prompt counts once, however many outputs it has.
-    if (i % static_cast<size_t>(plan_.choices) == 0)
+    if (i % static_cast<size_t>(plan_.candidates) == 0)
       usage.cached_tokens += runs_[i].choice.cached_tokens();
   }
   return usage;
+}
+
+std::vector<int> CompletionCall::Best() const {
+  std::vector<int> best;
+  for (int begin = 0; begin < candidates(); begin += plan_.candidates) {
+    std::vector<int> of_prompt(static_cast<size_t>(plan_.candidates));
+    std::iota(of_prompt.begin(), of_prompt.end(), begin);
+    if (plan_.candidates > plan_.choices) {
+      std::stable_sort(of_prompt.begin(), of_prompt.end(), [&](int a, int b) {
+        return runs_[static_cast<size_t>(a)].choice.mean_logprob() >
+               runs_[static_cast<size_t>(b)].choice.mean_logprob();
+      });
+    }
+    best.insert(best.end(), of_prompt.begin(), of_prompt.begin() + plan_.choices);
+  }
+  return best;
 }
 
 std::optional<Timings> CompletionCall::TakeTimings() const {

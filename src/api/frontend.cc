@@ -29,11 +29,17 @@ Result<std::unique_ptr<Frontend>> Frontend::Create(ApiOptions options, Completio
       new Frontend(std::move(options), backend, tokenizer, chat_template, metrics, clock));
 }
 
-Frontend::Frontend(ApiOptions options, CompletionBackend& backend,
-                   const text::Tokenizer& tokenizer, const text::ChatTemplate* chat_template,
-                   telemetry::MetricRegistry& metrics, const Clock& clock)
+Frontend::Frontend(ApiOptions options, CompletionBackend& backend, const text::Tokenizer& tokenizer,
+                   const text::ChatTemplate* chat_template, telemetry::MetricRegistry& metrics,
+                   const Clock& clock)
     : options_(std::move(options)),
-      model_{options_, tokenizer, chat_template, clock, LongestTokenBytes(tokenizer)},
+      model_{options_,
+             tokenizer,
+             chat_template,
+             clock,
+             LongestTokenBytes(tokenizer),
+             metrics.AddCounter("baton_api_unknown_fields_total",
+                                "Fields of requests that Baton does not know and ignored")},
       backend_(backend),
       metrics_(metrics),
       running_(options_.limits.running_requests),

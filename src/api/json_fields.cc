@@ -98,7 +98,7 @@ void JsonFields::Float(const std::string& name, float& value) {
   if (field == nullptr) return;
   if (!field->is_number()) return FailType(name, "a number", *field);
   value = field->get<float>();
-  if (!std::isfinite(value)) Fail(name, "'" + name + "' is too large a number");
+  if (!std::isfinite(value)) Fail(name, "'" + Path(name) + "' is too large a number");
 }
 
 void JsonFields::String(const std::string& name, std::string& value) {
@@ -114,7 +114,7 @@ void JsonFields::Int(const std::string& name, int32_t& value, int64_t least, int
   if (!field->is_number()) return FailType(name, "a whole number", *field);
   const std::optional<int64_t> integer = ToInteger(*field);
   if (!integer || *integer < least || *integer > most)
-    return Fail(name, "'" + name + "' must be a whole number from " + std::to_string(least) +
+    return Fail(name, "'" + Path(name) + "' must be a whole number from " + std::to_string(least) +
                           " to " + std::to_string(most) + ", got " + field->dump());
   value = static_cast<int32_t>(*integer);
 }
@@ -128,7 +128,7 @@ void JsonFields::Seed(const std::string& name, std::optional<uint64_t>& value) {
   } else if (const std::optional<int64_t> integer = ToInteger(*field)) {
     value = static_cast<uint64_t>(*integer);
   } else {
-    Fail(name, "'" + name + "' must be a 64-bit whole number, got " + field->dump());
+    Fail(name, "'" + Path(name) + "' must be a 64-bit whole number, got " + field->dump());
   }
 }
 
@@ -137,12 +137,12 @@ void JsonFields::Fail(ApiError error) {
 }
 
 void JsonFields::Fail(const std::string& param, std::string message, std::string code) {
-  Fail(ApiError{400, std::move(message), param, std::move(code)});
+  Fail(ApiError{400, std::move(message), Path(param), std::move(code)});
 }
 
 void JsonFields::FailType(const std::string& param, std::string_view wanted, const Json& got) {
-  Fail(param,
-       "'" + param + "' must be " + std::string(wanted) + ", got " + std::string(NameOfType(got)));
+  Fail(param, "'" + Path(param) + "' must be " + std::string(wanted) + ", got " +
+                  std::string(NameOfType(got)));
 }
 
 std::vector<std::string> JsonFields::Unknown() const {

@@ -25,7 +25,10 @@ std::optional<ApiError> ParseBody(std::string_view body, int depth_limit, Json& 
 /// caller reads all fields and then asks once. A field that is absent or null leaves `value` alone.
 class JsonFields {
  public:
-  explicit JsonFields(const Json& object) : object_(object) {}
+  /// `within`: of an object inside another, what stands before its fields' names in errors, e.g.
+  /// "stream_options.".
+  explicit JsonFields(const Json& object, std::string within = {})
+      : object_(object), within_(std::move(within)) {}
 
   /// The field, or null when it is absent or null.
   const Json* Find(const std::string& name);
@@ -43,6 +46,8 @@ class JsonFields {
   /// Fails with "'param' must be `wanted`, got a string".
   void FailType(const std::string& param, std::string_view wanted, const Json& got);
   const std::optional<ApiError>& error() const { return error_; }
+  /// A field's name as the whole request knows it.
+  std::string Path(const std::string& name) const { return within_ + name; }
 
   /// Marks a field that is read elsewhere or ignored on purpose.
   void Ignore(const std::string& name) { known_.insert(name); }
@@ -54,6 +59,7 @@ class JsonFields {
   static constexpr int64_t kMostInt = std::numeric_limits<int32_t>::max();
 
   const Json& object_;
+  const std::string within_;
   std::unordered_set<std::string> known_;
   std::optional<ApiError> error_;
 };

@@ -14,7 +14,7 @@ class StreamedAnswer final : public CompletionAnswer {
  public:
   StreamedAnswer(api::CallSetup setup, api::CompletionPlan call_plan, const AnswerSetup& answer)
       : CompletionAnswer(std::move(setup), std::move(call_plan), answer),
-        opened_(static_cast<size_t>(choices()), false) {}
+        opened_(static_cast<size_t>(candidates()), false) {}
 
  protected:
   /// The header names the route, so it waits for it, but not for long: proxies want a sign of life.
@@ -71,7 +71,7 @@ class StreamedAnswer final : public CompletionAnswer {
     if (plan().chat) {
       Write([&](std::string& out) { writer().AppendRoleChunk(out, index); });
     } else if (plan().echo) {
-      delta.text.insert(0, plan().prompts[static_cast<size_t>(index / plan().choices)].text);
+      delta.text.insert(0, plan().prompts[static_cast<size_t>(index / plan().candidates)].text);
     }
   }
 
@@ -85,7 +85,9 @@ class StreamedAnswer final : public CompletionAnswer {
   }
 
   void WriteChunk(int index, const api::ChoiceDelta& delta) {
-    Write([&](std::string& out) { writer().AppendChunk(out, index, delta); });
+    std::optional<api::Usage> usage;
+    if (plan().continuous_usage) usage = CountUsage();
+    Write([&](std::string& out) { writer().AppendChunk(out, index, delta, usage); });
   }
 
   template <typename Append>

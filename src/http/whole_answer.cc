@@ -12,10 +12,10 @@ class WholeAnswer final : public CompletionAnswer {
  public:
   WholeAnswer(api::CallSetup setup, api::CompletionPlan call_plan, const AnswerSetup& answer)
       : CompletionAnswer(std::move(setup), std::move(call_plan), answer) {
-    outputs_.resize(static_cast<size_t>(choices()));
+    outputs_.resize(static_cast<size_t>(candidates()));
     if (!plan().echo) return;
     for (size_t i = 0; i < outputs_.size(); ++i)
-      outputs_[i].text = plan().prompts[i / static_cast<size_t>(plan().choices)].text;
+      outputs_[i].text = plan().prompts[i / static_cast<size_t>(plan().candidates)].text;
   }
 
  protected:
@@ -33,7 +33,9 @@ class WholeAnswer final : public CompletionAnswer {
     LeaveRoom();
     HttpResponse response;
     if (!route_.empty()) response.headers.push_back({"x-baton-route", route_});
-    response.body = writer().Whole(outputs_, CountUsage(), TakeTimings());
+    std::vector<api::ChoiceDelta> best;
+    for (const int i : Best()) best.push_back(std::move(outputs_[static_cast<size_t>(i)]));
+    response.body = writer().Whole(best, CountUsage(), TakeTimings());
     exchange().Send(std::move(response));
   }
 

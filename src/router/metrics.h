@@ -31,6 +31,15 @@ class RouterMetrics {
         .Increment();
   }
 
+  /// `kind` is "ttft" or "tpot": whether a request's wish of that kind was met.
+  void CountSlo(const std::string& kind, bool met) {
+    registry_
+        .AddCounter("baton_slo_requests_total",
+                    "Requests with an SLO, by its kind and whether it was met",
+                    {{"slo", kind}, {"met", met ? "true" : "false"}})
+        .Increment();
+  }
+
  private:
   telemetry::MetricRegistry& registry_;
 

@@ -10,6 +10,8 @@ void RoutedRequest::OnToken(TokenOutput output) {
   if (++tokens_ == 1) {
     first_token_at_ = last_token_at_;
     metrics_.ttft.Observe(first_token_at_ - arrived_);
+    if (slo.ttft > Duration::zero())
+      metrics_.CountSlo("ttft", first_token_at_ - arrived_ <= slo.ttft);
     metrics_.waiting.Add(-1);
     metrics_.running.Add(1);
     if (events_.on_first_token) events_.on_first_token();
@@ -43,7 +45,9 @@ void RoutedRequest::OnEnd(const Status& status) {
     end = OkStatus();
     metrics_.e2e.Observe(last_token_at_ - arrived_);
     if (tokens_ > 1) {
-      metrics_.tpot.Observe((last_token_at_ - first_token_at_) / (tokens_ - 1));
+      const Duration tpot = (last_token_at_ - first_token_at_) / (tokens_ - 1);
+      metrics_.tpot.Observe(tpot);
+      if (slo.tpot > Duration::zero()) metrics_.CountSlo("tpot", tpot <= slo.tpot);
     }
   } else if (!choice.worker.empty()) {
     const Status lost = lost_.Read();

@@ -46,6 +46,7 @@ class RoutedRequest {
   bool prefilling = false;
   /// The client asked where the time goes.
   bool timings = false;
+  RequestSlo slo;
   /// Null unless the request is traced.
   std::unique_ptr<RequestTrace> trace;
 

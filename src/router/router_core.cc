@@ -70,6 +70,7 @@ void RouterCore::Start(Request request, std::shared_ptr<api::CompletionSink> sin
   const TimePoint arrived = clock_.Now();
   auto routed = std::make_shared<RoutedRequest>(std::move(sink), arrived, clock_, metrics_);
   routed->timings = request.timings;
+  routed->slo = request.slo;
   request.trace = Traced(request);
   if (request.trace) routed->trace = std::make_unique<RequestTrace>(request.id, arrived, *traces_);
   Post([this, routed = std::move(routed), request = std::move(request)]() mutable {
@@ -78,7 +79,7 @@ void RouterCore::Start(Request request, std::shared_ptr<api::CompletionSink> sin
 }
 
 void RouterCore::Dispatch(const std::shared_ptr<RoutedRequest>& routed, Request request) {
-  const auto choice = policy_->Choose(fleet_.Views());
+  const auto choice = policy_->Choose(fleet_.Views(), request.session);
   if (!choice.ok()) {
     --under_way_;
     return routed->OnEnd(choice.status());

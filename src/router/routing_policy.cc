@@ -1,11 +1,15 @@
 #include "routing_policy.h"
 
 #include <algorithm>
+#include <functional>
 
 namespace baton::router {
 namespace {
 
 using Candidates = std::vector<const WorkerView*>;
+
+/// Requests that a session's worker may have beyond twice those of the idlest.
+constexpr int32_t kSessionSlack = 4;
 
 /// Takes turns by name, so that the order in which workers come and go does not matter.
 class RoundRobin final : public RoutingPolicy {
@@ -94,12 +98,32 @@ Status RoutingPolicy::Possible(const std::vector<WorkerView>& workers) {
   return CompleteGroups(workers).empty() ? WhatIsMissing(workers) : OkStatus();
 }
 
-Result<Choice> RoutingPolicy::Choose(const std::vector<WorkerView>& workers) {
+/// Rendezvous hashing among those that are not overloaded: every router picks the same worker, and
+/// a worker that comes or goes moves only its own sessions.
+const WorkerView& RoutingPolicy::Pick(const Candidates& candidates, const std::string& session) {
+  if (session.empty()) return Pick(candidates);
+  const auto by_load = [](const WorkerView* a, const WorkerView* b) { return a->load < b->load; };
+  const int32_t least = (*std::min_element(candidates.begin(), candidates.end(), by_load))->load;
+  const WorkerView* pick = nullptr;
+  size_t highest = 0;
+  for (const WorkerView* candidate : candidates) {
+    if (candidate->load > 2 * least + kSessionSlack) continue;
+    const size_t weight = std::hash<std::string>{}(session + '\0' + candidate->name);
+    if (pick == nullptr || weight > highest) {
+      pick = candidate;
+      highest = weight;
+    }
+  }
+  return *pick;
+}
+
+Result<Choice> RoutingPolicy::Choose(const std::vector<WorkerView>& workers,
+                                     const std::string& session) {
   const Candidates complete = CompleteGroups(workers);
   if (complete.empty()) return WhatIsMissing(workers);
-  const WorkerView& worker = Pick(complete);
+  const WorkerView& worker = Pick(complete, session);
   if (worker.role == Role::kMixed) return Choice{.worker = worker.name};
-  return Choice{.worker = worker.name, .prefill = Pick(JoinedWith(worker, workers)).name};
+  return Choice{.worker = worker.name, .prefill = Pick(JoinedWith(worker, workers), session).name};
 }
 
 Result<std::unique_ptr<RoutingPolicy>> RoutingPolicy::Make(const std::string& name) {

@@ -33,8 +33,10 @@ struct Choice {
 class RoutingPolicy {
  public:
   virtual ~RoutingPolicy() = default;
+  /// Requests of one `session`, unless empty, get the same workers, which have cached what they
+  /// share, as long as those have not much more to do than others.
   /// Fails with Unavailable, saying what is missing, when no complete group is there.
-  Result<Choice> Choose(const std::vector<WorkerView>& workers);
+  Result<Choice> Choose(const std::vector<WorkerView>& workers, const std::string& session = {});
 
   /// OK when Choose() would find a complete group, else why not.
   static Status Possible(const std::vector<WorkerView>& workers);
@@ -43,6 +45,8 @@ class RoutingPolicy {
   static Result<std::unique_ptr<RoutingPolicy>> Make(const std::string& name);
 
  private:
+  const WorkerView& Pick(const std::vector<const WorkerView*>& candidates,
+                         const std::string& session);
   /// One of at least one candidate.
   virtual const WorkerView& Pick(const std::vector<const WorkerView*>& candidates) = 0;
 };

@@ -68,6 +68,8 @@ class Choice {
 
   int64_t completion_tokens() const { return completion_tokens_; }
   int64_t cached_tokens() const { return cached_tokens_; }
+  /// Mean log-probability of the tokens. REQUIRES: log-probabilities were asked for.
+  double mean_logprob() const { return logprob_sum_ / static_cast<double>(completion_tokens_); }
   bool finished() const { return finished_; }
 
  private:
@@ -78,11 +80,13 @@ class Choice {
 
   const bool include_stop_;
   const bool keep_token_ids_;
+  const bool keep_records_;
   const int64_t min_tokens_;
   text::Detokenizer detokenizer_;
   std::optional<text::StopMatcher> matcher_;
   int64_t completion_tokens_ = 0;
   int64_t cached_tokens_ = 0;
+  double logprob_sum_ = 0;
   bool finished_ = false;
   /// Characters that the tokens gave, and those that were passed on.
   int64_t produced_ = 0;

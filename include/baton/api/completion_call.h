@@ -39,10 +39,10 @@ class CompletionCall : public std::enable_shared_from_this<CompletionCall> {
   void Start();
 
  protected:
-  /// The first choice's route is known.
+  /// The first candidate's route is known.
   virtual void OnRoute(const std::string& route) = 0;
   virtual void OnDelta(int index, ChoiceDelta delta) = 0;
-  /// Every choice is finished.
+  /// Every candidate is finished.
   virtual void OnFinished() = 0;
   /// No more comes; everything has been cancelled.
   virtual void OnFailed(const ApiError& error) = 0;
@@ -58,7 +58,11 @@ class CompletionCall : public std::enable_shared_from_this<CompletionCall> {
   std::function<void()> Guard(std::function<void()> run);
   const CompletionPlan& plan() const { return plan_; }
   const ResponseWriter& writer() const { return writer_; }
-  int choices() const { return static_cast<int>(runs_.size()); }
+  /// Outputs under way, of all prompts.
+  int candidates() const { return static_cast<int>(runs_.size()); }
+  /// Which of them to answer, in the order of prompts, the likeliest of a prompt first where there
+  /// are more than asked for. REQUIRES: every one is finished.
+  std::vector<int> Best() const;
 
  private:
   class Sink;

@@ -8,7 +8,8 @@
 #include "baton/api/api_options.h"
 #include "baton/base/clock.h"
 #include "baton/base/ids.h"
-#include "baton/request/sampling_params.h"
+#include "baton/request/request.h"
+#include "baton/telemetry/metrics.h"
 #include "baton/text/chat_template.h"
 #include "baton/text/tokenizer.h"
 
@@ -23,6 +24,7 @@ struct ServedModel {
   const Clock& clock;
   /// Of the vocabulary: a text of n bytes has at least n / this tokens.
   size_t longest_token_bytes;
+  telemetry::Counter& unknown_fields;
 };
 
 struct PlannedPrompt {
@@ -36,9 +38,11 @@ struct PlannedPrompt {
 struct CompletionPlan {
   bool chat = false;
   std::vector<PlannedPrompt> prompts;
-  /// Per prompt.
+  /// Answered per prompt.
   int32_t choices = 1;
-  /// Of the first choice of each prompt but for max_tokens; choice i draws with seed + i.
+  /// Generated per prompt, of which the likeliest `choices` are answered.
+  int32_t candidates = 1;
+  /// Of the first candidate of each prompt but for max_tokens; candidate i draws with seed + i.
   SamplingParams sampling;
   std::vector<std::string> stops;
   bool include_stop = false;
@@ -46,10 +50,18 @@ struct CompletionPlan {
   bool echo = false;
   bool stream = false;
   bool include_usage = false;
+  /// Each chunk of a stream says the usage up to there.
+  bool continuous_usage = false;
+  /// The response shows `sampling.logprobs`.
+  bool show_logprobs = false;
   bool return_token_ids = false;
   /// The response says where the time of its first choice went.
   bool timings = false;
   bool trace = false;
+  std::string session;
+  RequestSlo slo;
+  /// Requests share cached prefixes only with those of the same salt.
+  std::string cache_salt;
 };
 
 }  // namespace baton::api

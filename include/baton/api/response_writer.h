@@ -50,7 +50,8 @@ class ResponseWriter {
   /// The chunk that opens a choice of a chat.
   void AppendRoleChunk(std::string& out, int index) const;
   /// A chunk with what is new in a choice; its finish reason, if any, included.
-  void AppendChunk(std::string& out, int index, const ChoiceDelta& delta) const;
+  void AppendChunk(std::string& out, int index, const ChoiceDelta& delta,
+                   const std::optional<Usage>& usage = std::nullopt) const;
   /// The last chunk of a stream: no choices.
   void AppendLastChunk(std::string& out, const std::optional<Usage>& usage,
                        const std::optional<Timings>& timings) const;

@@ -5,10 +5,19 @@
 #include <string>
 #include <vector>
 
+#include "baton/base/clock.h"
 #include "baton/base/ids.h"
 #include "baton/request/sampling_params.h"
 
 namespace baton {
+
+/// What a client wants to hold of a request's times; zero where it has no wish.
+struct RequestSlo {
+  /// From the request's arrival to its first token.
+  Duration ttft{};
+  /// Mean per token after the first.
+  Duration tpot{};
+};
 
 /// What a worker is asked to generate: token ids in, token ids out. Text stays in the router.
 struct Request {
@@ -21,6 +30,10 @@ struct Request {
   SamplingParams sampling;
   /// Separates prefix caches that must not see each other, e.g. of two tenants.
   uint64_t cache_salt = 0;
+  /// For the router alone: requests of one session, unless empty, go to the same workers where
+  /// those can take them.
+  std::string session;
+  RequestSlo slo;
   /// Whoever asks wants to know where the time goes, and what each process does when.
   bool timings = false;
   bool trace = false;

@@ -21,13 +21,13 @@ void ReadPrompt(JsonFields& fields, const ServedModel& model, const PromptSource
   plan.prompts.push_back(std::move(prompt));
 }
 
-void ReadLogprobs(JsonFields& fields, SamplingParams& sampling) {
-  bool logprobs = false;
-  fields.Bool("logprobs", logprobs);
+void ReadLogprobs(JsonFields& fields, CompletionPlan& plan) {
+  fields.Bool("logprobs", plan.show_logprobs);
   int32_t top = 0;
   fields.Int("top_logprobs", top, 0, SamplingParams::kMaxTopLogprobs);
-  if (top > 0 && !logprobs) fields.Fail("top_logprobs", "'top_logprobs' needs 'logprobs': true");
-  if (logprobs) sampling.logprobs = top;
+  if (top > 0 && !plan.show_logprobs)
+    fields.Fail("top_logprobs", "'top_logprobs' needs 'logprobs': true");
+  if (plan.show_logprobs) plan.sampling.logprobs = top;
 }
 
 void RefuseUnsupported(JsonFields& fields) {
@@ -51,7 +51,7 @@ std::optional<ApiError> ReadChatCompletion(std::string_view body, const ServedMo
   JsonFields fields(object);
   plan.chat = true;
   ReadGenerationFields(fields, model, plan);
-  ReadLogprobs(fields, plan.sampling);
+  ReadLogprobs(fields, plan);
   RefuseUnsupported(fields);
   PromptSource source{.param = "messages", .usual_max_tokens = std::numeric_limits<int32_t>::max()};
   fields.Int("max_tokens", source.max_tokens, 1);

@@ -33,8 +33,7 @@ constexpr const char* kUnsupported[] = {"allowed_token_ids",
                                         "web_search_options"};
 
 /// Fields that cannot change the output here.
-constexpr const char* kIgnored[] = {"cache_salt",
-                                    "metadata",
+constexpr const char* kIgnored[] = {"metadata",
                                     "parallel_tool_calls",
                                     "prediction",
                                     "priority",
@@ -49,6 +48,10 @@ constexpr const char* kIgnored[] = {"cache_salt",
                                     "verbosity"};
 
 constexpr char kContextExceeded[] = "context_length_exceeded";
+
+constexpr size_t kMostLabelBytes = 256;
+/// A day.
+constexpr float kMostSloMs = 86'400'000;
 
 bool AsksForNothing(const Json& value) {
   return value.is_null() || value == false ||
@@ -76,33 +79,60 @@ void RefuseUnsupported(JsonFields& fields) {
   }
 }
 
-/// Fields of Baton's own.
+/// A time in milliseconds above 0.
+void ReadMilliseconds(JsonFields& fields, const std::string& name, Duration& value) {
+  float ms = 0;
+  if (fields.Find(name) == nullptr) return;
+  fields.Float(name, ms);
+  if (!(ms > 0 && ms <= kMostSloMs))
+    return fields.Fail(name, "'" + fields.Path(name) + "' must be above 0 and at most " +
+                                 std::to_string(static_cast<int64_t>(kMostSloMs)) +
+                                 " milliseconds");
+  value = std::chrono::duration_cast<Duration>(std::chrono::duration<double, std::milli>(ms));
+}
+
+/// An identifier of the client's: kept as it is, so it must not be long.
+void ReadLabel(JsonFields& fields, const std::string& name, std::string& value) {
+  fields.String(name, value);
+  if (value.size() > kMostLabelBytes)
+    fields.Fail(name, "'" + fields.Path(name) + "' takes at most " +
+                          std::to_string(kMostLabelBytes) + " bytes, got " +
+                          std::to_string(value.size()));
+}
+
+/// Fields of Baton's own; see README.md.
 void ReadBatonFields(JsonFields& fields, CompletionPlan& plan) {
   const Json* baton = fields.Find("baton");
   if (baton == nullptr) return;
   if (!baton->is_object()) return fields.FailType("baton", "an object", *baton);
-  for (const auto& [name, value] : baton->items()) {
-    bool* const flag = name == "timings" ? &plan.timings : name == "trace" ? &plan.trace : nullptr;
-    const std::string param = "baton." + name;
-    if (flag == nullptr)
-      return fields.Fail(param, "'baton' has no field '" + name + "'", "unknown_parameter");
-    if (value.is_null()) continue;
-    if (!value.is_boolean()) return fields.FailType(param, "true or false", value);
-    *flag = value.get<bool>();
-  }
+  JsonFields own(*baton, "baton.");
+  own.Bool("timings", plan.timings);
+  own.Bool("trace", plan.trace);
+  ReadMilliseconds(own, "ttft_slo_ms", plan.slo.ttft);
+  ReadMilliseconds(own, "tpot_slo_ms", plan.slo.tpot);
+  ReadLabel(own, "session", plan.session);
+  ReadLabel(own, "cache_salt", plan.cache_salt);
+  if (const std::vector<std::string> unknown = own.Unknown(); !unknown.empty())
+    own.Fail(unknown.front(), "'baton' has no field '" + unknown.front() + "'",
+             "unknown_parameter");
+  if (own.error()) fields.Fail(*own.error());
+}
+
+void ReadStreamOptions(JsonFields& fields, CompletionPlan& plan) {
+  const Json* value = fields.Find("stream_options");
+  if (value == nullptr) return;
+  if (!value->is_object()) return fields.FailType("stream_options", "an object", *value);
+  if (!plan.stream) return fields.Fail("stream_options", "'stream_options' needs 'stream': true");
+  JsonFields options(*value, "stream_options.");
+  options.Bool("include_usage", plan.include_usage);
+  options.Bool("continuous_usage_stats", plan.continuous_usage);
+  if (options.error()) return fields.Fail(*options.error());
+  plan.continuous_usage = plan.continuous_usage && plan.include_usage;
 }
 
 void ReadStream(JsonFields& fields, CompletionPlan& plan) {
   fields.Bool("stream", plan.stream);
-  const Json* options = fields.Find("stream_options");
-  if (options == nullptr) return;
-  if (!options->is_object()) return fields.FailType("stream_options", "an object", *options);
-  if (!plan.stream) return fields.Fail("stream_options", "'stream_options' needs 'stream': true");
-  const auto include = options->find("include_usage");
-  if (include == options->end() || include->is_null()) return;
-  if (!include->is_boolean())
-    return fields.FailType("stream_options.include_usage", "true or false", *include);
-  plan.include_usage = include->get<bool>();
+  ReadStreamOptions(fields, plan);
 }
 
 void ReadStops(JsonFields& fields, const ApiLimits& limits, CompletionPlan& plan) {
@@ -198,9 +228,12 @@ void ReadGenerationFields(JsonFields& fields, const ServedModel& model, Completi
   plan.sampling.logprobs = -1;
   ReadModel(fields, model);
   RefuseUnsupported(fields);
-  ReadBatonFields(fields, plan);
   ReadStream(fields, plan);
   fields.Int("n", plan.choices, 1, model.options.limits.choices_per_prompt);
+  plan.candidates = plan.choices;
+  // Under the name that others gave it, too.
+  ReadLabel(fields, "cache_salt", plan.cache_salt);
+  ReadBatonFields(fields, plan);
   ReadSampling(fields, plan.sampling);
   ReadStops(fields, model.options.limits, plan);
   fields.Bool("skip_special_tokens", plan.skip_special);
@@ -256,8 +289,10 @@ std::optional<ApiError> FinishPlan(JsonFields& fields, const ServedModel& model,
     const Status status = Validate(plan.sampling, model.tokenizer.vocabulary_size());
     if (!status.ok()) return ApiError{400, status.message(), ParamOf(status.message())};
   }
-  for (const std::string& name : fields.Unknown())
+  for (const std::string& name : fields.Unknown()) {
     BATON_LOG(Debug) << "ignored the unknown request field '" << name << "'";
+    model.unknown_fields.Increment();
+  }
   return std::nullopt;
 }
 

@@ -105,7 +105,8 @@ void ResponseWriter::AppendRoleChunk(std::string& out, int index) const {
   out += chunk_tail_;
 }
 
-void ResponseWriter::AppendChunk(std::string& out, int index, const ChoiceDelta& delta) const {
+void ResponseWriter::AppendChunk(std::string& out, int index, const ChoiceDelta& delta,
+                                 const std::optional<Usage>& usage) const {
   out += head_;
   AppendIndex(out, index);
   if (!chat_) {
@@ -119,7 +120,13 @@ void ResponseWriter::AppendChunk(std::string& out, int index, const ChoiceDelta&
     out += '}';
   }
   AppendTail(out, delta);
-  out += chunk_tail_;
+  if (!usage) {
+    out += chunk_tail_;
+    return;
+  }
+  out += R"(],"usage":)";
+  AppendUsage(out, *usage);
+  out += '}';
 }
 
 void ResponseWriter::AppendLastChunk(std::string& out, const std::optional<Usage>& usage,

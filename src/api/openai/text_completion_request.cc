@@ -1,3 +1,4 @@
+#include <algorithm>
 #include <limits>
 #include <string>
 #include <vector>
@@ -50,6 +51,7 @@ void ReadPrompts(JsonFields& fields, const ServedModel& model, const PromptSourc
 void ReadEcho(JsonFields& fields, CompletionPlan& plan) {
   fields.Bool("echo", plan.echo);
   fields.Int("logprobs", plan.sampling.logprobs, 0, SamplingParams::kMaxTopLogprobs);
+  plan.show_logprobs = plan.sampling.logprobs >= 0;
   if (plan.echo && plan.sampling.logprobs >= 0)
     fields.Fail("echo",
                 "'echo' cannot be combined with 'logprobs': log-probabilities of prompt "
@@ -57,14 +59,22 @@ void ReadEcho(JsonFields& fields, CompletionPlan& plan) {
                 "unsupported_parameter");
 }
 
-void RefuseUnsupported(JsonFields& fields, const CompletionPlan& plan) {
+void ReadBestOf(JsonFields& fields, const ServedModel& model, CompletionPlan& plan) {
+  fields.Int("best_of", plan.candidates, plan.choices, model.options.limits.choices_per_prompt);
+  if (plan.candidates == plan.choices) return;
+  if (plan.stream)
+    return fields.Fail("best_of",
+                       "'best_of' above 'n' cannot be streamed: which outputs are best "
+                       "shows at their end");
+  // What the candidates are judged by.
+  plan.sampling.logprobs = std::max(plan.sampling.logprobs, 0);
+}
+
+void RefuseSuffix(JsonFields& fields) {
   std::string suffix;
   fields.String("suffix", suffix);
-  if (!suffix.empty()) fields.Fail("suffix", "'suffix' is not supported", "unsupported_parameter");
-  int32_t best_of = plan.choices;
-  fields.Int("best_of", best_of, 1);
-  if (best_of != plan.choices)
-    fields.Fail("best_of", "'best_of' is not supported unless it equals 'n'",
+  if (!suffix.empty())
+    fields.Fail("suffix", "'suffix' is not supported: this model only writes on from a prompt",
                 "unsupported_parameter");
 }
 
@@ -77,7 +87,8 @@ std::optional<ApiError> ReadTextCompletion(std::string_view body, const ServedMo
   JsonFields fields(object);
   ReadGenerationFields(fields, model, plan);
   ReadEcho(fields, plan);
-  RefuseUnsupported(fields, plan);
+  ReadBestOf(fields, model, plan);
+  RefuseSuffix(fields);
   PromptSource source{.param = "prompt", .usual_max_tokens = kUsualMaxTokens};
   fields.Int("max_tokens", source.max_tokens, 1);
   ReadPrompts(fields, model, source, plan);

@@ -115,8 +115,20 @@ TEST_F(ChoiceTest, SkipsSpecialTokensUnlessAskedToShowThem) {
   EXPECT_EQ(showing.Push(Token(kStartToken)).text, "<|start|>");
 }
 
+TEST_F(ChoiceTest, KnowsTheMeanLogprobThatItDoesNotShow) {
+  plan.sampling.logprobs = 0;
+  Choice choice(*tokenizer, plan);
+  TokenOutput token = Token('a');
+  token.logprob = -1.0f;
+  EXPECT_THAT(choice.Push(token).logprobs, IsEmpty());
+  token.logprob = -2.0f;
+  choice.Push(token);
+  EXPECT_EQ(choice.mean_logprob(), -1.5);
+}
+
 TEST_F(ChoiceTest, KeepsTheRecordsOfHeldTextUntilItIsReleased) {
   plan.stops = {"END"};
+  plan.show_logprobs = true;
   plan.return_token_ids = true;
   Choice choice(*tokenizer, plan);
   EXPECT_THAT(choice.Push(Token('E')).logprobs, IsEmpty());
@@ -129,6 +141,7 @@ TEST_F(ChoiceTest, KeepsTheRecordsOfHeldTextUntilItIsReleased) {
 
 TEST_F(ChoiceTest, DropsTheRecordsOfTextThatAStopStringCutOff) {
   plan.stops = {"END"};
+  plan.show_logprobs = true;
   Choice choice(*tokenizer, plan);
   choice.Push(Token('a'));
   choice.Push(Token('E'));

@@ -35,7 +35,8 @@ class OpenAiRequest : public testing::Test {
     options.sampling_defaults.temperature = 0.5f;
   }
   ServedModel Model() {
-    return {options, *tokenizer, chat_template ? &*chat_template : nullptr, clock, 12};
+    return {options, *tokenizer, chat_template ? &*chat_template : nullptr,
+            clock,   12,         metrics.AddCounter("unknown", "Unknown fields")};
   }
   std::optional<ApiError> ReadText(const std::string& body) {
     plan = {};
@@ -54,6 +55,7 @@ class OpenAiRequest : public testing::Test {
 
   std::unique_ptr<text::Tokenizer> tokenizer = MakeTinyTokenizer();
   std::optional<text::ChatTemplate> chat_template;
+  telemetry::MetricRegistry metrics;
   ManualClock clock;
   ApiOptions options;
   CompletionPlan plan;
@@ -178,8 +180,9 @@ TEST_F(OpenAiRequest, RefusesAHugePromptWithoutTokenizingIt) {
   EXPECT_THAT(error->message, HasSubstr("at least"));
 }
 
-TEST_F(OpenAiRequest, IgnoresFieldsThatItDoesNotKnow) {
+TEST_F(OpenAiRequest, IgnoresAndCountsFieldsThatItDoesNotKnow) {
   ASSERT_READ(ReadText(json{{"brand_new_field", {{"x", 1}}}, {"user", "me"}}));
+  EXPECT_EQ(metrics.Collect().families.at(0).samples.at(0).value, 1);
 }
 
 TEST_F(OpenAiRequest, ReadsFieldsOfItsOwn) {
@@ -199,6 +202,39 @@ TEST_F(OpenAiRequest, TakesNothingButABooleanForThem) {
       EXPECT_EQ(error->param, std::string("baton.") + name);
     }
   }
+}
+
+TEST_F(OpenAiRequest, ReadsWhatARequestMayWishOfItsServing) {
+  ASSERT_READ(ReadText(json{{"baton",
+                             {{"ttft_slo_ms", 250},
+                              {"tpot_slo_ms", 12.5},
+                              {"session", "s1"},
+                              {"cache_salt", "pepper"}}}}));
+  EXPECT_EQ(plan.slo.ttft, std::chrono::milliseconds(250));
+  EXPECT_EQ(plan.slo.tpot, std::chrono::microseconds(12'500));
+  EXPECT_EQ(plan.session, "s1");
+  EXPECT_EQ(plan.cache_salt, "pepper");
+  ASSERT_READ(ReadText(json{{"cache_salt", "salt"}}));
+  EXPECT_EQ(plan.cache_salt, "salt");
+}
+
+TEST_F(OpenAiRequest, NamesWishesThatCannotBe) {
+  for (const json& wish : {json{{"ttft_slo_ms", 0}}, json{{"ttft_slo_ms", "fast"}},
+                           json{{"tpot_slo_ms", -1}}, json{{"session", 7}},
+                           json{{"session", std::string(257, 's')}}, json{{"cache_salt", true}}}) {
+    const auto error = ReadText(json{{"baton", wish}});
+    ASSERT_TRUE(error.has_value()) << wish;
+    EXPECT_EQ(error->param, "baton." + wish.begin().key());
+    EXPECT_THAT(error->message, HasSubstr("'baton." + wish.begin().key() + "'"));
+  }
+}
+
+TEST_F(OpenAiRequest, GeneratesMoreThanItAnswersForBestOf) {
+  ASSERT_READ(ReadText(json{{"n", 2}, {"best_of", 3}}));
+  EXPECT_EQ(plan.choices, 2);
+  EXPECT_EQ(plan.candidates, 3);
+  EXPECT_EQ(plan.sampling.logprobs, 0) << "what the candidates are judged by";
+  EXPECT_FALSE(plan.show_logprobs);
 }
 
 TEST_F(OpenAiRequest, RefusesUnknownFieldsOfItsOwn) {
@@ -293,7 +329,9 @@ INSTANTIATE_TEST_SUITE_P(
         BadField{false, {{"logprobs", 21}}, "logprobs"},
         BadField{false, {{"logprobs", true}}, "logprobs"},
         BadField{false, {{"echo", true}, {"logprobs", 1}}, "echo"},
-        BadField{false, {{"suffix", "x"}}, "suffix"}, BadField{false, {{"best_of", 2}}, "best_of"},
+        BadField{false, {{"suffix", "x"}}, "suffix"},
+        BadField{false, {{"n", 2}, {"best_of", 1}}, "best_of"},
+        BadField{false, {{"stream", true}, {"best_of", 2}}, "best_of"},
         BadField{false, {{"stream", "yes"}}, "stream"},
         BadField{false, {{"stream_options", {{"include_usage", true}}}}, "stream_options"},
         BadField{false,

@@ -57,6 +57,48 @@ TEST_F(CompletionTest, HandsTheTemplatedPromptToTheBackend) {
   EXPECT_EQ(started.request.sampling.temperature, 0.0f);
 }
 
+TEST_F(CompletionTest, AnswersTheLikeliestOfMoreCandidates) {
+  StartServer();
+  HttpClient client(server->port());
+  client.Send("POST", "/v1/completions",
+              json{{"prompt", "Hi"}, {"n", 2}, {"best_of", 3}, {"max_tokens", 1}}.dump());
+  std::vector<Started> candidates;
+  for (int i = 0; i < 3; ++i) candidates.push_back(backend.NextRequest());
+  for (int i = 0; i < 3; ++i) {
+    Started& candidate = candidates[static_cast<size_t>(i)];
+    const bool worst = candidate.request.id.ends_with("-1");
+    candidate.sink->OnToken({.token = candidate.request.id.back(),
+                             .position = 2,
+                             .finish = FinishReason::kLength,
+                             .logprob = worst ? -9.0f : -static_cast<float>(3 - i)});
+    candidate.End(OkStatus());
+  }
+
+  const json body = json::parse(client.ReadReply().body);
+
+  ASSERT_EQ(body["choices"].size(), 2u);
+  EXPECT_EQ(body["choices"][0]["text"], "2");
+  EXPECT_EQ(body["choices"][0]["index"], 0);
+  EXPECT_EQ(body["choices"][1]["text"], "0");
+  EXPECT_TRUE(body["choices"][0]["logprobs"].is_null());
+  EXPECT_EQ(body["usage"]["completion_tokens"], 3) << "all candidates were generated";
+}
+
+TEST_F(CompletionTest, KeepsCachedPrefixesOfDifferentSaltsApart) {
+  StartServer();
+  HttpClient client(server->port());
+  const auto salt = [&](const json& fields) {
+    json body = {{"prompt", "Hi"}, {"stream", true}};
+    body.update(fields);
+    HttpClient one(server->port());
+    one.Send("POST", "/v1/completions", body.dump());
+    return backend.NextRequest().request.cache_salt;
+  };
+  EXPECT_EQ(salt(json::object()), 0u);
+  EXPECT_EQ(salt({{"cache_salt", "a"}}), salt({{"baton", {{"cache_salt", "a"}}}}));
+  EXPECT_NE(salt({{"cache_salt", "a"}}), salt({{"cache_salt", "b"}}));
+}
+
 constexpr api::RequestTimings kTimings{
     .ttft = std::chrono::microseconds(23456),
     .handoff = api::RequestTimings::Handoff{.reserve = std::chrono::microseconds(5),

@@ -53,6 +53,22 @@ TEST_F(StreamTest, EndsWithTheUsageWhenAsked) {
   EXPECT_EQ(chunks.back()["usage"]["prompt_tokens_details"]["cached_tokens"], 4);
 }
 
+TEST_F(StreamTest, SaysTheUsageUpToEachChunkWhenAsked) {
+  backend.script = Says("ab");
+  StartServer();
+
+  const std::vector<json> chunks =
+      Stream("/v1/completions",
+             {{"prompt", "x"},
+              {"stream", true},
+              {"stream_options", {{"include_usage", true}, {"continuous_usage_stats", true}}}});
+
+  ASSERT_EQ(chunks.size(), 3u);
+  EXPECT_EQ(chunks[0]["usage"]["completion_tokens"], 1);
+  EXPECT_EQ(chunks[1]["usage"]["completion_tokens"], 2);
+  EXPECT_EQ(chunks[2]["usage"]["total_tokens"], 3);
+}
+
 TEST_F(StreamTest, EndsWithTheTimingsWhenAsked) {
   backend.script = [](Started started) {
     started.sink->OnTimings({.ttft = std::chrono::milliseconds(7), .handoff = {}});

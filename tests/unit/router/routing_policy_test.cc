@@ -82,6 +82,38 @@ TEST_P(BothPolicies, UseEveryIdleWorkerOfBothPhases) {
   EXPECT_EQ(uses, (std::map<std::string, int>{{"d0", 10}, {"d1", 10}, {"p0", 10}, {"p1", 10}}));
 }
 
+TEST_P(BothPolicies, KeepASessionWithItsWorkers) {
+  const auto policy = Policy(GetParam());
+  const std::vector<std::string> prefills = {"p0", "p1"};
+  const std::vector<WorkerView> workers = {Prefill("p0"), Prefill("p1"), Decode("d0", prefills),
+                                           Decode("d1", prefills)};
+  const auto first = policy->Choose(workers, "a session");
+  ASSERT_TRUE(first.ok());
+  for (int i = 0; i < 5; ++i) {
+    const auto again = policy->Choose(workers, "a session");
+    EXPECT_EQ(again->worker, first->worker);
+    EXPECT_EQ(again->prefill, first->prefill);
+  }
+}
+
+TEST_P(BothPolicies, SpreadSessions) {
+  const auto policy = Policy(GetParam());
+  std::map<std::string, int> uses;
+  for (int i = 0; i < 300; ++i) {
+    ++uses[policy->Choose({Mixed("m0"), Mixed("m1"), Mixed("m2")}, std::to_string(i))->worker];
+  }
+  for (const auto& [worker, count] : uses) EXPECT_GT(count, 50) << worker;
+  EXPECT_EQ(uses.size(), 3u);
+}
+
+TEST_P(BothPolicies, MoveASessionAwayFromAnOverloadedWorker) {
+  const auto policy = Policy(GetParam());
+  const std::string home = policy->Choose({Mixed("m0"), Mixed("m1")}, "s")->worker;
+  const std::string other = home == "m0" ? "m1" : "m0";
+  EXPECT_EQ(policy->Choose({Mixed(home, 6), Mixed(other, 1)}, "s")->worker, home);
+  EXPECT_EQ(policy->Choose({Mixed(home, 7), Mixed(other, 1)}, "s")->worker, other);
+}
+
 INSTANTIATE_TEST_SUITE_P(Policies, BothPolicies, testing::Values("round_robin", "least_loaded"));
 
 TEST(LeastLoaded, TakesTheWorkersWithTheFewestRequests) {
