@@ -44,6 +44,9 @@ struct Isa {
 
   /// Replaces what is not finite by -infinity.
   void (*keep_finite)(float* x, int64_t n);
+  /// Replaces elements whose bit in `mask` is 0 by -infinity. Element 0 is the lowest bit of word
+  /// 0.
+  void (*keep_masked)(float* x, const uint32_t* mask, int64_t n);
   /// The largest value of each kMaxBlock elements.
   void (*block_max)(const float* x, int64_t n, float* largest);
   /// e[i] = exp((x[i] - shift) / temperature), and the sum of each kSumBlock of them. REQUIRES:

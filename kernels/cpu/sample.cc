@@ -38,19 +38,33 @@ class RowSampler {
     float* logits = p_.logits + r * p_.V;
     isa_.keep_finite(logits, p_.V);
     if (row.logprobs >= 0) raw_.assign(logits, logits + p_.V);
-    ApplyBans(row, logits);
-    ApplyPenalties(row, logits);
     ops::SampledToken& out = p_.out[r];
-    out = {.token = Draw(row, logits), .logprob = 0};
+    if (row.given >= 0) {
+      CheckToken(row.given);
+      out = {.token = row.given};
+    } else {
+      ApplyBiases(row, logits);
+      ApplyBans(row, logits);
+      ApplyPenalties(row, logits);
+      out = {.token = Draw(row, logits)};
+    }
     if (row.logprobs >= 0) WriteLogprobs(row, out, p_.top + r * p_.top_stride);
   }
 
  private:
+  void ApplyBiases(const ops::SampleRow& row, float* logits) {
+    for (int64_t i = 0; i < row.biased_tokens; ++i) {
+      CheckToken(row.biases[i].token);
+      logits[row.biases[i].token] += row.biases[i].bias;
+    }
+  }
+
   void ApplyBans(const ops::SampleRow& row, float* logits) {
     for (int64_t i = 0; i < row.banned_tokens; ++i) {
       CheckToken(row.banned[i]);
       logits[row.banned[i]] = kLowest;
     }
+    if (row.mask != nullptr) isa_.keep_masked(logits, row.mask, p_.V);
   }
 
   void ApplyPenalties(const ops::SampleRow& row, float* logits) {
@@ -244,7 +258,9 @@ class RowSampler {
       log_sum = double{largest} + std::log(std::accumulate(sums_.begin(), sums_.end(), 0.0));
     }
     if (out.token >= 0) {
-      out.logprob = static_cast<float>(raw_[static_cast<size_t>(out.token)] - log_sum);
+      const float logit = raw_[static_cast<size_t>(out.token)];
+      out.logprob = static_cast<float>(logit - log_sum);
+      if (row.given >= 0) out.rank = 1 + CountAbove(logit);
     }
     if (row.logprobs > 0) {
       FindLikeliest(raw_.data(), std::min<int64_t>(row.logprobs, p_.V));
@@ -257,6 +273,11 @@ class RowSampler {
       top[i] = {.token = candidates_[rank].token,
                 .logprob = static_cast<float>(candidates_[rank].value - log_sum)};
     }
+  }
+
+  int32_t CountAbove(float logit) const {
+    return static_cast<int32_t>(
+        std::count_if(raw_.begin(), raw_.end(), [logit](float other) { return other > logit; }));
   }
 
   /// Candidates looked at first where only top_p limits them; all of them where these fall short.

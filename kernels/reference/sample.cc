@@ -30,8 +30,17 @@ double LogSumExp(const std::vector<Entry>& sorted) {
   return sorted[0].second + std::log(sum);
 }
 
-void ApplyBansAndPenalties(const ops::SampleRow& row, float* logits) {
+void ApplyBiasesAndBans(const ops::SampleRow& row, float* logits, int64_t V) {
+  for (int64_t i = 0; i < row.biased_tokens; ++i) {
+    logits[row.biases[i].token] += row.biases[i].bias;
+  }
+  for (int64_t i = 0; row.mask != nullptr && i < V; ++i) {
+    if ((row.mask[i / 32] >> (i % 32) & 1) == 0) logits[i] = -INFINITY;
+  }
   for (int64_t i = 0; i < row.banned_tokens; ++i) logits[row.banned[i]] = -INFINITY;
+}
+
+void ApplyPenalties(const ops::SampleRow& row, float* logits) {
   std::map<TokenId, int> output;
   std::map<TokenId, int> all;
   for (int64_t i = 0; i < row.prompt_tokens; ++i) ++all[row.prompt[i]];
@@ -86,14 +95,23 @@ void SampleRowReference(const ops::SampleParams& p, int64_t r) {
   float* logits = p.logits + r * p.V;
   const std::vector<Entry> raw = Sorted(logits, p.V);
   const std::vector<float> raw_logits(logits, logits + p.V);
-  ApplyBansAndPenalties(row, logits);
-  const std::vector<Entry> sorted = Sorted(logits, p.V);
-  p.out[r] = {.token = sorted.empty() ? -1 : Draw(row, sorted), .logprob = 0};
+  if (row.given >= 0) {
+    p.out[r] = {.token = row.given};
+  } else {
+    ApplyBiasesAndBans(row, logits, p.V);
+    ApplyPenalties(row, logits);
+    const std::vector<Entry> sorted = Sorted(logits, p.V);
+    p.out[r] = {.token = sorted.empty() ? -1 : Draw(row, sorted)};
+  }
   if (row.logprobs < 0) return;
   const double log_sum = raw.empty() ? 0 : LogSumExp(raw);
   if (p.out[r].token >= 0) {
     const auto drawn = static_cast<size_t>(p.out[r].token);
     p.out[r].logprob = static_cast<float>(raw_logits[drawn] - log_sum);
+    if (row.given >= 0) {
+      const auto likelier = [&](const Entry& entry) { return entry.second > raw_logits[drawn]; };
+      p.out[r].rank = 1 + static_cast<int32_t>(std::count_if(raw.begin(), raw.end(), likelier));
+    }
   }
   for (int32_t i = 0; i < row.logprobs; ++i) {
     const auto rank = static_cast<size_t>(i);

@@ -115,6 +115,80 @@ TEST_P(Sample, NeverDrawsABannedToken) {
   }
 }
 
+TEST_P(Sample, AddsABiasToTheLogitThatTemperatureAndLimitsSee) {
+  const std::vector<float> logits = {1.0f, 2.0f, 3.0f};
+  const std::vector<ops::TokenBias> biases = {{0, 2.5f}, {2, -1.5f}};
+  const SampleRow row{.temperature = 0, .biases = biases.data(), .biased_tokens = 2};
+  EXPECT_EQ(Draw(logits, row), 0);
+  EXPECT_EQ(Draw(logits, {.temperature = 0}), 2);
+}
+
+TEST_P(Sample, DrawsWhatTheReferenceDrawsUnderBiasAndMask) {
+  for (const int64_t V : {1, 31, 32, 33, 47, 400, 5003}) {
+    const auto words = static_cast<size_t>((V + 31) / 32);
+    for (int64_t position = 0; position < 40; ++position) {
+      const std::vector<float> logits = Logits(V);
+      std::vector<ops::TokenBias> biases;
+      for (int64_t token = position % 7; token < V; token += 13) {
+        biases.push_back({static_cast<TokenId>(token), Uniform(random_, 1, -9, 9)[0]});
+      }
+      std::vector<uint32_t> mask(words);
+      for (uint32_t& word : mask) word = static_cast<uint32_t>(random_.Next() & random_.Next());
+      mask[0] |= 1;  // Somebody must be left.
+      SampleRow row{.temperature = 1.3f,
+                    .seed = 6,
+                    .position = position,
+                    .biases = biases.data(),
+                    .biased_tokens = static_cast<int64_t>(biases.size()),
+                    .mask = mask.data()};
+      if (position % 2 == 0) row.top_k = 5;
+      if (position % 3 == 0) row.top_p = 0.8f;
+      if (position % 5 == 0) row.temperature = 0;
+      const TokenId token = Draw(logits, row);
+      ASSERT_EQ(token, Perform(reference(), stream_, logits, {row}).out[0].token)
+          << "V " << V << ", position " << position;
+      ASSERT_NE(mask[static_cast<size_t>(token) / 32] >> (token % 32) & 1, 0u) << "V " << V;
+    }
+  }
+}
+
+TEST_P(Sample, GivesNoTokenWhereTheMaskLeavesNone) {
+  const std::vector<uint32_t> mask = {0, 0, ~7u};  // Only bits beyond V.
+  const SampleRow row{.temperature = 0, .mask = mask.data()};
+  EXPECT_EQ(Draw(std::vector<float>(67, 1.0f), row), -1);
+}
+
+TEST_P(Sample, ReportsLogProbabilitiesOfTheDistributionBeforeBiasAndMask) {
+  const std::vector<float> logits = Logits(100);
+  const std::vector<ops::TokenBias> biases = {{70, 40.0f}, {71, 41.0f}};
+  const std::vector<uint32_t> mask = {0, 0, 1u << 6, 0};
+  const SampleRow row{.temperature = 0,
+                      .biases = biases.data(),
+                      .biased_tokens = 2,
+                      .mask = mask.data(),
+                      .logprobs = 4};
+  const Outcome actual = Perform(cpu(), stream_, logits, {row});
+  const Outcome free = Perform(reference(), stream_, logits, {{.given = 70, .logprobs = 4}});
+  EXPECT_EQ(actual.out[0].token, 70);
+  EXPECT_NEAR(actual.out[0].logprob, free.out[0].logprob, 2e-6);
+  for (size_t i = 0; i < 4; ++i) EXPECT_EQ(actual.top[i].token, free.top[i].token);
+}
+
+TEST_P(Sample, TakesAGivenTokenAndReportsItsLogProbabilityAndRank) {
+  const std::vector<float> logits = Logits(531);
+  for (const TokenId given : {0, 17, 530}) {
+    const SampleRow row{.given = given, .logprobs = 2};
+    const SampledToken actual = Perform(cpu(), stream_, logits, {row}).out[0];
+    const SampledToken expected = Perform(reference(), stream_, logits, {row}).out[0];
+    EXPECT_EQ(actual.token, given);
+    EXPECT_EQ(actual.rank, expected.rank);
+    EXPECT_NEAR(actual.logprob, expected.logprob, 2e-6);
+  }
+  const auto best = std::max_element(logits.begin(), logits.end()) - logits.begin();
+  const SampleRow likeliest{.given = static_cast<TokenId>(best), .logprobs = 0};
+  EXPECT_EQ(Perform(cpu(), stream_, logits, {likeliest}).out[0].rank, 1);
+}
+
 TEST_P(Sample, AppliesEachPenaltyLikeTheReference) {
   const int64_t V = 400;
   std::vector<TokenId> prompt(60), output(40);

@@ -6,6 +6,12 @@
 
 namespace baton::ops {
 
+/// Added to the logit of a token.
+struct TokenBias {
+  TokenId token = 0;
+  float bias = 0;
+};
+
 /// One row to draw a token for. Lists may be empty with null pointers.
 struct SampleRow {
   float temperature = 1.0f;
@@ -23,32 +29,42 @@ struct SampleRow {
   /// Tokens generated so far, for the penalties.
   const TokenId* output = nullptr;
   int64_t output_tokens = 0;
+  /// Each token at most once.
+  const TokenBias* biases = nullptr;
+  int64_t biased_tokens = 0;
   /// Tokens that must not be drawn.
   const TokenId* banned = nullptr;
   int64_t banned_tokens = 0;
+  /// Null, or V bits: only tokens whose bit is set may be drawn. Token 0 is the lowest bit of the
+  /// first of ceil(V / 32) words; bits from V on have no meaning.
+  const uint32_t* mask = nullptr;
+  /// Not negative: this token is taken in place of one that is drawn, for its log-probability.
+  TokenId given = -1;
   /// -1: none. Otherwise the drawn token's log-probability and those of the n most likely.
   int32_t logprobs = -1;
 };
 
 struct SampledToken {
   TokenId token = 0;
-  /// Of the unscaled distribution: log softmax of the logits as the model gave them. 0 where the
-  /// row did not ask for log-probabilities.
+  /// Of the unscaled distribution: log softmax of the logits as the model gave them, without bias,
+  /// ban or mask. 0 where the row did not ask for log-probabilities.
   float logprob = 0;
+  /// Of a given token that log-probabilities were asked of: 1 and the number of likelier tokens.
+  int32_t rank = 0;
 };
 
 /// Draws a token for each row of logits.
-/// Order: bans, repetition, frequency and presence penalties, temperature, then top_k, top_p and
-/// min_p on the probabilities after temperature, then inverse transform sampling in the order of
-/// token ids with UniformAt(seed, position). temperature 0 takes the largest penalised logit;
-/// equal values go to the smaller token id. Never draws NaN: a row without a finite logit yields
-/// token -1, which the engine treats as a sick device; other logits that are not finite are never
-/// drawn. top_k keeps exactly k, the smaller ids of equal logits; top_p keeps the fewest likeliest
-/// tokens that reach top_p of what top_k left, at least one; min_p drops tokens less than min_p
-/// times as likely as the likeliest. Repetition counts prompt and output, the other penalties the
-/// output only.
-/// Shapes: logits [R, V] (overwritten), rows [R], out [R]; top [R, top_stride] or null, of which
-/// each row's first `logprobs` are written, likeliest first, with token -1 beyond the vocabulary.
+/// Order: biases, bans and mask, repetition, frequency and presence penalties, temperature, then
+/// top_k, top_p and min_p on the probabilities after temperature, then inverse transform sampling
+/// in the order of token ids with UniformAt(seed, position). temperature 0 takes the largest
+/// penalised logit; equal values go to the smaller token id. Never draws NaN: a row without a
+/// finite logit yields token -1, be it that the model gave none or that bans and mask leave none;
+/// other logits that are not finite are never drawn, whatever their bias. top_k keeps exactly k,
+/// the smaller ids of equal logits; top_p keeps the fewest likeliest tokens that reach top_p of
+/// what top_k left, at least one; min_p drops tokens less than min_p times as likely as the
+/// likeliest. Repetition counts prompt and output, the other penalties the output only. Shapes:
+/// logits [R, V] (overwritten), rows [R], out [R]; top [R, top_stride] or null, of which each row's
+/// first `logprobs` are written, likeliest first, with token -1 beyond the vocabulary.
 struct SampleParams {
   float* logits = nullptr;
   const SampleRow* rows = nullptr;

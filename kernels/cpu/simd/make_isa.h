@@ -19,6 +19,7 @@ constexpr Isa MakeIsa(const char* name) {
       .widen = Elementwise<V>::Widen,
       .narrow = Elementwise<V>::Narrow,
       .keep_finite = Sampling<V>::KeepFinite,
+      .keep_masked = Sampling<V>::KeepMasked,
       .block_max = Sampling<V>::BlockMax,
       .exp_sum = Sampling<V>::ExpSum,
   };

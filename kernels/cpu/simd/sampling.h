@@ -21,6 +21,14 @@ struct Sampling {
     }
   }
 
+  static void KeepMasked(float* x, const uint32_t* mask, int64_t n) {
+    static_assert(32 % kLanes == 0, "no vector takes bits of two words");
+    for (int64_t i = 0; i < n; i += kLanes) {
+      const V a = LoadUpTo<V>(x + i, n - i);
+      StoreUpTo(V::KeepBits(a, mask[i / 32] >> (i % 32), kLowest), x + i, n - i);
+    }
+  }
+
   static void BlockMax(const float* x, int64_t n, float* largest) {
     for (int64_t block = 0; block < n; block += kMaxBlock) {
       V most = V::Broadcast(kLowest);

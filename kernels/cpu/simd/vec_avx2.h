@@ -111,6 +111,16 @@ struct Vec {
     for (int i = 0; i < kLanes; ++i) lanes[i] = i >= begin && i < end ? lanes[i] : other;
     return Load(lanes);
   }
+  /// Lanes of a whose bit is set, `other` elsewhere; lane 0 is the lowest bit.
+  static Vec KeepBits(Vec a, uint32_t bits, float other) {
+    const __m256i all = _mm256_set1_epi32(static_cast<int32_t>(bits));
+    const __m256 rest = _mm256_set1_ps(other);
+    // Each lane's bit goes to where blendv looks: its sign.
+    const __m256i low = _mm256_sllv_epi32(all, _mm256_setr_epi32(31, 30, 29, 28, 27, 26, 25, 24));
+    const __m256i high = _mm256_sllv_epi32(all, _mm256_setr_epi32(23, 22, 21, 20, 19, 18, 17, 16));
+    return {_mm256_blendv_ps(rest, a.lo, _mm256_castsi256_ps(low)),
+            _mm256_blendv_ps(rest, a.hi, _mm256_castsi256_ps(high))};
+  }
   /// Halves are added to halves: lanes i and i + 8, then i + 4, i + 2, i + 1.
   float Add() const {
     const __m256 eight = _mm256_add_ps(lo, hi);

@@ -86,6 +86,10 @@ struct Vec {
     const auto mask = static_cast<__mmask16>(First(end) & ~First(begin));
     return {_mm512_mask_blend_ps(mask, _mm512_set1_ps(other), a.v)};
   }
+  /// Lanes of a whose bit is set, `other` elsewhere; lane 0 is the lowest bit.
+  static Vec KeepBits(Vec a, uint32_t bits, float other) {
+    return {_mm512_mask_blend_ps(static_cast<__mmask16>(bits), _mm512_set1_ps(other), a.v)};
+  }
   /// Halves are added to halves: lanes i and i + 8, then i + 4, i + 2, i + 1.
   float Add() const {
     const __m256 eight = _mm256_add_ps(_mm512_castps512_ps256(v), _mm512_extractf32x8_ps(v, 1));

@@ -112,6 +112,13 @@ struct Vec {
     for (int i = 0; i < kLanes; ++i) lanes[i] = i >= begin && i < end ? lanes[i] : other;
     return Load(lanes);
   }
+  /// Lanes of a whose bit is set, `other` elsewhere; lane 0 is the lowest bit.
+  static Vec KeepBits(Vec a, uint32_t bits, float other) {
+    float lanes[kLanes];
+    a.Store(lanes);
+    for (int i = 0; i < kLanes; ++i) lanes[i] = (bits >> i & 1) != 0 ? lanes[i] : other;
+    return Load(lanes);
+  }
   float Add() const {
     const Quad eight[2] = {q[0] + q[2], q[1] + q[3]};
     const Quad four = eight[0] + eight[1];
