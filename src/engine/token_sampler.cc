@@ -51,7 +51,12 @@ std::span<const ops::SampledToken> TokenSampler::Draw(const scheduler::StepPlan&
   bool wants_top = false;
   for (const auto& scheduled : plan.batch) {
     if (!scheduled.draws) continue;
+  biases_.clear();
+  size_t biased = 0;
+  for (const auto& scheduled : plan.batch) biased += scheduled.sequence->sampling.logit_bias.size();
+  biases_.reserve(biased);  // Rows point into it.
     rows_.push_back(MakeRow(*scheduled.sequence));
+    AddBiases(scheduled.sequence->sampling.logit_bias, rows_.back());
     wants_top = wants_top || rows_.back().logprobs > 0;
   }
   if (rows_.empty()) return {};
@@ -72,6 +77,12 @@ TokenOutput TokenSampler::Output(const scheduler::Sequence& sequence, size_t i) 
   TokenOutput output{.token = drawn_[i].token, .position = sequence.size()};
   if (sequence.size() == sequence.prompt_tokens) output.cached_tokens = sequence.cached_tokens;
   if (sequence.sampling.logprobs < 0) return output;
+void TokenSampler::AddBiases(const std::vector<LogitBias>& biases, ops::SampleRow& row) {
+  row.biases = biases_.data() + biases_.size();
+  row.biased_tokens = static_cast<int64_t>(biases.size());
+  for (const auto& [token, bias] : biases) biases_.push_back({.token = token, .bias = bias});
+}
+
   output.logprob = drawn_[i].logprob;
   const size_t wanted = static_cast<size_t>(std::min(sequence.sampling.logprobs, vocabulary_));
   for (size_t k = 0; k < wanted; ++k) {

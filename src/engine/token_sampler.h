@@ -28,10 +28,14 @@ class TokenSampler {
  private:
   const int32_t vocabulary_;
   const ops::Ops& ops_;
+  /// The row's biases, in memory that lasts until the next Draw().
+  void AddBiases(const std::vector<LogitBias>& biases, ops::SampleRow& row);
+
   device::Stream& stream_;
   std::vector<ops::SampleRow> rows_;
   std::vector<ops::SampledToken> drawn_;
   std::vector<ops::SampledToken> top_;
+  std::vector<ops::TokenBias> biases_;
 };
 
 }  // namespace baton::engine

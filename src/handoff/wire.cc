@@ -63,6 +63,11 @@ void ToProto(const SamplingParams& from, v1::Offer::Sampling& to) {
   to.set_ignore_eos(from.ignore_eos);
   to.mutable_stop_token_ids()->Assign(from.stop_token_ids.begin(), from.stop_token_ids.end());
   to.set_logprobs(from.logprobs);
+  for (const LogitBias& bias : from.logit_bias) {
+    v1::Offer::LogitBias* added = to.add_logit_bias();
+    added->set_token(bias.token);
+    added->set_bias(bias.bias);
+  }
 }
 
 SamplingParams FromProto(const v1::Offer::Sampling& from) {
@@ -80,6 +85,9 @@ SamplingParams FromProto(const v1::Offer::Sampling& from) {
   to.ignore_eos = from.ignore_eos();
   to.stop_token_ids.assign(from.stop_token_ids().begin(), from.stop_token_ids().end());
   to.logprobs = from.logprobs();
+  for (const v1::Offer::LogitBias& bias : from.logit_bias()) {
+    to.logit_bias.push_back({.token = bias.token(), .bias = bias.bias()});
+  }
   return to;
 }
 

@@ -101,7 +101,7 @@ void Run(std::string_view input) {
 
 const FuzzTarget kTarget{.max_bytes = 2048,
                          .seeds = &Seeds,
-                         .words = {"BH\x01", "\xFF\xFF\xFF\xFF\xFF\xFF\xFF\xFF\xFF\x01",
+                         .words = {"BH\x02", "\xFF\xFF\xFF\xFF\xFF\xFF\xFF\xFF\xFF\x01",
                                    "\xFF\xFF\xFF\xFF\x07", "\x80\x80\x80\x80\x08"},
                          .run = &Run};
 

@@ -19,7 +19,7 @@ std::string Encode(uint8_t kind, const Domain& value) {
 }
 
 rpc::WorkerDescription Worker() {
-  return {.identity = {.protocol_version = 1,
+  return {.identity = {.protocol_version = handoff::kProtocolVersion,
                        .epoch = {1, 2},
                        .name = "p0",
                        .fingerprint = "f",

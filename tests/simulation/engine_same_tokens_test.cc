@@ -1,5 +1,6 @@
 // The same tokens in whatever company, chunks, memory and place they are computed.
 #include <set>
+#include <utility>
 
 #include <gtest/gtest.h>
 

@@ -15,7 +15,7 @@ namespace {
 constexpr Duration kPatience = std::chrono::seconds(20);
 
 WorkerDescription SomeWorker() {
-  return {.identity = {.protocol_version = 1,
+  return {.identity = {.protocol_version = handoff::kProtocolVersion,
                        .epoch = {.high = 0xFEDCBA9876543210, .low = 7},
                        .name = "p7",
                        .fingerprint = "f00d",
@@ -102,6 +102,7 @@ TEST_F(Rpc, BringsEveryFieldOfARequest) {
   SamplingParams sampling{.temperature = 0.5f, .top_k = 3, .top_p = 0.25f, .min_p = 0.125f};
   sampling.seed = 0xFFFFFFFFFFFFFFFF;
   sampling.stop_token_ids = {5, 6};
+  sampling.logit_bias = {{7, -100}, {9, 0.5f}};
   sampling.logprobs = 2;
   GenerateEvents events;
   client_->Generate({.request = {.id = "r",
