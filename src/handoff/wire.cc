@@ -130,12 +130,14 @@ std::string BodyOf(const Envelope& envelope, const Offer& offer) {
   proto.set_lease_ms(static_cast<uint32_t>(Microseconds(offer.lease) / 1000));
   proto.set_checksums(offer.checksums);
   proto.set_trace(offer.request.trace);
+  proto.set_grammar(offer.request.grammar);
   return proto.SerializeAsString();
 }
 
 bool FromProto(const v1::Offer& from, Offer& to) {
   if (from.request_id().size() > kMaxTextBytes ||
-      from.sampling().stop_token_ids_size() > kMaxStopTokens) {
+      from.sampling().stop_token_ids_size() > kMaxStopTokens ||
+      from.grammar().size() > Request::kMaxGrammarBytes) {
     return false;
   }
   to.request.id = from.request_id();
@@ -144,6 +146,7 @@ bool FromProto(const v1::Offer& from, Offer& to) {
   to.request.sampling = FromProto(from.sampling());
   to.request.cache_salt = from.cache_salt();
   to.request.trace = from.trace();
+  to.request.grammar = from.grammar();
   to.cached_tokens = from.cached_tokens();
   to.lease = std::chrono::milliseconds(from.lease_ms());
   to.checksums = from.checksums();

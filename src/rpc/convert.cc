@@ -210,6 +210,7 @@ void ToProto(const GenerateCall& from, v1::GenerateRequest* to) {
   to->set_prefill_peer(from.prefill_peer);
   to->set_timings(from.request.timings);
   to->set_trace(from.request.trace);
+  to->set_grammar(from.request.grammar);
 }
 
 GenerateCall FromProto(const v1::GenerateRequest& from) {
@@ -217,6 +218,7 @@ GenerateCall FromProto(const v1::GenerateRequest& from) {
                       .prompt = {from.prompt().begin(), from.prompt().end()},
                       .emitted_tokens = from.emitted_tokens(),
                       .sampling = FromProto(from.sampling()),
+                      .grammar = from.grammar(),
                       .cache_salt = from.cache_salt(),
                       .timings = from.timings(),
                       .trace = from.trace()},

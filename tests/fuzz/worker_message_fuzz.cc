@@ -40,7 +40,10 @@ rpc::WorkerStatus BusyStatus() {
 
 std::vector<std::string> Seeds() {
   const rpc::GenerateCall call{
-      .request = {.id = "r", .prompt = {1, 2, 3}, .sampling = {.stop_token_ids = {4}}},
+      .request = {.id = "r",
+                  .prompt = {1, 2, 3},
+                  .sampling = {.stop_token_ids = {4}, .logit_bias = {{4, -1.5f}}},
+                  .grammar = "root ::= \"a\""},
       .prefill_peer = "p0"};
   const TokenOutput token{.token = 7,
                           .position = 3,

@@ -49,6 +49,19 @@ TEST(SameTokensWorld, HasAnswersThatDifferEnoughToTellMistakes) {
   EXPECT_GE(tokens.size(), size_t{kVocabulary} / 2);
 }
 
+TEST(SameTokensWorld, HasGrammarsThatBindAnswers) {
+  size_t bound = 0;
+  size_t biased = 0;
+  for (size_t i = 0; i < kRequests; ++i) {
+    Request request = TheWorld().requests[i];
+    biased += !request.sampling.logit_bias.empty();
+    if (std::exchange(request.grammar, "").empty()) continue;
+    bound += ExpectedTokens(*TheWorld().model, request) != TheWorld().expected[i];
+  }
+  EXPECT_GE(bound, kRequests / 6);
+  EXPECT_GE(biased, kRequests / 6);
+}
+
 struct Setting {
   const char* name;
   DriverOptions options;

@@ -55,6 +55,7 @@ TEST_F(DecodeSideTest, OffersEverythingThatGenerationDependsOn) {
                       .stop_token_ids = {7, 8},
                       .logit_bias = {{3, -100}, {8, 0.5f}},
                       .logprobs = 4};
+  request.grammar = "root ::= [a-z]+";
   ASSERT_TRUE(decode_->Offer(to_p_, request, {SequenceId{1}, BlockRange(0, 2), 0}).ok());
   Pump();
 
@@ -65,6 +66,7 @@ TEST_F(DecodeSideTest, OffersEverythingThatGenerationDependsOn) {
   EXPECT_EQ(got.emitted_tokens, 2);
   EXPECT_EQ(got.cache_salt, request.cache_salt);
   EXPECT_EQ(got.sampling, request.sampling);
+  EXPECT_EQ(got.grammar, request.grammar);
 }
 
 TEST_F(DecodeSideTest, CarriesLogprobsOfTheFirstToken) {

@@ -109,6 +109,7 @@ TEST_F(Rpc, BringsEveryFieldOfARequest) {
                                  .prompt = {1, 2},
                                  .emitted_tokens = 1,
                                  .sampling = sampling,
+                                 .grammar = "root ::= [a-z]+",
                                  .cache_salt = 9,
                                  .timings = true,
                                  .trace = true},
@@ -118,6 +119,7 @@ TEST_F(Rpc, BringsEveryFieldOfARequest) {
   ASSERT_TRUE(got);
   EXPECT_EQ(got->first.request.prompt, (std::vector<TokenId>{1, 2}));
   EXPECT_EQ(got->first.request.sampling, sampling);
+  EXPECT_EQ(got->first.request.grammar, "root ::= [a-z]+");
   EXPECT_EQ(got->first.request.emitted_tokens, 1);
   EXPECT_EQ(got->first.request.cache_salt, 9U);
   EXPECT_TRUE(got->first.request.timings);
