@@ -36,7 +36,24 @@ Status StepEngine::CheckRequest(const Request& request) const {
     return InvalidArgument("emitted_tokens " + std::to_string(request.emitted_tokens) +
                            " must be at least 0 and less than the prompt's tokens");
   }
+  BATON_RETURN_IF_ERROR(CheckGrammar(request));
   return Validate(request.sampling, vocabulary);
+}
+
+Status StepEngine::CheckGrammar(const Request& request) const {
+  if (request.grammar.empty()) return OkStatus();
+  if (options_.constraints == nullptr) {
+    return FailedPrecondition("this worker takes no request with a grammar");
+  }
+  if (request.grammar.size() > Request::kMaxGrammarBytes) {
+    return InvalidArgument("the grammar must have at most " +
+                           std::to_string(Request::kMaxGrammarBytes) + " bytes, got " +
+                           std::to_string(request.grammar.size()));
+  }
+  if (model_.eos_tokens().empty() && request.sampling.stop_token_ids.empty()) {
+    return InvalidArgument("a grammar needs a token that ends the output; the model has none");
+  }
+  return OkStatus();
 }
 
 void StepEngine::Apply(Submission&& submission) {
@@ -50,6 +67,11 @@ void StepEngine::Apply(Submission&& submission) {
   sequence->emitted_tokens = request.emitted_tokens;
   sequence->tokens = std::move(request.prompt);
   sequence->sampling = std::move(request.sampling);
+  if (!request.grammar.empty()) {
+    sequence->grammar = std::make_unique<scheduler::SequenceGrammar>();
+    sequence->grammar->text = std::move(request.grammar);
+    ++counters_.constrained_sequences;
+  }
   if (sequence->sampling.min_tokens > 0) {
     sequence->banned_early = sequence->sampling.stop_token_ids;
     sequence->banned_early.insert(sequence->banned_early.end(), model_.eos_tokens().begin(),

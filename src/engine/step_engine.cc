@@ -47,6 +47,8 @@ StepEngine::StepEngine(const EngineOptions& options, const model::Model& model, 
       scheduler_(ForScheduler(options, cache), pool_),
       workspace_(model.config(), options.step_tokens, options.running_sequences),
       arrays_(options.step_tokens, options.running_sequences, TableBlocks(options, cache)),
+      masks_(options.running_sequences, model.config().vocabulary, model.eos_tokens(),
+             options.constraints),
       sampler_(options.running_sequences, model.config().vocabulary, ops, stream),
       layer_group_(options.layer_group) {
   PublishStats();
@@ -108,9 +110,11 @@ void StepEngine::Compute(const scheduler::StepPlan& plan) {
   if (hands_off) {
     on_layers = [&](int32_t begin, int32_t end) { AnnounceLayers(plan, begin, end); };
   }
+  masks_.Begin(plan);
   const std::span<float> logits =
       model_.Forward(batch, cache_, workspace_, ops_, stream_, on_layers);
-  const auto drawn = sampler_.Draw(plan, logits);
+  AwaitMasks();
+  const auto drawn = sampler_.Draw(plan, logits, masks_);
   counters_.prompt_tokens += plan.prefill_tokens;
   size_t row = 0;
   for (const scheduler::Scheduled& scheduled : plan.batch) {
@@ -120,6 +124,11 @@ void StepEngine::Compute(const scheduler::StepPlan& plan) {
       continue;
     }
     const size_t i = row++;
+    if (Status status = masks_.status(i); !status.ok()) {
+      scheduler_.Advance(scheduled);
+      Fail(sequence, std::move(status));
+      continue;
+    }
     if (drawn[i].token < 0) {
       BATON_LOG(Error) << "sequence " << Index(sequence.id) << " at position " << sequence.size()
                        << " has no finite logit: the device or the weights are damaged";
@@ -130,6 +139,14 @@ void StepEngine::Compute(const scheduler::StepPlan& plan) {
     ++counters_.generated_tokens;
     Accept(sequence, sampler_.Output(sequence, i));
   }
+}
+
+void StepEngine::AwaitMasks() {
+  const TimePoint computed = clock_.Now();
+  if (!masks_.Wait()) return;
+  counters_.mask_wait_seconds += Seconds(clock_.Now() - computed);
+  counters_.masks = masks_.masks();
+  counters_.mask_cpu_seconds = masks_.cpu_seconds();
 }
 
 void StepEngine::AnnounceAdmitted(const std::vector<Sequence*>& admitted) {
@@ -157,7 +174,9 @@ FinishReason StepEngine::FinishOf(const Sequence& sequence) const {
     return std::find(tokens.begin(), tokens.end(), token) != tokens.end();
   };
   if (ends(sequence.sampling.stop_token_ids)) return FinishReason::kStop;
-  if (!sequence.sampling.ignore_eos && ends(model_.eos_tokens())) return FinishReason::kStop;
+  // Where the grammar had such a token drawn in spite of ignore_eos, nothing else can come.
+  const bool eos_ends = !sequence.sampling.ignore_eos || sequence.grammar != nullptr;
+  if (eos_ends && ends(model_.eos_tokens())) return FinishReason::kStop;
   if (sequence.size() >= sequence.max_total_tokens) return FinishReason::kLength;
   return FinishReason::kNone;
 }

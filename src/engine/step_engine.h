@@ -13,6 +13,7 @@
 #include "baton/model/model.h"
 #include "baton/scheduler/scheduler.h"
 #include "step_arrays.h"
+#include "token_masks.h"
 #include "token_sampler.h"
 
 namespace baton::engine {
@@ -71,9 +72,11 @@ class StepEngine final : public Engine {
   /// Null for a sequence that has ended.
   Sequence* Find(SequenceId id);
   Status CheckRequest(const Request& request) const;
+  Status CheckGrammar(const Request& request) const;
   /// Tells the listener about blocks that sequences with a hand-off were given.
   void AnnounceAdmitted(const std::vector<Sequence*>& admitted);
   void Compute(const scheduler::StepPlan& plan);
+  void AwaitMasks();
   void AnnounceLayers(const scheduler::StepPlan& plan, int32_t begin, int32_t end);
   /// Appends a token, decides whether it is the last, and hands it on. May end `sequence`.
   void Accept(Sequence& sequence, TokenOutput output);
@@ -99,6 +102,7 @@ class StepEngine final : public Engine {
   scheduler::Scheduler scheduler_;
   model::Workspace workspace_;
   StepArrays arrays_;
+  TokenMasks masks_;
   TokenSampler sampler_;
   std::unordered_map<SequenceId, std::unique_ptr<Sequence>> sequences_;
   EngineStats counters_;

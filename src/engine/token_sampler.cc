@@ -9,7 +9,7 @@ namespace {
 
 constexpr size_t kTopStride = SamplingParams::kMaxTopLogprobs;
 
-ops::SampleRow MakeRow(const scheduler::Sequence& sequence) {
+ops::SampleRow MakeRow(const scheduler::Sequence& sequence, const uint32_t* mask) {
   const SamplingParams& sampling = sequence.sampling;
   // What another worker emitted before a resume counts as output.
   const int32_t prompt = sequence.prompt_tokens - sequence.emitted_tokens;
@@ -27,7 +27,9 @@ ops::SampleRow MakeRow(const scheduler::Sequence& sequence) {
                      .output = sequence.tokens.data() + prompt,
                      .output_tokens = sequence.size() - prompt,
                      .logprobs = sampling.logprobs};
-  if (sequence.generated() < sampling.min_tokens) {
+  row.mask = mask;
+  // A mask has the bans in it.
+  if (mask == nullptr && sequence.generated() < sampling.min_tokens) {
     row.banned = sequence.banned_early.data();
     row.banned_tokens = static_cast<int64_t>(sequence.banned_early.size());
   }
@@ -46,12 +48,18 @@ TokenSampler::TokenSampler(int32_t sequences, int32_t vocabulary, const ops::Ops
 }
 
 std::span<const ops::SampledToken> TokenSampler::Draw(const scheduler::StepPlan& plan,
-                                                      std::span<float> logits) {
+                                                      std::span<float> logits,
+                                                      const TokenMasks& masks) {
   rows_.clear();
+  biases_.clear();
+  size_t biased = 0;
+  for (const auto& scheduled : plan.batch) biased += scheduled.sequence->sampling.logit_bias.size();
+  biases_.reserve(biased);  // Rows point into it.
   bool wants_top = false;
   for (const auto& scheduled : plan.batch) {
     if (!scheduled.draws) continue;
-    rows_.push_back(MakeRow(*scheduled.sequence));
+    rows_.push_back(MakeRow(*scheduled.sequence, masks.mask(rows_.size())));
+    AddBiases(scheduled.sequence->sampling.logit_bias, rows_.back());
     wants_top = wants_top || rows_.back().logprobs > 0;
   }
   if (rows_.empty()) return {};
@@ -66,6 +74,12 @@ std::span<const ops::SampledToken> TokenSampler::Draw(const scheduler::StepPlan&
               stream_);
   stream_.SynchronizeAndWait();
   return std::span(drawn_).first(rows_.size());
+}
+
+void TokenSampler::AddBiases(const std::vector<LogitBias>& biases, ops::SampleRow& row) {
+  row.biases = biases_.data() + biases_.size();
+  row.biased_tokens = static_cast<int64_t>(biases.size());
+  for (const auto& [token, bias] : biases) biases_.push_back({.token = token, .bias = bias});
 }
 
 TokenOutput TokenSampler::Output(const scheduler::Sequence& sequence, size_t i) const {

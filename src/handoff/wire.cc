@@ -63,6 +63,11 @@ void ToProto(const SamplingParams& from, v1::Offer::Sampling& to) {
   to.set_ignore_eos(from.ignore_eos);
   to.mutable_stop_token_ids()->Assign(from.stop_token_ids.begin(), from.stop_token_ids.end());
   to.set_logprobs(from.logprobs);
+  for (const LogitBias& bias : from.logit_bias) {
+    v1::Offer::LogitBias* added = to.add_logit_bias();
+    added->set_token(bias.token);
+    added->set_bias(bias.bias);
+  }
 }
 
 SamplingParams FromProto(const v1::Offer::Sampling& from) {
@@ -80,6 +85,9 @@ SamplingParams FromProto(const v1::Offer::Sampling& from) {
   to.ignore_eos = from.ignore_eos();
   to.stop_token_ids.assign(from.stop_token_ids().begin(), from.stop_token_ids().end());
   to.logprobs = from.logprobs();
+  for (const v1::Offer::LogitBias& bias : from.logit_bias()) {
+    to.logit_bias.push_back({.token = bias.token(), .bias = bias.bias()});
+  }
   return to;
 }
 
@@ -122,12 +130,14 @@ std::string BodyOf(const Envelope& envelope, const Offer& offer) {
   proto.set_lease_ms(static_cast<uint32_t>(Microseconds(offer.lease) / 1000));
   proto.set_checksums(offer.checksums);
   proto.set_trace(offer.request.trace);
+  proto.set_grammar(offer.request.grammar);
   return proto.SerializeAsString();
 }
 
 bool FromProto(const v1::Offer& from, Offer& to) {
   if (from.request_id().size() > kMaxTextBytes ||
-      from.sampling().stop_token_ids_size() > kMaxStopTokens) {
+      from.sampling().stop_token_ids_size() > kMaxStopTokens ||
+      from.grammar().size() > Request::kMaxGrammarBytes) {
     return false;
   }
   to.request.id = from.request_id();
@@ -136,6 +146,7 @@ bool FromProto(const v1::Offer& from, Offer& to) {
   to.request.sampling = FromProto(from.sampling());
   to.request.cache_salt = from.cache_salt();
   to.request.trace = from.trace();
+  to.request.grammar = from.grammar();
   to.cached_tokens = from.cached_tokens();
   to.lease = std::chrono::milliseconds(from.lease_ms());
   to.checksums = from.checksums();

@@ -12,6 +12,32 @@ Status OutOfRange(const char* field, T value, const char* range) {
   return InvalidArgument(message.str());
 }
 
+Status OutsideVocabulary(const char* field, TokenId token, int32_t vocabulary_size) {
+  const std::string range = "in [0, " + std::to_string(vocabulary_size) + ")";
+  return OutOfRange(field, token, range.c_str());
+}
+
+Status ValidateLogitBias(const std::vector<LogitBias>& biases, int32_t vocabulary_size) {
+  if (biases.size() > SamplingParams::kMaxLogitBiases) {
+    return OutOfRange("the number of tokens in logit_bias", biases.size(), "at most 1024");
+  }
+  TokenId last = -1;
+  for (const auto& [token, bias] : biases) {
+    if (token < 0 || token >= vocabulary_size) {
+      return OutsideVocabulary("every token of logit_bias", token, vocabulary_size);
+    }
+    if (token <= last) {
+      return InvalidArgument("logit_bias must name tokens in ascending order, each once; got " +
+                             std::to_string(token) + " behind " + std::to_string(last));
+    }
+    last = token;
+    if (!(bias >= -SamplingParams::kMaxLogitBias && bias <= SamplingParams::kMaxLogitBias)) {
+      return OutOfRange("every bias of logit_bias", bias, "in [-100, 100]");
+    }
+  }
+  return OkStatus();
+}
+
 }  // namespace
 
 // Written so that NaN fails every comparison and is refused.
@@ -45,10 +71,10 @@ Status Validate(const SamplingParams& params, int32_t vocabulary_size) {
   }
   for (const TokenId token : params.stop_token_ids) {
     if (token < 0 || token >= vocabulary_size) {
-      const std::string range = "in [0, " + std::to_string(vocabulary_size) + ")";
-      return OutOfRange("every one of stop_token_ids", token, range.c_str());
+      return OutsideVocabulary("every one of stop_token_ids", token, vocabulary_size);
     }
   }
+  BATON_RETURN_IF_ERROR(ValidateLogitBias(params.logit_bias, vocabulary_size));
   if (params.logprobs < -1 || params.logprobs > SamplingParams::kMaxTopLogprobs) {
     return OutOfRange("logprobs", params.logprobs, "between -1 (none) and 20");
   }

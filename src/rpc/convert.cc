@@ -69,22 +69,31 @@ void ToProto(const SamplingParams& from, v1::SamplingParams* to) {
   to->set_ignore_eos(from.ignore_eos);
   to->mutable_stop_token_ids()->Add(from.stop_token_ids.begin(), from.stop_token_ids.end());
   to->set_logprobs(from.logprobs);
+  for (const LogitBias& bias : from.logit_bias) {
+    v1::LogitBias* added = to->add_logit_bias();
+    added->set_token(bias.token);
+    added->set_bias(bias.bias);
+  }
 }
 
 SamplingParams FromProto(const v1::SamplingParams& from) {
-  return {.temperature = from.temperature(),
-          .top_k = from.top_k(),
-          .top_p = from.top_p(),
-          .min_p = from.min_p(),
-          .repetition_penalty = from.repetition_penalty(),
-          .frequency_penalty = from.frequency_penalty(),
-          .presence_penalty = from.presence_penalty(),
-          .seed = from.seed(),
-          .max_tokens = from.max_tokens(),
-          .min_tokens = from.min_tokens(),
-          .ignore_eos = from.ignore_eos(),
-          .stop_token_ids = {from.stop_token_ids().begin(), from.stop_token_ids().end()},
-          .logprobs = from.logprobs()};
+  SamplingParams to{.temperature = from.temperature(),
+                    .top_k = from.top_k(),
+                    .top_p = from.top_p(),
+                    .min_p = from.min_p(),
+                    .repetition_penalty = from.repetition_penalty(),
+                    .frequency_penalty = from.frequency_penalty(),
+                    .presence_penalty = from.presence_penalty(),
+                    .seed = from.seed(),
+                    .max_tokens = from.max_tokens(),
+                    .min_tokens = from.min_tokens(),
+                    .ignore_eos = from.ignore_eos(),
+                    .stop_token_ids = {from.stop_token_ids().begin(), from.stop_token_ids().end()},
+                    .logprobs = from.logprobs()};
+  for (const v1::LogitBias& bias : from.logit_bias()) {
+    to.logit_bias.push_back({.token = bias.token(), .bias = bias.bias()});
+  }
+  return to;
 }
 
 /// A reason of a later build ends the output all the same.
@@ -201,6 +210,7 @@ void ToProto(const GenerateCall& from, v1::GenerateRequest* to) {
   to->set_prefill_peer(from.prefill_peer);
   to->set_timings(from.request.timings);
   to->set_trace(from.request.trace);
+  to->set_grammar(from.request.grammar);
 }
 
 GenerateCall FromProto(const v1::GenerateRequest& from) {
@@ -208,6 +218,7 @@ GenerateCall FromProto(const v1::GenerateRequest& from) {
                       .prompt = {from.prompt().begin(), from.prompt().end()},
                       .emitted_tokens = from.emitted_tokens(),
                       .sampling = FromProto(from.sampling()),
+                      .grammar = from.grammar(),
                       .cache_salt = from.cache_salt(),
                       .timings = from.timings(),
                       .trace = from.trace()},

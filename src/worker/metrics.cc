@@ -63,6 +63,14 @@ WorkerMetrics::WorkerMetrics(const std::string& worker)
                                         "Sequences that gave up their blocks to recompute later")),
       steps_(registry_.AddCounter("baton_steps_total", "Forward passes")),
       step_seconds_(registry_.AddCounter("baton_step_seconds_total", "Time in forward passes")),
+      grammar_requests_(
+          registry_.AddCounter("baton_grammar_requests_total", "Sequences bound by a grammar")),
+      grammar_masks_(registry_.AddCounter("baton_grammar_masks_total",
+                                          "Times it was worked out what a grammar allows next")),
+      grammar_mask_seconds_(registry_.AddCounter("baton_grammar_mask_cpu_seconds_total",
+                                                 "CPU time of grammars, beside forward passes")),
+      grammar_wait_seconds_(registry_.AddCounter("baton_grammar_wait_seconds_total",
+                                                 "Time that steps waited for grammars")),
       stages_{&registry_.AddHistogram("baton_handoff_seconds", kStageHelp, {{"stage", "queued"}},
                                       kStageBuckets),
               &registry_.AddHistogram("baton_handoff_seconds", kStageHelp, {{"stage", "prefill"}},
@@ -121,6 +129,10 @@ void WorkerMetrics::Update(const engine::EngineStats& stats) {
   preemptions_.Follow(static_cast<double>(stats.preemptions));
   steps_.Follow(static_cast<double>(stats.steps));
   step_seconds_.Follow(stats.step_seconds);
+  grammar_requests_.Follow(static_cast<double>(stats.constrained_sequences));
+  grammar_masks_.Follow(static_cast<double>(stats.masks));
+  grammar_mask_seconds_.Follow(stats.mask_cpu_seconds);
+  grammar_wait_seconds_.Follow(stats.mask_wait_seconds);
 }
 
 void WorkerMetrics::Update(const handoff::DecodeSideStats& stats) {

@@ -79,6 +79,10 @@ class WorkerMetrics {
   Total preemptions_;
   Total steps_;
   Total step_seconds_;
+  Total grammar_requests_;
+  Total grammar_masks_;
+  Total grammar_mask_seconds_;
+  Total grammar_wait_seconds_;
   std::array<telemetry::Histogram*, 4> stages_;
   telemetry::Counter& handoff_bytes_;
   telemetry::Counter& handoff_descriptors_;

@@ -21,6 +21,8 @@ std::vector<Message> Messages() {
   offer.request.prompt = {5, 6, 7, 8, 9};
   offer.request.emitted_tokens = 1;
   offer.request.sampling.stop_token_ids = {2, 3};
+  offer.request.sampling.logit_bias = {{4, -1.5f}, {9, 2}};
+  offer.request.grammar = "root ::= \"a\"";
   offer.request.cache_salt = 7;
   offer.blocks = {BlockId{3}, BlockId{4}, BlockId{9}};
   offer.cached_tokens = 2;
@@ -101,7 +103,7 @@ void Run(std::string_view input) {
 
 const FuzzTarget kTarget{.max_bytes = 2048,
                          .seeds = &Seeds,
-                         .words = {"BH\x01", "\xFF\xFF\xFF\xFF\xFF\xFF\xFF\xFF\xFF\x01",
+                         .words = {"BH\x02", "\xFF\xFF\xFF\xFF\xFF\xFF\xFF\xFF\xFF\x01",
                                    "\xFF\xFF\xFF\xFF\x07", "\x80\x80\x80\x80\x08"},
                          .run = &Run};
 

@@ -19,7 +19,7 @@ std::string Encode(uint8_t kind, const Domain& value) {
 }
 
 rpc::WorkerDescription Worker() {
-  return {.identity = {.protocol_version = 1,
+  return {.identity = {.protocol_version = handoff::kProtocolVersion,
                        .epoch = {1, 2},
                        .name = "p0",
                        .fingerprint = "f",
@@ -40,7 +40,10 @@ rpc::WorkerStatus BusyStatus() {
 
 std::vector<std::string> Seeds() {
   const rpc::GenerateCall call{
-      .request = {.id = "r", .prompt = {1, 2, 3}, .sampling = {.stop_token_ids = {4}}},
+      .request = {.id = "r",
+                  .prompt = {1, 2, 3},
+                  .sampling = {.stop_token_ids = {4}, .logit_bias = {{4, -1.5f}}},
+                  .grammar = "root ::= \"a\""},
       .prefill_peer = "p0"};
   const TokenOutput token{.token = 7,
                           .position = 3,

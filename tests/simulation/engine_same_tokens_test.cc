@@ -1,5 +1,6 @@
 // The same tokens in whatever company, chunks, memory and place they are computed.
 #include <set>
+#include <utility>
 
 #include <gtest/gtest.h>
 
@@ -46,6 +47,19 @@ TEST(SameTokensWorld, HasAnswersThatDifferEnoughToTellMistakes) {
   }
   EXPECT_GE(answers.size(), kRequests - 4);
   EXPECT_GE(tokens.size(), size_t{kVocabulary} / 2);
+}
+
+TEST(SameTokensWorld, HasGrammarsThatBindAnswers) {
+  size_t bound = 0;
+  size_t biased = 0;
+  for (size_t i = 0; i < kRequests; ++i) {
+    Request request = TheWorld().requests[i];
+    biased += !request.sampling.logit_bias.empty();
+    if (std::exchange(request.grammar, "").empty()) continue;
+    bound += ExpectedTokens(*TheWorld().model, request) != TheWorld().expected[i];
+  }
+  EXPECT_GE(bound, kRequests / 6);
+  EXPECT_GE(biased, kRequests / 6);
 }
 
 struct Setting {

@@ -17,7 +17,9 @@ EngineDriver::EngineDriver(model::Model& model, const DriverOptions& options, co
               std::byte{0xFF}),
       cache_(
           *kv::KvCache::Create(model.KvGeometry(options.block_tokens, options.kv_dtype), memory_)) {
-  auto created = Engine::Create(options.engine, model, cache_, ops, stream_, *this, clock_);
+  engine::EngineOptions engine = options.engine;
+  if (options.grammars) engine.constraints = &grammars_;
+  auto created = Engine::Create(engine, model, cache_, ops, stream_, *this, clock_);
   BATON_CHECK(created.ok()) << created.status();
   engine_.reset(static_cast<StepEngine*>((*std::move(created)).release()));
 }
@@ -93,6 +95,16 @@ Request RandomRequest(uint64_t seed, int32_t vocabulary, int32_t most_prompt_tok
   if (below(3) == 0) sampling.frequency_penalty = 0.3f;
   if (below(3) == 0) sampling.min_tokens = below(sampling.max_tokens);
   sampling.ignore_eos = below(3) == 0;
+  if (below(3) == 0) {
+    for (TokenId token = below(9); token < vocabulary; token += 1 + below(9)) {
+      sampling.logit_bias.push_back({.token = token, .bias = static_cast<float>(below(9) - 4)});
+    }
+  }
+  if (below(3) == 0) {
+    const int32_t least = below(most_new_tokens);
+    request.grammar = std::to_string(least) + " " + std::to_string(least + below(most_new_tokens)) +
+                      " " + std::to_string(1 + below(6));
+  }
   return request;
 }
 

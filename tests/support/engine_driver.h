@@ -12,6 +12,7 @@
 #include "baton/kv/kv_cache.h"
 #include "baton/model/model.h"
 #include "step_engine.h"
+#include "support/fake_grammar.h"
 
 namespace baton::testing_support {
 
@@ -32,6 +33,8 @@ struct DriverOptions {
   int32_t block_tokens = 16;
   DType kv_dtype = DType::kBFloat16;
   int threads = 1;
+  /// Takes requests with a grammar, of FakeGrammars.
+  bool grammars = true;
 };
 
 /// An engine with its memory on the calling thread, driven step by step. The cache starts as NaN.
@@ -66,12 +69,14 @@ class EngineDriver final : public engine::EngineListener {
   std::vector<std::byte> memory_;
   kv::KvCache cache_;
   ManualClock clock_;
+  FakeGrammars grammars_;
   std::unique_ptr<engine::StepEngine> engine_;
   std::map<SequenceId, SequenceLog> logs_;
   uint64_t last_sequence_ = 0;
 };
 
-/// A request of random tokens with random sampling parameters; greedy every third time.
+/// A request of random tokens with random sampling parameters, every third with a grammar of
+/// FakeGrammars; greedy every third time.
 Request RandomRequest(uint64_t seed, int32_t vocabulary, int32_t most_prompt_tokens,
                       int32_t most_new_tokens);
 

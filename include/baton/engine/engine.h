@@ -10,6 +10,7 @@
 #include "baton/base/ids.h"
 #include "baton/base/status.h"
 #include "baton/request/request.h"
+#include "baton/request/token_constraint.h"
 
 namespace baton::model {
 class Model;
@@ -88,6 +89,8 @@ struct EngineOptions {
   /// Layers finished between two OnKvReady calls of a step; 0 is all. SetLayerGroup changes it.
   int32_t layer_group = 0;
   bool prefix_cache = true;
+  /// For requests with a grammar, which are refused where it is null. Outlives the engine.
+  TokenConstraintFactory* constraints = nullptr;
 };
 
 /// A snapshot of the engine's state; counters are since the start.
@@ -107,6 +110,12 @@ struct EngineStats {
   double step_seconds = 0;
   /// Of the steps that had prompt tokens in them.
   double prefill_seconds = 0;
+  /// Sequences with a grammar.
+  int64_t constrained_sequences = 0;
+  /// Masks of tokens worked out for them, the CPU time of that, and the time that steps waited.
+  int64_t masks = 0;
+  double mask_cpu_seconds = 0;
+  double mask_wait_seconds = 0;
 };
 
 /// One step after the other: schedule, forward, sample, publish.

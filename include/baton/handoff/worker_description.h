@@ -11,7 +11,7 @@
 
 namespace baton::handoff {
 
-inline constexpr uint32_t kProtocolVersion = 1;
+inline constexpr uint32_t kProtocolVersion = 2;
 
 /// What workers tell each other when they join.
 struct WorkerDescription {

@@ -28,6 +28,9 @@ struct Request {
   /// How many tokens at the end of `prompt` were generated before (0 unless resumed).
   int32_t emitted_tokens = 0;
   SamplingParams sampling;
+  /// What the output must be, in the notation of the grammar module; empty: anything. Where it
+  /// conflicts with min_tokens or ignore_eos it wins only where nothing else could be drawn.
+  std::string grammar;
   /// Separates prefix caches that must not see each other, e.g. of two tenants.
   uint64_t cache_salt = 0;
   /// For the router alone: requests of one session, unless empty, go to the same workers where
@@ -37,6 +40,8 @@ struct Request {
   /// Whoever asks wants to know where the time goes, and what each process does when.
   bool timings = false;
   bool trace = false;
+
+  static constexpr size_t kMaxGrammarBytes = 256 * 1024;
 };
 
 enum class FinishReason : uint8_t { kNone = 0, kStop = 1, kLength = 2 };

@@ -9,6 +9,13 @@
 
 namespace baton {
 
+/// Added to a token's logit.
+struct LogitBias {
+  TokenId token = 0;
+  float bias = 0;
+  bool operator==(const LogitBias&) const = default;
+};
+
 /// How tokens are drawn. A token depends only on these, its position and its logits.
 struct SamplingParams {
   /// 0 is greedy.
@@ -34,6 +41,9 @@ struct SamplingParams {
   bool ignore_eos = false;
   /// End the output when drawn, beside the model's own end-of-sequence tokens.
   std::vector<TokenId> stop_token_ids;
+  /// Before anything else is done with the logits. By token, ascending, each at most once; biases
+  /// in [-100, 100].
+  std::vector<LogitBias> logit_bias;
   /// -1: none. 0: of the drawn token. n: also the n most likely, at most kMaxTopLogprobs.
   int32_t logprobs = -1;
 
@@ -41,6 +51,8 @@ struct SamplingParams {
   static constexpr float kMaxTemperature = 100;
   static constexpr float kMaxRepetitionPenalty = 100;
   static constexpr size_t kMaxStopTokenIds = 64;
+  static constexpr size_t kMaxLogitBiases = 1024;
+  static constexpr float kMaxLogitBias = 100;
 
   bool operator==(const SamplingParams&) const = default;
 };

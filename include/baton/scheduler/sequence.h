@@ -1,12 +1,15 @@
 #pragma once
 
 #include <cstdint>
+#include <memory>
+#include <string>
 #include <vector>
 
 #include "baton/base/ids.h"
 #include "baton/kv/block_table.h"
 #include "baton/kv/prefix_index.h"
 #include "baton/request/sampling_params.h"
+#include "baton/request/token_constraint.h"
 
 namespace baton::scheduler {
 
@@ -19,6 +22,15 @@ enum class SequenceState : uint8_t {
   kRunning,
   /// Takes no part any more; its blocks are pinned or quarantined until Release().
   kHeld,
+};
+
+/// What the output must be.
+struct SequenceGrammar {
+  /// Until it is compiled.
+  std::string text;
+  std::unique_ptr<TokenConstraint> constraint;
+  /// Leading tokens of the sequence that it has taken, the prompt included.
+  int32_t taken = 0;
 };
 
 /// A request inside one engine. *Ownership*: the engine's; the scheduler points at it from Add() to
@@ -37,6 +49,8 @@ struct Sequence {
   SamplingParams sampling;
   /// Not to be drawn before sampling.min_tokens tokens were.
   std::vector<TokenId> banned_early;
+  /// Null: anything. Kept over preemption.
+  std::unique_ptr<SequenceGrammar> grammar;
   uint64_t cache_salt = 0;
 
   /// Ends with its first token, and keeps its blocks until Release().

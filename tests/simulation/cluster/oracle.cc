@@ -4,6 +4,7 @@
 
 #include "baton/base/check.h"
 #include "support/engine_driver.h"
+#include "support/fake_grammar.h"
 #include "support/tiny_model.h"
 
 namespace baton::simulation {
@@ -37,6 +38,11 @@ DriverOptions LoneEngine(int32_t block_tokens) {
 }  // namespace
 
 const ops::Ops& Oracle::ops() { return **kernels::CpuOpsFor("portable"); }
+
+TokenConstraintFactory& Oracle::Grammars() {
+  static testing_support::FakeGrammars grammars;
+  return grammars;
+}
 
 Oracle::Oracle() : model_(MakeModel()), requests_(kRequests) {
   const kv::KvGeometry geometry = model_->KvGeometry(1, DType::kBFloat16);

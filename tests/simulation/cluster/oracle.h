@@ -9,6 +9,7 @@
 #include "baton/kv/kv_geometry.h"
 #include "baton/model/model.h"
 #include "baton/request/request.h"
+#include "baton/request/token_constraint.h"
 
 namespace baton::simulation {
 
@@ -33,6 +34,7 @@ class Oracle {
   model::Model& model() { return *model_; }
   /// The same on every host, so that a seed is.
   static const ops::Ops& ops();
+  static TokenConstraintFactory& Grammars();
   /// REQUIRES: index < kRequests.
   const Expected& Request(size_t index);
   /// The request whose sampling has this seed. REQUIRES: Request() gave it before.

@@ -53,7 +53,9 @@ TEST_F(DecodeSideTest, OffersEverythingThatGenerationDependsOn) {
                       .min_tokens = 3,
                       .ignore_eos = true,
                       .stop_token_ids = {7, 8},
+                      .logit_bias = {{3, -100}, {8, 0.5f}},
                       .logprobs = 4};
+  request.grammar = "root ::= [a-z]+";
   ASSERT_TRUE(decode_->Offer(to_p_, request, {SequenceId{1}, BlockRange(0, 2), 0}).ok());
   Pump();
 
@@ -64,6 +66,7 @@ TEST_F(DecodeSideTest, OffersEverythingThatGenerationDependsOn) {
   EXPECT_EQ(got.emitted_tokens, 2);
   EXPECT_EQ(got.cache_salt, request.cache_salt);
   EXPECT_EQ(got.sampling, request.sampling);
+  EXPECT_EQ(got.grammar, request.grammar);
 }
 
 TEST_F(DecodeSideTest, CarriesLogprobsOfTheFirstToken) {
@@ -286,7 +289,7 @@ TEST_F(DecodeSideTest, AnIncompatiblePeerIsRefusedByTheFieldThatDiffers) {
   EXPECT_THAT(decode_->AddPeer(transport::PeerId{9}, other).message(),
               testing::AllOf(testing::HasSubstr("model-1"), testing::HasSubstr("model-2")));
   other = {p_worker_, 1};
-  other.worker.protocol_version = 2;
+  other.worker.protocol_version = kProtocolVersion + 1;
   EXPECT_EQ(decode_->AddPeer(transport::PeerId{9}, other).code(), StatusCode::kFailedPrecondition);
 }
 

@@ -59,7 +59,7 @@ TEST_F(HandoffMessages, NoFlippedBitGoesUnnoticed) {
 
 TEST_F(HandoffMessages, AnotherProtocolVersionIsCountedAsSuch) {
   std::string commit = KeptCommit();
-  commit[2] = 2;
+  commit[2] = kProtocolVersion + 1;
   GiveToDecode(commit);
 
   EXPECT_THAT(d_.said, IsEmpty());

@@ -22,6 +22,7 @@ TEST(SamplingParams, TakesTheDefaultsAndTheEdgesOfEveryRange) {
                              .max_tokens = 3,
                              .min_tokens = 3,
                              .stop_token_ids = {0, kVocabulary - 1},
+                             .logit_bias = {{0, -100}, {kVocabulary - 1, 100}},
                              .logprobs = SamplingParams::kMaxTopLogprobs};
   EXPECT_TRUE(Validate(edges, kVocabulary).ok());
 }
@@ -57,6 +58,34 @@ INSTANTIATE_TEST_SUITE_P(
                     Case{"min_tokens", [](auto& p) { p.min_tokens = 17; }},
                     Case{"stop_token_ids", [](auto& p) { p.stop_token_ids = {kVocabulary}; }},
                     Case{"stop_token_ids", [](auto& p) { p.stop_token_ids.assign(65, 1); }},
+                    Case{"logit_bias",
+                         [](auto& p) {
+                           p.logit_bias = {{kVocabulary, 1}};
+                         }},
+                    Case{"logit_bias",
+                         [](auto& p) {
+                           p.logit_bias = {{-1, 1}};
+                         }},
+                    Case{"logit_bias",
+                         [](auto& p) {
+                           p.logit_bias = {{5, 100.5f}};
+                         }},
+                    Case{"logit_bias",
+                         [](auto& p) {
+                           p.logit_bias = {{5, kNan}};
+                         }},
+                    Case{"logit_bias",
+                         [](auto& p) {
+                           p.logit_bias = {{5, 1}, {5, 1}};
+                         }},
+                    Case{"logit_bias",
+                         [](auto& p) {
+                           p.logit_bias = {{5, 1}, {4, 1}};
+                         }},
+                    Case{"number of tokens in logit_bias",
+                         [](auto& p) {
+                           p.logit_bias.assign(1025, {1, 0});
+                         }},
                     Case{"logprobs", [](auto& p) { p.logprobs = 21; }}));
 
 }  // namespace

@@ -15,7 +15,7 @@ namespace {
 constexpr Duration kPatience = std::chrono::seconds(20);
 
 WorkerDescription SomeWorker() {
-  return {.identity = {.protocol_version = 1,
+  return {.identity = {.protocol_version = handoff::kProtocolVersion,
                        .epoch = {.high = 0xFEDCBA9876543210, .low = 7},
                        .name = "p7",
                        .fingerprint = "f00d",
@@ -102,12 +102,14 @@ TEST_F(Rpc, BringsEveryFieldOfARequest) {
   SamplingParams sampling{.temperature = 0.5f, .top_k = 3, .top_p = 0.25f, .min_p = 0.125f};
   sampling.seed = 0xFFFFFFFFFFFFFFFF;
   sampling.stop_token_ids = {5, 6};
+  sampling.logit_bias = {{7, -100}, {9, 0.5f}};
   sampling.logprobs = 2;
   GenerateEvents events;
   client_->Generate({.request = {.id = "r",
                                  .prompt = {1, 2},
                                  .emitted_tokens = 1,
                                  .sampling = sampling,
+                                 .grammar = "root ::= [a-z]+",
                                  .cache_salt = 9,
                                  .timings = true,
                                  .trace = true},
@@ -117,6 +119,7 @@ TEST_F(Rpc, BringsEveryFieldOfARequest) {
   ASSERT_TRUE(got);
   EXPECT_EQ(got->first.request.prompt, (std::vector<TokenId>{1, 2}));
   EXPECT_EQ(got->first.request.sampling, sampling);
+  EXPECT_EQ(got->first.request.grammar, "root ::= [a-z]+");
   EXPECT_EQ(got->first.request.emitted_tokens, 1);
   EXPECT_EQ(got->first.request.cache_salt, 9U);
   EXPECT_TRUE(got->first.request.timings);
