@@ -18,8 +18,7 @@ using Call = Automaton::Call;
 class EndReaching {
  public:
   EndReaching(const Automaton& automaton, bool by_bytes)
-      : automaton_(automaton),
-        reaches_(static_cast<size_t>(automaton.state_count())),
+      : reaches_(static_cast<size_t>(automaton.state_count())),
         callers_(reaches_.size()),
         sources_(reaches_.size()),
         missing_(automaton.calls.size(), 2) {
@@ -64,7 +63,6 @@ class EndReaching {
     }
   }
 
-  const Automaton& automaton_;
   std::vector<bool> reaches_;
   std::vector<std::vector<uint32_t>> callers_;
   std::vector<std::vector<int32_t>> sources_;

@@ -134,6 +134,7 @@ ExprPtr Reference(std::string rule) {
 ExprPtr Sequence(std::vector<ExprPtr> given) {
   std::vector<ExprPtr> parts;
   for (ExprPtr& part : given) {
+    if (part->kind == Kind::kLiteral && part->text.empty()) continue;
     const bool literals =
         !parts.empty() && parts.back()->kind == Kind::kLiteral && part->kind == Kind::kLiteral;
     if (literals) {

@@ -36,7 +36,7 @@ struct Expr {
 ExprPtr Literal(std::string utf8);
 ExprPtr Chars(CharClass chars);
 ExprPtr Reference(std::string rule);
-/// Of none: the empty text. Literals next to each other become one.
+/// Of none: the empty text. Literals next to each other become one, empty ones are left out.
 ExprPtr Sequence(std::vector<ExprPtr> parts);
 /// Of none: nothing at all, not even the empty text.
 ExprPtr Choice(std::vector<ExprPtr> parts);

@@ -15,6 +15,15 @@ size_t CommonPrefix(const std::string& a, const std::string& b) {
   return static_cast<size_t>(at - a.begin());
 }
 
+/// The first eight bytes as a number in whose order they sort; absent ones are zero.
+uint64_t FirstBytes(const std::string& bytes) {
+  uint64_t number = 0;
+  for (size_t i = 0; i < 8; ++i) {
+    number = number << 8 | (i < bytes.size() ? static_cast<uint8_t>(bytes[i]) : 0);
+  }
+  return number;
+}
+
 }  // namespace
 
 Vocabulary::Vocabulary(std::vector<std::string> bytes, std::vector<TokenId> ends)
@@ -30,10 +39,7 @@ Vocabulary::Vocabulary(std::vector<std::string> bytes, std::vector<TokenId> ends
     longest_ = std::max(longest_, spelt.size());
     if (!spelt.empty()) tokens_.push_back(token);
   }
-  std::sort(tokens_.begin(), tokens_.end(), [&](TokenId a, TokenId b) {
-    const int order = this->bytes(a).compare(this->bytes(b));
-    return order < 0 || (order == 0 && a < b);
-  });
+  SortByBytes();
   nodes_.emplace_back();
   // The nodes from the root to the last token, whose subtrees are still growing.
   std::vector<uint32_t> open = {0};
@@ -58,6 +64,19 @@ Vocabulary::Vocabulary(std::vector<std::string> bytes, std::vector<TokenId> ends
   close(0);
   nodes_[0].subtree_end = static_cast<uint32_t>(nodes_.size());
   nodes_.push_back({static_cast<uint32_t>(nodes_.size()), static_cast<uint32_t>(tokens_.size())});
+}
+
+void Vocabulary::SortByBytes() {
+  // Most tokens differ in their first eight bytes, which compare as one number.
+  std::vector<std::pair<uint64_t, TokenId>> order;
+  order.reserve(tokens_.size());
+  for (const TokenId token : tokens_) order.emplace_back(FirstBytes(bytes(token)), token);
+  std::sort(order.begin(), order.end(), [&](const auto& a, const auto& b) {
+    if (a.first != b.first) return a.first < b.first;
+    const int rest = bytes(a.second).compare(bytes(b.second));
+    return rest < 0 || (rest == 0 && a.second < b.second);
+  });
+  for (size_t i = 0; i < order.size(); ++i) tokens_[i] = order[i].second;
 }
 
 std::shared_ptr<const Vocabulary> Vocabulary::Of(const text::Tokenizer& tokenizer,

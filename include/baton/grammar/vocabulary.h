@@ -49,6 +49,8 @@ class Vocabulary {
   std::span<const TokenId> tokens() const { return tokens_; }
 
  private:
+  void SortByBytes();
+
   std::vector<std::string> bytes_;
   std::vector<TokenId> ends_;
   std::vector<Node> nodes_;

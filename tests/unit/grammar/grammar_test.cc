@@ -127,7 +127,7 @@ TEST(Grammar, PrintsWhatItReads) {
 TEST(Grammar, AgreesWithAPlainRecogniser) {
   Random random(1);
   int compiled = 0, taken = 0;
-  for (int round = 0; round < 300; ++round) {
+  for (int round = 0; round < 150; ++round) {
     const std::string text = RandomGrammar(random).Text();
     const auto grammar = Grammar::Compile(text);
     // A counted repetition of what may be empty is refused.
@@ -144,8 +144,8 @@ TEST(Grammar, AgreesWithAPlainRecogniser) {
       taken += takes ? 1 : 0;
     }
   }
-  EXPECT_GT(compiled, 200);
-  EXPECT_GT(taken, 1000);
+  EXPECT_GT(compiled, 100);
+  EXPECT_GT(taken, 500);
 }
 
 }  // namespace
