@@ -31,7 +31,7 @@ Status Scheduler::Add(Sequence& sequence) {
                   std::to_string(options_.block_tokens) + " tokens; this worker has " +
                   std::to_string(pool_.size()));
   }
-  if (sequence.emitted_tokens >= sequence.sampling.max_tokens) {
+  if (sequence.emitted_tokens > 0 && sequence.emitted_tokens >= sequence.sampling.max_tokens) {
     return InvalidArgument("max_tokens " + std::to_string(sequence.sampling.max_tokens) +
                            " were emitted already");
   }
@@ -123,7 +123,7 @@ bool Scheduler::Admit(Sequence& sequence) {
   // At least one block is fresh, so that a full pool costs no lookup.
   if (pool_.available() <= headroom) return false;
   kv::PrefixMatch match;
-  if (options_.prefix_cache) {
+  if (options_.prefix_cache && sequence.prompt_logprobs == nullptr) {
     // The last token is always computed: its logits are wanted.
     match = index_.Lookup(std::span(sequence.tokens).first(sequence.tokens.size() - 1),
                           sequence.cache_salt);
