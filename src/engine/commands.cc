@@ -61,6 +61,9 @@ void StepEngine::Apply(Submission&& submission) {
       << "sequence " << Index(submission.sequence) << " exists already";
   Request& request = submission.request;
   Status status = CheckRequest(request);
+  if (status.ok() && submission.goal != Goal::kGenerate && request.sampling.prompt_logprobs >= 0) {
+    status = InvalidArgument("a prompt is not handed off when its prompt_logprobs are wanted");
+  }
   auto sequence = std::make_unique<Sequence>();
   sequence->id = submission.sequence;
   sequence->prompt_tokens = static_cast<int32_t>(request.prompt.size());
@@ -76,6 +79,10 @@ void StepEngine::Apply(Submission&& submission) {
     sequence->banned_early = sequence->sampling.stop_token_ids;
     sequence->banned_early.insert(sequence->banned_early.end(), model_.eos_tokens().begin(),
                                   model_.eos_tokens().end());
+  }
+  // Who resumes has had them.
+  if (sequence->sampling.prompt_logprobs >= 0 && sequence->emitted_tokens == 0) {
+    sequence->prompt_logprobs = std::make_shared<PromptLogprobs>();
   }
   sequence->cache_salt = request.cache_salt;
   sequence->prefill_only = submission.goal == Goal::kPrefill;

@@ -2,6 +2,8 @@
 
 #include <algorithm>
 
+#include "prompt_scorer.h"
+
 namespace baton::engine {
 
 StepArrays::StepArrays(int32_t step_tokens, int32_t sequences, int32_t table_blocks) {
@@ -18,13 +20,18 @@ model::StepBatch StepArrays::Fill(const scheduler::StepPlan& plan, int32_t layer
   query_begin_.clear();
   kv_tokens_.clear();
   logit_rows_.clear();
+  scored_rows_.clear();
   int32_t stride = 0;
   for (const auto& scheduled : plan.batch) {
     stride = std::max(stride, scheduled.sequence->blocks.size());
   }
   int32_t* table = block_tables_.data();
-  for (const auto& [sequence, begin, count, draws] : plan.batch) {
-    query_begin_.push_back(static_cast<int32_t>(tokens_.size()));
+  for (const scheduler::Scheduled& scheduled : plan.batch) {
+    const auto& [sequence, begin, count, draws] = scheduled;
+    const int32_t row = static_cast<int32_t>(tokens_.size());
+    const ScoredPositions scored = ScoredIn(scheduled);
+    for (int32_t p = scored.begin; p < scored.end; ++p) scored_rows_.push_back(row + p - begin);
+    query_begin_.push_back(row);
     kv_tokens_.push_back(begin + count);
     const auto first = sequence->tokens.begin() + begin;
     tokens_.insert(tokens_.end(), first, first + count);
@@ -42,6 +49,7 @@ model::StepBatch StepArrays::Fill(const scheduler::StepPlan& plan, int32_t layer
                         .S = static_cast<int32_t>(plan.batch.size()),
                         .T = static_cast<int32_t>(tokens_.size())},
           .logit_rows = logit_rows_,
+          .scored_rows = scored_rows_,
           .layer_group = layer_group};
 }
 

@@ -23,6 +23,7 @@ class StepArrays {
   std::vector<int32_t> kv_tokens_;
   std::vector<int32_t> block_tables_;
   std::vector<int32_t> logit_rows_;
+  std::vector<int32_t> scored_rows_;
 };
 
 }  // namespace baton::engine

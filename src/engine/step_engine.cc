@@ -49,6 +49,7 @@ StepEngine::StepEngine(const EngineOptions& options, const model::Model& model, 
       arrays_(options.step_tokens, options.running_sequences, TableBlocks(options, cache)),
       masks_(options.running_sequences, model.config().vocabulary, model.eos_tokens(),
              options.constraints),
+      scorer_(options.running_sequences, model.config().vocabulary, ops, stream),
       sampler_(options.running_sequences, model.config().vocabulary, ops, stream),
       layer_group_(options.layer_group) {
   PublishStats();
@@ -111,8 +112,10 @@ void StepEngine::Compute(const scheduler::StepPlan& plan) {
     on_layers = [&](int32_t begin, int32_t end) { AnnounceLayers(plan, begin, end); };
   }
   masks_.Begin(plan);
+  scorer_.Begin(plan);
   const std::span<float> logits =
-      model_.Forward(batch, cache_, workspace_, ops_, stream_, on_layers);
+      model_.Forward(batch, cache_, workspace_, ops_, stream_, on_layers,
+                     [this](std::span<float> scored) { scorer_.Score(scored); });
   AwaitMasks();
   const auto drawn = sampler_.Draw(plan, logits, masks_);
   counters_.prompt_tokens += plan.prefill_tokens;
@@ -136,8 +139,14 @@ void StepEngine::Compute(const scheduler::StepPlan& plan) {
       continue;
     }
     scheduler_.Advance(scheduled);
+    TokenOutput output = sampler_.Output(sequence, i);
+    output.prompt_logprobs = std::move(sequence.prompt_logprobs);
+    if (sequence.sampling.max_tokens == 0) {
+      EndScored(sequence, std::move(output));
+      continue;
+    }
     ++counters_.generated_tokens;
-    Accept(sequence, sampler_.Output(sequence, i));
+    Accept(sequence, std::move(output));
   }
 }
 
@@ -179,6 +188,15 @@ FinishReason StepEngine::FinishOf(const Sequence& sequence) const {
   if (eos_ends && ends(model_.eos_tokens())) return FinishReason::kStop;
   if (sequence.size() >= sequence.max_total_tokens) return FinishReason::kLength;
   return FinishReason::kNone;
+}
+
+void StepEngine::EndScored(Sequence& sequence, TokenOutput output) {
+  const SequenceId id = sequence.id;
+  End(sequence);
+  listener_.OnToken(id, {.token = kNoToken,
+                         .position = output.position,
+                         .finish = FinishReason::kLength,
+                         .prompt_logprobs = std::move(output.prompt_logprobs)});
 }
 
 void StepEngine::Accept(Sequence& sequence, TokenOutput output) {

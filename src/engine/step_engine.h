@@ -12,6 +12,7 @@
 #include "baton/kv/block_pool.h"
 #include "baton/model/model.h"
 #include "baton/scheduler/scheduler.h"
+#include "prompt_scorer.h"
 #include "step_arrays.h"
 #include "token_masks.h"
 #include "token_sampler.h"
@@ -78,6 +79,9 @@ class StepEngine final : public Engine {
   void Compute(const scheduler::StepPlan& plan);
   void AwaitMasks();
   void AnnounceLayers(const scheduler::StepPlan& plan, int32_t begin, int32_t end);
+  /// Ends a sequence of which only the prompt was wanted. Its token was drawn like any other and is
+  /// given up here.
+  void EndScored(Sequence& sequence, TokenOutput output);
   /// Appends a token, decides whether it is the last, and hands it on. May end `sequence`.
   void Accept(Sequence& sequence, TokenOutput output);
   FinishReason FinishOf(const Sequence& sequence) const;
@@ -103,6 +107,7 @@ class StepEngine final : public Engine {
   model::Workspace workspace_;
   StepArrays arrays_;
   TokenMasks masks_;
+  PromptScorer scorer_;
   TokenSampler sampler_;
   std::unordered_map<SequenceId, std::unique_ptr<Sequence>> sequences_;
   EngineStats counters_;

@@ -1,5 +1,6 @@
 #include <algorithm>
 #include <cmath>
+#include <iterator>
 
 #include "baton/base/check.h"
 #include "baton/model/model.h"
@@ -33,7 +34,9 @@ Workspace::Workspace(const ModelConfig& config, int32_t step_tokens, int32_t log
       attention_(q_.size()),
       gate_(Elements(step_tokens, config.intermediate)),
       up_(gate_.size()),
-      logits_(Elements(logit_rows, config.vocabulary)) {}
+      logits_(Elements(logit_rows, config.vocabulary)) {
+  kept_rows_.reserve(static_cast<size_t>(step_tokens));
+}
 
 /// The stages of one forward pass, with what they share. Each reads and writes the workspace.
 class ForwardPass {
@@ -105,9 +108,13 @@ class ForwardPass {
   /// Behind the last attention only the rows that become logits matter.
   void KeepLogitRows() {
     stream_.SynchronizeAndWait();
-    KeepRows(batch_.logit_rows, q_columns_, space_.attention_);
-    KeepRows(batch_.logit_rows, config_.hidden, space_.residual_);
-    T_ = static_cast<int64_t>(batch_.logit_rows.size());
+    std::vector<int32_t>& kept = space_.kept_rows_;
+    kept.clear();
+    std::merge(batch_.logit_rows.begin(), batch_.logit_rows.end(), batch_.scored_rows.begin(),
+               batch_.scored_rows.end(), std::back_inserter(kept));
+    KeepRows(kept, q_columns_, space_.attention_);
+    KeepRows(kept, config_.hidden, space_.residual_);
+    T_ = static_cast<int64_t>(kept.size());
   }
 
   /// From the attention's output to the next delta.
@@ -128,13 +135,46 @@ class ForwardPass {
     Linear(space_.gate_, layer.down, space_.delta_);
   }
 
+  /// REQUIRES: the scored rows are done, if there are any.
   std::span<float> Logits() {
-    Norm(model_.weights().final_norm, /*with_delta=*/true);
-    Linear(space_.normed_, {.weight = model_.weights().output, .bias = {}}, space_.logits_);
-    return std::span(space_.logits_).first(Elements(T_, config_.vocabulary));
+    if (batch_.scored_rows.empty()) return LogitsOf(space_.normed_);
+    GatherNormed(batch_.logit_rows);
+    return LogitsOf(space_.delta_);
+  }
+
+  void FinalNorm() { Norm(model_.weights().final_norm, /*with_delta=*/true); }
+
+  void Score(const Model::OnScored& on_scored) {
+    auto rest = batch_.scored_rows;
+    while (!rest.empty()) {
+      const size_t piece = std::min(rest.size(), static_cast<size_t>(space_.logit_rows_));
+      GatherNormed(rest.first(piece));
+      rest = rest.subspan(piece);
+      const std::span<float> logits = LogitsOf(space_.delta_);
+      stream_.SynchronizeAndWait();
+      on_scored(logits);
+    }
   }
 
  private:
+  std::span<float> LogitsOf(const std::vector<float>& normed) {
+    Linear(normed, {.weight = model_.weights().output, .bias = {}}, space_.logits_);
+    return std::span(space_.logits_).first(Elements(T_, config_.vocabulary));
+  }
+
+  /// Copies rows of the batch from among the kept ones to where the delta was, which the final norm
+  /// has taken.
+  void GatherNormed(std::span<const int32_t> rows) {
+    stream_.SynchronizeAndWait();
+    const std::vector<int32_t>& kept = space_.kept_rows_;
+    auto to = space_.delta_.begin();
+    for (const int32_t row : rows) {
+      const auto from = std::lower_bound(kept.begin(), kept.end(), row) - kept.begin();
+      to = std::copy_n(space_.normed_.begin() + from * config_.hidden, config_.hidden, to);
+    }
+    T_ = static_cast<int64_t>(rows.size());
+  }
+
   void Norm(const TensorView& w, bool with_delta) {
     ops_.rms_norm({.residual = space_.residual_.data(),
                    .delta = with_delta ? space_.delta_.data() : nullptr,
@@ -190,7 +230,7 @@ class ForwardPass {
 
 std::span<float> Model::Forward(const StepBatch& batch, kv::KvCache& cache, Workspace& workspace,
                                 const ops::Ops& ops, device::Stream& stream,
-                                const OnLayers& on_layers) const {
+                                const OnLayers& on_layers, const OnScored& on_scored) const {
   ForwardPass pass(*this, batch, cache, workspace, ops, stream);
   const int32_t group = batch.layer_group > 0 ? batch.layer_group : config_.layers;
   pass.Embed();
@@ -201,12 +241,14 @@ std::span<float> Model::Forward(const StepBatch& batch, kv::KvCache& cache, Work
       stream.SynchronizeAndWait();
       on_layers(l / group * group, l + 1);
     }
-    if (last && batch.logit_rows.empty()) return {};
+    if (last && batch.logit_rows.empty() && batch.scored_rows.empty()) return {};
     pass.Attend(l);
     if (last) pass.KeepLogitRows();
     pass.FeedForward(l);
   }
-  return pass.Logits();
+  pass.FinalNorm();
+  pass.Score(on_scored);
+  return batch.logit_rows.empty() ? std::span<float>{} : pass.Logits();
 }
 
 }  // namespace baton::model

@@ -62,7 +62,10 @@ Status Validate(const SamplingParams& params, int32_t vocabulary_size) {
   if (!(params.presence_penalty >= -2 && params.presence_penalty <= 2)) {
     return OutOfRange("presence_penalty", params.presence_penalty, "in [-2, 2]");
   }
-  if (params.max_tokens < 1) return OutOfRange("max_tokens", params.max_tokens, "at least 1");
+  // 0 is for those who want to know about the prompt only.
+  if (params.max_tokens < (params.prompt_logprobs >= 0 ? 0 : 1)) {
+    return OutOfRange("max_tokens", params.max_tokens, "at least 1");
+  }
   if (params.min_tokens < 0 || params.min_tokens > params.max_tokens) {
     return OutOfRange("min_tokens", params.min_tokens, "between 0 and max_tokens");
   }
@@ -77,6 +80,9 @@ Status Validate(const SamplingParams& params, int32_t vocabulary_size) {
   BATON_RETURN_IF_ERROR(ValidateLogitBias(params.logit_bias, vocabulary_size));
   if (params.logprobs < -1 || params.logprobs > SamplingParams::kMaxTopLogprobs) {
     return OutOfRange("logprobs", params.logprobs, "between -1 (none) and 20");
+  }
+  if (params.prompt_logprobs < -1 || params.prompt_logprobs > SamplingParams::kMaxTopLogprobs) {
+    return OutOfRange("prompt_logprobs", params.prompt_logprobs, "between -1 (none) and 20");
   }
   return OkStatus();
 }

@@ -6,7 +6,7 @@ namespace baton::router {
 
 void RoutedRequest::OnToken(TokenOutput output) {
   last_token_at_ = clock_.Now();
-  metrics_.output_tokens.Increment();
+  if (output.token != kNoToken) metrics_.output_tokens.Increment();
   if (++tokens_ == 1) {
     first_token_at_ = last_token_at_;
     metrics_.ttft.Observe(first_token_at_ - arrived_);

@@ -86,7 +86,10 @@ void RouterCore::Dispatch(const std::shared_ptr<RoutedRequest>& routed, Request 
   }
   const std::string id = request.id;
   routed->choice = *choice;
-  routed->prefilling = !choice->prefill.empty();
+  // The answer about a prompt is large and of all its positions, so whoever streams the output
+  // computes it: nothing of it passes between workers.
+  if (request.sampling.prompt_logprobs >= 0) routed->choice.prefill.clear();
+  routed->prefilling = !routed->choice.prefill.empty();
   fleet_.AddLoad(choice->worker, 1);
   if (routed->prefilling) fleet_.AddLoad(choice->prefill, 1);
   routed->SetEvents(
@@ -101,7 +104,7 @@ void RouterCore::Dispatch(const std::shared_ptr<RoutedRequest>& routed, Request 
   routed->call =
       fleet_.Client(choice->worker)
           .Generate(
-              {.request = std::move(request), .prefill_peer = choice->prefill},
+              {.request = std::move(request), .prefill_peer = routed->choice.prefill},
               {.on_route = [routed](std::string route) { routed->OnRoute(std::move(route)); },
                .on_token = [routed](TokenOutput output) { routed->OnToken(std::move(output)); },
                .on_report =

@@ -65,15 +65,31 @@ class GenerateReadCall final : public ReadCall<v1::GenerateEvent> {
  private:
   void Handle(const v1::GenerateEvent& event) override {
     if (event.has_route()) callbacks_.on_route(event.route());
-    if (event.has_token()) callbacks_.on_token(FromProto(event.token()));
+    if (event.has_prompt_logprobs()) Collect(event.prompt_logprobs());
+    if (event.has_token()) {
+      TokenOutput output = FromProto(event.token());
+      output.prompt_logprobs = std::move(prompt_logprobs_);
+      callbacks_.on_token(std::move(output));
+    }
     if (event.has_report() && callbacks_.on_report) {
       callbacks_.on_report(FromProto(event.report()));
     }
   }
   void End(const Status& status) override { callbacks_.on_end(status); }
 
+  /// Of no more than the prompt's tokens, whatever the worker says.
+  void Collect(const v1::PromptLogprobs& part) {
+    if (!prompt_logprobs_) prompt_logprobs_ = std::make_shared<PromptLogprobs>();
+    const size_t size = prompt_logprobs_->size() + static_cast<size_t>(part.entries_size());
+    if (size <= static_cast<size_t>(request_.prompt_size())) {
+      AppendFromProto(part, *prompt_logprobs_);
+    }
+  }
+
   v1::GenerateRequest request_;
   GenerateCallbacks callbacks_;
+  /// Until the first token, which brings them along.
+  std::shared_ptr<PromptLogprobs> prompt_logprobs_;
 };
 
 class WatchReadCall final : public ReadCall<v1::WorkerStatus> {

@@ -69,6 +69,7 @@ void ToProto(const SamplingParams& from, v1::SamplingParams* to) {
   to->set_ignore_eos(from.ignore_eos);
   to->mutable_stop_token_ids()->Add(from.stop_token_ids.begin(), from.stop_token_ids.end());
   to->set_logprobs(from.logprobs);
+  if (from.prompt_logprobs != -1) to->set_prompt_logprobs(from.prompt_logprobs);
   for (const LogitBias& bias : from.logit_bias) {
     v1::LogitBias* added = to->add_logit_bias();
     added->set_token(bias.token);
@@ -90,6 +91,7 @@ SamplingParams FromProto(const v1::SamplingParams& from) {
                     .ignore_eos = from.ignore_eos(),
                     .stop_token_ids = {from.stop_token_ids().begin(), from.stop_token_ids().end()},
                     .logprobs = from.logprobs()};
+  if (from.has_prompt_logprobs()) to.prompt_logprobs = from.prompt_logprobs();
   for (const v1::LogitBias& bias : from.logit_bias()) {
     to.logit_bias.push_back({.token = bias.token(), .bias = bias.bias()});
   }
@@ -248,6 +250,30 @@ TokenOutput FromProto(const v1::Token& from) {
     to.top_logprobs.push_back({.token = top.token(), .logprob = top.logprob()});
   }
   return to;
+}
+
+void ToProto(std::span<const PromptLogprob> from, v1::PromptLogprobs* to) {
+  for (const PromptLogprob& logprob : from) {
+    v1::PromptLogprobs::Entry* entry = to->add_entries();
+    entry->set_logprob(logprob.logprob);
+    entry->set_rank(logprob.rank);
+    for (const TokenLogprob& top : logprob.top) {
+      v1::TokenLogprob* added = entry->add_top();
+      added->set_token(top.token);
+      added->set_logprob(top.logprob);
+    }
+  }
+}
+
+void AppendFromProto(const v1::PromptLogprobs& from, PromptLogprobs& to) {
+  for (const v1::PromptLogprobs::Entry& entry : from.entries()) {
+    PromptLogprob& logprob = to.emplace_back();
+    logprob.logprob = entry.logprob();
+    logprob.rank = entry.rank();
+    for (const v1::TokenLogprob& top : entry.top()) {
+      logprob.top.push_back({.token = top.token(), .logprob = top.logprob()});
+    }
+  }
 }
 
 void ToProto(const GenerateReport& from, v1::Report* to) {

@@ -1,5 +1,7 @@
 #pragma once
 
+#include <span>
+
 #include <grpcpp/support/status.h>
 
 #include "baton/rpc/messages.h"
@@ -22,6 +24,10 @@ GenerateCall FromProto(const v1::GenerateRequest& from);
 
 void ToProto(const TokenOutput& from, v1::Token* to);
 TokenOutput FromProto(const v1::Token& from);
+
+/// A part of a prompt's, to be put together in order. Tokens do not carry them.
+void ToProto(std::span<const PromptLogprob> from, v1::PromptLogprobs* to);
+void AppendFromProto(const v1::PromptLogprobs& from, PromptLogprobs& to);
 
 void ToProto(const GenerateReport& from, v1::Report* to);
 /// Without the traces that are none.

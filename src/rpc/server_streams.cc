@@ -1,5 +1,6 @@
 #include "server_streams.h"
 
+#include <algorithm>
 #include <utility>
 
 #include "convert.h"
@@ -9,6 +10,8 @@ namespace {
 
 /// Events that may wait for a slow reader before its call is given up.
 constexpr size_t kQueuedEvents = 16384;
+/// In one event: with all that can be asked for, some 300 KiB.
+constexpr size_t kPromptLogprobs = 1024;
 
 }  // namespace
 
@@ -25,9 +28,21 @@ bool GenerateReactor::SendRoute(const std::string& route) {
 }
 
 bool GenerateReactor::SendToken(const TokenOutput& output) {
+  if (output.prompt_logprobs && !SendPromptLogprobs(*output.prompt_logprobs)) return false;
   v1::GenerateEvent event;
   ToProto(output, event.mutable_token());
   return Send(std::move(event));
+}
+
+bool GenerateReactor::SendPromptLogprobs(std::span<const PromptLogprob> rest) {
+  while (!rest.empty()) {
+    const size_t count = std::min(rest.size(), kPromptLogprobs);
+    v1::GenerateEvent event;
+    ToProto(rest.first(count), event.mutable_prompt_logprobs());
+    if (!Send(std::move(event))) return false;
+    rest = rest.subspan(count);
+  }
+  return true;
 }
 
 bool GenerateReactor::SendReport(const GenerateReport& report) {

@@ -4,6 +4,7 @@
 #include <memory>
 #include <mutex>
 #include <optional>
+#include <span>
 
 #include <grpcpp/alarm.h>
 #include <grpcpp/grpcpp.h>
@@ -33,6 +34,7 @@ class GenerateReactor final : public grpc::ServerWriteReactor<v1::GenerateEvent>
  private:
   explicit GenerateReactor(WorkerHandler& handler) : handler_(handler) {}
   bool Send(v1::GenerateEvent event);
+  bool SendPromptLogprobs(std::span<const PromptLogprob> rest);
   /// Starts the next write, or the end when nothing is left. REQUIRES: nothing is under way.
   void ContinueLocked();
 

@@ -31,7 +31,7 @@ Status Scheduler::Add(Sequence& sequence) {
                   std::to_string(options_.block_tokens) + " tokens; this worker has " +
                   std::to_string(pool_.size()));
   }
-  if (sequence.emitted_tokens >= sequence.sampling.max_tokens) {
+  if (sequence.emitted_tokens > 0 && sequence.emitted_tokens >= sequence.sampling.max_tokens) {
     return InvalidArgument("max_tokens " + std::to_string(sequence.sampling.max_tokens) +
                            " were emitted already");
   }
@@ -118,12 +118,27 @@ int32_t Scheduler::Headroom() const {
   return holders == 0 ? 0 : holders + pool_.size() / 64;
 }
 
+bool Scheduler::AwaitsPrefix(const Sequence& sequence, int32_t shared) const {
+  if (!options_.prefix_cache || sequence.prompt_logprobs != nullptr) return false;
+  const int32_t missing = sequence.size() - shared;
+  for (const Sequence* other : running_) {
+    if (other->pending() <= 1 || other->cache_salt != sequence.cache_salt) continue;
+    const int32_t most = std::min(sequence.size() - 1, other->size());
+    const auto end = other->tokens.begin() + most;
+    const auto differs = std::mismatch(other->tokens.begin(), end, sequence.tokens.begin()).first;
+    const auto alike = static_cast<int32_t>(differs - other->tokens.begin());
+    const int32_t whole = alike / options_.block_tokens * options_.block_tokens;
+    if (whole > other->computed && 2 * (whole - shared) >= missing) return true;
+  }
+  return false;
+}
+
 bool Scheduler::Admit(Sequence& sequence) {
   const int32_t headroom = Headroom();
   // At least one block is fresh, so that a full pool costs no lookup.
   if (pool_.available() <= headroom) return false;
   kv::PrefixMatch match;
-  if (options_.prefix_cache) {
+  if (options_.prefix_cache && sequence.prompt_logprobs == nullptr) {
     // The last token is always computed: its logits are wanted.
     match = index_.Lookup(std::span(sequence.tokens).first(sequence.tokens.size() - 1),
                           sequence.cache_salt);
@@ -132,6 +147,7 @@ bool Scheduler::Admit(Sequence& sequence) {
     return pool_.state(block) == kv::BlockState::kCached;
   });
   const int32_t shared = static_cast<int32_t>(match.blocks.size());
+  if (AwaitsPrefix(sequence, shared * options_.block_tokens)) return false;
   const int32_t fresh = CeilDiv(sequence.size(), options_.block_tokens) - shared;
   if (fresh + headroom > pool_.available() - static_cast<int32_t>(revived)) return false;
   waiting_.erase(sequence.arrival);

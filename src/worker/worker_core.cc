@@ -65,6 +65,10 @@ Status WorkerCore::BuildEngine() {
   stream_.emplace(options_.threads);
   engine::EngineOptions options = options_.engine;
   options.context_tokens = description_.context_tokens;
+  if (options.constraints == nullptr) {
+    grammars_.emplace(options_.model, model_.eos_tokens());
+    options.constraints = &*grammars_;
+  }
   BATON_ASSIGN_OR_RETURN(
       engine_, engine::Engine::Create(options, model_, *cache_, ops_, *stream_, *this, clock_));
   return OkStatus();

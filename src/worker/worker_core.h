@@ -14,6 +14,7 @@
 #include "baton/rpc/server.h"
 #include "baton/worker/worker.h"
 #include "generate_service.h"
+#include "grammars.h"
 #include "metrics.h"
 #include "peers.h"
 #include "prefill_service.h"
@@ -125,6 +126,7 @@ class WorkerCore final : public rpc::WorkerHandler,
   std::optional<TransportThread> transport_thread_;
   std::optional<GenerateService> generate_;
   std::optional<PrefillService> prefill_service_;
+  std::optional<Grammars> grammars_;
   std::unique_ptr<engine::Engine> engine_;
   std::optional<handoff::DecodeSide> decode_;
   std::optional<handoff::PrefillSide> prefill_;

@@ -9,7 +9,7 @@
 namespace baton::fuzz {
 namespace {
 
-enum Kind : uint8_t { kJoin, kGenerate, kToken, kStatus, kKinds };
+enum Kind : uint8_t { kJoin, kGenerate, kToken, kStatus, kPromptLogprobs, kKinds };
 
 template <typename Domain, typename Proto>
 std::string Encode(uint8_t kind, const Domain& value) {
@@ -54,7 +54,9 @@ std::vector<std::string> Seeds() {
   return {Encode<rpc::JoinHello, v1::JoinHello>(kJoin, {.worker = Worker(), .connection = 9}),
           Encode<rpc::GenerateCall, v1::GenerateRequest>(kGenerate, call),
           Encode<TokenOutput, v1::Token>(kToken, token),
-          Encode<rpc::WorkerStatus, v1::WorkerStatus>(kStatus, BusyStatus())};
+          Encode<rpc::WorkerStatus, v1::WorkerStatus>(kStatus, BusyStatus()),
+          Encode<PromptLogprobs, v1::PromptLogprobs>(
+              kPromptLogprobs, {{.logprob = -1, .rank = 3, .top = {{7, -0.5f}}}, {}})};
 }
 
 /// What is read, written and read again is the same.
@@ -96,6 +98,14 @@ std::optional<v1::Token> ReadToken(const v1::Token& proto) {
   return out;
 }
 
+std::optional<v1::PromptLogprobs> ReadPromptLogprobs(const v1::PromptLogprobs& proto) {
+  PromptLogprobs logprobs;
+  rpc::AppendFromProto(proto, logprobs);
+  v1::PromptLogprobs out;
+  rpc::ToProto(logprobs, &out);
+  return out;
+}
+
 void ReadStatus(std::string_view bytes) {
   v1::WorkerStatus proto;
   if (!proto.ParseFromArray(bytes.data(), static_cast<int>(bytes.size()))) return;
@@ -115,6 +125,7 @@ void Run(std::string_view input) {
     case kGenerate: return ReadTwice<v1::GenerateRequest>(bytes, &ReadGenerate);
     case kToken: return ReadTwice<v1::Token>(bytes, &ReadToken);
     case kStatus: return ReadStatus(bytes);
+    case kPromptLogprobs: return ReadTwice<v1::PromptLogprobs>(bytes, &ReadPromptLogprobs);
   }
 }
 

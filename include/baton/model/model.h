@@ -31,6 +31,8 @@ struct StepBatch {
   ops::PagedBatch sequences;
   /// Rows of [0, T) whose logits are wanted, ascending.
   std::span<const int32_t> logit_rows;
+  /// Further rows whose logits are wanted, for a moment each; ascending, none of logit_rows.
+  std::span<const int32_t> scored_rows = {};
   /// Layers between two calls of on_layers; 0 is all of them at once.
   int32_t layer_group = 0;
 };
@@ -47,6 +49,7 @@ class Workspace {
   int32_t step_tokens_;
   int32_t logit_rows_;
   std::vector<float> residual_, normed_, delta_, q_, k_, v_, attention_, gate_, up_, logits_;
+  std::vector<int32_t> kept_rows_;
 };
 
 /// A loaded model: its configuration and mapped weights.
@@ -69,13 +72,17 @@ class Model {
 
   /// Called when the KV of this step's tokens is in the cache for layers [begin, end).
   using OnLayers = std::function<void(int32_t begin, int32_t end)>;
+  /// Called with the logits [n, V] of the next n of scored_rows, in order; may overwrite them.
+  using OnScored = std::function<void(std::span<float> logits)>;
 
   /// Computes the step's KV and returns logits [logit_rows, V], valid until the next call with the
-  /// same workspace; the caller may overwrite them. Allocates nothing.
+  /// same workspace; the caller may overwrite them. Allocates nothing. The logits of scored_rows
+  /// come before, in pieces of at most the workspace's logit_rows, so that they never need memory
+  /// all at once.
   /// REQUIRES: the batch fits the workspace; `cache` has this model's geometry.
   std::span<float> Forward(const StepBatch& batch, kv::KvCache& cache, Workspace& workspace,
                            const ops::Ops& ops, device::Stream& stream,
-                           const OnLayers& on_layers = {}) const;
+                           const OnLayers& on_layers = {}, const OnScored& on_scored = {}) const;
 
  private:
   friend class ForwardPass;

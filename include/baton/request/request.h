@@ -1,6 +1,7 @@
 #pragma once
 
 #include <cstdint>
+#include <memory>
 #include <optional>
 #include <string>
 #include <vector>
@@ -52,8 +53,24 @@ struct TokenLogprob {
   float logprob = 0;
 };
 
+/// A token of the prompt, after those before it.
+struct PromptLogprob {
+  float logprob = 0;
+  /// 1 and the number of likelier tokens.
+  int32_t rank = 0;
+  /// The most likely tokens, best first; as many as were asked for.
+  std::vector<TokenLogprob> top;
+};
+
+/// Of the prompt's tokens from the second on.
+using PromptLogprobs = std::vector<PromptLogprob>;
+
+/// In place of a token where none was asked for.
+inline constexpr TokenId kNoToken = -1;
+
 /// One generated token of a request.
 struct TokenOutput {
+  /// kNoToken when max_tokens is 0: then this output is the only one.
   TokenId token = 0;
   /// Index in prompt + output, i.e. the prompt's length for the first token.
   int32_t position = 0;
@@ -63,6 +80,8 @@ struct TokenOutput {
   std::optional<float> logprob;
   /// The most likely tokens, best first; as many as were asked for.
   std::vector<TokenLogprob> top_logprobs;
+  /// When asked for, on the first token of the first worker only.
+  std::shared_ptr<const PromptLogprobs> prompt_logprobs;
   /// Prompt tokens whose KV came from the prefix cache of the worker that prefilled; on the first
   /// token only.
   int32_t cached_tokens = 0;

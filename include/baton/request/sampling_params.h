@@ -34,7 +34,8 @@ struct SamplingParams {
   float presence_penalty = 0.0f;
   /// The router draws one when the client gave none.
   uint64_t seed = 0;
-  /// At least 1. Counts the tokens generated in all, those before a resume included.
+  /// At least 1, or 0 with prompt_logprobs. Counts the tokens generated in all, those before a
+  /// resume included.
   int32_t max_tokens = 16;
   /// No stop token or end of sequence is drawn before this many tokens.
   int32_t min_tokens = 0;
@@ -46,6 +47,9 @@ struct SamplingParams {
   std::vector<LogitBias> logit_bias;
   /// -1: none. 0: of the drawn token. n: also the n most likely, at most kMaxTopLogprobs.
   int32_t logprobs = -1;
+  /// The same of the prompt's tokens, all but the first. They come with the first token of the
+  /// output, or alone when max_tokens is 0.
+  int32_t prompt_logprobs = -1;
 
   static constexpr int32_t kMaxTopLogprobs = 20;
   static constexpr float kMaxTemperature = 100;

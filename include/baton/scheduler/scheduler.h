@@ -43,13 +43,13 @@ struct StepPlan {
 ///
 /// Decodes go first, one token each; what is left of the token budget goes to prefills in order of
 /// arrival, in chunks; then waiting sequences are admitted in order of arrival, none past another.
-/// A sequence gets the blocks of all its tokens when it is admitted, and one more when a decode
-/// needs it. When there is none, the latest arrived sequence without a hand-off gives its blocks
-/// back and waits at its place in the order of arrival.
-/// *Progress*: the oldest running sequence is never preempted but by itself, when all other blocks
-/// are pinned; nothing is admitted past the oldest waiting one; so every sequence that fits the
-/// pool alone ends, provided that hand-offs end.
-/// *Threads*: lives on the engine thread.
+/// A sequence whose prompt is being computed by one before it waits and then takes it from the
+/// prefix cache. It gets the blocks of all its tokens when it is admitted, and one more when a
+/// decode needs it. When there is none, the latest arrived sequence without a hand-off gives its
+/// blocks back and waits at its place in the order of arrival. *Progress*: the oldest running
+/// sequence is never preempted but by itself, when all other blocks are pinned; nothing is admitted
+/// past the oldest waiting one; so every sequence that fits the pool alone ends, provided that
+/// hand-offs end. *Threads*: lives on the engine thread.
 class Scheduler {
  public:
   /// `pool` outlives the scheduler. REQUIRES: positive options; running_sequences <= step_tokens.
@@ -91,8 +91,13 @@ class Scheduler {
   /// Finds a block for the last token; preempts if need be. False when that hit `sequence` itself.
   bool MakeRoom(Sequence& sequence);
   void Preempt(Sequence& sequence);
-  /// Gives the oldest waiting sequence its blocks. False when there are too few.
+  /// Gives the oldest waiting sequence its blocks. False when there are too few, or when it awaits
+  /// a prefix.
   bool Admit(Sequence& sequence);
+  /// Whether a running sequence is about to compute at least half of what `sequence` lacks beyond
+  /// the `shared` tokens that are cached: n samples of one prompt come in one step, and each would
+  /// compute it. That one is running, so the wait ends.
+  bool AwaitsPrefix(const Sequence& sequence, int32_t shared) const;
   /// Blocks to leave for those who hold some already, so that an admission is not undone at once.
   int32_t Headroom() const;
   void IndexFullBlocks(Sequence& sequence);

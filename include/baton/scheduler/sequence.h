@@ -8,6 +8,7 @@
 #include "baton/base/ids.h"
 #include "baton/kv/block_table.h"
 #include "baton/kv/prefix_index.h"
+#include "baton/request/request.h"
 #include "baton/request/sampling_params.h"
 #include "baton/request/token_constraint.h"
 
@@ -51,6 +52,9 @@ struct Sequence {
   std::vector<TokenId> banned_early;
   /// Null: anything. Kept over preemption.
   std::unique_ptr<SequenceGrammar> grammar;
+  /// Not null: wanted and not told yet. Grows as the prompt is computed, which therefore takes
+  /// nothing from the prefix cache.
+  std::shared_ptr<PromptLogprobs> prompt_logprobs;
   uint64_t cache_salt = 0;
 
   /// Ends with its first token, and keeps its blocks until Release().

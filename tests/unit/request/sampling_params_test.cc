@@ -27,6 +27,10 @@ TEST(SamplingParams, TakesTheDefaultsAndTheEdgesOfEveryRange) {
   EXPECT_TRUE(Validate(edges, kVocabulary).ok());
 }
 
+TEST(SamplingParams, TakesNoTokensAtAllForAPromptToBeScored) {
+  EXPECT_TRUE(Validate({.max_tokens = 0, .prompt_logprobs = 0}, kVocabulary).ok());
+}
+
 struct Case {
   const char* field;
   std::function<void(SamplingParams&)> spoil;
@@ -86,6 +90,13 @@ INSTANTIATE_TEST_SUITE_P(
                          [](auto& p) {
                            p.logit_bias.assign(1025, {1, 0});
                          }},
+                    Case{"max_tokens",
+                         [](auto& p) {
+                           p.max_tokens = -1;
+                           p.prompt_logprobs = 0;
+                         }},
+                    Case{"prompt_logprobs", [](auto& p) { p.prompt_logprobs = 21; }},
+                    Case{"prompt_logprobs", [](auto& p) { p.prompt_logprobs = -2; }},
                     Case{"logprobs", [](auto& p) { p.logprobs = 21; }}));
 
 }  // namespace

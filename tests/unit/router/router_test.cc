@@ -247,6 +247,24 @@ TEST_F(RouterTest, SendsASplitRequestToDecodeNamingThePrefillWorker) {
   EXPECT_EQ(sink->Next(), "end Internal: worker d0: x");
 }
 
+TEST_F(RouterTest, SplitsNoRequestThatWantsToKnowAboutItsPrompt) {
+  FakeWorker prefill("p0", Role::kPrefill);
+  FakeWorker decode("d0", Role::kDecode, {"p0"});
+  Route({prefill.address(), decode.address()});
+  ASSERT_TRUE(router_->WaitReady(kPatience));
+  const auto sink = std::make_shared<RecordingSink>();
+  router_->Start(
+      {.id = "r1", .prompt = {1, 2}, .sampling = {.max_tokens = 0, .prompt_logprobs = 2}}, sink);
+  const auto call = decode.calls.Receive(kPatience);
+  ASSERT_TRUE(call);
+  EXPECT_EQ(call->first.prefill_peer, "");
+  EXPECT_EQ(call->first.request.sampling.prompt_logprobs, 2);
+  call->second->SendToken({.token = kNoToken, .finish = FinishReason::kLength});
+  call->second->Finish(OkStatus());
+  EXPECT_EQ(sink->Next(), "token -1");
+  EXPECT_EQ(sink->Next(), "end OK");
+}
+
 TEST_F(RouterTest, TellsDecodeWorkersTheirPeers) {
   FakeWorker prefill("p0", Role::kPrefill);
   FakeWorker decode("d0", Role::kDecode, {"p0"});

@@ -104,6 +104,7 @@ TEST_F(Rpc, BringsEveryFieldOfARequest) {
   sampling.stop_token_ids = {5, 6};
   sampling.logit_bias = {{7, -100}, {9, 0.5f}};
   sampling.logprobs = 2;
+  sampling.prompt_logprobs = 0;
   GenerateEvents events;
   client_->Generate({.request = {.id = "r",
                                  .prompt = {1, 2},
@@ -145,6 +146,52 @@ TEST_F(Rpc, StreamsEventsInOrderThenTheStatus) {
     EXPECT_EQ(events.Next(), "token " + std::to_string(i) + " at " + std::to_string(i + 1));
   }
   EXPECT_EQ(events.Next(), "end ResourceExhausted: no memory");
+}
+
+TEST_F(Rpc, BringsLogprobsOfALongPromptWithTheFirstToken) {
+  const auto tokens = std::make_shared<Mailbox<TokenOutput>>(2);
+  client_->Generate(
+      {.request = {.id = "r", .prompt = std::vector<TokenId>(3001, 1)}},
+      {.on_route = [](std::string) {},
+       .on_token = [tokens](TokenOutput output) { tokens->TrySend(std::move(output)); },
+       .on_end = [](Status) {}});
+  const auto got = handler_.generate.Receive(kPatience);
+  ASSERT_TRUE(got);
+  PromptLogprobs logprobs;
+  for (int32_t i = 0; i < 3000; ++i) {
+    logprobs.push_back({.logprob = -0.25f * static_cast<float>(i), .rank = i, .top = {{i, -0.5f}}});
+  }
+  TokenOutput first{.token = 1};
+  first.prompt_logprobs = std::make_shared<const PromptLogprobs>(std::move(logprobs));
+  EXPECT_TRUE(got->second->SendToken(first));
+  EXPECT_TRUE(got->second->SendToken({.token = 2}));
+  got->second->Finish(OkStatus());
+  const auto token = tokens->Receive(kPatience);
+  ASSERT_TRUE(token && token->prompt_logprobs);
+  ASSERT_EQ(token->prompt_logprobs->size(), 3000u);
+  const PromptLogprob& last = token->prompt_logprobs->back();
+  EXPECT_EQ(last.logprob, -0.25f * 2999);
+  EXPECT_EQ(last.rank, 2999);
+  EXPECT_EQ(last.top.at(0).token, 2999);
+  EXPECT_FALSE(tokens->Receive(kPatience)->prompt_logprobs);
+}
+
+TEST_F(Rpc, TakesNoMoreLogprobsThanThePromptHasTokens) {
+  const auto tokens = std::make_shared<Mailbox<TokenOutput>>(1);
+  client_->Generate(
+      {.request = {.id = "r", .prompt = {1, 2, 3}}},
+      {.on_route = [](std::string) {},
+       .on_token = [tokens](TokenOutput output) { tokens->TrySend(std::move(output)); },
+       .on_end = [](Status) {}});
+  const auto got = handler_.generate.Receive(kPatience);
+  ASSERT_TRUE(got);
+  TokenOutput first{.token = 1};
+  first.prompt_logprobs = std::make_shared<const PromptLogprobs>(50);
+  EXPECT_TRUE(got->second->SendToken(first));
+  got->second->Finish(OkStatus());
+  const auto token = tokens->Receive(kPatience);
+  ASSERT_TRUE(token && token->prompt_logprobs);
+  EXPECT_TRUE(token->prompt_logprobs->empty());
 }
 
 TEST_F(Rpc, TakesAFinishOfALaterBuildForAStop) {

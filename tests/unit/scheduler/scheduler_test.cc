@@ -155,6 +155,39 @@ TEST_F(SchedulerTest, ComputesTheLastTokenOfAPromptThatIsCachedWhole) {
   EXPECT_EQ(second.blocks.blocks()[0], first.blocks.blocks()[0]);
 }
 
+TEST_F(SchedulerTest, ComputesAPromptThatSeveralHaveOnlyOnce) {
+  Make({.step_tokens = 16, .running_sequences = 8}, 100);
+  const std::vector<TokenId> prompt = Add(22).tokens;
+  for (int i = 0; i < 2; ++i) {
+    Sequence& same = New(22);
+    same.tokens = prompt;
+    EXPECT_TRUE(scheduler_->Add(same).ok());
+  }
+  EXPECT_EQ(Step(), (Took{{1, 16}}));
+  EXPECT_EQ(Step(), (Took{{1, 6}}));
+  EXPECT_EQ(Step(), (Took{{1, 1}, {2, 2}, {3, 2}}));
+  EXPECT_EQ(scheduler_->prefix_hit_tokens(), 40);
+}
+
+TEST_F(SchedulerTest, AwaitsNoPrefixThatIsALesserPartOfAPrompt) {
+  Make({.step_tokens = 64, .running_sequences = 8}, 100);
+  const std::vector<TokenId> prompt = Add(8).tokens;
+  Sequence& longer = New(24);
+  std::copy(prompt.begin(), prompt.end(), longer.tokens.begin());
+  EXPECT_TRUE(scheduler_->Add(longer).ok());
+  EXPECT_EQ(Step(), (Took{{1, 8}, {2, 24}}));
+}
+
+TEST_F(SchedulerTest, AwaitsNoPrefixOfAnotherSalt) {
+  Make({.step_tokens = 64, .running_sequences = 8}, 100);
+  const std::vector<TokenId> prompt = Add(16).tokens;
+  Sequence& other = New(16);
+  other.tokens = prompt;
+  other.cache_salt = 1;
+  EXPECT_TRUE(scheduler_->Add(other).ok());
+  EXPECT_EQ(Step(), (Took{{1, 16}, {2, 16}}));
+}
+
 TEST_F(SchedulerTest, SetsTheEndByMaxTokensContextAndPool) {
   Make({.step_tokens = 64, .running_sequences = 4, .context_tokens = 30}, 10);
   EXPECT_EQ(Add(10, 5).max_total_tokens, 15);
