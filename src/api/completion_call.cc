@@ -98,6 +98,7 @@ Request CompletionCall::MakeRequest(int index) const {
   request.id = runs_[static_cast<size_t>(index)].request_id;
   request.prompt = prompt.tokens;
   request.sampling = plan_.sampling;
+  request.grammar = plan_.grammar;
   request.sampling.max_tokens = prompt.max_tokens;
   request.sampling.seed += static_cast<uint64_t>(index % plan_.candidates);
   if (!plan_.cache_salt.empty()) request.cache_salt = HashOf(plan_.cache_salt);

@@ -183,6 +183,42 @@ std::vector<Feature> Features() {
          EXPECT_EQ(answer.parts.back()["usage"]["completion_tokens"], 12);
          EXPECT_EQ(answer.parts.front()["usage"]["completion_tokens"], 1);
        }},
+      {"LogitBias", kText, Text({{"logit_bias", {{"100", 100}}}, {"return_token_ids", true}}),
+       [](const Answer& answer) {
+         EXPECT_EQ(Choice(answer)["token_ids"], json(std::vector<int>(12, 100)));
+       }},
+      {"JsonObject", kChat, Chat({{"response_format", {{"type", "json_object"}}}}),
+       [](const Answer& answer) { EXPECT_THAT(TextOf(answer), testing::StartsWith("{")); }},
+      {"JsonSchema", kChat,
+       Chat({{"max_tokens", 500},
+             {"response_format",
+              {{"type", "json_schema"},
+               {"json_schema",
+                {{"name", "answer"},
+                 {"schema",
+                  {{"type", "object"},
+                   {"properties",
+                    {{"big", {{"type", "boolean"}}}, {"color", {{"enum", {"red", "blue"}}}}}},
+                   {"required", {"big", "color"}},
+                   {"additionalProperties", false}}}}}}}}),
+       [](const Answer& answer) {
+         const json object = json::parse(TextOf(answer));
+         EXPECT_TRUE(object["big"].is_boolean());
+         EXPECT_TRUE(object["color"] == "red" || object["color"] == "blue");
+         EXPECT_EQ(Choice(answer)["finish_reason"], "stop");
+       }},
+      {"Regex", kText, Text({{"guided_regex", "[0-9]{3}-[0-9]{4}"}, {"max_tokens", 30}}),
+       [](const Answer& answer) {
+         EXPECT_THAT(TextOf(answer), testing::MatchesRegex("[0-9][0-9][0-9]-[0-9][0-9][0-9][0-9]"));
+       }},
+      {"Choices", kText,
+       Text({{"guided_choice", {"alpha", "beta", "gamma"}}, {"temperature", 1}, {"seed", 4}}),
+       [](const Answer& answer) {
+         EXPECT_THAT(TextOf(answer), testing::AnyOf("alpha", "beta", "gamma"));
+       }},
+      {"Grammar", kText,
+       Text({{"guided_grammar", "root ::= \"x\" (\"y\" root \"z\")?"}, {"stream", true}}),
+       [](const Answer& answer) { EXPECT_THAT(TextOf(answer), testing::StartsWith("x")); }},
       {"TokenIds", kText, Text({{"return_token_ids", true}}),
        [](const Answer& answer) { EXPECT_EQ(Choice(answer)["token_ids"].size(), 12u); }},
       {"TokensIn", kText, Text({{"prompt", {5, 6, 7, 8}}}), answered},
@@ -197,7 +233,9 @@ std::vector<Feature> Features() {
          EXPECT_EQ(answer.status, 400);
          EXPECT_EQ(answer.parts.at(0)["error"]["param"], "logprobs");
        }},
-      {"Tokenize", "/tokenize", {{"prompt", "Hello world"}},
+      {"Tokenize",
+       "/tokenize",
+       {{"prompt", "Hello world"}},
        [](const Answer& answer) { EXPECT_GT(answer.parts.at(0)["count"], 0); }},
   };
 }

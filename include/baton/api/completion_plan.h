@@ -8,6 +8,7 @@
 #include "baton/api/api_options.h"
 #include "baton/base/clock.h"
 #include "baton/base/ids.h"
+#include "baton/grammar/grammar_cache.h"
 #include "baton/request/request.h"
 #include "baton/telemetry/metrics.h"
 #include "baton/text/chat_template.h"
@@ -25,6 +26,8 @@ struct ServedModel {
   /// Of the vocabulary: a text of n bytes has at least n / this tokens.
   size_t longest_token_bytes;
   telemetry::Counter& unknown_fields;
+  /// Those of requests, compiled once however often they come.
+  grammar::GrammarCache& grammars;
 };
 
 struct PlannedPrompt {
@@ -44,6 +47,8 @@ struct CompletionPlan {
   int32_t candidates = 1;
   /// Of the first candidate of each prompt but for max_tokens; candidate i draws with seed + i.
   SamplingParams sampling;
+  /// What the output must be, in the notation of grammars; empty: anything.
+  std::string grammar;
   std::vector<std::string> stops;
   bool include_stop = false;
   bool skip_special = true;

@@ -41,6 +41,7 @@ class Frontend {
            const Clock& clock);
 
   const ApiOptions options_;
+  grammar::GrammarCache grammars_;
   const ServedModel model_;
   CompletionBackend& backend_;
   telemetry::MetricRegistry& metrics_;

@@ -1,36 +1,23 @@
 #include "generation_fields.h"
 
 #include <algorithm>
+#include <charconv>
 #include <limits>
 
 #include "baton/base/logging.h"
 #include "baton/base/random.h"
+#include "constraint_fields.h"
 
 namespace baton::api {
 
 namespace {
 
 /// Fields that change the output in ways not built yet. Null, false, "", [] and {} ask for nothing.
-constexpr const char* kUnsupported[] = {"allowed_token_ids",
-                                        "audio",
-                                        "bad_words",
-                                        "function_call",
-                                        "functions",
-                                        "grammar",
-                                        "guided_choice",
-                                        "guided_grammar",
-                                        "guided_json",
-                                        "guided_regex",
-                                        "kv_transfer_params",
-                                        "logit_bias",
-                                        "logits_processors",
-                                        "prompt_logprobs",
-                                        "structured_outputs",
-                                        "tools",
-                                        "truncate_prompt_tokens",
-                                        "typical_p",
-                                        "use_beam_search",
-                                        "web_search_options"};
+constexpr const char* kUnsupported[] = {
+    "allowed_token_ids", "audio",           "bad_words",
+    "function_call",     "functions",       "kv_transfer_params",
+    "logits_processors", "tools",           "truncate_prompt_tokens",
+    "typical_p",         "use_beam_search", "web_search_options"};
 
 /// Fields that cannot change the output here.
 constexpr const char* kIgnored[] = {"metadata",
@@ -70,13 +57,6 @@ void RefuseUnsupported(JsonFields& fields) {
   if (const Json* modalities = fields.Find("modalities");
       modalities != nullptr && *modalities != Json::array({"text"}))
     fields.Fail("modalities", "only the modality 'text' is supported", "unsupported_parameter");
-  if (const Json* format = fields.Find("response_format");
-      format != nullptr && !AsksForNothing(*format)) {
-    const bool text = format->is_object() && format->value("type", Json()) == "text";
-    if (!text)
-      fields.Fail("response_format", "only the response format 'text' is supported",
-                  "unsupported_parameter");
-  }
 }
 
 /// A time in milliseconds above 0.
@@ -172,6 +152,24 @@ void ReadStopTokens(JsonFields& fields, SamplingParams& sampling) {
   }
 }
 
+/// {"<token id>": bias, ...}
+void ReadLogitBias(JsonFields& fields, SamplingParams& sampling) {
+  const Json* biases = fields.Find("logit_bias");
+  if (biases == nullptr) return;
+  if (!biases->is_object()) return fields.FailType("logit_bias", "an object", *biases);
+  for (const auto& [name, value] : biases->items()) {
+    TokenId token = 0;
+    const auto [end, error] = std::from_chars(name.data(), name.data() + name.size(), token);
+    if (error != std::errc() || end != name.data() + name.size() || token < 0)
+      return fields.Fail("logit_bias",
+                         "'logit_bias' has the key '" + name + "', which is no token id");
+    if (!value.is_number()) return fields.FailType("logit_bias", "an object of numbers", value);
+    sampling.logit_bias.push_back({token, value.get<float>()});
+  }
+  std::sort(sampling.logit_bias.begin(), sampling.logit_bias.end(),
+            [](const LogitBias& a, const LogitBias& b) { return a.token < b.token; });
+}
+
 void ReadSampling(JsonFields& fields, SamplingParams& sampling) {
   fields.Float("temperature", sampling.temperature);
   fields.Float("top_p", sampling.top_p);
@@ -188,13 +186,14 @@ void ReadSampling(JsonFields& fields, SamplingParams& sampling) {
   fields.Seed("seed", seed);
   sampling.seed = seed ? *seed : RandomSeed();
   ReadStopTokens(fields, sampling);
+  ReadLogitBias(fields, sampling);
 }
 
 /// The field that a message of Validate is about.
 std::string ParamOf(const std::string& message) {
-  for (const char* name :
-       {"stop_token_ids", "temperature", "top_k", "top_p", "min_p", "repetition_penalty",
-        "frequency_penalty", "presence_penalty", "min_tokens", "max_tokens", "logprobs"})
+  for (const char* name : {"stop_token_ids", "logit_bias", "prompt_logprobs", "temperature",
+                           "top_k", "top_p", "min_p", "repetition_penalty", "frequency_penalty",
+                           "presence_penalty", "min_tokens", "max_tokens", "logprobs"})
     if (message.find(name) != std::string::npos) return name;
   return {};
 }
@@ -236,6 +235,7 @@ void ReadGenerationFields(JsonFields& fields, const ServedModel& model, Completi
   ReadBatonFields(fields, plan);
   ReadSampling(fields, plan.sampling);
   ReadStops(fields, model.options.limits, plan);
+  ReadConstraint(fields, model, plan);
   fields.Bool("skip_special_tokens", plan.skip_special);
   fields.Bool("include_stop_str_in_output", plan.include_stop);
   fields.Bool("return_token_ids", plan.return_token_ids);

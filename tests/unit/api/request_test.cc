@@ -36,7 +36,8 @@ class OpenAiRequest : public testing::Test {
   }
   ServedModel Model() {
     return {options, *tokenizer, chat_template ? &*chat_template : nullptr,
-            clock,   12,         metrics.AddCounter("unknown", "Unknown fields")};
+            clock,   12,         metrics.AddCounter("unknown", "Unknown fields"),
+            grammars};
   }
   std::optional<ApiError> ReadText(const std::string& body) {
     plan = {};
@@ -56,6 +57,7 @@ class OpenAiRequest : public testing::Test {
   std::unique_ptr<text::Tokenizer> tokenizer = MakeTinyTokenizer();
   std::optional<text::ChatTemplate> chat_template;
   telemetry::MetricRegistry metrics;
+  grammar::GrammarCache grammars;
   ManualClock clock;
   ApiOptions options;
   CompletionPlan plan;
@@ -229,6 +231,62 @@ TEST_F(OpenAiRequest, NamesWishesThatCannotBe) {
   }
 }
 
+TEST_F(OpenAiRequest, ReadsBiasesInTheOrderOfTokens) {
+  ASSERT_READ(ReadText(json{{"logit_bias", {{"100", -5}, {"20", 1.5}}}}));
+  EXPECT_THAT(plan.sampling.logit_bias, ElementsAre(LogitBias{20, 1.5f}, LogitBias{100, -5.0f}));
+}
+
+TEST_F(OpenAiRequest, NamesBiasesThatCannotBe) {
+  for (const json& biases : {json{{"x", 1}}, json{{"-1", 1}}, json{{"5 ", 1}}, json{{"5", "1"}},
+                             json{{"5", 101}}, json{{"5000", 1}}, json::array({1})}) {
+    const auto error = ReadText(json{{"logit_bias", biases}});
+    ASSERT_TRUE(error.has_value()) << biases;
+    EXPECT_EQ(error->param, "logit_bias") << biases;
+  }
+}
+
+TEST_F(OpenAiRequest, ReadsWhatTheOutputMustBe) {
+  const json schema{{"type", "object"}, {"properties", {{"a", {{"type", "integer"}}}}}};
+  const json formats[] = {
+      {{"response_format", {{"type", "json_object"}}}},
+      {{"response_format",
+        {{"type", "json_schema"}, {"json_schema", {{"name", "x"}, {"schema", schema}}}}}},
+      {{"guided_json", schema}},
+      {{"guided_json", schema.dump()}},
+      {{"guided_regex", "a+b"}},
+      {{"guided_choice", {"yes", "no"}}},
+      {{"guided_grammar", "root ::= \"a\""}},
+      {{"structured_outputs", {{"regex", "[0-9]+"}}}},
+  };
+  for (const json& format : formats) {
+    ASSERT_READ(ReadText(format));
+    EXPECT_NE(plan.grammar, "") << format;
+  }
+  ASSERT_READ(ReadText(json{{"response_format", {{"type", "text"}}}}));
+  EXPECT_EQ(plan.grammar, "");
+}
+
+TEST_F(OpenAiRequest, NamesWhatNoOutputCanBeHeldTo) {
+  const json wrong = {{"type", "wrong"}};
+  const std::pair<json, std::string> cases[] = {
+      {{{"response_format", "json"}}, "response_format"},
+      {{{"response_format", {{"type", "yaml"}}}}, "response_format.type"},
+      {{{"response_format", {{"type", "json_schema"}}}}, "response_format.json_schema"},
+      {{{"response_format", {{"type", "json_schema"}, {"json_schema", {{"schema", wrong}}}}}},
+       "response_format.json_schema.schema"},
+      {{{"guided_regex", "("}}, "guided_regex"},
+      {{{"guided_choice", {1, 2}}}, "guided_choice"},
+      {{{"guided_grammar", "root ::= nowhere"}}, "guided_grammar"},
+      {{{"structured_outputs", {{"regex", 5}}}}, "structured_outputs.regex"},
+      {{{"guided_regex", "a"}, {"guided_choice", {"b"}}}, "guided_choice"},
+  };
+  for (const auto& [fields, param] : cases) {
+    const auto error = ReadText(fields);
+    ASSERT_TRUE(error.has_value()) << fields;
+    EXPECT_EQ(error->param, param) << error->message;
+  }
+}
+
 TEST_F(OpenAiRequest, GeneratesMoreThanItAnswersForBestOf) {
   ASSERT_READ(ReadText(json{{"n", 2}, {"best_of", 3}}));
   EXPECT_EQ(plan.choices, 2);
@@ -338,7 +396,7 @@ INSTANTIATE_TEST_SUITE_P(
                  {{"stream", true}, {"stream_options", {{"include_usage", 1}}}},
                  "stream_options.include_usage"},
         BadField{false, {{"logit_bias", {{"50256", -100}}}}, "logit_bias"},
-        BadField{false, {{"guided_json", {{"type", "object"}}}}, "guided_json"},
+        BadField{false, {{"guided_json", {{"type", "odd"}}}}, "guided_json"},
         BadField{false, {{"baton", 1}}, "baton"}, BadField{false, {{"model", 1}}, "model"}));
 
 INSTANTIATE_TEST_SUITE_P(
@@ -355,7 +413,7 @@ INSTANTIATE_TEST_SUITE_P(
                  "messages[0].content"},
         BadField{true, {{"tools", {{{"type", "function"}}}}}, "tools"},
         BadField{true, {{"tool_choice", "required"}}, "tool_choice"},
-        BadField{true, {{"response_format", {{"type", "json_object"}}}}, "response_format"},
+        BadField{true, {{"response_format", {{"type", "xml"}}}}, "response_format.type"},
         BadField{true, {{"top_logprobs", 2}}, "top_logprobs"},
         BadField{true, {{"logprobs", 1}}, "logprobs"},
         BadField{true, {{"chat_template_kwargs", 1}}, "chat_template_kwargs"},
