@@ -19,7 +19,12 @@ Choice::Choice(const text::Tokenizer& tokenizer, const CompletionPlan& plan)
 }
 
 ChoiceDelta Choice::Push(TokenOutput output) {
-  if (completion_tokens_++ == 0) cached_tokens_ = output.cached_tokens;
+  if (completion_tokens_ == 0) cached_tokens_ = output.cached_tokens;
+  if (output.token == kNoToken) {
+    finished_ = true;
+    return {.finish = output.finish};
+  }
+  ++completion_tokens_;
   logprob_sum_ += output.logprob.value_or(0);
   if (keep_token_ids_) token_ids_.push_back(output.token);
   const bool last = output.finish != FinishReason::kNone;

@@ -5,6 +5,8 @@
 #include <string_view>
 #include <utility>
 
+#include "prompt_records.h"
+
 namespace baton::api {
 
 namespace {
@@ -80,7 +82,10 @@ CompletionCall::CompletionCall(CallSetup setup, CompletionPlan plan)
   runs_.reserve(count);
   // Copies share what the stop strings took to prepare.
   const Choice fresh(model_.tokenizer, plan_);
-  for (size_t i = 0; i < count; ++i) runs_.push_back({setup.id + "-" + std::to_string(i), fresh});
+  for (size_t i = 0; i < count; ++i) {
+    Run& run = runs_.emplace_back(Run{setup.id + "-" + std::to_string(i), fresh});
+    if (plan_.echo) run.choice.StartAt(CountCharacters(PromptOf(static_cast<int>(i)).text));
+  }
 }
 
 CompletionCall::~CompletionCall() { CancelAll(); }
@@ -92,8 +97,12 @@ void CompletionCall::Start() {
     backend_.Start(MakeRequest(i), std::make_shared<Sink>(strand_, weak_from_this(), i));
 }
 
+const PlannedPrompt& CompletionCall::PromptOf(int index) const {
+  return plan_.prompts[static_cast<size_t>(index / plan_.candidates)];
+}
+
 Request CompletionCall::MakeRequest(int index) const {
-  const PlannedPrompt& prompt = plan_.prompts[static_cast<size_t>(index / plan_.candidates)];
+  const PlannedPrompt& prompt = PromptOf(index);
   Request request;
   request.id = runs_[static_cast<size_t>(index)].request_id;
   request.prompt = prompt.tokens;
@@ -113,12 +122,29 @@ void CompletionCall::Token(int index, TokenOutput output) {
   Run& run = runs_[static_cast<size_t>(index)];
   if (failed_ || run.choice.finished()) return;
   if (output.finish != FinishReason::kNone) run.open = false;
+  if (output.prompt_logprobs) {
+    run.prompt_records = PromptRecords(model_.tokenizer, PromptOf(index), *output.prompt_logprobs,
+                                       plan_.skip_special);
+  }
   ChoiceDelta delta = run.choice.Push(std::move(output));
   // A stop string matched, which the worker cannot know.
   if (run.choice.finished()) Cancel(run);
   const bool all_finished = run.choice.finished() && ++finished_ == candidates();
-  if (!delta.empty()) OnDelta(index, std::move(delta));
+  if (!delta.empty()) {
+    if (!std::exchange(run.opened, true)) Open(run, PromptOf(index), delta);
+    OnDelta(index, std::move(delta));
+  }
   if (all_finished) OnFinished();
+}
+
+void CompletionCall::Open(Run& run, const PlannedPrompt& prompt, ChoiceDelta& delta) {
+  if (plan_.echo) {
+    delta.text.insert(0, prompt.text);
+    if (plan_.show_logprobs)
+      delta.logprobs.insert(delta.logprobs.begin(), run.prompt_records.begin(),
+                            run.prompt_records.end());
+  }
+  if (plan_.show_prompt_logprobs) delta.prompt_logprobs = std::move(run.prompt_records);
 }
 
 void CompletionCall::End(int index, const Status& status) {

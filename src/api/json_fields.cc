@@ -119,6 +119,14 @@ void JsonFields::Int(const std::string& name, int32_t& value, int64_t least, int
   value = static_cast<int32_t>(*integer);
 }
 
+void JsonFields::Int(const std::string& name, std::optional<int32_t>& value, int64_t least,
+                     int64_t most) {
+  if (Find(name) == nullptr) return;
+  int32_t given = 0;
+  Int(name, given, least, most);
+  value = given;
+}
+
 void JsonFields::Seed(const std::string& name, std::optional<uint64_t>& value) {
   const Json* field = Find(name);
   if (field == nullptr) return;

@@ -38,6 +38,8 @@ class JsonFields {
   /// Also takes whole numbers written as fractions, as in 16.0.
   void Int(const std::string& name, int32_t& value, int64_t least = kLeastInt,
            int64_t most = kMostInt);
+  void Int(const std::string& name, std::optional<int32_t>& value, int64_t least = kLeastInt,
+           int64_t most = kMostInt);
   /// Any 64-bit integer, negative ones too.
   void Seed(const std::string& name, std::optional<uint64_t>& value);
 

@@ -26,7 +26,7 @@ class StreamedAnswer final : public CompletionAnswer {
 
   void OnDelta(int index, api::ChoiceDelta delta) override {
     BeginStream({});
-    if (!opened_[static_cast<size_t>(index)]) Open(index, delta);
+    if (plan().chat && !opened_[static_cast<size_t>(index)]) Open(index);
     const FinishReason finish = delta.finish;
     if (plan().chat && finish != FinishReason::kNone && !delta.text.empty()) {
       // The chunk that ends a chat's choice says nothing else.
@@ -65,14 +65,10 @@ class StreamedAnswer final : public CompletionAnswer {
     ArmKeepAlive();
   }
 
-  /// What comes before the first text of a choice.
-  void Open(int index, api::ChoiceDelta& delta) {
+  /// What comes before the first text of a chat's choice.
+  void Open(int index) {
     opened_[static_cast<size_t>(index)] = true;
-    if (plan().chat) {
-      Write([&](std::string& out) { writer().AppendRoleChunk(out, index); });
-    } else if (plan().echo) {
-      delta.text.insert(0, plan().prompts[static_cast<size_t>(index / plan().candidates)].text);
-    }
+    Write([&](std::string& out) { writer().AppendRoleChunk(out, index); });
   }
 
   /// One tick per interval, not one timer per token: silence lasts one to two intervals.

@@ -13,9 +13,6 @@ class WholeAnswer final : public CompletionAnswer {
   WholeAnswer(api::CallSetup setup, api::CompletionPlan call_plan, const AnswerSetup& answer)
       : CompletionAnswer(std::move(setup), std::move(call_plan), answer) {
     outputs_.resize(static_cast<size_t>(candidates()));
-    if (!plan().echo) return;
-    for (size_t i = 0; i < outputs_.size(); ++i)
-      outputs_[i].text = plan().prompts[i / static_cast<size_t>(plan().candidates)].text;
   }
 
  protected:
@@ -25,6 +22,7 @@ class WholeAnswer final : public CompletionAnswer {
     api::ChoiceDelta& output = outputs_[static_cast<size_t>(index)];
     output.text += delta.text;
     output.finish = delta.finish;
+    if (!delta.prompt_logprobs.empty()) output.prompt_logprobs = std::move(delta.prompt_logprobs);
     for (api::TokenRecord& record : delta.logprobs) output.logprobs.push_back(std::move(record));
     output.token_ids.insert(output.token_ids.end(), delta.token_ids.begin(), delta.token_ids.end());
   }

@@ -160,6 +160,37 @@ std::vector<Feature> Features() {
        [](const Answer& answer) {
          EXPECT_THAT(TextOf(answer), testing::StartsWith("Once upon a time"));
        }},
+      {"EchoLogprobs", kText, Text({{"echo", true}, {"logprobs", 2}}),
+       [](const Answer& answer) {
+         const json& logprobs = Choice(answer)["logprobs"];
+         const size_t prompt = answer.parts.at(0)["usage"]["prompt_tokens"];
+         ASSERT_EQ(logprobs["tokens"].size(), prompt + 12);
+         EXPECT_TRUE(logprobs["token_logprobs"][0].is_null());
+         EXPECT_LT(logprobs["token_logprobs"][1], 0);
+         EXPECT_EQ(logprobs["text_offset"][prompt], Text()["prompt"].get<std::string>().size());
+       }},
+      {"EchoLogprobsStream", kText, Text({{"echo", true}, {"logprobs", 2}, {"stream", true}}),
+       [](const Answer& answer) {
+         EXPECT_THAT(TextOf(answer), testing::StartsWith("Once upon a time"));
+       }},
+      {"Score", kText, Text({{"echo", true}, {"logprobs", 0}, {"max_tokens", 0}}),
+       [](const Answer& answer) {
+         EXPECT_EQ(TextOf(answer), Text()["prompt"]);
+         EXPECT_EQ(answer.parts.at(0)["usage"]["completion_tokens"], 0);
+         EXPECT_EQ(Choice(answer)["finish_reason"], "length");
+       }},
+      {"PromptLogprobs", kText, Text({{"prompt_logprobs", 3}}),
+       [](const Answer& answer) {
+         const json& tokens = Choice(answer)["prompt_logprobs"];
+         ASSERT_EQ(tokens.size(), answer.parts.at(0)["usage"]["prompt_tokens"]);
+         EXPECT_TRUE(tokens[0].is_null());
+         EXPECT_GE(tokens[1].size(), 3u);
+       }},
+      {"ChatPromptLogprobs", kChat, Chat({{"prompt_logprobs", 0}}),
+       [](const Answer& answer) {
+         EXPECT_EQ(answer.parts.at(0)["prompt_logprobs"].size(),
+                   answer.parts.at(0)["usage"]["prompt_tokens"]);
+       }},
       {"Stop", kText, Text({{"stop", {" ", "."}}, {"max_tokens", 40}}),
        [](const Answer& answer) {
          EXPECT_EQ(Choice(answer)["finish_reason"], "stop");

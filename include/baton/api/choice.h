@@ -16,10 +16,13 @@ namespace baton::api {
 /// What a token was drawn from, and where its text begins.
 struct TokenRecord {
   TokenId token = 0;
-  float logprob = 0;
-  std::vector<TokenLogprob> top;
-  /// In characters from the output's beginning.
+  /// Absent for a prompt's first token.
+  std::optional<float> logprob;
+  std::vector<TokenLogprob> top = {};
+  /// In characters from the beginning of the answer's text.
   int64_t text_offset = 0;
+  /// Of a prompt's token: 1 and the number of likelier ones.
+  int32_t rank = 0;
 };
 
 /// What is new of one of an output's calls of tools.
@@ -41,6 +44,8 @@ struct ChoiceDelta {
   std::vector<ToolCallDelta> tool_calls;
   /// Empty unless log-probabilities were asked for.
   std::vector<TokenRecord> logprobs;
+  /// Of the prompt's tokens, in a choice's first delta, when they were asked for.
+  std::vector<TokenRecord> prompt_logprobs;
   /// Empty unless token ids were asked for.
   std::vector<TokenId> token_ids;
   /// The output is complete when set.
@@ -61,6 +66,9 @@ class Choice {
  public:
   /// REQUIRES: `tokenizer` outlives this.
   Choice(const text::Tokenizer& tokenizer, const CompletionPlan& plan);
+
+  /// The answer's text begins with so many characters of the prompt.
+  void StartAt(int64_t characters) { produced_ = released_ = characters; }
 
   /// REQUIRES: no earlier delta had a finish reason. A finish of kStop where `output` has none
   /// means that a stop string matched: the worker does not know yet.
@@ -88,7 +96,7 @@ class Choice {
   int64_t cached_tokens_ = 0;
   double logprob_sum_ = 0;
   bool finished_ = false;
-  /// Characters that the tokens gave, and those that were passed on.
+  /// Characters of the answer's text so far, and those that were passed on.
   int64_t produced_ = 0;
   int64_t released_ = 0;
   std::vector<TokenRecord> records_;

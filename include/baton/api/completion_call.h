@@ -70,12 +70,19 @@ class CompletionCall : public std::enable_shared_from_this<CompletionCall> {
   struct Run {
     std::string request_id;
     Choice choice;
+    /// Of the prompt, once they are known, when they were asked for.
+    std::vector<TokenRecord> prompt_records = {};
+    /// Its first delta has been handed on.
+    bool opened = false;
     /// The backend may still be at work for it.
     bool open = true;
   };
 
+  const PlannedPrompt& PromptOf(int index) const;
   Request MakeRequest(int index) const;
   void Token(int index, TokenOutput output);
+  /// Puts before a choice's first delta what the answer says of its prompt.
+  void Open(Run& run, const PlannedPrompt& prompt, ChoiceDelta& delta);
   void End(int index, const Status& status);
   void Fail(const ApiError& error);
   void Cancel(Run& run);

@@ -57,8 +57,9 @@ struct CompletionPlan {
   bool include_usage = false;
   /// Each chunk of a stream says the usage up to there.
   bool continuous_usage = false;
-  /// The response shows `sampling.logprobs`.
+  /// The response shows `sampling.logprobs`, and, in a field of their own, those of the prompt.
   bool show_logprobs = false;
+  bool show_prompt_logprobs = false;
   bool return_token_ids = false;
   /// The response says where the time of its first choice went.
   bool timings = false;

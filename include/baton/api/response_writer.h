@@ -63,6 +63,7 @@ class ResponseWriter {
  private:
   void AppendIndex(std::string& out, int index) const;
   void AppendTail(std::string& out, const ChoiceDelta& delta) const;
+  void AppendPromptLogprobs(std::string& out, const std::vector<TokenRecord>& records) const;
   void AppendLogprobs(std::string& out, const ChoiceDelta& delta) const;
   void AppendChatLogprobs(std::string& out, const std::vector<TokenRecord>& records) const;
   void AppendTextLogprobs(std::string& out, const std::vector<TokenRecord>& records) const;

@@ -189,6 +189,13 @@ void ReadSampling(JsonFields& fields, SamplingParams& sampling) {
   ReadLogitBias(fields, sampling);
 }
 
+void ReadPromptLogprobs(JsonFields& fields, CompletionPlan& plan) {
+  fields.Int("prompt_logprobs", plan.sampling.prompt_logprobs, 0, SamplingParams::kMaxTopLogprobs);
+  plan.show_prompt_logprobs = plan.sampling.prompt_logprobs >= 0;
+  if (plan.show_prompt_logprobs && plan.stream)
+    fields.Fail("prompt_logprobs", "'prompt_logprobs' cannot be streamed");
+}
+
 /// The field that a message of Validate is about.
 std::string ParamOf(const std::string& message) {
   for (const char* name : {"stop_token_ids", "logit_bias", "prompt_logprobs", "temperature",
@@ -234,18 +241,13 @@ void ReadGenerationFields(JsonFields& fields, const ServedModel& model, Completi
   ReadLabel(fields, "cache_salt", plan.cache_salt);
   ReadBatonFields(fields, plan);
   ReadSampling(fields, plan.sampling);
+  ReadPromptLogprobs(fields, plan);
   ReadStops(fields, model.options.limits, plan);
   ReadConstraint(fields, model, plan);
   fields.Bool("skip_special_tokens", plan.skip_special);
   fields.Bool("include_stop_str_in_output", plan.include_stop);
   fields.Bool("return_token_ids", plan.return_token_ids);
   for (const char* name : kIgnored) fields.Ignore(name);
-}
-
-int32_t ReadMaxTokens(JsonFields& fields, const std::string& name) {
-  int32_t max_tokens = 0;
-  fields.Int(name, max_tokens, 1);
-  return max_tokens;
 }
 
 void Tokenize(JsonFields& fields, const ServedModel& model, const text::EncodeOptions& options,
@@ -268,7 +270,7 @@ void FitToContext(JsonFields& fields, const ServedModel& model, const PromptSour
     return fields.Fail(source.param, "the prompt is empty: it needs at least one token");
   const int64_t context = model.options.context_tokens;
   const int64_t tokens = static_cast<int64_t>(prompt.tokens.size());
-  const int64_t asked = source.max_tokens;
+  const int64_t asked = source.max_tokens.value_or(0);
   if (tokens >= context || tokens + asked > context) {
     std::string message = "this model's context is " + std::to_string(context) +
                           " tokens, but the prompt has " + std::to_string(tokens);
@@ -277,8 +279,8 @@ void FitToContext(JsonFields& fields, const ServedModel& model, const PromptSour
     return fields.Fail(source.param, std::move(message), kContextExceeded);
   }
   const int64_t room = context - tokens;
-  prompt.max_tokens =
-      static_cast<int32_t>(asked > 0 ? asked : std::min<int64_t>(source.usual_max_tokens, room));
+  prompt.max_tokens = source.max_tokens.value_or(
+      static_cast<int32_t>(std::min<int64_t>(source.usual_max_tokens, room)));
 }
 
 std::optional<ApiError> FinishPlan(JsonFields& fields, const ServedModel& model,

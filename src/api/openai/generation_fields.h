@@ -24,8 +24,8 @@ void ReadGenerationFields(JsonFields& fields, const ServedModel& model, Completi
 struct PromptSource {
   /// For error messages.
   std::string param;
-  /// 0 when the request leaves it open: then `usual_max_tokens`, or what the context leaves.
-  int32_t max_tokens = 0;
+  /// Where the request leaves it open: `usual_max_tokens`, or what the context leaves.
+  std::optional<int32_t> max_tokens = {};
   int32_t usual_max_tokens = 0;
 };
 

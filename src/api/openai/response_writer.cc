@@ -152,7 +152,9 @@ std::string ResponseWriter::Whole(const std::vector<ChoiceDelta>& choices, const
     if (chat_) out += R"(,"refusal":null})";
     AppendTail(out, choices[i]);
   }
-  out += R"(],"usage":)";
+  out += ']';
+  if (chat_) AppendPromptLogprobs(out, choices.front().prompt_logprobs);
+  out += R"(,"usage":)";
   AppendUsage(out, usage);
   if (timings) AppendTimings(out, *timings);
   out += '}';
@@ -167,9 +169,42 @@ void ResponseWriter::AppendTail(std::string& out, const ChoiceDelta& delta) cons
     out += R"(,"token_ids":)";
     AppendArray(out, delta.token_ids, [&](TokenId token) { AppendJsonInteger(out, token); });
   }
+  if (!chat_) AppendPromptLogprobs(out, delta.prompt_logprobs);
   out += R"(,"finish_reason":)";
   out += FinishName(delta.finish);
   out += '}';
+}
+
+/// [null,{"<token id>":{"logprob":...,"rank":...,"decoded_token":...},...},...]
+void ResponseWriter::AppendPromptLogprobs(std::string& out,
+                                          const std::vector<TokenRecord>& records) const {
+  if (records.empty()) return;
+  const auto append = [&](TokenId token, float logprob, int32_t rank) {
+    out += '"';
+    AppendJsonInteger(out, token);
+    out += R"(":{"logprob":)";
+    AppendJsonLogprob(out, logprob);
+    out += R"(,"rank":)";
+    AppendJsonInteger(out, rank);
+    out += R"(,"decoded_token":)";
+    AppendJsonString(out, text::ToValidUtf8(tokenizer_.TokenBytes(token)));
+    out += '}';
+  };
+  out += R"(,"prompt_logprobs":)";
+  AppendArray(out, records, [&](const TokenRecord& record) {
+    if (!record.logprob) {
+      out += "null";
+      return;
+    }
+    out += '{';
+    append(record.token, *record.logprob, record.rank);
+    for (size_t i = 0; i < record.top.size(); ++i) {
+      if (record.top[i].token == record.token) continue;
+      out += ',';
+      append(record.top[i].token, record.top[i].logprob, static_cast<int32_t>(i) + 1);
+    }
+    out += '}';
+  });
 }
 
 void ResponseWriter::AppendLogprobs(std::string& out, const ChoiceDelta& delta) const {
@@ -199,7 +234,7 @@ void ResponseWriter::AppendChatLogprobs(std::string& out,
                                         const std::vector<TokenRecord>& records) const {
   out += R"({"content":)";
   AppendArray(out, records, [&](const TokenRecord& record) {
-    AppendTokenLogprob(out, record.token, record.logprob);
+    AppendTokenLogprob(out, record.token, record.logprob.value_or(0));
     out += R"(,"top_logprobs":)";
     AppendArray(out, record.top, [&](const TokenLogprob& top) {
       AppendTokenLogprob(out, top.token, top.logprob);
@@ -230,16 +265,25 @@ void ResponseWriter::AppendTextLogprobs(std::string& out,
   AppendArray(out, records,
               [&](const TokenRecord& record) { AppendJsonInteger(out, record.text_offset); });
   out += R"(,"token_logprobs":)";
-  AppendArray(out, records,
-              [&](const TokenRecord& record) { AppendJsonLogprob(out, record.logprob); });
+  AppendArray(out, records, [&](const TokenRecord& record) {
+    if (record.logprob) {
+      AppendJsonLogprob(out, *record.logprob);
+    } else {
+      out += "null";
+    }
+  });
   out += R"(,"tokens":)";
   AppendArray(out, records,
               [&](const TokenRecord& record) { AppendJsonString(out, TokenName(record.token)); });
   out += R"(,"top_logprobs":)";
   AppendArray(out, records, [&](const TokenRecord& record) {
+    if (!record.logprob) {
+      out += "null";
+      return;
+    }
     // The drawn token is among them, likely or not; a name that two tokens share stands once.
     std::vector<TokenLogprob> entries = record.top;
-    entries.push_back({record.token, record.logprob});
+    entries.push_back({record.token, *record.logprob});
     std::unordered_set<std::string> seen;
     out += '{';
     for (const TokenLogprob& entry : entries) {

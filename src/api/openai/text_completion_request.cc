@@ -52,11 +52,19 @@ void ReadEcho(JsonFields& fields, CompletionPlan& plan) {
   fields.Bool("echo", plan.echo);
   fields.Int("logprobs", plan.sampling.logprobs, 0, SamplingParams::kMaxTopLogprobs);
   plan.show_logprobs = plan.sampling.logprobs >= 0;
-  if (plan.echo && plan.sampling.logprobs >= 0)
-    fields.Fail("echo",
-                "'echo' cannot be combined with 'logprobs': log-probabilities of prompt "
-                "tokens are not supported",
-                "unsupported_parameter");
+  if (plan.echo && plan.show_logprobs)
+    plan.sampling.prompt_logprobs = std::max(plan.sampling.prompt_logprobs, plan.sampling.logprobs);
+}
+
+/// 0 asks for what there is to say of the prompt alone.
+void ReadMaxTokens(JsonFields& fields, PromptSource& source, CompletionPlan& plan) {
+  fields.Int("max_tokens", source.max_tokens, 0);
+  if (source.max_tokens != 0) return;
+  if (!plan.echo && !plan.show_prompt_logprobs)
+    return fields.Fail("max_tokens",
+                       "'max_tokens' must be at least 1, or 0 with 'echo' or "
+                       "'prompt_logprobs'");
+  plan.sampling.prompt_logprobs = std::max(plan.sampling.prompt_logprobs, 0);
 }
 
 void ReadBestOf(JsonFields& fields, const ServedModel& model, CompletionPlan& plan) {
@@ -90,7 +98,7 @@ std::optional<ApiError> ReadTextCompletion(std::string_view body, const ServedMo
   ReadBestOf(fields, model, plan);
   RefuseSuffix(fields);
   PromptSource source{.param = "prompt", .usual_max_tokens = kUsualMaxTokens};
-  fields.Int("max_tokens", source.max_tokens, 1);
+  ReadMaxTokens(fields, source, plan);
   ReadPrompts(fields, model, source, plan);
   return FinishPlan(fields, model, plan);
 }

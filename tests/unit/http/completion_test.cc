@@ -84,6 +84,55 @@ TEST_F(CompletionTest, AnswersTheLikeliestOfMoreCandidates) {
   EXPECT_EQ(body["usage"]["completion_tokens"], 3) << "all candidates were generated";
 }
 
+TEST_F(CompletionTest, TellsTheLogprobsOfAPromptThatItEchoes) {
+  StartServer();
+  HttpClient client(server->port());
+  client.Send(
+      "POST", "/v1/completions",
+      json{{"prompt", "\u00e9b"}, {"echo", true}, {"logprobs", 1}, {"max_tokens", 1}}.dump());
+  Started started = backend.NextRequest();
+  EXPECT_EQ(started.request.sampling.prompt_logprobs, 1);
+  // The prompt is three bytes, each of them a token.
+  const auto prompt = std::make_shared<PromptLogprobs>(
+      PromptLogprobs{{.logprob = -1, .rank = 2, .top = {{'z', -0.5f}}}, {.logprob = -2}});
+  started.sink->OnToken({.token = 'c',
+                         .position = 3,
+                         .finish = FinishReason::kLength,
+                         .logprob = -3.0f,
+                         .prompt_logprobs = prompt});
+  started.End(OkStatus());
+
+  const json choice = json::parse(client.ReadReply().body)["choices"][0];
+
+  EXPECT_EQ(choice["text"], "\u00e9bc");
+  EXPECT_EQ(choice["logprobs"]["token_logprobs"], json({nullptr, -1, -2, -3}));
+  EXPECT_EQ(choice["logprobs"]["text_offset"], json({0, 0, 1, 2}));
+  EXPECT_EQ(choice["logprobs"]["top_logprobs"][1]["z"], -0.5);
+  EXPECT_FALSE(choice.contains("prompt_logprobs"));
+}
+
+TEST_F(CompletionTest, ScoresAPromptWithoutGenerating) {
+  StartServer();
+  HttpClient client(server->port());
+  client.Send("POST", "/v1/completions",
+              json{{"prompt", "ab"}, {"prompt_logprobs", 0}, {"max_tokens", 0}}.dump());
+  Started started = backend.NextRequest();
+  const auto prompt = std::make_shared<PromptLogprobs>(PromptLogprobs{{.logprob = -1, .rank = 4}});
+  started.sink->OnToken({.token = kNoToken,
+                         .position = 2,
+                         .finish = FinishReason::kLength,
+                         .prompt_logprobs = prompt});
+  started.End(OkStatus());
+
+  const json body = json::parse(client.ReadReply().body);
+
+  EXPECT_EQ(body["choices"][0]["text"], "");
+  EXPECT_EQ(body["choices"][0]["finish_reason"], "length");
+  EXPECT_EQ(body["choices"][0]["prompt_logprobs"],
+            json::parse(R"([null,{"98":{"logprob":-1.0,"rank":4,"decoded_token":"b"}}])"));
+  EXPECT_EQ(body["usage"]["completion_tokens"], 0);
+}
+
 TEST_F(CompletionTest, KeepsCachedPrefixesOfDifferentSaltsApart) {
   StartServer();
   HttpClient client(server->port());
