@@ -111,6 +111,7 @@ Request CompletionCall::MakeRequest(int index) const {
   request.sampling.max_tokens = prompt.max_tokens;
   request.sampling.seed += static_cast<uint64_t>(index % plan_.candidates);
   if (!plan_.cache_salt.empty()) request.cache_salt = HashOf(plan_.cache_salt);
+  request.priority = plan_.priority;
   request.session = plan_.session;
   request.slo = plan_.slo;
   request.timings = plan_.timings && index == 0;

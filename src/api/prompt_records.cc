@@ -5,8 +5,8 @@
 namespace baton::api {
 
 std::vector<TokenRecord> PromptRecords(const text::Tokenizer& tokenizer,
-                                       const PlannedPrompt& prompt,
-                                       const PromptLogprobs& logprobs, bool skip_special) {
+                                       const PlannedPrompt& prompt, const PromptLogprobs& logprobs,
+                                       bool skip_special) {
   BATON_CHECK(logprobs.size() + 1 == prompt.tokens.size())
       << logprobs.size() << " log-probabilities of " << prompt.tokens.size() << " tokens";
   std::vector<TokenRecord> records;

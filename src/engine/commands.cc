@@ -85,6 +85,7 @@ void StepEngine::Apply(Submission&& submission) {
     sequence->prompt_logprobs = std::make_shared<PromptLogprobs>();
   }
   sequence->cache_salt = request.cache_salt;
+  sequence->priority = request.priority;
   sequence->prefill_only = submission.goal == Goal::kPrefill;
   sequence->remote_prefill = submission.goal == Goal::kDecode;
   sequence->local_prefill_max_tokens = submission.local_prefill_max_tokens;

@@ -125,6 +125,7 @@ std::string BodyOf(const Envelope& envelope, const Offer& offer) {
   proto.set_emitted_tokens(offer.request.emitted_tokens);
   ToProto(offer.request.sampling, *proto.mutable_sampling());
   proto.set_cache_salt(offer.request.cache_salt);
+  proto.set_priority(offer.request.priority);
   AddRuns(offer.blocks, proto);
   proto.set_cached_tokens(offer.cached_tokens);
   proto.set_lease_ms(static_cast<uint32_t>(Microseconds(offer.lease) / 1000));
@@ -145,6 +146,7 @@ bool FromProto(const v1::Offer& from, Offer& to) {
   to.request.emitted_tokens = from.emitted_tokens();
   to.request.sampling = FromProto(from.sampling());
   to.request.cache_salt = from.cache_salt();
+  to.request.priority = from.priority();
   to.request.trace = from.trace();
   to.request.grammar = from.grammar();
   to.cached_tokens = from.cached_tokens();

@@ -209,6 +209,7 @@ void ToProto(const GenerateCall& from, v1::GenerateRequest* to) {
   to->set_emitted_tokens(from.request.emitted_tokens);
   ToProto(from.request.sampling, to->mutable_sampling());
   to->set_cache_salt(from.request.cache_salt);
+  to->set_priority(from.request.priority);
   to->set_prefill_peer(from.prefill_peer);
   to->set_timings(from.request.timings);
   to->set_trace(from.request.trace);
@@ -222,6 +223,7 @@ GenerateCall FromProto(const v1::GenerateRequest& from) {
                       .sampling = FromProto(from.sampling()),
                       .grammar = from.grammar(),
                       .cache_salt = from.cache_salt(),
+                      .priority = from.priority(),
                       .timings = from.timings(),
                       .trace = from.trace()},
           .prefill_peer = from.prefill_peer()};

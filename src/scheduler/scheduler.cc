@@ -47,7 +47,7 @@ Status Scheduler::Add(Sequence& sequence) {
   sequence.state = SequenceState::kWaiting;
   sequence.arrival = arrivals_++;
   sequence.blocks = kv::BlockTable(options_.block_tokens);
-  waiting_.emplace(sequence.arrival, &sequence);
+  waiting_.insert(&sequence);
   return OkStatus();
 }
 
@@ -68,7 +68,7 @@ const StepPlan& Scheduler::Schedule() {
     if (sequence->pending() > 1 && budget() > 0) Plan(*sequence, budget());
   }
   while (!waiting_.empty() && running() < options_.running_sequences) {
-    Sequence& sequence = *waiting_.begin()->second;
+    Sequence& sequence = **waiting_.begin();
     // A reservation costs no tokens, so it need not wait until there are some to spend.
     if (budget() == 0 && !sequence.remote_prefill) break;
     if (!Admit(sequence)) break;
@@ -107,7 +107,7 @@ void Scheduler::Preempt(Sequence& sequence) {
   sequence.indexed_blocks = 0;
   sequence.indexed_tail = kv::kPrefixRoot;
   sequence.state = SequenceState::kWaiting;
-  waiting_.emplace(sequence.arrival, &sequence);
+  waiting_.insert(&sequence);
   ++preemptions_;
 }
 
@@ -150,7 +150,7 @@ bool Scheduler::Admit(Sequence& sequence) {
   if (AwaitsPrefix(sequence, shared * options_.block_tokens)) return false;
   const int32_t fresh = CeilDiv(sequence.size(), options_.block_tokens) - shared;
   if (fresh + headroom > pool_.available() - static_cast<int32_t>(revived)) return false;
-  waiting_.erase(sequence.arrival);
+  waiting_.erase(&sequence);
   sequence.blocks.Adopt(pool_, match.blocks);
   BATON_CHECK(sequence.blocks.Grow(pool_, sequence.size()));
   sequence.computed = shared * options_.block_tokens;
@@ -238,7 +238,7 @@ void Scheduler::Release(Sequence& sequence) {
 
 void Scheduler::Leave(Sequence& sequence) {
   switch (sequence.state) {
-    case SequenceState::kWaiting: waiting_.erase(sequence.arrival); break;
+    case SequenceState::kWaiting: waiting_.erase(&sequence); break;
     case SequenceState::kReserved: --reserved_; break;
     case SequenceState::kRunning: std::erase(running_, &sequence); break;
     case SequenceState::kHeld: break;

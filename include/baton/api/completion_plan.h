@@ -64,6 +64,7 @@ struct CompletionPlan {
   /// The response says where the time of its first choice went.
   bool timings = false;
   bool trace = false;
+  int32_t priority = 0;
   std::string session;
   RequestSlo slo;
   /// Requests share cached prefixes only with those of the same salt.

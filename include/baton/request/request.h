@@ -34,6 +34,8 @@ struct Request {
   std::string grammar;
   /// Separates prefix caches that must not see each other, e.g. of two tenants.
   uint64_t cache_salt = 0;
+  /// Among those that wait, requests with less go first.
+  int32_t priority = 0;
   /// For the router alone: requests of one session, unless empty, go to the same workers where
   /// those can take them.
   std::string session;

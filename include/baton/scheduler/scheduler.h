@@ -1,7 +1,8 @@
 #pragma once
 
 #include <cstdint>
-#include <map>
+#include <set>
+#include <tuple>
 #include <vector>
 
 #include "baton/base/status.h"
@@ -85,6 +86,12 @@ class Scheduler {
   int64_t prefix_hit_tokens() const { return prefix_hit_tokens_; }
 
  private:
+  /// By priority, then by arrival.
+  struct GoesFirst {
+    bool operator()(const Sequence* a, const Sequence* b) const {
+      return std::tie(a->priority, a->arrival) < std::tie(b->priority, b->arrival);
+    }
+  };
   /// Schedules at most `budget` tokens of `sequence`.
   void Plan(Sequence& sequence, int32_t budget);
   int32_t budget() const { return options_.step_tokens - plan_.tokens; }
@@ -109,8 +116,8 @@ class Scheduler {
   kv::BlockPool& pool_;
   kv::PrefixIndex index_;
   uint64_t arrivals_ = 0;
-  std::map<uint64_t, Sequence*> waiting_;  ///< By arrival.
-  std::vector<Sequence*> running_;         ///< In order of arrival.
+  std::set<Sequence*, GoesFirst> waiting_;
+  std::vector<Sequence*> running_;  ///< In order of arrival.
   int32_t reserved_ = 0;
   int64_t preemptions_ = 0;
   int64_t prefix_hit_tokens_ = 0;

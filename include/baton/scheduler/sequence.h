@@ -56,6 +56,8 @@ struct Sequence {
   /// nothing from the prefix cache.
   std::shared_ptr<PromptLogprobs> prompt_logprobs;
   uint64_t cache_salt = 0;
+  /// Among those that wait, less goes first.
+  int32_t priority = 0;
 
   /// Ends with its first token, and keeps its blocks until Release().
   bool prefill_only = false;

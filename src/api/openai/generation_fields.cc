@@ -23,7 +23,6 @@ constexpr const char* kUnsupported[] = {
 constexpr const char* kIgnored[] = {"metadata",
                                     "parallel_tool_calls",
                                     "prediction",
-                                    "priority",
                                     "prompt_cache_key",
                                     "reasoning_effort",
                                     "request_id",
@@ -88,6 +87,7 @@ void ReadBatonFields(JsonFields& fields, CompletionPlan& plan) {
   JsonFields own(*baton, "baton.");
   own.Bool("timings", plan.timings);
   own.Bool("trace", plan.trace);
+  own.Int("priority", plan.priority);
   ReadMilliseconds(own, "ttft_slo_ms", plan.slo.ttft);
   ReadMilliseconds(own, "tpot_slo_ms", plan.slo.tpot);
   ReadLabel(own, "session", plan.session);
@@ -237,8 +237,9 @@ void ReadGenerationFields(JsonFields& fields, const ServedModel& model, Completi
   ReadStream(fields, plan);
   fields.Int("n", plan.choices, 1, model.options.limits.choices_per_prompt);
   plan.candidates = plan.choices;
-  // Under the name that others gave it, too.
+  // Under the names that others gave them, too.
   ReadLabel(fields, "cache_salt", plan.cache_salt);
+  fields.Int("priority", plan.priority);
   ReadBatonFields(fields, plan);
   ReadSampling(fields, plan.sampling);
   ReadPromptLogprobs(fields, plan);

@@ -210,10 +210,12 @@ TEST_F(OpenAiRequest, ReadsWhatARequestMayWishOfItsServing) {
   ASSERT_READ(ReadText(json{{"baton",
                              {{"ttft_slo_ms", 250},
                               {"tpot_slo_ms", 12.5},
+                              {"priority", -2},
                               {"session", "s1"},
                               {"cache_salt", "pepper"}}}}));
   EXPECT_EQ(plan.slo.ttft, std::chrono::milliseconds(250));
   EXPECT_EQ(plan.slo.tpot, std::chrono::microseconds(12'500));
+  EXPECT_EQ(plan.priority, -2);
   EXPECT_EQ(plan.session, "s1");
   EXPECT_EQ(plan.cache_salt, "pepper");
   ASSERT_READ(ReadText(json{{"cache_salt", "salt"}}));

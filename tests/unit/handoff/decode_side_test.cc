@@ -41,6 +41,7 @@ TEST_F(DecodeSideTest, OffersEverythingThatGenerationDependsOn) {
   Request request = MakeRequest(5);
   request.emitted_tokens = 2;
   request.cache_salt = 0xFEDCBA9876543210;
+  request.priority = -3;
   request.sampling = {.temperature = 0.7f,
                       .top_k = 5,
                       .top_p = 0.9f,
@@ -65,6 +66,7 @@ TEST_F(DecodeSideTest, OffersEverythingThatGenerationDependsOn) {
   EXPECT_EQ(got.prompt, request.prompt);
   EXPECT_EQ(got.emitted_tokens, 2);
   EXPECT_EQ(got.cache_salt, request.cache_salt);
+  EXPECT_EQ(got.priority, request.priority);
   EXPECT_EQ(got.sampling, request.sampling);
   EXPECT_EQ(got.grammar, request.grammar);
 }

@@ -112,6 +112,7 @@ TEST_F(Rpc, BringsEveryFieldOfARequest) {
                                  .sampling = sampling,
                                  .grammar = "root ::= [a-z]+",
                                  .cache_salt = 9,
+                                 .priority = -4,
                                  .timings = true,
                                  .trace = true},
                      .prefill_peer = "p0"},
@@ -123,6 +124,7 @@ TEST_F(Rpc, BringsEveryFieldOfARequest) {
   EXPECT_EQ(got->first.request.grammar, "root ::= [a-z]+");
   EXPECT_EQ(got->first.request.emitted_tokens, 1);
   EXPECT_EQ(got->first.request.cache_salt, 9U);
+  EXPECT_EQ(got->first.request.priority, -4);
   EXPECT_TRUE(got->first.request.timings);
   EXPECT_TRUE(got->first.request.trace);
   EXPECT_EQ(got->first.prefill_peer, "p0");

@@ -85,6 +85,21 @@ TEST_F(SchedulerTest, AdmitsNoneBeyondTheRunningLimitNorPastAnother) {
   EXPECT_EQ(Step(), (Took{{2, 40}}));
 }
 
+TEST_F(SchedulerTest, AdmitsByPriorityThenByArrival) {
+  Make({.step_tokens = 64, .running_sequences = 1}, 10);
+  for (const int32_t priority : {0, 5, -1, 0}) {
+    Sequence& sequence = New(3, 1);
+    sequence.priority = priority;
+    ASSERT_TRUE(scheduler_->Add(sequence).ok());
+  }
+  std::vector<uint64_t> order;
+  for (int i = 0; i < 4; ++i) {
+    order.push_back(Step().at(0).first);
+    scheduler_->Finish(sequences_.at(order.back() - 1));
+  }
+  EXPECT_THAT(order, ElementsAre(3, 1, 4, 2));
+}
+
 TEST_F(SchedulerTest, PreemptsTheLatestArrivedAndAdmitsItAgainFirst) {
   Make({.step_tokens = 64, .running_sequences = 4, .prefix_cache = false}, 5);
   Add(8);
