@@ -101,7 +101,7 @@ Configurations::Configurations(const Automaton& automaton)
       known_entries_(16, EntryHash{this}, EntryEqual{this}),
       known_frames_(16, FrameHash{this}, FrameEqual{this}) {
   entries_.resize(2);
-  next_.resize(2 * classes_, kDead);
+  cells_.resize(2 * classes_, {.next = kDead});
   known_entries_.insert(kDead);
 }
 
@@ -125,7 +125,7 @@ int32_t Configurations::FindNext(int32_t configuration, uint8_t byte) {
     }
   }
   const int32_t next = closing.Finish();
-  next_[static_cast<size_t>(configuration) * classes_ + automaton_.class_of[byte]] = next;
+  cells_[static_cast<size_t>(configuration) * classes_ + automaton_.class_of[byte]].next = next;
   return next;
 }
 
@@ -147,7 +147,7 @@ int32_t Configurations::Intern(std::span<const Item> items, uint32_t stacks, boo
                       .may_end = may_end});
   const auto [known, added] = known_entries_.insert(id);
   if (added) {
-    next_.resize(next_.size() + classes_, -1);
+    cells_.resize(cells_.size() + classes_);
   } else {
     entries_.pop_back();
     items_.resize(first);
@@ -198,7 +198,7 @@ size_t Configurations::MemoryBytes() const {
   // A set's node is its link, its number and, as the hash is not cached, no more than that.
   constexpr size_t kSetNode = 32;
   return items_.capacity() * sizeof(Item) + entries_.capacity() * (sizeof(Entry) + kSetNode) +
-         next_.capacity() * sizeof(int32_t) + frames_.capacity() * (sizeof(Frame) + kSetNode);
+         cells_.capacity() * sizeof(Cell) + frames_.capacity() * (sizeof(Frame) + kSetNode);
 }
 
 }  // namespace baton::grammar

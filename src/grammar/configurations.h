@@ -49,7 +49,7 @@ class Configurations {
   int32_t Start();
   int32_t Next(int32_t configuration, uint8_t byte) {
     const size_t cell = static_cast<size_t>(configuration) * classes_ + automaton_.class_of[byte];
-    const int32_t known = next_[cell];
+    const int32_t known = cells_[cell].next;
     return known >= 0 ? known : FindNext(configuration, byte);
   }
 
@@ -75,18 +75,14 @@ class Configurations {
   /// The same configuration in `other`, which is of the same automaton.
   int32_t CopyTo(Configurations& other, int32_t configuration) const;
 
-  /// Counts walks over configurations: whether `configuration` is met for the first time in this
-  /// one, and what its steps cost at most.
+  /// A walk is charged for what it takes to find each step, the first time that it goes there: the
+  /// same whatever was found before.
   void BeginWalk() { ++walk_; }
-  bool MeetFirst(int32_t configuration) {
-    uint32_t& met = entries_[static_cast<size_t>(configuration)].met;
-    if (met == walk_) return false;
-    met = walk_;
-    return true;
-  }
-  int64_t StepCost(int32_t configuration) const {
-    return static_cast<int64_t>(classes_ *
-                                (1 + entries_[static_cast<size_t>(configuration)].items));
+  int64_t ChargeStep(int32_t configuration, uint8_t byte) {
+    Cell& cell = cells_[static_cast<size_t>(configuration) * classes_ + automaton_.class_of[byte]];
+    if (cell.walk == walk_) return 0;
+    cell.walk = walk_;
+    return 1 + stacks(configuration) + (cell.next == kOverflow ? kMaxStacks : stacks(cell.next));
   }
 
   size_t size() const { return entries_.size(); }
@@ -97,8 +93,13 @@ class Configurations {
     uint32_t first_item = 0;
     uint32_t items = 0;
     uint32_t stacks = 0;
-    uint32_t met = 0;
     bool may_end = false;
+  };
+  struct Cell {
+    /// -1 where not known yet.
+    int32_t next = -1;
+    /// The last walk that went here.
+    uint32_t walk = 0;
   };
   struct EntryHash {
     const Configurations* owner;
@@ -126,8 +127,8 @@ class Configurations {
   const size_t classes_;
   std::vector<Item> items_;
   std::vector<Entry> entries_;
-  /// By configuration and class of byte; -1 where not known yet.
-  std::vector<int32_t> next_;
+  /// By configuration and class of byte.
+  std::vector<Cell> cells_;
   std::vector<Frame> frames_;
   std::unordered_set<int32_t, EntryHash, EntryEqual> known_entries_;
   std::unordered_set<int32_t, FrameHash, FrameEqual> known_frames_;

@@ -10,6 +10,8 @@ namespace {
 using Frame = Configurations::Frame;
 using Item = Configurations::Item;
 
+/// Of more stacks the whole is walked at once.
+constexpr size_t kMaxTops = 16;
 constexpr size_t kAnyDepth = std::numeric_limits<size_t>::max();
 
 void SetBit(Mask& mask, TokenId token) {
@@ -40,6 +42,7 @@ std::shared_ptr<const Mask> MaskMaker::MaskOf(int32_t configuration) {
 bool MaskMaker::PutTogether(int32_t configuration, Mask& mask) {
   const std::vector<Item> items(places_.items(configuration).begin(),
                                 places_.items(configuration).end());
+  if (items.size() > kMaxTops) return false;
   uint64_t stacks = 0;
   std::vector<std::pair<const LocalMask*, int32_t>> locals;
   for (const Item& item : items) {
@@ -161,14 +164,12 @@ bool MaskMaker::Visited(int32_t configuration, uint32_t node, size_t depth, Walk
     const Vocabulary::Node& child = nodes[at];
     const size_t level = child.depth - base;
     const int32_t next = places_.Next(path_[level - 1], child.byte);
+    walk.steps -= places_.ChargeStep(path_[level - 1], child.byte);
+    if (walk.steps < 0) return false;
     if (Configurations::IsDead(next)) {
       if (next == Configurations::kOverflow) walk.stacks = Configurations::kMaxStacks + 1;
       at = child.subtree_end;
       continue;
-    }
-    if (places_.MeetFirst(next)) {
-      walk.steps -= places_.StepCost(next);
-      if (--walk.configurations < 0 || walk.steps < 0) return false;
     }
     walk.stacks = std::max(walk.stacks, places_.stacks(next));
     path_[level] = next;

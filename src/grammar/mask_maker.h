@@ -44,8 +44,7 @@ class MaskMaker {
   /// A walk over the trie: what it may still cost, so that no grammar makes it endless, and the
   /// most stacks that it met. Where there were too many, `stacks` exceeds kMaxStacks.
   struct Walk {
-    int64_t steps = 8'000'000;
-    int64_t configurations = 20'000;
+    int64_t steps = 1'000'000;
     uint32_t stacks = 0;
   };
 

@@ -34,7 +34,7 @@ class SubsetBuilder {
   Automaton& out_;
   const GrammarLimits& limits_;
   /// What determinism may still cost, in steps of the construction: for all machines together.
-  int64_t effort_left_ = 20'000'000;
+  int64_t effort_left_ = 8'000'000;
 };
 
 }  // namespace baton::grammar

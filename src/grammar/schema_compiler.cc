@@ -46,8 +46,9 @@ class SchemaCompiler {
 
  private:
   /// A reference to the rule for all of `schemas`, which is made later.
-  ExprPtr RuleOf(const Subschemas& schemas) {
+  ExprPtr RuleOf(Subschemas schemas) {
     if (schemas.empty()) return Reference(kJsonValue);
+    for (Subschema& schema : schemas) schema = reader_.Target(std::move(schema));
     std::vector<const Json*> key;
     for (const Subschema& schema : schemas) key.push_back(schema.schema);
     const auto known = names_.find(key);

@@ -101,6 +101,19 @@ Result<std::vector<SchemaShape>> SchemaReader::ShapesOf(const Subschemas& schema
   return shapes;
 }
 
+Subschema SchemaReader::Target(Subschema schema) const {
+  for (int i = 0; i < kMaxDepth; ++i) {
+    const bool reference =
+        schema.schema->is_object() && schema.schema->size() == 1 && schema.schema->contains("$ref");
+    if (!reference) break;
+    auto target = Resolve(schema);
+    // Whoever reads the reference tells what is wrong with it.
+    if (!target.ok()) break;
+    schema = *std::move(target);
+  }
+  return schema;
+}
+
 Status SchemaReader::Charge(const std::string& place, size_t steps) {
   steps_ += steps;
   if (steps_ <= static_cast<size_t>(options_.steps)) return OkStatus();

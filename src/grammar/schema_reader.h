@@ -17,6 +17,9 @@ class SchemaReader {
   SchemaReader(const Json& document, const SchemaOptions& options)
       : document_(document), options_(options) {}
 
+  /// What a schema that is nothing but a reference refers to; others are their own target.
+  Subschema Target(Subschema schema) const;
+
   /// The ways in which a value can satisfy all of `schemas`; none where they contradict each other.
   /// *Fails with* InvalidArgument naming the place.
   Result<std::vector<SchemaShape>> ShapesOf(const Subschemas& schemas);

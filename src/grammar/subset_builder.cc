@@ -17,7 +17,7 @@ using Subset = std::vector<int32_t>;
 constexpr size_t kGrowth = 4;
 constexpr size_t kGrowthFloor = 512;
 /// Of one machine that is kept as it is.
-constexpr int64_t kEffortAsIs = 50'000'000;
+constexpr int64_t kEffortAsIs = 10'000'000;
 
 }  // namespace
 
