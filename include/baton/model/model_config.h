@@ -90,7 +90,8 @@ struct ModelConfig {
   bool operator==(const ModelConfig&) const = default;
 };
 
-/// What generation_config.json recommends; absent fields stay empty.
+/// What generation_config.json recommends; absent fields stay empty. Lengths (max_new_tokens,
+/// max_length) and stop_strings are not read: how long an answer may get is the request's to say.
 struct GenerationConfig {
   std::vector<TokenId> eos_tokens;
   std::optional<bool> do_sample;
