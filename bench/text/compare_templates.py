@@ -13,6 +13,7 @@ src/text/README.md).
 
 import argparse
 import collections
+import copy
 import json
 import re
 import struct
@@ -83,7 +84,7 @@ def compare(title: str, program: str, cases: list[tuple[str, dict]], shown: int)
     counts = collections.Counter()
     ours = render_with_baton(program, cases)
     for (source, context), mine in zip(cases, ours):
-        theirs = render_with_jinja(env, source, context)
+        theirs = render_with_jinja(env, source, copy.deepcopy(context))
         result = verdict(theirs, mine)
         counts[result] += 1
         if result == "DIFFERENT" and counts[result] <= shown:
