@@ -10,6 +10,7 @@ Each tests/data/goldens/<case>/ holds a Hugging Face folder (config.json, model.
 golden.json:
 
     model         folder of the model, relative to the repository root
+    context_tokens  longest context to serve, where it is not the model's
     dtype         type of the stored weights; the numbers are always computed in fp32
     input_ids     the prompt, one sequence
     positions     positions of the prompt that `logits` has a row for
@@ -54,6 +55,8 @@ class Case:
     greedy_tokens: int = 24
     family: str = "llama"
     config: dict = field(default_factory=dict)
+    #: The longest context to serve, where the model's own would choose other frequencies.
+    context_tokens: int = 0
 
 
 BASE = {
@@ -78,6 +81,22 @@ LLAMA3_ROPE = {
     "low_freq_factor": 1.0,
     "high_freq_factor": 4.0,
     "original_max_position_embeddings": 64,
+}
+
+LONG_ROPE = {
+    "rope_scaling": {
+        "type": "longrope",
+        "short_factor": [1.0, 1.05, 1.1, 1.2, 1.3, 1.5, 1.8, 2.0],
+        "long_factor": [1.0, 1.2, 1.5, 2.1, 3.0, 4.4, 6.0, 8.0],
+    },
+    "original_max_position_embeddings": 32,
+    "max_position_embeddings": 512,
+}
+GEMMA = {
+    "head_dim": 32,
+    "num_key_value_heads": 1,
+    "query_pre_attn_scalar": 40,
+    "tie_word_embeddings": True,
 }
 
 CASES = [
@@ -165,6 +184,63 @@ CASES = [
         family="phi3",
         config=NARROW | {"num_key_value_heads": 1, "sliding_window": 32},
     ),
+    Case(
+        "phi3-longrope-fp32",
+        torch.float32,
+        45,
+        positions=[32, 33, 40, 43, 44],
+        greedy_tokens=64,
+        family="phi3",
+        config=NARROW | LONG_ROPE | {"num_key_value_heads": 1, "sliding_window": 262144},
+    ),
+    Case(
+        "phi3-partial-short-fp32",
+        torch.float32,
+        45,
+        greedy_tokens=64,
+        family="phi3",
+        config=NARROW
+        | LONG_ROPE
+        | {
+            "num_key_value_heads": 1,
+            "partial_rotary_factor": 0.5,
+            "rope_scaling": {
+                "type": "longrope",
+                "short_factor": [1.0, 1.1, 1.3, 1.8],
+                "long_factor": [1.0, 1.5, 3.0, 6.0],
+            },
+            "tie_word_embeddings": True,
+            "original_max_position_embeddings": 128,
+        },
+        context_tokens=128,
+    ),
+    Case(
+        "gemma2-fp32",
+        torch.float32,
+        45,
+        greedy_tokens=64,
+        family="gemma2",
+        config=NARROW
+        | GEMMA
+        | {"attn_logit_softcapping": 3.0, "final_logit_softcapping": 4.0, "sliding_window": 20},
+    ),
+    Case(
+        "gemma3-fp32",
+        torch.float32,
+        45,
+        greedy_tokens=64,
+        family="gemma3_text",
+        config=NARROW
+        | GEMMA
+        | {
+            "num_hidden_layers": 3,
+            "sliding_window_pattern": 3,
+            "sliding_window": 20,
+            "rope_theta": 1000000.0,
+            "rope_local_base_freq": 10000.0,
+            "rope_scaling": {"rope_type": "linear", "factor": 8.0},
+        },
+    ),
 ]
 
 PROMPTS = [
@@ -183,10 +259,12 @@ def random_model(case: Case, seed: int) -> PreTrainedModel:
     torch.manual_seed(seed)
     config = AutoConfig.for_model(case.family, **(BASE | case.config))
     model = AutoModelForCausalLM.from_config(config).eval()
+    # Gemma stores the weights of its norms as their distance from 1.
+    norm = 0 if case.family.startswith("gemma") else 1
     with torch.no_grad():
         for name, weight in model.named_parameters():
             if "norm" in name:
-                weight.copy_(1 + 0.2 * torch.randn_like(weight))
+                weight.copy_(norm + 0.2 * torch.randn_like(weight))
             elif name.endswith("bias"):
                 weight.copy_(0.2 * torch.randn_like(weight))
             elif "embed" in name or "lm_head" in name:
@@ -237,7 +315,10 @@ def write_case(case: Case, seed: int) -> None:
     folder = GOLDENS / case.name
     random_model(case, seed).save_pretrained(folder)
     (folder / "generation_config.json").unlink(missing_ok=True)
-    model = AutoModelForCausalLM.from_pretrained(folder, dtype=torch.float32).eval()
+    # The other implementations of attention leave soft-caps out.
+    model = AutoModelForCausalLM.from_pretrained(
+        folder, dtype=torch.float32, attn_implementation="eager"
+    ).eval()
     draw = torch.Generator().manual_seed(seed + 1000)
     ids = torch.randint(3, BASE["vocab_size"], (case.prompt_tokens,), generator=draw).tolist()
     positions = case.positions or list(range(len(ids)))
@@ -245,6 +326,8 @@ def write_case(case: Case, seed: int) -> None:
         "model": str(folder.relative_to(REPOSITORY)),
         "dtype": str(case.dtype).removeprefix("torch."),
     }
+    if case.context_tokens:
+        head["context_tokens"] = case.context_tokens
     content = head | golden(model, ids, positions, case.greedy_tokens)
     (folder / "golden.json").write_text(dump(content))
 

@@ -4,13 +4,15 @@
 usage: compare_tokenizers.py [--program build/release/bin/encode_texts] FOLDER...
 
 Each FOLDER holds a tokenizer.json; `--pattern llama3|deepseek` adds a vocabulary trained on the
-repository's own texts with that model's pre-tokeniser. First the ids of `--strings` random and
+repository's own texts with that model's pre-tokeniser; `--pattern gemma` one over characters with
+byte fallback, in the form of Gemma's. First the ids of `--strings` random and
 adversarial strings per folder (all planes of Unicode, emoji, scripts that join or run right to left,
 runs of spaces, long words, added tokens): any difference is printed and ends with status 1. Then the
 speed of both on English, and how it grows with the length of one text.
 """
 
 import argparse
+import json
 import random
 import struct
 import subprocess
@@ -20,7 +22,15 @@ import time
 import unicodedata
 from pathlib import Path
 
-from tokenizers import Regex, Tokenizer, decoders, models, pre_tokenizers, trainers
+from tokenizers import (
+    Regex,
+    Tokenizer,
+    decoders,
+    models,
+    normalizers,
+    pre_tokenizers,
+    trainers,
+)
 
 REPOSITORY = Path(__file__).resolve().parents[2]
 PATTERNS = {
@@ -54,6 +64,37 @@ def trained(pattern: str, folder: Path) -> Path:
     tokenizer.train(texts + [str(REPOSITORY / "LICENSE")], trainer)
     folder.mkdir()
     tokenizer.save(str(folder / "tokenizer.json"))
+    return folder
+
+
+def trained_like_gemma(folder: Path) -> Path:
+    """A vocabulary over characters: spaces become "▁", words are cut behind spaces that are left,
+    what is unknown falls back to bytes, and runs of line ends are added tokens."""
+    tokenizer = Tokenizer(models.BPE(unk_token="<unk>", byte_fallback=True, fuse_unk=True))
+    tokenizer.normalizer = normalizers.Replace(" ", "▁")
+    tokenizer.pre_tokenizer = pre_tokenizers.Split(" ", "merged_with_previous")
+    trainer = trainers.BpeTrainer(
+        vocab_size=4000,
+        show_progress=False,
+        special_tokens=["<pad>", "<eos>", "<bos>", "<unk>", "<start_of_turn>", "<end_of_turn>"],
+        max_token_length=16,
+    )
+    tokenizer.train([str(REPOSITORY / "LICENSE"), str(REPOSITORY / "README.md")], trainer)
+    tokenizer.decoder = decoders.Sequence(
+        [decoders.Replace("▁", " "), decoders.ByteFallback(), decoders.Fuse()]
+    )
+    content = json.loads(tokenizer.to_str())
+    vocabulary = content["model"]["vocab"]
+    for byte in range(256):
+        vocabulary.setdefault(f"<0x{byte:02X}>", len(vocabulary))
+    for text in ("\n\n", "\n\n\n", "▁▁", "▁▁▁▁", "<unused0>", "[multimodal]"):
+        vocabulary.setdefault(text, len(vocabulary))
+        content["added_tokens"].append(
+            {"id": vocabulary[text], "content": text, "single_word": False, "lstrip": False,
+             "rstrip": False, "normalized": False, "special": False}
+        )  # fmt: skip
+    folder.mkdir()
+    (folder / "tokenizer.json").write_text(json.dumps(content, ensure_ascii=False))
     return folder
 
 
@@ -158,12 +199,17 @@ def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
     parser.add_argument("folders", nargs="*", type=Path)
     parser.add_argument("--program", default="build/release/bin/encode_texts")
-    parser.add_argument("--pattern", action="append", choices=PATTERNS, default=[])
+    parser.add_argument("--pattern", action="append", choices=[*PATTERNS, "gemma"], default=[])
     parser.add_argument("--strings", type=int, default=1_000_000)
     parser.add_argument("--seed", type=int, default=1)
     arguments = parser.parse_args()
     with tempfile.TemporaryDirectory() as scratch:
-        made = [trained(pattern, Path(scratch) / pattern) for pattern in arguments.pattern]
+        made = [
+            trained_like_gemma(Path(scratch) / pattern)
+            if pattern == "gemma"
+            else trained(pattern, Path(scratch) / pattern)
+            for pattern in arguments.pattern
+        ]
         folders = arguments.folders + made
         different = sum(
             differences(arguments.program, folder, arguments.strings, arguments.seed)

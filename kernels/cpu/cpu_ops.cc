@@ -25,6 +25,10 @@ constexpr ops::Ops MakeOps(const char* name) {
                             Stream& stream) { cpu::PagedAttention(isa(), p, AsHost(stream)); },
       .silu_mul = [](const ops::SiluMulParams& p,
                      Stream& stream) { cpu::SiluMul(isa(), p, AsHost(stream)); },
+      .gelu_mul = [](const ops::GeluMulParams& p,
+                     Stream& stream) { cpu::GeluMul(isa(), p, AsHost(stream)); },
+      .soft_cap = [](const ops::SoftCapParams& p,
+                     Stream& stream) { cpu::SoftCap(isa(), p, AsHost(stream)); },
       .sample = [](const ops::SampleParams& p,
                    Stream& stream) { cpu::Sample(isa(), p, AsHost(stream)); },
   };

@@ -12,6 +12,7 @@ void Embedding(const Isa& isa, const ops::EmbeddingParams& p, device::HostStream
       BATON_CHECK(p.tokens[t] >= 0 && p.tokens[t] < p.V) << "token " << p.tokens[t];
       isa.widen(static_cast<const std::byte*>(p.table) + p.tokens[t] * row_bytes, p.table_dtype,
                 p.y + t * p.E, p.E);
+      if (p.scale != 1) isa.scale(p.y + t * p.E, p.E, p.scale);
     }
   });
 }
@@ -29,6 +30,21 @@ void SiluMul(const Isa& isa, const ops::SiluMulParams& p, device::HostStream& st
   BATON_CHECK(p.gate != nullptr && p.up != nullptr && p.y != nullptr);
   stream.ParallelFor(p.T, GrainOf(2 * p.F),
                      [&](int64_t begin, int64_t end) { isa.silu_mul(p, begin, end); });
+}
+
+void GeluMul(const Isa& isa, const ops::GeluMulParams& p, device::HostStream& stream) {
+  if (p.T == 0) return;
+  BATON_CHECK(p.T > 0 && p.F > 0 && p.in_stride >= p.F && p.y_stride >= p.F);
+  BATON_CHECK(p.gate != nullptr && p.up != nullptr && p.y != nullptr);
+  stream.ParallelFor(p.T, GrainOf(2 * p.F),
+                     [&](int64_t begin, int64_t end) { isa.gelu_mul(p, begin, end); });
+}
+
+void SoftCap(const Isa& isa, const ops::SoftCapParams& p, device::HostStream& stream) {
+  if (p.T == 0) return;
+  BATON_CHECK(p.T > 0 && p.F > 0 && p.cap > 0 && p.x != nullptr);
+  stream.ParallelFor(p.T, GrainOf(2 * p.F),
+                     [&](int64_t begin, int64_t end) { isa.soft_cap(p, begin, end); });
 }
 
 }  // namespace baton::kernels::cpu

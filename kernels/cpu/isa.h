@@ -36,8 +36,13 @@ struct Isa {
   void (*attend)(const ops::PagedAttentionParams& p, const AttentionUnit& unit, float* scratch);
   void (*rms_norm)(const ops::RmsNormParams& p, int64_t t_begin, int64_t t_end);
   void (*silu_mul)(const ops::SiluMulParams& p, int64_t t_begin, int64_t t_end);
-  /// Rotates one head of D elements in place; `cosine` and `sine` hold D / 2 each.
-  void (*rotate)(float* head, const float* cosine, const float* sine, int64_t D);
+  void (*gelu_mul)(const ops::GeluMulParams& p, int64_t t_begin, int64_t t_end);
+  /// The rows [t_begin, t_end) of p.x.
+  void (*soft_cap)(const ops::SoftCapParams& p, int64_t t_begin, int64_t t_end);
+  /// x *= scale.
+  void (*scale)(float* x, int64_t n, float scale);
+  /// Rotates one head of R elements in place; `cosine` and `sine` hold R / 2 each.
+  void (*rotate)(float* head, const float* cosine, const float* sine, int64_t R);
   void (*widen)(const void* from, DType dtype, float* to, int64_t n);
   /// Rounds to nearest, ties to even.
   void (*narrow)(const float* from, void* to, DType dtype, int64_t n);

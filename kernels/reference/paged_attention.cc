@@ -16,7 +16,8 @@ void AttendOne(const ops::PagedAttentionParams& p, int32_t s, int64_t position, 
     const std::byte* k = KvAt(p.kv, p.batch, s, j, g, false);
     double dot = 0;
     for (int32_t d = 0; d < p.kv.D; ++d) dot += q[d] * LoadAt(k, p.kv.dtype, d);
-    scores.push_back(dot * p.scale);
+    const double score = dot * p.scale;
+    scores.push_back(p.softcap > 0 ? p.softcap * std::tanh(score / p.softcap) : score);
   }
   const double largest = *std::max_element(scores.begin(), scores.end());
   double sum = 0;

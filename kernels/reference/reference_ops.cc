@@ -56,6 +56,8 @@ const ops::Ops& ReferenceOps() {
       .rope_kv_write = reference::RopeKvWrite,
       .paged_attention = reference::PagedAttention,
       .silu_mul = reference::SiluMul,
+      .gelu_mul = reference::GeluMul,
+      .soft_cap = reference::SoftCap,
       .sample = reference::Sample,
   };
   return kOps;

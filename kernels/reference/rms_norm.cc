@@ -14,7 +14,8 @@ void RmsNorm(const ops::RmsNormParams& p, device::Stream&) {
     }
     const double inverse = 1.0 / std::sqrt(squares / static_cast<double>(p.E) + p.eps);
     for (int64_t e = 0; e < p.E; ++e) {
-      p.y[t * p.E + e] = static_cast<float>(residual[e] * inverse * LoadAt(p.w, p.w_dtype, e));
+      p.y[t * p.E + e] =
+          static_cast<float>(residual[e] * inverse * (p.w_offset + LoadAt(p.w, p.w_dtype, e)));
     }
   }
 }

@@ -7,7 +7,7 @@ namespace {
 
 /// The angle is a float32 product, as in Hugging Face; the rotation is in double precision.
 void Rotate(float* head, const ops::RopeKvWriteParams& p, int64_t position) {
-  const int32_t half = p.kv.D / 2;
+  const int32_t half = p.R / 2;
   for (int32_t i = 0; i < half; ++i) {
     const float angle = static_cast<float>(position) * p.inv_freq[i];
     const double c = std::cos(double{angle}) * p.attention_scale;

@@ -108,6 +108,7 @@ http::HttpOptions ToHttpOptions(const config::Config& config) {
 SamplingParams ToSamplingDefaults(const model::GenerationConfig& generation) {
   SamplingParams params;
   params.temperature = generation.temperature.value_or(params.temperature);
+  if (generation.do_sample == false) params.temperature = 0;
   params.top_k = generation.top_k.value_or(params.top_k);
   params.top_p = generation.top_p.value_or(params.top_p);
   params.min_p = generation.min_p.value_or(params.min_p);

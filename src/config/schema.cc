@@ -101,7 +101,11 @@ void AddEngine(std::vector<Key>& keys) {
       {.choices = {"bfloat16", "float16", "float32"}});
   add("prefix_cache", &Engine::prefix_cache, "reuse the KV blocks of equal prefixes");
   add("context_tokens", &Engine::context_tokens,
-      "longest prompt and output together; 0: the model's", {.greatest = 1 << 24});
+      "longest prompt and output together; 0: the model's. It also chooses between the two lists "
+      "of "
+      "frequencies of a LongRoPE model (Phi-3/4): the one for short contexts where this is at most "
+      "the length that the model was first trained on",
+      {.greatest = 1 << 24});
   add("layer_group", &Engine::layer_group,
       "layers after which finished KV is sent; 0: as many as are worth it by what puts cost, and "
       "all until that is known",

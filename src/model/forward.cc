@@ -1,5 +1,4 @@
 #include <algorithm>
-#include <cmath>
 #include <iterator>
 
 #include "baton/base/check.h"
@@ -66,7 +65,8 @@ class ForwardPass {
                     .table_dtype = table.dtype,
                     .T = T_,
                     .V = config_.vocabulary,
-                    .E = config_.hidden},
+                    .E = config_.hidden,
+                    .scale = config_.embedding_scale},
                    stream_);
   }
 
@@ -86,8 +86,10 @@ class ForwardPass {
                         .v = space_.v_.data(),
                         .q_stride = q_columns_,
                         .kv_stride = kv_columns_,
-                        .inv_freq = model_.inv_freq_.data(),
+                        .inv_freq = InverseFrequencies(l).data(),
+                        .attention_scale = config_.rope_scaling.attention_factor,
                         .H = config_.query_heads,
+                        .R = config_.rotary_dim,
                         .batch = batch_.sequences,
                         .kv = cache_.Layer(l)},
                        stream_);
@@ -98,8 +100,9 @@ class ForwardPass {
                           .y = space_.attention_.data(),
                           .q_stride = q_columns_,
                           .H = config_.query_heads,
-                          .scale = 1.0f / std::sqrt(static_cast<float>(config_.head_dim)),
+                          .scale = config_.attention_scale,
                           .window = config_.windows[static_cast<size_t>(l)],
+                          .softcap = config_.attention_softcap,
                           .batch = batch_.sequences,
                           .kv = cache_.Layer(l)},
                          stream_);
@@ -121,18 +124,13 @@ class ForwardPass {
   void FeedForward(int32_t l) {
     const LayerWeights& layer = model_.weights().layers[static_cast<size_t>(l)];
     Linear(space_.attention_, layer.o, space_.delta_);
+    if (config_.post_norms) NormDelta(layer.attention_post_norm);
     Norm(layer.mlp_norm, /*with_delta=*/true);
     Linear(space_.normed_, layer.gate, space_.gate_);
     Linear(space_.normed_, layer.up, space_.up_);
-    ops_.silu_mul({.gate = space_.gate_.data(),
-                   .up = space_.up_.data(),
-                   .y = space_.gate_.data(),
-                   .T = T_,
-                   .F = config_.intermediate,
-                   .in_stride = config_.intermediate,
-                   .y_stride = config_.intermediate},
-                  stream_);
+    Activate();
     Linear(space_.gate_, layer.down, space_.delta_);
+    if (config_.post_norms) NormDelta(layer.mlp_post_norm);
   }
 
   /// REQUIRES: the scored rows are done, if there are any.
@@ -159,6 +157,13 @@ class ForwardPass {
  private:
   std::span<float> LogitsOf(const std::vector<float>& normed) {
     Linear(normed, {.weight = model_.weights().output, .bias = {}}, space_.logits_);
+    if (config_.logit_softcap > 0) {
+      ops_.soft_cap({.x = space_.logits_.data(),
+                     .cap = config_.logit_softcap,
+                     .T = T_,
+                     .F = config_.vocabulary},
+                    stream_);
+    }
     return std::span(space_.logits_).first(Elements(T_, config_.vocabulary));
   }
 
@@ -175,6 +180,30 @@ class ForwardPass {
     T_ = static_cast<int64_t>(rows.size());
   }
 
+  const std::vector<float>& InverseFrequencies(int32_t l) const {
+    const bool local = config_.local_rope_theta > 0 && config_.windows[static_cast<size_t>(l)] > 0;
+    return local ? model_.local_inv_freq_ : model_.inv_freq_;
+  }
+
+  /// The gate, activated, times what goes up; to the gate's place.
+  void Activate() {
+    const auto params = [&]<class Params>(Params) {
+      return Params{.gate = space_.gate_.data(),
+                    .up = space_.up_.data(),
+                    .y = space_.gate_.data(),
+                    .T = T_,
+                    .F = config_.intermediate,
+                    .in_stride = config_.intermediate,
+                    .y_stride = config_.intermediate};
+    };
+    switch (config_.activation) {
+      case ModelConfig::Activation::kSilu:
+        return ops_.silu_mul(params(ops::SiluMulParams{}), stream_);
+      case ModelConfig::Activation::kGeluTanh:
+        return ops_.gelu_mul(params(ops::GeluMulParams{}), stream_);
+    }
+  }
+
   void Norm(const TensorView& w, bool with_delta) {
     ops_.rms_norm({.residual = space_.residual_.data(),
                    .delta = with_delta ? space_.delta_.data() : nullptr,
@@ -183,7 +212,21 @@ class ForwardPass {
                    .w_dtype = w.dtype,
                    .T = T_,
                    .E = config_.hidden,
-                   .eps = config_.rms_norm_eps},
+                   .eps = config_.rms_norm_eps,
+                   .w_offset = config_.norm_offset},
+                  stream_);
+  }
+
+  /// What the next norm adds to the residual, in place.
+  void NormDelta(const TensorView& w) {
+    ops_.rms_norm({.residual = space_.delta_.data(),
+                   .w = w.data,
+                   .y = space_.delta_.data(),
+                   .w_dtype = w.dtype,
+                   .T = T_,
+                   .E = config_.hidden,
+                   .eps = config_.rms_norm_eps,
+                   .w_offset = config_.norm_offset},
                   stream_);
   }
 
@@ -195,7 +238,8 @@ class ForwardPass {
                    .w_dtype = w.dtype,
                    .T = T_ * heads,
                    .E = config_.head_dim,
-                   .eps = config_.rms_norm_eps},
+                   .eps = config_.rms_norm_eps,
+                   .w_offset = config_.norm_offset},
                   stream_);
   }
 

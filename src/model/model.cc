@@ -10,12 +10,15 @@ Model::Model(ModelConfig config, GenerationConfig generation, Weights weights)
       weights_(std::move(weights)),
       eos_tokens_(generation_.eos_tokens.empty() ? config_.eos_tokens : generation_.eos_tokens),
       fingerprint_(weights_.Fingerprint(config_.ToString())),
-      inv_freq_(RopeFrequencies(config_)) {}
+      inv_freq_(RopeFrequencies(config_)),
+      local_inv_freq_(config_.local_rope_theta > 0 ? LocalRopeFrequencies(config_)
+                                                   : std::vector<float>()) {}
 
 Result<std::unique_ptr<Model>> Model::Load(const std::filesystem::path& folder,
                                            const LoadOptions& options) {
-  BATON_ASSIGN_OR_RETURN(ModelConfig config,
-                         ModelConfig::Load(folder, options.ignored_config_fields));
+  BATON_ASSIGN_OR_RETURN(
+      ModelConfig config,
+      ModelConfig::Load(folder, options.ignored_config_fields, options.context_tokens));
   BATON_ASSIGN_OR_RETURN(GenerationConfig generation, GenerationConfig::Load(folder));
   BATON_ASSIGN_OR_RETURN(Weights weights, Weights::Load(folder, config));
   std::unique_ptr<Model> model(

@@ -1,6 +1,7 @@
 #include "baton/model/model_config.h"
 
 #include <algorithm>
+#include <cmath>
 #include <iterator>
 #include <sstream>
 #include <string_view>
@@ -19,13 +20,15 @@ using nlohmann::json;
 constexpr std::string_view kHarmless[] = {
     "_attn_implementation", "_attn_implementation_autoset", "_commit_hash",
     "_flash_attn_2_enabled", "_from_model_config", "_name_or_path", "attention_dropout",
-    "attn_implementation", "auto_map", "bos_token", "chunk_size_feed_forward",
+    "attn_implementation", "auto_map", "bos_token", "cache_implementation",
+    "chunk_size_feed_forward",
     "decoder_start_token_id", "do_sample", "dtype", "embd_pdrop", "eos_token", "finetuning_task",
+    "full_attn_mod",
     "hidden_dropout", "id2label",
-    "initializer_range", "is_decoder", "is_encoder_decoder", "is_llama_config", "label2id",
+    "initializer_range", "interpolate_factor", "is_decoder", "is_encoder_decoder", "is_llama_config", "label2id",
     "length_penalty", "license", "max_length", "max_new_tokens", "max_sequence_length",
     "min_length", "model_type", "neftune_noise_alpha", "num_beams", "num_labels",
-    "num_return_sequences", "original_max_position_embeddings", "output_attentions",
+    "num_return_sequences", "output_attentions",
     "output_hidden_states", "pad_token", "pad_token_id", "prefix", "pretraining_tp",
     "problem_type", "pruned_heads", "repetition_penalty", "resid_pdrop", "return_dict",
     "sep_token_id",
@@ -61,7 +64,43 @@ void RefuseUnknown(JsonFields& fields, const std::vector<std::string>& ignored) 
   }
 }
 
-void ReadRopeScaling(JsonFields& fields, const std::string& name, ModelConfig& config) {
+/// A list of R / 2 numbers above 0.
+std::vector<float> ReadFactors(JsonFields& rope, const std::string& name, int32_t rotary_dim) {
+  rope.Ignore(name);
+  std::vector<float> factors;
+  const auto list = rope.object().find(name);
+  const bool fits = list != rope.object().end() && list->is_array() &&
+                    list->size() == static_cast<size_t>(rotary_dim / 2);
+  for (size_t i = 0; fits && i < list->size(); ++i) {
+    if ((*list)[i].is_number() && (*list)[i].get<double>() > 0) {
+      factors.push_back((*list)[i].get<float>());
+    }
+  }
+  if (factors.size() != static_cast<size_t>(rotary_dim / 2)) {
+    rope.Fail(StatusCode::kInvalidArgument, name,
+              "must be a list of " + std::to_string(rotary_dim / 2) + " numbers above 0");
+  }
+  return factors;
+}
+
+/// Source: Ding et al., "LongRoPE", 2024, as in Hugging Face transformers.
+void ReadLongRope(JsonFields& rope, double original_tokens, int32_t served_tokens,
+                  ModelConfig& config) {
+  RopeScaling& scaling = config.rope_scaling;
+  const std::vector<float> short_factors = ReadFactors(rope, "short_factor", config.rotary_dim);
+  const std::vector<float> long_factors = ReadFactors(rope, "long_factor", config.rotary_dim);
+  scaling.kind = RopeScaling::Kind::kLongRope;
+  scaling.original_context_tokens = static_cast<float>(original_tokens);
+  const int32_t served = served_tokens > 0 ? served_tokens : config.context_tokens;
+  scaling.factors = served > original_tokens ? long_factors : short_factors;
+  const double stretch = config.context_tokens / original_tokens;
+  const double factor =
+      stretch > 1 ? std::sqrt(1 + std::log(stretch) / std::log(original_tokens)) : 1;
+  scaling.attention_factor = static_cast<float>(rope.Number("attention_factor").value_or(factor));
+}
+
+void ReadRopeScaling(JsonFields& fields, const std::string& name, int32_t served_tokens,
+                     ModelConfig& config) {
   const json* object = fields.Object(name);
   if (object == nullptr) return;
   JsonFields rope(*object, fields.where() + ": " + name);
@@ -86,13 +125,14 @@ void ReadRopeScaling(JsonFields& fields, const std::string& name, ModelConfig& c
     if (!(scaling.high_freq_factor > scaling.low_freq_factor)) {
       rope.Fail(StatusCode::kInvalidArgument, "high_freq_factor", "must exceed low_freq_factor");
     }
+  } else if (type == "longrope" || type == "su") {
+    const auto original = fields.Number("original_max_position_embeddings");
+    ReadLongRope(rope, original.value_or(config.context_tokens), served_tokens, config);
   } else if (type != "default") {
     rope.Fail(StatusCode::kUnimplemented, "rope_type",
-              "= \"" + type + "\" is not supported; default, linear and llama3 are");
+              "= \"" + type + "\" is not supported; default, linear, llama3 and longrope are");
   }
-  if (rope.Number("partial_rotary_factor").value_or(1) != 1) {
-    rope.Fail(StatusCode::kUnimplemented, "partial_rotary_factor", "other than 1 is not supported");
-  }
+  rope.Ignore("partial_rotary_factor");  // ReadRotaryDim does.
   // Written by some exporters whatever the type.
   for (const char* unused : {"factor", "original_max_position_embeddings"}) rope.Ignore(unused);
   RefuseUnknown(rope, {});
@@ -110,8 +150,10 @@ void ReadShape(JsonFields& fields, ModelConfig& config) {
   if (!fields.status().ok()) return;
   config.kv_heads = static_cast<int32_t>(
       fields.Integer("num_key_value_heads", 1, config.query_heads).value_or(config.query_heads));
-  config.head_dim = static_cast<int32_t>(
-      fields.Integer("head_dim", 1, 4096).value_or(config.hidden / config.query_heads));
+  const int32_t usual = FindFamily(config.architecture)->default_head_dim;
+  config.head_dim =
+      static_cast<int32_t>(fields.Integer("head_dim", 1, 4096)
+                               .value_or(usual > 0 ? usual : config.hidden / config.query_heads));
   if (config.query_heads % config.kv_heads != 0) {
     fields.Fail(StatusCode::kInvalidArgument, "num_attention_heads",
                 "must be a multiple of num_key_value_heads");
@@ -119,6 +161,27 @@ void ReadShape(JsonFields& fields, ModelConfig& config) {
   if (config.head_dim < 2 || config.head_dim % 2 != 0) {
     fields.Fail(StatusCode::kInvalidArgument, "head_dim",
                 "must be even, got " + std::to_string(config.head_dim));
+  }
+}
+
+/// R of config.json's share of a head.
+void ReadRotaryDim(JsonFields& fields, ModelConfig& config) {
+  double share = 1;
+  for (const char* name : {"rope_scaling", "rope_parameters"}) {
+    const json* rope = fields.Object(name);
+    if (rope == nullptr || !rope->contains("partial_rotary_factor")) continue;
+    JsonFields inner(*rope, fields.where() + ": " + name);
+    share = inner.Number("partial_rotary_factor").value_or(share);
+  }
+  share = fields.Number("partial_rotary_factor").value_or(share);
+  if (share != 1 && !FindFamily(config.architecture)->partial_rotary) {
+    return fields.Fail(StatusCode::kUnimplemented, "partial_rotary_factor",
+                       "other than 1 is not supported for this architecture");
+  }
+  config.rotary_dim = static_cast<int32_t>(config.head_dim * share);
+  if (!(share > 0 && share <= 1) || config.rotary_dim < 2 || config.rotary_dim % 2 != 0) {
+    fields.Fail(StatusCode::kInvalidArgument, "partial_rotary_factor",
+                "must leave an even number of elements of a head, above 0");
   }
 }
 
@@ -137,13 +200,8 @@ void ReadArchitecture(JsonFields& fields, ModelConfig& config) {
   }
 }
 
-/// Which layers have the window, by their names in `layer_types`, else those from
-/// max_window_layers on.
-void ReadWindowedLayers(JsonFields& fields, int32_t window, ModelConfig& config) {
-  const int64_t first = fields.Integer("max_window_layers", 0, 1 << 30).value_or(28);
-  for (int32_t i = 0; i < config.layers; ++i) {
-    config.windows[static_cast<size_t>(i)] = i >= first ? window : 0;
-  }
+/// Which layers have the window, by their names in `layer_types`; all stays where it is absent.
+void ReadLayerTypes(JsonFields& fields, int32_t window, ModelConfig& config) {
   const auto types = fields.object().find("layer_types");
   fields.Ignore("layer_types");
   if (types == fields.object().end() || types->is_null()) return;
@@ -162,6 +220,15 @@ void ReadWindowedLayers(JsonFields& fields, int32_t window, ModelConfig& config)
   }
 }
 
+/// As `layer_types` has it, else the layers from max_window_layers on.
+void ReadWindowedLayers(JsonFields& fields, int32_t window, ModelConfig& config) {
+  const int64_t first = fields.Integer("max_window_layers", 0, 1 << 30).value_or(28);
+  for (int32_t i = 0; i < config.layers; ++i) {
+    config.windows[static_cast<size_t>(i)] = i >= first ? window : 0;
+  }
+  ReadLayerTypes(fields, window, config);
+}
+
 void ReadWindows(JsonFields& fields, const Family& family, ModelConfig& config) {
   config.windows.assign(static_cast<size_t>(config.layers), 0);
   const auto window = fields.Integer("sliding_window", 1, 1 << 30);
@@ -173,6 +240,15 @@ void ReadWindows(JsonFields& fields, const Family& family, ModelConfig& config) 
     case Family::Windows::kAllLayers:
       std::fill(config.windows.begin(), config.windows.end(), value);
       break;
+    case Family::Windows::kAllButEachNth: {
+      const int64_t period = fields.Integer("sliding_window_pattern", 1, 1 << 30)
+                                 .value_or(fields.Integer("_sliding_window_pattern", 1, 1 << 30)
+                                               .value_or(family.window_period));
+      for (int32_t i = 0; i < config.layers; ++i) {
+        config.windows[static_cast<size_t>(i)] = (i + 1) % period != 0 ? value : 0;
+      }
+      return ReadLayerTypes(fields, value, config);
+    }
     case Family::Windows::kSomeLayers:
       ReadWindowedLayers(fields, fields.Bool("use_sliding_window").value_or(false) ? value : 0,
                          config);
@@ -186,26 +262,77 @@ void ReadBiases(JsonFields& fields, const Family& family, ModelConfig& config) {
   config.mlp_bias = fields.Bool("mlp_bias").value_or(false);
 }
 
-void ReadMaths(JsonFields& fields, ModelConfig& config) {
+void ReadRope(JsonFields& fields, const Family& family, int32_t served_tokens,
+              ModelConfig& config) {
+  config.rope_theta =
+      static_cast<float>(fields.Number("rope_theta").value_or(family.default_rope_theta));
+  config.local_rope_theta = family.default_local_rope_theta;
+  if (family.default_local_rope_theta > 0) {
+    const auto local = fields.Number("rope_local_base_freq");
+    config.local_rope_theta = static_cast<float>(local.value_or(family.default_local_rope_theta));
+    if (!(config.local_rope_theta > 0)) {
+      fields.Fail(StatusCode::kInvalidArgument, "rope_local_base_freq", "must be above 0");
+    }
+  }
+  ReadRotaryDim(fields, config);
+  if (!fields.status().ok()) return;
+  ReadRopeScaling(fields, "rope_scaling", served_tokens, config);
+  ReadRopeScaling(fields, "rope_parameters", served_tokens, config);
+  fields.Ignore("original_max_position_embeddings");
+  if (!(config.rope_theta > 0)) {
+    fields.Fail(StatusCode::kInvalidArgument, "rope_theta", "must be above 0");
+  }
+}
+
+void ReadActivation(JsonFields& fields, const Family& family, ModelConfig& config) {
+  const std::string fallback = family.gemma ? "gelu_pytorch_tanh" : "silu";
+  const auto plain = fields.String("hidden_act");
+  // Gemma's files have both, of which only the second counts.
+  const std::string name = family.gemma ? fields.String("hidden_activation").value_or(fallback)
+                                        : plain.value_or(fallback);
+  if (name == "gelu_pytorch_tanh") {
+    config.activation = ModelConfig::Activation::kGeluTanh;
+  } else if (name != "silu" && name != "swish") {
+    fields.Fail(StatusCode::kUnimplemented, family.gemma ? "hidden_activation" : "hidden_act",
+                "= \"" + name + "\" is not supported; silu and gelu_pytorch_tanh are");
+  }
+}
+
+/// Scales and bounds of scores, embeddings and logits.
+void ReadScales(JsonFields& fields, const Family& family, ModelConfig& config) {
+  double per_score = config.head_dim;
+  if (family.gemma) {
+    per_score = fields.Number("query_pre_attn_scalar").value_or(256);
+    const auto cap = [&](const char* name, float otherwise) {
+      // null is none; only where the file says nothing it is the family's.
+      const double value =
+          fields.Number(name).value_or(fields.object().contains(name) ? 0 : otherwise);
+      if (!(value >= 0)) fields.Fail(StatusCode::kInvalidArgument, name, "must not be below 0");
+      return static_cast<float>(value);
+    };
+    config.attention_softcap = cap("attn_logit_softcapping", family.default_attention_softcap);
+    config.logit_softcap = cap("final_logit_softcapping", family.default_logit_softcap);
+    config.embedding_scale = std::sqrt(static_cast<float>(config.hidden));
+    config.norm_offset = 1;
+    config.post_norms = true;
+  }
+  if (!(per_score > 0)) {
+    fields.Fail(StatusCode::kInvalidArgument, "query_pre_attn_scalar", "must be above 0");
+  }
+  config.attention_scale = 1.0f / std::sqrt(static_cast<float>(per_score));
+}
+
+void ReadMaths(JsonFields& fields, int32_t served_tokens, ModelConfig& config) {
   const Family& family = *FindFamily(config.architecture);
   config.qk_norm = family.qk_norm;
   config.fused_projections = family.fused_projections;
   config.rms_norm_eps = static_cast<float>(fields.Number("rms_norm_eps").value_or(1e-6));
-  config.rope_theta = static_cast<float>(fields.Number("rope_theta").value_or(10'000));
-  ReadRopeScaling(fields, "rope_scaling", config);
-  ReadRopeScaling(fields, "rope_parameters", config);
-  config.tied_embeddings = fields.Bool("tie_word_embeddings").value_or(false);
+  ReadRope(fields, family, served_tokens, config);
+  config.tied_embeddings = fields.Bool("tie_word_embeddings").value_or(family.tied_by_default);
   ReadBiases(fields, family, config);
   ReadWindows(fields, family, config);
-  const std::string activation = fields.String("hidden_act").value_or("silu");
-  if (activation != "silu" && activation != "swish") {
-    fields.Fail(StatusCode::kUnimplemented, "hidden_act",
-                "= \"" + activation + "\" is not supported; silu is");
-  }
-  if (fields.Number("partial_rotary_factor").value_or(1) != 1) {
-    fields.Fail(StatusCode::kUnimplemented, "partial_rotary_factor",
-                "other than 1 is not supported");
-  }
+  ReadActivation(fields, family, config);
+  ReadScales(fields, family, config);
   if (fields.Object("quantization_config") != nullptr) {
     fields.Fail(StatusCode::kUnimplemented, "quantization_config",
                 "is not supported: use a folder with bfloat16, float16 or float32 weights");
@@ -213,23 +340,22 @@ void ReadMaths(JsonFields& fields, ModelConfig& config) {
   if (!(config.rms_norm_eps > 0)) {
     fields.Fail(StatusCode::kInvalidArgument, "rms_norm_eps", "must be above 0");
   }
-  if (!(config.rope_theta > 0)) {
-    fields.Fail(StatusCode::kInvalidArgument, "rope_theta", "must be above 0");
-  }
 }
 
 }  // namespace
 
 Result<ModelConfig> ModelConfig::Load(const std::filesystem::path& folder,
-                                      const std::vector<std::string>& ignored_fields) {
+                                      const std::vector<std::string>& ignored_fields,
+                                      int32_t served_tokens) {
   const auto path = folder / "config.json";
   BATON_ASSIGN_OR_RETURN(const json object, ReadJsonObject(path));
   JsonFields fields(object, path.string());
   ModelConfig config;
   ReadArchitecture(fields, config);
+  if (!fields.status().ok()) return fields.status();
   ReadShape(fields, config);
   if (!fields.status().ok()) return fields.status();
-  ReadMaths(fields, config);
+  ReadMaths(fields, served_tokens, config);
   config.eos_tokens = fields.Tokens("eos_token_id");
   if (const auto bos = fields.Tokens("bos_token_id"); !bos.empty()) config.bos_token = bos.front();
   RefuseUnknown(fields, ignored_fields);
@@ -247,8 +373,14 @@ std::string ModelConfig::ToString() const {
        << "," << rope_scaling.low_freq_factor << "," << rope_scaling.high_freq_factor << ","
        << rope_scaling.original_context_tokens << " tied=" << tied_embeddings
        << " biases=" << qkv_bias << output_bias << mlp_bias << " qk_norm=" << qk_norm
-       << " windows=";
+       << " local_rope_theta=" << local_rope_theta << " rotary_dim=" << rotary_dim
+       << " attention_factor=" << rope_scaling.attention_factor
+       << " activation=" << static_cast<int>(activation) << " scales=" << embedding_scale << ","
+       << attention_scale << " caps=" << attention_softcap << "," << logit_softcap
+       << " norms=" << norm_offset << "," << post_norms << " windows=";
   for (const int32_t window : windows) text << window << ",";
+  text << " factors=";
+  for (const float factor : rope_scaling.factors) text << factor << ",";
   return text.str();
 }
 

@@ -17,19 +17,35 @@ float ScaleLlama3(float frequency, const RopeScaling& scaling) {
   return (1 - smooth) * frequency / scaling.factor + smooth * frequency;
 }
 
+/// base^(-i / R) for each pair.
+std::vector<float> Unscaled(float base, int32_t rotary_dim) {
+  std::vector<float> frequencies;
+  for (int32_t i = 0; i < rotary_dim; i += 2) {
+    const float exponent = static_cast<float>(i) / static_cast<float>(rotary_dim);
+    frequencies.push_back(1.0f / std::pow(base, exponent));
+  }
+  return frequencies;
+}
+
 }  // namespace
 
 std::vector<float> RopeFrequencies(const ModelConfig& config) {
   const RopeScaling& scaling = config.rope_scaling;
-  std::vector<float> frequencies;
-  for (int32_t i = 0; i < config.head_dim; i += 2) {
-    const float exponent = static_cast<float>(i) / static_cast<float>(config.head_dim);
-    float frequency = 1.0f / std::pow(config.rope_theta, exponent);
-    if (scaling.kind == RopeScaling::Kind::kLinear) frequency /= scaling.factor;
-    if (scaling.kind == RopeScaling::Kind::kLlama3) frequency = ScaleLlama3(frequency, scaling);
-    frequencies.push_back(frequency);
+  std::vector<float> frequencies = Unscaled(config.rope_theta, config.rotary_dim);
+  for (size_t i = 0; i < frequencies.size(); ++i) {
+    float& frequency = frequencies[i];
+    switch (scaling.kind) {
+      case RopeScaling::Kind::kNone: break;
+      case RopeScaling::Kind::kLinear: frequency /= scaling.factor; break;
+      case RopeScaling::Kind::kLlama3: frequency = ScaleLlama3(frequency, scaling); break;
+      case RopeScaling::Kind::kLongRope: frequency /= scaling.factors[i]; break;
+    }
   }
   return frequencies;
+}
+
+std::vector<float> LocalRopeFrequencies(const ModelConfig& config) {
+  return Unscaled(config.local_rope_theta, config.rotary_dim);
 }
 
 }  // namespace baton::model

@@ -157,7 +157,14 @@ LayerWeights TakeLayer(WeightsReader& reader, const std::string& prefix,
     layer.q_norm = reader.Take(prefix + "self_attn.q_norm.weight", {config.head_dim});
     layer.k_norm = reader.Take(prefix + "self_attn.k_norm.weight", {config.head_dim});
   }
-  layer.mlp_norm = reader.Take(prefix + "post_attention_layernorm.weight", {config.hidden});
+  const auto norm = [&](const char* name) { return reader.Take(prefix + name, {config.hidden}); };
+  if (config.post_norms) {
+    layer.attention_post_norm = norm("post_attention_layernorm.weight");
+    layer.mlp_norm = norm("pre_feedforward_layernorm.weight");
+    layer.mlp_post_norm = norm("post_feedforward_layernorm.weight");
+  } else {
+    layer.mlp_norm = norm("post_attention_layernorm.weight");
+  }
   return layer;
 }
 

@@ -103,4 +103,23 @@ std::string ToLower(std::string_view text) {
   return out;
 }
 
+std::string FoldCase(std::string_view text) {
+  std::string out;
+  icu::StringByteSink<std::string> sink(&out);
+  UErrorCode error = U_ZERO_ERROR;
+  icu::CaseMap::utf8Fold(0, Piece(text), sink, nullptr, error);
+  BATON_CHECK(U_SUCCESS(error)) << u_errorName(error);
+  return out;
+}
+
+std::string ToTitle(std::string_view character) {
+  std::string out;
+  icu::StringByteSink<std::string> sink(&out);
+  UErrorCode error = U_ZERO_ERROR;
+  icu::CaseMap::utf8ToTitle("", U_TITLECASE_NO_BREAK_ADJUSTMENT | U_TITLECASE_WHOLE_STRING, nullptr,
+                            Piece(character), sink, nullptr, error);
+  BATON_CHECK(U_SUCCESS(error)) << u_errorName(error);
+  return out;
+}
+
 }  // namespace baton::text

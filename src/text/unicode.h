@@ -27,5 +27,8 @@ bool IsPrintable(char32_t code_point);
 /// Full Unicode case mappings, no locale. REQUIRES: valid UTF-8.
 std::string ToUpper(std::string_view text);
 std::string ToLower(std::string_view text);
+std::string FoldCase(std::string_view text);
+/// Of one character, as the first of a word.
+std::string ToTitle(std::string_view character);
 
 }  // namespace baton::text

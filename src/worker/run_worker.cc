@@ -78,7 +78,9 @@ class WorkerProcess {
 
 Status WorkerProcess::Build() {
   BATON_RETURN_IF_ERROR(PinToCores(options_.cores));
-  BATON_ASSIGN_OR_RETURN(model_, model::Model::Load(options_.model));
+  BATON_ASSIGN_OR_RETURN(
+      model_,
+      model::Model::Load(options_.model, {.context_tokens = options_.engine.context_tokens}));
   BATON_ASSIGN_OR_RETURN(transport_, MakeTransport(options_));
   BATON_ASSIGN_OR_RETURN(core_, WorkerCore::Create(options_, {.model = *model_,
                                                               .transport = *transport_,

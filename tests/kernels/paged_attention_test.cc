@@ -7,6 +7,7 @@ struct Shape {
   DType dtype = DType::kBFloat16;
   int32_t H = 4, G = 2, P = 16, D = 32;
   int32_t window = 0;
+  float softcap = 0;
 };
 
 /// The queries, keys and values of one sequence.
@@ -87,6 +88,7 @@ class Attention {
                         .kv_stride = shape_.G * shape_.D,
                         .inv_freq = inv_freq.data(),
                         .H = shape_.H,
+                        .R = shape_.D,
                         .batch = batch,
                         .kv = cache_.kv()},
                        stream_);
@@ -97,6 +99,7 @@ class Attention {
                           .H = shape_.H,
                           .scale = 0.7f / std::sqrt(static_cast<float>(shape_.D)),
                           .window = shape_.window,
+                          .softcap = shape_.softcap,
                           .batch = batch,
                           .kv = cache_.kv()},
                          stream_);
@@ -167,9 +170,20 @@ TEST_P(PagedAttention, LooksNoFurtherBackThanItsWindow) {
   }
 }
 
+TEST_P(PagedAttention, CapsItsScores) {
+  for (const float softcap : {0.5f, 3.0f, 50.0f}) {
+    const Shape shape{.D = 256, .softcap = softcap};
+    const Content content(random_, shape, 90);
+    SCOPED_TRACE(softcap);
+    ExpectClose(Run(cpu(), shape, content, {50, 1}), Run(reference(), shape, content, {50, 1}),
+                5e-6, 0);
+  }
+}
+
 TEST_P(PagedAttention, GivesTheSameBitsHoweverThePromptIsChunked) {
-  for (const Shape& shape : {Shape{}, Shape{.H = 8, .G = 1, .P = 5, .D = 80},
-                             Shape{.dtype = DType::kFloat32, .window = 20}}) {
+  for (const Shape& shape :
+       {Shape{}, Shape{.window = 9, .softcap = 2}, Shape{.H = 8, .G = 1, .P = 5, .D = 80},
+        Shape{.dtype = DType::kFloat32, .window = 20}}) {
     const Content content(random_, shape, 37);
     const std::vector<float> at_once = Run(cpu(), shape, content, {37});
     for (const std::vector<int32_t>& chunks :

@@ -57,6 +57,26 @@ TEST_P(RmsNorm, AgreesWithTheReferenceForEveryTypeAndOddWidths) {
   }
 }
 
+TEST_P(RmsNorm, AddsTheOffsetToItsWeights) {
+  const std::vector<float> x = Uniform(random_, 2 * 33, -3, 3);
+  const std::vector<float> w = Uniform(random_, 33, -0.5f, 0.5f);
+  std::vector<float> shifted = w;
+  for (float& weight : shifted) weight += 1;
+  const auto norm = [&](const std::vector<float>& weights, float w_offset) {
+    std::vector<float> y = x;
+    cpu().rms_norm({.residual = y.data(),
+                    .w = weights.data(),
+                    .y = y.data(),
+                    .w_dtype = DType::kFloat32,
+                    .T = 2,
+                    .E = 33,
+                    .w_offset = w_offset},
+                   stream_);
+    return y;
+  };
+  EXPECT_TRUE(SameBits(norm(w, 1), norm(shifted, 0)));
+}
+
 TEST_P(RmsNorm, NormalizesInPlace) {
   const Problem problem(random_, 4, 40, DType::kFloat32);
   const Outcome expected = problem.Run(cpu(), stream_, false);

@@ -6,6 +6,8 @@ namespace {
 struct Shape {
   DType dtype;
   int32_t H, G, P, D;
+  /// 0 is D.
+  int32_t R = 0;
 };
 
 struct Outcome {
@@ -20,11 +22,14 @@ class Problem {
       : shape_(shape),
         width_((shape.H + 2 * shape.G) * shape.D),
         qkv_(Uniform(random, kRows * width_)) {
-    for (int32_t i = 0; i < shape.D / 2; ++i) {
+    if (shape_.R == 0) shape_.R = shape.D;
+    for (int32_t i = 0; i < shape_.R / 2; ++i) {
       inv_freq_.push_back(
           std::pow(10000.0f, -2.0f * static_cast<float>(i) / static_cast<float>(shape.D)));
     }
   }
+
+  const std::vector<float>& qkv() const { return qkv_; }
 
   Outcome Run(const ops::Ops& ops, device::HostStream& stream) const {
     TestCache cache(shape_.dtype, shape_.G, shape_.P, shape_.D, 120 / shape_.P + 4, 5);
@@ -41,6 +46,7 @@ class Problem {
                        .inv_freq = inv_freq_.data(),
                        .attention_scale = 1.25f,
                        .H = shape_.H,
+                       .R = shape_.R,
                        .batch = batch.get(),
                        .kv = cache.kv()},
                       stream);
@@ -112,11 +118,26 @@ TEST_P(RopeKvWrite, StoresValuesRoundedToNearest) {
                          .kv_stride = 16,
                          .inv_freq = inv_freq.data(),
                          .H = 1,
+                         .R = 16,
                          .batch = batch.get(),
                          .kv = cache.kv()},
                         stream_);
     const std::vector<std::byte> stored(cache.bytes().begin() + 32, cache.bytes().begin() + 64);
     EXPECT_EQ(stored, Rounded(v, dtype)) << DTypeName(dtype);
+  }
+}
+
+TEST_P(RopeKvWrite, LeavesWhatIsBeyondTheRotatedPart) {
+  for (const int32_t R : {2, 24, 48, 96}) {
+    SCOPED_TRACE(R);
+    const Problem problem(random_,
+                          {.dtype = DType::kFloat32, .H = 3, .G = 1, .P = 16, .D = 96, .R = R});
+    const Outcome actual = problem.Run(cpu(), stream_);
+    ExpectClose(actual.q, problem.Run(reference(), stream_).q, 1e-6, 0);
+    const std::vector<float> before = problem.qkv();
+    for (int64_t d = R; d < 96; ++d) {
+      EXPECT_EQ(actual.q[static_cast<size_t>(d)], before[static_cast<size_t>(d)]);
+    }
   }
 }
 

@@ -22,6 +22,8 @@ namespace baton::model {
 struct LoadOptions {
   /// Fields of config.json that Baton does not know and shall not refuse.
   std::vector<std::string> ignored_config_fields;
+  /// The longest context that will be served; 0 is the model's own.
+  int32_t context_tokens = 0;
 };
 
 /// One step's input. *Ownership*: views of the caller's arrays, which outlive the call.
@@ -94,6 +96,8 @@ class Model {
   std::vector<TokenId> eos_tokens_;
   std::string fingerprint_;
   std::vector<float> inv_freq_;
+  /// Of windowed layers, where they have their own.
+  std::vector<float> local_inv_freq_;
 };
 
 }  // namespace baton::model

@@ -25,6 +25,8 @@ struct LayerWeights {
   /// [D], where the model normalizes the heads of q and k.
   TensorView q_norm, k_norm;
   TensorView mlp_norm;
+  /// Of what attention and the feed-forward part add, where the model has such norms.
+  TensorView attention_post_norm, mlp_post_norm;
   LinearWeights gate, up, down;
 };
 

@@ -7,7 +7,7 @@
 
 namespace baton::ops {
 
-/// y[t] = table[tokens[t]], widened to float32.
+/// y[t] = scale * table[tokens[t]], widened to float32.
 /// Shapes: tokens [T], table [V, E], y [T, E]. REQUIRES: 0 <= tokens[t] < V.
 struct EmbeddingParams {
   const TokenId* tokens = nullptr;
@@ -17,6 +17,7 @@ struct EmbeddingParams {
   int64_t T = 0;
   int64_t V = 0;
   int64_t E = 0;
+  float scale = 1;
 };
 
 }  // namespace baton::ops

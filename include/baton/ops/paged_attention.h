@@ -6,6 +6,7 @@ namespace baton::ops {
 
 /// Causal attention of the step's queries over the paged cache:
 /// y[t][h] = sum_j softmax_j(scale * q[t][h] . K[j][h / (H / G)]) V[j][h / (H / G)],
+/// with scores s of scale * q . k taken as softcap * tanh(s / softcap) where softcap > 0,
 /// over positions j <= position(t), and j > position(t) - window where window > 0.
 /// Shapes: q [T, H, D] with row stride, y [T, H, D] contiguous. REQUIRES: H % G == 0.
 /// Types: q, y float32; cache float32, float16 or bfloat16, widened exactly.
@@ -20,6 +21,7 @@ struct PagedAttentionParams {
   int32_t H = 0;
   float scale = 0;
   int32_t window = 0;
+  float softcap = 0;
   PagedBatch batch;
   PagedKv kv;
 };

@@ -5,15 +5,15 @@
 namespace baton::ops {
 
 /// Rotates q and k in place by their positions, then writes k and v into the paged cache, rounded
-/// to its type. The rotation pairs element i with i + D/2 ("rotate half", as in Hugging Face).
-/// Shapes: q [T, H, D], k, v [T, G, D] with row strides in elements (they may be columns of one
-/// matrix); inv_freq [D/2], radians per position; attention_scale multiplies cos and sin (1 but
-/// for scaled RoPE variants). The position of a row follows from the batch: kv_tokens - rows + i.
-/// Types: float32, cache float32, float16 or bfloat16, rounded to nearest, ties to even.
-/// Accuracy: the angle is the float32 product of position and inv_freq, as in Hugging Face; cosine
-/// and sine of it are exact to a unit in the last place.
-/// REQUIRES: D even. Rows of different sequences never share a position of a block.
-/// Source: Su et al., "RoFormer", 2021.
+/// to its type. The rotation pairs element i with i + R/2 ("rotate half", as in Hugging Face) for i
+/// < R/2; elements from R on stay as they are. Shapes: q [T, H, D], k, v [T, G, D] with row strides
+/// in elements (they may be columns of one matrix); inv_freq [R/2], radians per position;
+/// attention_scale multiplies cos and sin (1 but for scaled RoPE variants). The position of a row
+/// follows from the batch: kv_tokens - rows + i. Types: float32, cache float32, float16 or
+/// bfloat16, rounded to nearest, ties to even. Accuracy: the angle is the float32 product of
+/// position and inv_freq, as in Hugging Face; cosine and sine of it are exact to a unit in the last
+/// place. REQUIRES: R even, 0 < R <= D. Rows of different sequences never share a position of a
+/// block. Source: Su et al., "RoFormer", 2021.
 struct RopeKvWriteParams {
   float* q = nullptr;
   float* k = nullptr;
@@ -23,6 +23,7 @@ struct RopeKvWriteParams {
   const float* inv_freq = nullptr;
   float attention_scale = 1.0f;
   int32_t H = 0;
+  int32_t R = 0;
   PagedBatch batch;
   PagedKv kv;
 };

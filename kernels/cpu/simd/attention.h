@@ -119,7 +119,8 @@ class Attention {
   /// In three passes, so that the rows' long chains of dependent instructions overlap.
   void AttendTile(int64_t tile, int64_t tile_end) {
     ForEachRow(tile, tile_end, [&](int64_t r, int begin, int end) {
-      const V scores = Scores(q_ + r * width_) * V::Broadcast(p_.scale);
+      V scores = Scores(q_ + r * width_) * V::Broadcast(p_.scale);
+      if (p_.softcap > 0) scores = Capped(scores, p_.softcap);
       V::Keep(scores, begin, end, kLowest).Store(weights_ + r * kLanes);
     });
     ForEachRow(tile, tile_end, [&](int64_t r, int, int) { ScoresToWeights(r); });

@@ -18,7 +18,8 @@ struct Elementwise {
         const float* residual = p.residual + t * p.E;
         for (int64_t e = 0; e < p.E; e += kLanes) {
           const int64_t n = p.E - e;
-          const V y = LoadUpTo<V>(residual + e, n) * V::Broadcast(inverse) * LoadUpTo<V>(w + e, n);
+          const V weight = LoadUpTo<V>(w + e, n) + V::Broadcast(p.w_offset);
+          const V y = LoadUpTo<V>(residual + e, n) * V::Broadcast(inverse) * weight;
           StoreUpTo(y, p.y + t * p.E + e, n);
         }
       }
@@ -56,8 +57,39 @@ struct Elementwise {
     }
   }
 
-  static void Rotate(float* head, const float* cosine, const float* sine, int64_t D) {
-    const int64_t half = D / 2;
+  /// a / 2 (1 + tanh(u)) is a / (1 + exp(-2 u)).
+  static void GeluMul(const ops::GeluMulParams& p, int64_t t_begin, int64_t t_end) {
+    constexpr float kTwiceSlope = -1.5957691216057308f;  // -2 sqrt(2 / pi)
+    for (int64_t t = t_begin; t < t_end; ++t) {
+      const float* gate = p.gate + t * p.in_stride;
+      const float* up = p.up + t * p.in_stride;
+      float* y = p.y + t * p.y_stride;
+      for (int64_t f = 0; f < p.F; f += kLanes) {
+        const V g = LoadUpTo<V>(gate + f, p.F - f);
+        const V cubed = V::Broadcast(0.044715f) * g * g * g;
+        const V gelu = g / (V::Broadcast(1.0f) + Exp(V::Broadcast(kTwiceSlope) * (g + cubed)));
+        StoreUpTo(gelu * LoadUpTo<V>(up + f, p.F - f), y + f, p.F - f);
+      }
+    }
+  }
+
+  static void SoftCap(const ops::SoftCapParams& p, int64_t t_begin, int64_t t_end) {
+    for (int64_t t = t_begin; t < t_end; ++t) {
+      float* x = p.x + t * p.F;
+      for (int64_t f = 0; f < p.F; f += kLanes) {
+        StoreUpTo(Capped(LoadUpTo<V>(x + f, p.F - f), p.cap), x + f, p.F - f);
+      }
+    }
+  }
+
+  static void Scale(float* x, int64_t n, float scale) {
+    for (int64_t i = 0; i < n; i += kLanes) {
+      StoreUpTo(LoadUpTo<V>(x + i, n - i) * V::Broadcast(scale), x + i, n - i);
+    }
+  }
+
+  static void Rotate(float* head, const float* cosine, const float* sine, int64_t R) {
+    const int64_t half = R / 2;
     for (int64_t i = 0; i < half; i += kLanes) {
       const int64_t n = half - i;
       const V a = LoadUpTo<V>(head + i, n);

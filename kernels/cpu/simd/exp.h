@@ -23,4 +23,12 @@ V Exp(V a) {
   return V::IfLess(a, V::Broadcast(kLeast), V::Zero(), V::Scale(e, n));
 }
 
+/// cap * tanh(x / cap).
+template <class V>
+V Capped(V x, float cap) {
+  const V e = Exp(x * V::Broadcast(2 / cap));
+  const V tanh = V::Broadcast(1.0f) - V::Broadcast(2.0f) / (e + V::Broadcast(1.0f));
+  return V::Broadcast(cap) * tanh;
+}
+
 }  // namespace baton::kernels::cpu

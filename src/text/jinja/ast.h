@@ -143,6 +143,10 @@ struct MacroStatement {
   std::string name;
   std::vector<Parameter> parameters;
   Body body;
+  /// Names that the body mentions, which decides what a call may pass.
+  bool uses_caller = false;
+  bool uses_varargs = false;
+  bool uses_kwargs = false;
 };
 /// {% call(args) f(...) %}...{% endcall %}: `caller` is the macro that f may call.
 struct CallStatement {
@@ -153,8 +157,8 @@ struct WithStatement {
   std::vector<std::pair<Target, ExprPtr>> variables;
   Body body;
 };
-/// {% generation %}: only the body counts.
-struct ScopelessBlock {
+/// {% generation %}: only the body counts, in a scope of its own.
+struct GenerationStatement {
   Body body;
 };
 struct BreakStatement {};
@@ -163,7 +167,7 @@ struct ContinueStatement {};
 struct Statement {
   Position at;
   std::variant<TextStatement, OutputStatement, IfStatement, ForStatement, SetStatement,
-               CaptureStatement, MacroStatement, CallStatement, WithStatement, ScopelessBlock,
+               CaptureStatement, MacroStatement, CallStatement, WithStatement, GenerationStatement,
                BreakStatement, ContinueStatement>
       node;
 };

@@ -36,7 +36,13 @@ class Evaluator::Macro final : public Object {
   bool callable() const override { return true; }
   std::optional<Value> Attribute(const std::string& name) const override {
     if (name == "name") return Value(statement_.name);
-    return std::nullopt;
+    if (name == "catch_kwargs") return Value(statement_.uses_kwargs);
+    if (name == "catch_varargs") return Value(statement_.uses_varargs);
+    if (name == "caller") return Value(statement_.uses_caller);
+    if (name != "arguments") return std::nullopt;
+    Values names;
+    for (const Parameter& parameter : statement_.parameters) names.emplace_back(parameter.name);
+    return Value::MakeList(std::move(names), true);
   }
   Value Call(Runtime&, const Arguments& arguments) const override {
     return evaluator_.CallMacro(statement_, defined_in_, arguments);
@@ -106,8 +112,7 @@ Evaluator::Flow Evaluator::Execute(const ForStatement& statement) {
 }
 
 Values Evaluator::LoopItems(const ForStatement& statement, const Value& iterable) {
-  Values items = Iterate(iterable);
-  runtime_.Step(static_cast<int64_t>(items.size()));
+  Values items = Iterate(runtime_, iterable);
   if (statement.filter == nullptr) return items;
   std::erase_if(items, [&](const Value& item) {
     const Enter scope(*this);
@@ -119,11 +124,6 @@ Values Evaluator::LoopItems(const ForStatement& statement, const Value& iterable
 
 void Evaluator::RunLoop(const ForStatement& statement, const Value& iterable, int depth0) {
   const Values items = LoopItems(statement, iterable);
-  if (items.empty()) {
-    const Enter scope(*this);
-    Execute(statement.otherwise);
-    return;
-  }
   const std::weak_ptr<Scope> around = scope_;
   Function::Body recurse;
   if (statement.recursive) {
@@ -137,19 +137,26 @@ void Evaluator::RunLoop(const ForStatement& statement, const Value& iterable, in
     };
   }
   const auto loop = std::make_shared<Loop>(items, depth0, std::move(recurse));
+  bool completed = false;
   for (size_t i = 0; i < items.size(); ++i) {
     runtime_.Step();
     loop->MoveTo(i);
     const Enter scope(*this);
     scope_->variables.insert_or_assign("loop", Value(std::shared_ptr<Object>(loop)));
     Assign(statement.target, items[i]);
-    if (Execute(statement.body) == Flow::kBreak) break;
+    const Flow flow = Execute(statement.body);
+    if (flow == Flow::kBreak) break;
+    completed = completed || flow == Flow::kNormal;
   }
+  // As jinja2 has it: also when each body ended with break or continue.
+  if (completed) return;
+  const Enter scope(*this);
+  Execute(statement.otherwise);
 }
 
 void Evaluator::Assign(const Target& target, const Value& value) {
   if (!target.items.empty()) {
-    const Values parts = Iterate(value);
+    const Values parts = Iterate(runtime_, value);
     if (parts.size() != target.items.size()) {
       throw TemplateError("cannot unpack " + std::to_string(parts.size()) + " values into " +
                           std::to_string(target.items.size()) + " names");
@@ -204,6 +211,41 @@ Evaluator::Flow Evaluator::Execute(const CallStatement& statement) {
   return Flow::kNormal;
 }
 
+/// What a call passes beyond the parameters: varargs, kwargs and caller, where the body uses them.
+void Evaluator::BindRest(const MacroStatement& macro, const Arguments& arguments) {
+  const size_t count = macro.parameters.size();
+  runtime_.Step(static_cast<int64_t>(count * arguments.named.size() / 16));
+  auto& variables = scope_->variables;
+  Dict named;
+  for (const auto& argument : arguments.named) {
+    const auto& [name, value] = argument;
+    size_t at = 0;
+    while (at < count && macro.parameters[at].name != argument.first) ++at;
+    if (at < count && at >= arguments.positional.size()) continue;
+    if (name == "caller" && macro.uses_caller) {
+      variables.insert_or_assign(name, value);
+    } else if (macro.uses_kwargs) {
+      named.Set(Value(name), value);
+    } else {
+      throw TemplateError("macro '" + macro.name + "' takes no keyword argument '" + name + "'");
+    }
+  }
+  if (macro.uses_kwargs) variables.insert_or_assign("kwargs", Value::MakeDict(std::move(named)));
+  if (macro.uses_caller) {
+    variables.try_emplace("caller", Value::Undefined("No caller defined"));
+  }
+  if (arguments.positional.size() <= count && !macro.uses_varargs) return;
+  if (!macro.uses_varargs) {
+    throw TemplateError("macro '" + macro.name + "' takes not more than " + std::to_string(count) +
+                        " argument(s)");
+  }
+  Values more;
+  for (size_t i = count; i < arguments.positional.size(); ++i) {
+    more.push_back(arguments.positional[i]);
+  }
+  variables.insert_or_assign("varargs", Value::MakeList(std::move(more), true));
+}
+
 Value Evaluator::CallMacro(const MacroStatement& macro, const std::weak_ptr<Scope>& defined_in,
                            const Arguments& arguments) {
   const Runtime::Depth depth(runtime_);
@@ -219,21 +261,7 @@ Value Evaluator::CallMacro(const MacroStatement& macro, const std::weak_ptr<Scop
                       : Value::Undefined("parameter '" + parameter.name + "' was not provided");
     variables.insert_or_assign(parameter.name, std::move(value));
   }
-  Values more;
-  for (size_t i = macro.parameters.size(); i < arguments.positional.size(); ++i) {
-    more.push_back(arguments.positional[i]);
-  }
-  variables.insert_or_assign("varargs", Value::MakeList(std::move(more), true));
-  Dict named;
-  for (const auto& argument : arguments.named) {
-    const auto& [name, value] = argument;
-    const bool parameter =
-        std::any_of(macro.parameters.begin(), macro.parameters.end(),
-                    [&](const Parameter& p) { return p.name == argument.first; });
-    if (!parameter) named.Set(Value(name), value);
-    if (name == "caller") variables.insert_or_assign(name, value);
-  }
-  variables.insert_or_assign("kwargs", Value::MakeDict(std::move(named)));
+  BindRest(macro, arguments);
   return Value(Capture(macro.body));
 }
 
@@ -247,7 +275,8 @@ Evaluator::Flow Evaluator::Execute(const WithStatement& statement) {
   return Execute(statement.body);
 }
 
-Evaluator::Flow Evaluator::Execute(const ScopelessBlock& statement) {
+Evaluator::Flow Evaluator::Execute(const GenerationStatement& statement) {
+  const Enter scope(*this);
   return Execute(statement.body);
 }
 Evaluator::Flow Evaluator::Execute(const BreakStatement&) { return Flow::kBreak; }

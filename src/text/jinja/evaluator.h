@@ -41,7 +41,7 @@ class Evaluator {
   Flow Execute(const MacroStatement& statement);
   Flow Execute(const CallStatement& statement);
   Flow Execute(const WithStatement& statement);
-  Flow Execute(const ScopelessBlock& statement);
+  Flow Execute(const GenerationStatement& statement);
   Flow Execute(const BreakStatement& statement);
   Flow Execute(const ContinueStatement& statement);
 
@@ -53,6 +53,8 @@ class Evaluator {
   Value MakeMacro(const MacroStatement& statement);
   Value CallMacro(const MacroStatement& macro, const std::weak_ptr<Scope>& defined_in,
                   const Arguments& arguments);
+
+  void BindRest(const MacroStatement& macro, const Arguments& arguments);
 
   Value Evaluate(const ExprPtr& expression);
   Value Evaluate(const LiteralExpr& node);
@@ -70,6 +72,7 @@ class Evaluator {
   Value Evaluate(const CompareExpr& node);
   Value Evaluate(const ConditionalExpr& node);
 
+  void ChargeFor(const Value& value);
   Arguments EvaluateArguments(const std::vector<Argument>& arguments);
   Value CallWith(const CallExpr& node, const Value* caller);
   Value ApplyFilter(const FilterExpr& filter, const Value& input);

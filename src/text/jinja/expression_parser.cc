@@ -1,5 +1,6 @@
 #include <algorithm>
 #include <charconv>
+#include <cstdlib>
 #include <map>
 
 #include "parser.h"
@@ -158,6 +159,11 @@ ExprPtr Parser::ParsePrimary() {
     case Token::Kind::kName: {
       Next();
       if (const Value* value = Constant(token.text)) return Make(token.at, LiteralExpr{*value});
+      for (MacroStatement* macro : macros_) {
+        if (token.text == "caller") macro->uses_caller = true;
+        if (token.text == "varargs") macro->uses_varargs = true;
+        if (token.text == "kwargs") macro->uses_kwargs = true;
+      }
       return Make(token.at, NameExpr{token.text});
     }
     case Token::Kind::kString: {
@@ -167,14 +173,20 @@ ExprPtr Parser::ParsePrimary() {
     }
     case Token::Kind::kInteger: {
       int64_t number = 0;
+      const bool prefixed =
+          token.text.size() > 2 && !(token.text[1] >= '0' && token.text[1] <= '9');
+      const int base = !prefixed                                      ? 10
+                       : token.text[1] == 'x' || token.text[1] == 'X' ? 16
+                       : token.text[1] == 'o' || token.text[1] == 'O' ? 8
+                                                                      : 2;
+      const char* begin = token.text.data() + (prefixed ? 2 : 0);
       const char* end = token.text.data() + token.text.size();
-      if (std::from_chars(token.text.data(), end, number).ptr != end) Fail("the number is too big");
+      if (std::from_chars(begin, end, number, base).ptr != end) Fail("the number is too big");
       Next();
       return Make(token.at, LiteralExpr{Value(number)});
     }
     case Token::Kind::kFloat: {
-      double number = 0;
-      std::from_chars(token.text.data(), token.text.data() + token.text.size(), number);
+      const double number = std::strtod(token.text.c_str(), nullptr);
       Next();
       return Make(token.at, LiteralExpr{Value(number)});
     }
@@ -284,12 +296,14 @@ ExprPtr Parser::ParseTest(ExprPtr input, Position at) {
   test.input = std::move(input);
   test.negated = AcceptName("not");
   test.name = ExpectName();
+  for (const char* word : {"is", "if", "not", "in"}) {
+    if (IsName(word)) Fail("unexpected '" + Current().text + "' behind a test");
+  }
   const Token& next = Current();
   const bool literal = next.kind == Token::Kind::kString || next.kind == Token::Kind::kInteger ||
                        next.kind == Token::Kind::kFloat || IsOperator("[") || IsOperator("{");
   const bool name = next.kind == Token::Kind::kName && next.text != "else" && next.text != "or" &&
-                    next.text != "and" && next.text != "is" && next.text != "if" &&
-                    next.text != "not" && next.text != "in" && next.text != "recursive";
+                    next.text != "and" && next.text != "recursive";
   if (IsOperator("(")) {
     test.arguments = ParseArguments();
   } else if (literal || name) {
@@ -317,6 +331,11 @@ std::vector<Argument> Parser::ParseArguments() {
       argument.kind = Argument::Kind::kNamed;
       argument.name = Next().text;
       Next();
+      const bool repeated =
+          std::any_of(arguments.begin(), arguments.end(), [&](const Argument& other) {
+            return other.kind == Argument::Kind::kNamed && other.name == argument.name;
+          });
+      if (repeated) Fail("keyword argument repeated: " + argument.name);
     }
     argument.value = ParseExpression();
     arguments.push_back(std::move(argument));

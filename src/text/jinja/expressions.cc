@@ -13,6 +13,11 @@ Value Evaluator::Evaluate(const ExprPtr& expression) {
   return std::visit([&](const auto& node) { return Evaluate(node); }, expression->node);
 }
 
+/// An operation looks at all of its texts, even where it makes nothing.
+void Evaluator::ChargeFor(const Value& value) {
+  if (value.is_string()) runtime_.Charge(value.string().size());
+}
+
 Value Evaluator::Evaluate(const LiteralExpr& node) { return node.value; }
 
 Value Evaluator::Evaluate(const NameExpr& node) {
@@ -35,6 +40,7 @@ Value Evaluator::Evaluate(const DictExpr& node) {
   Dict dict;
   for (const auto& [key, value] : node.items) {
     const Value evaluated = Evaluate(key);
+    ChargeFor(evaluated);
     dict.Set(evaluated, Evaluate(value));
   }
   return Value::MakeDict(std::move(dict));
@@ -46,7 +52,9 @@ Value Evaluator::Evaluate(const AttributeExpr& node) {
 
 Value Evaluator::Evaluate(const SubscriptExpr& node) {
   const Value object = Evaluate(node.object);
-  return GetItem(runtime_, object, Evaluate(node.index));
+  const Value index = Evaluate(node.index);
+  ChargeFor(index);
+  return GetItem(runtime_, object, index);
 }
 
 Value Evaluator::Evaluate(const SliceExpr& node) {
@@ -61,14 +69,17 @@ Arguments Evaluator::EvaluateArguments(const std::vector<Argument>& arguments) {
   Arguments evaluated;
   for (const Argument& argument : arguments) {
     const Value value = Evaluate(argument.value);
+    ChargeFor(value);
     switch (argument.kind) {
       case Argument::Kind::kPositional: evaluated.positional.push_back(value); break;
       case Argument::Kind::kNamed: evaluated.named.emplace_back(argument.name, value); break;
       case Argument::Kind::kUnpackList:
-        for (Value& item : Iterate(value)) evaluated.positional.push_back(std::move(item));
+        for (Value& item : Iterate(runtime_, value))
+          evaluated.positional.push_back(std::move(item));
         break;
       case Argument::Kind::kUnpackDict:
         if (!value.is_dict()) throw TemplateError("argument after ** must be a mapping");
+        runtime_.Step(static_cast<int64_t>(value.dict().items().size()));
         for (const auto& [key, item] : value.dict().items()) {
           evaluated.named.emplace_back(Str(key), item);
         }
@@ -99,11 +110,13 @@ Value Evaluator::Evaluate(const FilterExpr& node) {
 Value Evaluator::ApplyFilter(const FilterExpr& node, const Value& input) {
   const Filter filter = FindFilter(node.name);
   if (filter == nullptr) throw TemplateError("No filter named '" + node.name + "'.");
+  ChargeFor(input);
   return filter(runtime_, input, EvaluateArguments(node.arguments));
 }
 
 Value Evaluator::Evaluate(const TestExpr& node) {
   const Value input = Evaluate(node.input);
+  ChargeFor(input);
   const Arguments arguments = EvaluateArguments(node.arguments);
   return ApplyTest(runtime_, node.name, input, arguments) != node.negated;
 }
@@ -126,13 +139,15 @@ Value Evaluator::Evaluate(const CompareExpr& node) {
   Value left = Evaluate(node.first);
   for (const auto& [op, expression] : node.rest) {
     const Value right = Evaluate(expression);
+    ChargeFor(left);
+    ChargeFor(right);
     bool holds = false;
     if (op == "==" || op == "!=") {
-      holds = Equal(left, right) == (op == "==");
+      holds = Equal(runtime_, left, right) == (op == "==");
     } else if (op == "in" || op == "not in") {
       holds = Contains(runtime_, left, right) == (op == "in");
     } else {
-      const int order = Compare(left, right);
+      const int order = Compare(runtime_, left, right);
       holds = op == "<" ? order < 0 : op == "<=" ? order <= 0 : op == ">" ? order > 0 : order >= 0;
     }
     if (!holds) return false;

@@ -20,5 +20,6 @@ bool HasTest(const std::string& name);
 
 const FilterTable& TextFilters();
 const FilterTable& SequenceFilters();
+const FilterTable& LayoutFilters();
 
 }  // namespace baton::text::jinja

@@ -33,15 +33,16 @@ Value Range(Runtime& runtime, const Arguments& arguments) {
 }
 
 /// The pairs that dict() and namespace() take: mappings, then names.
-Dict Pairs(const Arguments& arguments) {
+Dict Pairs(Runtime& runtime, const Arguments& arguments) {
   Dict pairs;
   for (const Value& value : arguments.positional) {
     if (value.is_dict()) {
+      runtime.Step(static_cast<int64_t>(value.dict().items().size()));
       for (const auto& [key, item] : value.dict().items()) pairs.Set(key, item);
       continue;
     }
-    for (const Value& pair : Iterate(value)) {
-      const Values both = Iterate(pair);
+    for (const Value& pair : Iterate(runtime, value)) {
+      const Values both = Iterate(runtime, pair);
       if (both.size() != 2) throw TemplateError("expected pairs of key and value");
       pairs.Set(both[0], both[1]);
     }
@@ -52,7 +53,7 @@ Dict Pairs(const Arguments& arguments) {
 
 Value MakeNamespace(Runtime& runtime, const Arguments& arguments) {
   const auto space = std::make_shared<Namespace>();
-  const Dict pairs = Pairs(arguments);
+  const Dict pairs = Pairs(runtime, arguments);
   for (const auto& [key, value] : pairs.items()) space->SetAttribute(Str(key), value);
   runtime.Keep(space);
   return Value(std::shared_ptr<Object>(space));
@@ -117,8 +118,8 @@ Value MakeCycler(Runtime&, const Arguments& arguments) {
 const Value* FindGlobal(const std::string& name) {
   static const std::map<std::string, Value> globals = {
       {"range", MakeFunction(Range)},
-      {"dict", MakeFunction([](Runtime&, const Arguments& arguments) {
-         return Value::MakeDict(Pairs(arguments));
+      {"dict", MakeFunction([](Runtime& runtime, const Arguments& arguments) {
+         return Value::MakeDict(Pairs(runtime, arguments));
        })},
       {"namespace", MakeFunction(MakeNamespace)},
       {"raise_exception", MakeFunction(RaiseException)},

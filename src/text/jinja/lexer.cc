@@ -182,7 +182,8 @@ class Lexer {
     if (source_.compare(at, name.size(), name) != 0) return false;
     at += name.size();
     skip(" \t\n");
-    if (at < source_.size() && (source_[at] == '-' || source_[at] == '+')) ++at;
+    const bool plus = name == "endraw" && at < source_.size() && source_[at] == '+';
+    if (at < source_.size() && (source_[at] == '-' || plus)) ++at;
     if (source_.compare(at, 2, "%}") != 0) return false;
     *end = at + 2;
     return true;
@@ -225,6 +226,17 @@ class Lexer {
       while (n < rest.size() && (IsDigit(rest[n]) || rest[n] == '_')) ++n;
       return n;
     };
+    const auto whole = [&] {
+      const char kind =
+          rest.size() > 1 && rest[0] == '0' ? static_cast<char>(rest[1] | 0x20) : '\0';
+      const std::string_view allowed = kind == 'x'   ? "0123456789abcdefABCDEF_"
+                                       : kind == 'o' ? "01234567_"
+                                       : kind == 'b' ? "01_"
+                                                     : "";
+      const size_t prefixed = allowed.empty() ? 2 : rest.find_first_not_of(allowed, 2);
+      if (prefixed > 2) return std::min(prefixed, rest.size());
+      return rest[0] == '0' ? std::min(rest.find_first_not_of("0_"), rest.size()) : digits(0);
+    };
     size_t n = digits(0);
     bool is_float = false;
     if (n + 1 < rest.size() && rest[n] == '.' && IsDigit(rest[n + 1])) {
@@ -238,6 +250,8 @@ class Lexer {
         is_float = true;
       }
     }
+    // An integer does not begin with a zero: 08 is 0 and 8.
+    if (!is_float) n = whole();
     std::string text(rest.substr(0, n));
     std::erase(text, '_');
     Add(is_float ? Kind::kFloat : Kind::kInteger, std::move(text));
@@ -249,7 +263,9 @@ class Lexer {
     size_t n = 1;
     while (n < rest.size() && rest[n] != quote) n += rest[n] == '\\' ? 2 : 1;
     if (n >= rest.size()) Fail("missing end of string");
-    Add(Kind::kString, Unescape(rest.substr(1, n - 1)));
+    const auto text = Unescape(rest.substr(1, n - 1));
+    if (!text) Fail("an escape sequence of the string is not valid or not supported");
+    Add(Kind::kString, *text);
     Advance(n + 1);
   }
 

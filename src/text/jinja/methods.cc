@@ -16,15 +16,19 @@
 namespace baton::text::jinja {
 namespace {
 
-Value Keys(Runtime&, const Value& self, const Arguments&) { return Value::MakeList(Iterate(self)); }
+Value Keys(Runtime& runtime, const Value& self, const Arguments&) {
+  return Value::MakeList(Iterate(runtime, self));
+}
 
-Value ValuesOf(Runtime&, const Value& self, const Arguments&) {
+Value ValuesOf(Runtime& runtime, const Value& self, const Arguments&) {
+  runtime.Step(static_cast<int64_t>(self.dict().items().size()));
   Values values;
   for (const auto& [key, value] : self.dict().items()) values.push_back(value);
   return Value::MakeList(std::move(values));
 }
 
-Value Items(Runtime&, const Value& self, const Arguments&) {
+Value Items(Runtime& runtime, const Value& self, const Arguments&) {
+  runtime.Step(static_cast<int64_t>(self.dict().items().size()) * 4);
   Values pairs;
   for (const auto& [key, value] : self.dict().items()) {
     pairs.push_back(Value::MakeList({key, value}, true));
@@ -46,7 +50,7 @@ Value CountIn(Runtime& runtime, const Value& self, const Arguments& arguments) {
   if (arguments.positional.size() != 1) throw TemplateError("count() takes exactly one argument");
   runtime.Step(static_cast<int64_t>(self.items().size()));
   return Value(int64_t{std::count_if(self.items().begin(), self.items().end(), [&](const auto& v) {
-    return Equal(v, arguments.positional[0]);
+    return Equal(runtime, v, arguments.positional[0]);
   })});
 }
 
@@ -54,7 +58,8 @@ Value IndexIn(Runtime& runtime, const Value& self, const Arguments& arguments) {
   if (arguments.positional.empty()) throw TemplateError("index expected at least 1 argument");
   runtime.Step(static_cast<int64_t>(self.items().size()));
   for (size_t i = 0; i < self.items().size(); ++i) {
-    if (Equal(self.items()[i], arguments.positional[0])) return Value(static_cast<int64_t>(i));
+    if (Equal(runtime, self.items()[i], arguments.positional[0]))
+      return Value(static_cast<int64_t>(i));
   }
   throw TemplateError(Repr(arguments.positional[0]) + " is not in list");
 }
@@ -86,6 +91,7 @@ const Method* FindMethod(const Value& self, const std::string& name) {
                                               : nullptr;
   if (table == nullptr) return nullptr;
   const auto found = table->find(name);
+  if (self.is_list() && self.tuple() && name != "count" && name != "index") return nullptr;
   return found == table->end() ? nullptr : &found->second;
 }
 
@@ -99,6 +105,7 @@ Value BindMethod(const Value& self, const std::string& name) {
   const Method method = *FindMethod(self, name);
   return MakeFunction(
       [self, method](Runtime& runtime, const Arguments& arguments) {
+        if (self.is_string()) runtime.Charge(self.string().size());
         return method(runtime, self, arguments);
       },
       self.depth() + 1);

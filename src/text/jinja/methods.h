@@ -12,9 +12,6 @@ namespace baton::text::jinja {
 bool HasMethod(const Value& self, const std::string& name);
 Value BindMethod(const Value& self, const std::string& name);
 
-/// Python's "text" % values for %s, %r, %d, %i, %f, %x and %%.
-Value FormatPercent(Runtime& runtime, const std::string& format, const Value& values);
-
 // String helpers that filters share.
 enum class Side { kLeft, kRight, kBoth };
 /// Without `characters`, white space.

@@ -43,10 +43,11 @@ std::optional<Value> Loop::Attribute(const std::string& name) const {
     });
   }
   if (name == "changed") {
-    return MakeFunction([last = last_](Runtime&, const Arguments& arguments) {
+    return MakeFunction([last = last_](Runtime& runtime, const Arguments& arguments) {
       const Values& now = arguments.positional;
       const bool same =
-          *last && std::equal((*last)->begin(), (*last)->end(), now.begin(), now.end(), Equal);
+          *last && std::equal((*last)->begin(), (*last)->end(), now.begin(), now.end(),
+                              [&](const Value& a, const Value& b) { return Equal(runtime, a, b); });
       *last = now;
       return Value(!same);
     });

@@ -4,7 +4,9 @@
 #include <cmath>
 
 #include "baton/text/utf8.h"
+#include "format.h"
 #include "methods.h"
+#include "search.h"
 #include "text_forms.h"
 
 namespace baton::text::jinja {
@@ -69,9 +71,17 @@ Value FloatArithmetic(const std::string& op, double a, double b) {
   if (op == "**") return std::pow(a, b);
   if (b == 0) throw TemplateError("float division by zero");
   if (op == "/") return a / b;
-  if (op == "//") return std::floor(a / b);
-  const double remainder = std::fmod(a, b);
-  return remainder != 0 && (remainder < 0) != (b < 0) ? remainder + b : remainder;
+  double remainder = std::fmod(a, b);
+  double quotient = (a - remainder) / b;
+  if (remainder != 0 && (remainder < 0) != (b < 0)) {
+    remainder += b;
+    quotient -= 1;
+  }
+  if (op == "%") return remainder != 0 ? remainder : std::copysign(0.0, b);
+  if (quotient == 0) return std::copysign(0.0, a / b);
+  // The quotient is whole but for its rounding.
+  const double whole = std::floor(quotient);
+  return quotient - whole > 0.5 ? whole + 1 : whole;
 }
 
 Value Repeat(Runtime& runtime, const Value& value, int64_t times) {
@@ -180,14 +190,14 @@ bool Contains(Runtime& runtime, const Value& needle, const Value& haystack) {
                           std::string(needle.type_name()));
     }
     runtime.Charge(haystack.string().size());
-    return haystack.string().find(needle.string()) != std::string::npos;
+    return Find(haystack.string(), needle.string()) != std::string::npos;
   }
   if (haystack.is_dict()) return haystack.dict().Find(needle) != nullptr;
   if (haystack.is_undefined()) return false;
   if (haystack.is_list()) {
     runtime.Step(static_cast<int64_t>(haystack.items().size()));
     return std::any_of(haystack.items().begin(), haystack.items().end(),
-                       [&](const Value& item) { return Equal(item, needle); });
+                       [&](const Value& item) { return Equal(runtime, item, needle); });
   }
   throw TemplateError("argument of type '" + std::string(haystack.type_name()) +
                       "' is not iterable");
@@ -197,6 +207,9 @@ Value GetAttribute(const Value& object, const std::string& name) {
   RequireDefined(object);
   if (object.is_object()) {
     return object.object()->Attribute(name).value_or(Missing(object, name));
+  }
+  if (object.is_list() && object.group() && (name == "grouper" || name == "list")) {
+    return object.items()[name == "list" ? 1 : 0];
   }
   if (HasMethod(object, name)) return BindMethod(object, name);
   if (object.is_dict()) {
@@ -221,7 +234,8 @@ Value GetItem(Runtime& runtime, const Value& object, const Value& index) {
     return GetSlice(runtime, object, Value(at), Value(at + 1), Value());
   }
   if (index.is_string()) {
-    if (object.is_object()) return GetAttribute(object, index.string());
+    const bool group = object.is_list() && object.group();
+    if (object.is_object() || group) return GetAttribute(object, index.string());
     if (HasMethod(object, index.string())) return BindMethod(object, index.string());
   }
   return Missing(object, Str(index));
@@ -241,8 +255,8 @@ Value GetSlice(Runtime& runtime, const Value& object, const Value& start, const 
   if (!object.is_string()) {
     throw TemplateError("'" + std::string(object.type_name()) + "' object is not subscriptable");
   }
+  runtime.Charge(object.string().size() * 8);
   const std::vector<size_t> offsets = CharacterOffsets(object.string());
-  runtime.Charge(object.string().size());
   std::string text;
   for (size_t i : SliceIndices(static_cast<int64_t>(offsets.size()) - 1, start, stop, step)) {
     text.append(object.string(), offsets[i], offsets[i + 1] - offsets[i]);

@@ -6,6 +6,25 @@
 
 namespace baton::text::jinja {
 
+/// While it is in scope, the tokens belong to `macro`.
+class Parser::MacroBody {
+ public:
+  MacroBody(Parser& parser, MacroStatement& macro)
+      : parser_(parser), loops_(std::exchange(parser.loops_, 0)) {
+    parser_.macros_.push_back(&macro);
+  }
+  ~MacroBody() {
+    parser_.macros_.pop_back();
+    parser_.loops_ = loops_;
+  }
+  MacroBody(const MacroBody&) = delete;
+  MacroBody& operator=(const MacroBody&) = delete;
+
+ private:
+  Parser& parser_;
+  const int loops_;
+};
+
 Body ParseTemplate(const std::string& source) { return Parser(Tokenize(source)).Run(); }
 
 void Parser::Fail(const std::string& what) const { throw SyntaxError(what, Current().at); }
@@ -96,9 +115,11 @@ Statement Parser::ParseBlock() {
   if (name == "with") return {at, ParseWith()};
   if (name == "generation") {
     Expect(Token::Kind::kBlockEnd, "'%}'");
+    const int loops = std::exchange(loops_, 0);
     Body body = ParseBody({"endgeneration"});
+    loops_ = loops;
     EndBlock("endgeneration");
-    return {at, ScopelessBlock{std::move(body)}};
+    return {at, GenerationStatement{std::move(body)}};
   }
   if (name == "break" || name == "continue") {
     if (loops_ == 0) throw SyntaxError("'" + name + "' outside a loop", at);
@@ -106,7 +127,11 @@ Statement Parser::ParseBlock() {
     if (name == "break") return {at, BreakStatement{}};
     return {at, ContinueStatement{}};
   }
-  throw SyntaxError("unknown tag '" + name + "'", at);
+  static constexpr std::string_view kKnown[] = {"include", "import",     "from", "extends",
+                                                "block",   "autoescape", "do",   "trans"};
+  const bool known = std::find(std::begin(kKnown), std::end(kKnown), name) != std::end(kKnown);
+  throw SyntaxError(
+      known ? "the tag '" + name + "' is not supported" : "unknown tag '" + name + "'", at);
 }
 
 IfStatement Parser::ParseIf() {
@@ -127,6 +152,7 @@ IfStatement Parser::ParseIf() {
 
 ForStatement Parser::ParseFor() {
   ForStatement statement;
+  ++fors_;
   statement.target = ParseTarget(false);
   if (!AcceptName("in")) Fail("expected 'in'");
   statement.iterable = ParseTuple(false);
@@ -140,6 +166,7 @@ ForStatement Parser::ParseFor() {
     Expect(Token::Kind::kBlockEnd, "'%}'");
     statement.otherwise = ParseBody({"endfor"});
   }
+  --fors_;
   EndBlock("endfor");
   return statement;
 }
@@ -189,9 +216,10 @@ MacroStatement Parser::ParseMacro() {
   macro.name = ExpectName();
   macro.parameters = ParseParameters();
   Expect(Token::Kind::kBlockEnd, "'%}'");
-  const int loops = std::exchange(loops_, 0);
-  macro.body = ParseBody({"endmacro"});
-  loops_ = loops;
+  {
+    const MacroBody inside(*this, macro);
+    macro.body = ParseBody({"endmacro"});
+  }
   EndBlock("endmacro");
   return macro;
 }
@@ -203,9 +231,10 @@ CallStatement Parser::ParseCall() {
   statement.call = ParseExpression();
   if (!std::holds_alternative<CallExpr>(statement.call->node)) Fail("expected a call");
   Expect(Token::Kind::kBlockEnd, "'%}'");
-  const int loops = std::exchange(loops_, 0);
-  statement.caller.body = ParseBody({"endcall"});
-  loops_ = loops;
+  {
+    const MacroBody inside(*this, statement.caller);
+    statement.caller.body = ParseBody({"endcall"});
+  }
   EndBlock("endcall");
   return statement;
 }
@@ -232,6 +261,7 @@ Target Parser::ParseOneTarget(bool allow_attribute) {
     return inner;
   }
   Target target;
+  if (fors_ > 0 && IsName("loop")) Fail("cannot assign to loop inside a for");
   target.name = ExpectName();
   if (allow_attribute && AcceptOperator(".")) target.attribute = ExpectName();
   return target;

@@ -21,6 +21,7 @@ class Parser {
 
  private:
   class Nesting;
+  class MacroBody;
 
   // Tokens.
   const Token& Current() const { return tokens_[at_]; }
@@ -80,6 +81,10 @@ class Parser {
   int depth_ = 0;
   /// Of the `for` bodies around the current token; a macro's body starts anew.
   int loops_ = 0;
+  /// Of the `for` statements around the current token, whatever else is between.
+  int fors_ = 0;
+  /// The macros around the current token, innermost last.
+  std::vector<MacroStatement*> macros_;
   /// Operators seen in this statement's expressions: a bound on the depth of their trees.
   int operators_ = 0;
 };

@@ -10,11 +10,7 @@
 namespace baton::text::jinja {
 namespace {
 
-Values Items(Runtime& runtime, const Value& value) {
-  Values items = Iterate(value);
-  runtime.Step(static_cast<int64_t>(items.size()));
-  return items;
-}
+Values Items(Runtime& runtime, const Value& value) { return Iterate(runtime, value); }
 
 Value LengthFilter(Runtime&, const Value& input, const Arguments&) { return Length(input); }
 
@@ -51,9 +47,14 @@ Value ItemsFilter(Runtime& runtime, const Value& input, const Arguments&) {
 }
 
 /// `attribute` of a filter: a name, or several with dots, or a position.
-Value Pluck(Runtime& runtime, const Value& value, const Value* attribute) {
+Value Pluck(Runtime& runtime, const Value& value, const Value* attribute,
+            const Value* otherwise = nullptr) {
   if (attribute == nullptr || attribute->is_none()) return value;
-  if (!attribute->is_string()) return GetItem(runtime, value, *attribute);
+  const auto item = [&](const Value& object, const Value& key) {
+    Value found = GetItem(runtime, object, key);
+    return found.is_undefined() && otherwise != nullptr ? *otherwise : found;
+  };
+  if (!attribute->is_string()) return item(value, *attribute);
   Value at = value;
   const std::string& path = attribute->string();
   for (size_t begin = 0; begin <= path.size();) {
@@ -62,7 +63,7 @@ Value Pluck(Runtime& runtime, const Value& value, const Value* attribute) {
     const bool number =
         !part.empty() && part.size() < 10 &&
         std::all_of(part.begin(), part.end(), [](char c) { return c >= '0' && c <= '9'; });
-    at = GetItem(runtime, at, number ? Value(std::stoi(part)) : Value(part));
+    at = item(at, number ? Value(std::stoi(part)) : Value(part));
     begin = end + 1;
   }
   return at;
@@ -97,17 +98,35 @@ Value Folded(const Value& value, bool case_sensitive) {
   return value.is_string() && !case_sensitive ? Value(ToLower(value.string())) : value;
 }
 
+/// `attribute` of sort: several with commas between. A list of as many values.
+Value PluckAll(Runtime& runtime, const Value& value, const Value* attribute, bool case_sensitive) {
+  Values parts;
+  if (attribute == nullptr || !attribute->is_string()) {
+    parts.push_back(Folded(Pluck(runtime, value, attribute), case_sensitive));
+    return Value::MakeList(std::move(parts));
+  }
+  const std::string& names = attribute->string();
+  for (size_t begin = 0; begin <= names.size();) {
+    const size_t end = std::min(names.find(',', begin), names.size());
+    const Value name(names.substr(begin, end - begin));
+    parts.push_back(Folded(Pluck(runtime, value, &name), case_sensitive));
+    begin = end + 1;
+  }
+  return Value::MakeList(std::move(parts));
+}
+
 Value Sort(Runtime& runtime, const Value& input, const Arguments& arguments) {
   const bool reverse = BoolArgument(arguments, 0, "reverse", false);
   const bool case_sensitive = BoolArgument(arguments, 1, "case_sensitive", false);
   const Value* attribute = arguments.Find(2, "attribute");
   std::vector<std::pair<Value, Value>> keyed;
   for (const Value& item : Items(runtime, input)) {
-    keyed.emplace_back(Folded(Pluck(runtime, item, attribute), case_sensitive), item);
+    keyed.emplace_back(PluckAll(runtime, item, attribute, case_sensitive), item);
   }
   std::stable_sort(keyed.begin(), keyed.end(), [&](const auto& a, const auto& b) {
     runtime.Step();
-    return reverse ? Compare(b.first, a.first) < 0 : Compare(a.first, b.first) < 0;
+    return reverse ? Compare(runtime, b.first, a.first) < 0
+                   : Compare(runtime, a.first, b.first) < 0;
   });
   Values items;
   for (auto& [key, item] : keyed) items.push_back(std::move(item));
@@ -117,13 +136,15 @@ Value Sort(Runtime& runtime, const Value& input, const Arguments& arguments) {
 Value DictSort(Runtime& runtime, const Value& input, const Arguments& arguments) {
   if (!input.is_dict()) throw TemplateError("dictsort needs a mapping");
   const bool case_sensitive = BoolArgument(arguments, 0, "case_sensitive", false);
-  const size_t part = StringArgument(arguments, 1, "by", "key") == "value" ? 1 : 0;
+  const std::string by = StringArgument(arguments, 1, "by", "key");
+  if (by != "key" && by != "value") throw TemplateError("dictsort is by key or by value");
+  const size_t part = by == "value" ? 1 : 0;
   const bool reverse = BoolArgument(arguments, 2, "reverse", false);
   Values pairs = ItemsFilter(runtime, input, {}).items();
   std::stable_sort(pairs.begin(), pairs.end(), [&](const Value& a, const Value& b) {
     runtime.Step();
-    const int order =
-        Compare(Folded(a.items()[part], case_sensitive), Folded(b.items()[part], case_sensitive));
+    const int order = Compare(runtime, Folded(a.items()[part], case_sensitive),
+                              Folded(b.items()[part], case_sensitive));
     return reverse ? order > 0 : order < 0;
   });
   return Value::MakeList(std::move(pairs));
@@ -158,7 +179,7 @@ Value Extreme(Runtime& runtime, const Value& input, const Arguments& arguments) 
   const Values items = Items(runtime, input);
   if (items.empty()) return Value::Undefined("No aggregated item, sequence was empty.");
   const auto less = [&](const Value& a, const Value& b) {
-    return Compare(Folded(Pluck(runtime, a, attribute), case_sensitive),
+    return Compare(runtime, Folded(Pluck(runtime, a, attribute), case_sensitive),
                    Folded(Pluck(runtime, b, attribute), case_sensitive)) < 0;
   };
   const auto more = [&](const Value& a, const Value& b) { return less(b, a); };
@@ -179,11 +200,10 @@ Value Map(Runtime& runtime, const Value& input, const Arguments& arguments) {
     rest.positional.erase(rest.positional.begin());
   }
   Values items;
+  if (!input.truthy()) return Value::MakeList({});
   for (const Value& item : Items(runtime, input)) {
-    Value mapped =
-        filter != nullptr ? filter(runtime, item, rest) : Pluck(runtime, item, attribute);
-    if (mapped.is_undefined() && otherwise != nullptr) mapped = *otherwise;
-    items.push_back(std::move(mapped));
+    items.push_back(filter != nullptr ? filter(runtime, item, rest)
+                                      : Pluck(runtime, item, attribute, otherwise));
   }
   return Value::MakeList(std::move(items));
 }
@@ -209,6 +229,7 @@ Value Select(Runtime& runtime, const Value& input, const Arguments& arguments) {
     test = name.string();
   }
   Values items;
+  if (!input.truthy()) return Value::MakeList({});
   for (const Value& item : Items(runtime, input)) {
     const Value subject = Pluck(runtime, item, by_attribute ? &attribute : nullptr);
     const bool passes = test.empty() ? subject.truthy() : ApplyTest(runtime, test, subject, rest);
@@ -220,23 +241,27 @@ Value Select(Runtime& runtime, const Value& input, const Arguments& arguments) {
 Value GroupBy(Runtime& runtime, const Value& input, const Arguments& arguments) {
   const Value* attribute = arguments.Find(0, "attribute");
   if (attribute == nullptr) throw TemplateError("groupby requires an attribute");
-  Arguments by;
-  by.named = {{"attribute", *attribute}};
+  const bool case_sensitive = BoolArgument(arguments, 2, "case_sensitive", false);
+  const Value* otherwise = arguments.Find(1, "default");
+  const auto key_of = [&](const Value& item) { return Pluck(runtime, item, attribute, otherwise); };
+  std::vector<std::pair<Value, Value>> keyed;
+  for (const Value& item : Items(runtime, input)) keyed.emplace_back(key_of(item), item);
+  std::stable_sort(keyed.begin(), keyed.end(), [&](const auto& a, const auto& b) {
+    runtime.Step();
+    return Compare(runtime, Folded(a.first, case_sensitive), Folded(b.first, case_sensitive)) < 0;
+  });
   Values groups;
-  Values members;
-  Value key;
-  const auto finish = [&] {
-    if (members.empty()) return;
-    groups.push_back(Value::MakeList({key, Value::MakeList(std::exchange(members, {}))}, true));
-  };
-  const Value sorted = Sort(runtime, input, by);
-  for (const Value& item : sorted.items()) {
-    const Value next = Pluck(runtime, item, attribute);
-    if (!members.empty() && !Equal(Folded(next, false), Folded(key, false))) finish();
-    if (members.empty()) key = next;
-    members.push_back(item);
+  for (size_t begin = 0; begin < keyed.size();) {
+    const Value& key = keyed[begin].first;
+    Values members;
+    size_t end = begin;
+    while (end < keyed.size() &&
+           Equal(runtime, Folded(keyed[end].first, case_sensitive), Folded(key, case_sensitive))) {
+      members.push_back(keyed[end++].second);
+    }
+    groups.push_back(Value::MakeGroup(key, Value::MakeList(std::move(members))));
+    begin = end;
   }
-  finish();
   return Value::MakeList(std::move(groups));
 }
 
@@ -261,7 +286,12 @@ Value Batch(Runtime& runtime, const Value& input, const Arguments& arguments) {
 }
 
 Value Attr(Runtime&, const Value& input, const Arguments& arguments) {
-  return GetAttribute(input, StringArgument(arguments, 0, "name", ""));
+  const std::string name = StringArgument(arguments, 0, "name", "");
+  // Attributes only, no keys.
+  if (input.is_dict() && !HasMethod(input, name)) {
+    return Value::Undefined("'dict object' has no attribute '" + name + "'");
+  }
+  return GetAttribute(input, name);
 }
 
 }  // namespace
@@ -295,7 +325,7 @@ const FilterTable& SequenceFilters() {
 }
 
 Filter FindFilter(const std::string& name) {
-  for (const FilterTable* table : {&TextFilters(), &SequenceFilters()}) {
+  for (const FilterTable* table : {&TextFilters(), &SequenceFilters(), &LayoutFilters()}) {
     if (const auto found = table->find(name); found != table->end()) return found->second;
   }
   return nullptr;

@@ -19,7 +19,7 @@ std::optional<char32_t> HexCodePoint(std::string_view text, size_t digits) {
 
 }  // namespace
 
-std::string Unescape(std::string_view literal) {
+std::optional<std::string> Unescape(std::string_view literal) {
   static constexpr std::string_view kLetters = "abfnrtv\\'\"";
   static constexpr std::string_view kMeanings = "\a\b\f\n\r\t\v\\'\"";
   std::string out;
@@ -40,8 +40,10 @@ std::string Unescape(std::string_view literal) {
         AppendUtf8(*code_point, out);
         i += digits;
       } else {
-        out += std::string("\\") + c;
+        return std::nullopt;
       }
+    } else if (c == 'N') {
+      return std::nullopt;
     } else if (c >= '0' && c <= '7') {
       char32_t code_point = 0;
       size_t n = 0;

@@ -4,39 +4,32 @@
 #include <cmath>
 #include <cstdio>
 #include <functional>
+#include <unordered_set>
 
 #include "../unicode.h"
 #include "baton/text/utf8.h"
+#include "format.h"
 #include "operators.h"
+#include "search.h"
 #include "text_forms.h"
 
 namespace baton::text::jinja {
 
 namespace {
 
-/// Calls `change` with each character and whether the one before it was a letter.
+/// Calls `change` with each character and whether the one before it has upper and lower case.
 template <typename Change>
 std::string MapWords(const std::string& text, const Change& change) {
   std::string out;
-  bool after_letter = false;
+  bool after_cased = false;
   for (std::string_view rest = text; !rest.empty();) {
     const Utf8Step step = NextUtf8(rest);
-    out += change(rest.substr(0, step.bytes), after_letter);
-    after_letter = IsLetter(step.code_point);
+    const std::string_view c = rest.substr(0, step.bytes);
+    out += change(c, after_cased);
+    after_cased = ToLower(c) != c || ToUpper(c) != c;
     rest.remove_prefix(step.bytes);
   }
   return out;
-}
-
-/// snprintf with a format that the caller has checked.
-template <typename Number>
-std::string Print(const std::string& format, Number number) {
-  char buffer[512];
-  const int bytes = std::snprintf(buffer, sizeof buffer, format.c_str(), number);
-  if (bytes < 0 || static_cast<size_t>(bytes) >= sizeof buffer) {
-    throw TemplateError("the number is too wide");
-  }
-  return std::string(buffer, static_cast<size_t>(bytes));
 }
 
 std::string First(const Arguments& arguments, const char* method) {
@@ -55,18 +48,46 @@ Value StripMethod(Runtime&, const Value& self, const Arguments& arguments) {
   return Strip(self.string(), side, &characters);
 }
 
+/// Arguments `index` and the next as bounds of the characters looked at, and how many come before.
+struct Window {
+  std::string text;
+  int64_t before = 0;
+  /// Whether the start is beyond the end, where Python finds not even the empty text.
+  bool beyond = false;
+};
+
+Window WindowOf(Runtime& runtime, const Value& self, const Arguments& arguments, size_t index) {
+  const Value* start = arguments.Find(index, "");
+  const Value* stop = arguments.Find(index + 1, "");
+  if (start == nullptr) return {self.string(), 0};
+  const int64_t length = Length(self);
+  const auto bound = [&](const Value* value, int64_t otherwise) {
+    if (value == nullptr || value->is_none()) return otherwise;
+    if (!value->is_integral()) throw TemplateError("slice indices must be integers or None");
+    const int64_t at = value->integer();
+    return at < 0 ? std::max<int64_t>(at + length, 0) : at;
+  };
+  const int64_t begin = bound(start, 0);
+  const int64_t end = std::min(bound(stop, length), length);
+  if (begin > end) return {"", begin, true};
+  return {GetSlice(runtime, self, Value(begin), Value(end), Value()).string(), begin};
+}
+
 /// startswith and endswith: the argument may be a tuple of strings.
 template <bool at_start>
-Value StartsOrEnds(Runtime&, const Value& self, const Arguments& arguments) {
+Value StartsOrEnds(Runtime& runtime, const Value& self, const Arguments& arguments) {
   if (arguments.positional.empty()) throw TemplateError("an argument is missing");
   const Value& what = arguments.positional[0];
-  const Values choices = what.is_list() ? what.items() : Values{what};
+  const bool several = what.is_list() && what.tuple();
+  const Values choices = several ? what.items() : Values{what};
+  const Window window = WindowOf(runtime, self, arguments, 1);
   return std::any_of(choices.begin(), choices.end(), [&](const Value& choice) {
     if (!choice.is_string()) {
       throw TemplateError("startswith and endswith need a string or a tuple of strings");
     }
-    return at_start ? self.string().starts_with(choice.string())
-                    : self.string().ends_with(choice.string());
+    if (window.beyond) return false;
+    return at_start ? window.text.starts_with(choice.string())
+                    : window.text.ends_with(choice.string());
   });
 }
 
@@ -78,7 +99,7 @@ Value CaseMethod(Runtime& runtime, const Value& self, const Arguments&) {
 
 template <std::string (*function)(const std::string&)>
 Value WordMethod(Runtime& runtime, const Value& self, const Arguments&) {
-  runtime.Charge(self.string().size());
+  runtime.Charge(self.string().size() * 16);
   return function(self.string());
 }
 
@@ -88,35 +109,40 @@ Value ReplaceMethod(Runtime& runtime, const Value& self, const Arguments& argume
                  StringArgument(arguments, 1, "new", ""), IntArgument(arguments, 2, "count", -1));
 }
 
-/// Splits at runs of white space, from the left or the right.
-Values SplitSpace(std::string_view text, int64_t limit, bool from_right) {
-  Values parts;
-  const Side trim = from_right ? Side::kRight : Side::kLeft;
-  std::string rest = Strip(text, trim);
-  while (!rest.empty()) {
-    if (limit-- == 0) {
-      parts.emplace_back(Strip(rest, from_right ? Side::kRight : Side::kLeft));
-      break;
-    }
-    size_t begin = 0;
-    size_t end = rest.size();
-    for (size_t at = 0; at < rest.size();) {
-      const Utf8Step step = NextUtf8(std::string_view(rest).substr(at));
-      if (IsSpace(step.code_point)) {
-        if (from_right) {
-          begin = at + step.bytes;
-        } else {
-          end = at;
-          break;
-        }
-      }
-      at += step.bytes;
-    }
-    parts.emplace_back(rest.substr(begin, end - begin));
-    rest = from_right ? Strip(rest.substr(0, begin), Side::kRight)
-                      : Strip(rest.substr(end), Side::kLeft);
+bool IsBlank(char32_t c) { return IsSpace(c) || (c >= 0x1C && c <= 0x1F); }
+
+/// Byte offsets where the words between white space begin and end.
+std::vector<std::pair<size_t, size_t>> Words(std::string_view text) {
+  std::vector<std::pair<size_t, size_t>> words;
+  bool inside = false;
+  for (size_t at = 0; at < text.size();) {
+    const Utf8Step step = NextUtf8(text.substr(at));
+    const bool blank = IsBlank(step.code_point);
+    if (!blank && !inside) words.emplace_back(at, at);
+    at += step.bytes;
+    if (!blank) words.back().second = at;
+    inside = !blank;
   }
-  if (from_right) std::reverse(parts.begin(), parts.end());
+  return words;
+}
+
+/// Splits at runs of white space, at most `limit` times where that is not negative.
+Values SplitSpace(std::string_view text, int64_t limit, bool from_right) {
+  std::vector<std::pair<size_t, size_t>> words = Words(text);
+  const auto most = static_cast<size_t>(limit < 0 ? INT64_MAX : limit);
+  if (words.size() > most) {
+    // The rest stays together, with the white space of the far end.
+    if (from_right) {
+      const size_t merged = words.size() - most;
+      words[merged - 1].first = 0;
+      words.erase(words.begin(), words.begin() + static_cast<int64_t>(merged) - 1);
+    } else {
+      words[most].second = text.size();
+      words.resize(most + 1);
+    }
+  }
+  Values parts;
+  for (const auto& [begin, end] : words) parts.emplace_back(text.substr(begin, end - begin));
   return parts;
 }
 
@@ -126,7 +152,7 @@ Values SplitAt(const std::string& text, const std::string& separator, int64_t li
   Values parts;
   std::string_view rest = text;
   for (; limit != 0; --limit) {
-    const size_t at = from_right ? rest.rfind(separator) : rest.find(separator);
+    const size_t at = from_right ? FindLast(rest, separator) : Find(rest, separator);
     if (at == std::string_view::npos) break;
     parts.emplace_back(from_right ? rest.substr(at + separator.size()) : rest.substr(0, at));
     rest = from_right ? rest.substr(0, at) : rest.substr(at + separator.size());
@@ -168,18 +194,24 @@ template <bool from_right, bool required>
 Value FindMethod(Runtime& runtime, const Value& self, const Arguments& arguments) {
   const std::string what = First(arguments, "find");
   runtime.Charge(self.string().size());
-  const size_t at = from_right ? self.string().rfind(what) : self.string().find(what);
+  const Window window = WindowOf(runtime, self, arguments, 1);
+  const size_t at = window.beyond ? std::string::npos
+                    : from_right  ? FindLast(window.text, what)
+                                  : Find(window.text, what);
   if (at == std::string::npos && required) throw TemplateError("substring not found");
-  return at == std::string::npos ? Value(-1) : Value(Length(self.string().substr(0, at)));
+  if (at == std::string::npos) return -1;
+  return window.before + Length(window.text.substr(0, at));
 }
 
 Value CountMethod(Runtime& runtime, const Value& self, const Arguments& arguments) {
   const std::string what = First(arguments, "count");
-  if (what.empty()) return Length(self) + 1;
+  const Window window = WindowOf(runtime, self, arguments, 1);
+  if (window.beyond) return 0;
+  if (what.empty()) return Length(Value(window.text)) + 1;
   runtime.Charge(self.string().size());
   int64_t count = 0;
-  for (size_t at = self.string().find(what); at != std::string::npos;
-       at = self.string().find(what, at + what.size())) {
+  for (size_t at = Find(window.text, what); at != std::string::npos;
+       at = Find(window.text, what, at + what.size())) {
     ++count;
   }
   return count;
@@ -189,7 +221,7 @@ Value JoinMethod(Runtime& runtime, const Value& self, const Arguments& arguments
   if (arguments.positional.empty()) throw TemplateError("join() takes exactly one argument");
   std::string text;
   bool first = true;
-  for (const Value& item : Iterate(arguments.positional[0])) {
+  for (const Value& item : Iterate(runtime, arguments.positional[0])) {
     if (!item.is_string()) throw TemplateError("join() needs strings");
     if (!first) text += self.string();
     first = false;
@@ -204,7 +236,7 @@ Value PartitionMethod(Runtime&, const Value& self, const Arguments& arguments) {
   const std::string what = First(arguments, "partition");
   if (what.empty()) throw TemplateError("empty separator");
   const std::string& text = self.string();
-  const size_t at = from_right ? text.rfind(what) : text.find(what);
+  const size_t at = from_right ? FindLast(text, what) : Find(text, what);
   if (at == std::string::npos) {
     return from_right ? Value::MakeList({"", "", self}, true)
                       : Value::MakeList({self, "", ""}, true);
@@ -241,63 +273,128 @@ Value RemoveMethod(Runtime&, const Value& self, const Arguments& arguments) {
   return text.ends_with(what) ? text.substr(0, text.size() - what.size()) : text;
 }
 
-/// How much of the padding goes to the left: all for rjust, none for ljust.
-template <bool left>
+enum class Padded { kLeft, kRight, kBoth };
+
+template <Padded side>
 Value JustMethod(Runtime& runtime, const Value& self, const Arguments& arguments) {
-  const int64_t pad = IntArgument(arguments, 0, "width", 0) - Length(self);
-  if (pad <= 0) return self;
+  const Value* given = arguments.Find(0, "width");
+  if (given == nullptr || !given->is_integral())
+    throw TemplateError("the width must be an integer");
+  const int64_t width = given->integer();
+  const int64_t pad = std::max<int64_t>(width, 0) - Length(self);
   const Value fill(StringArgument(arguments, 1, "fillchar", " "));
-  const Value padding = Arithmetic(runtime, "*", fill, Value(pad));
-  return left ? padding.string() + self.string() : self.string() + padding.string();
+  if (Length(fill) != 1)
+    throw TemplateError("The fill character must be exactly one character long");
+  if (pad <= 0) return self;
+  const int64_t left = side == Padded::kLeft    ? pad
+                       : side == Padded::kRight ? 0
+                                                : pad / 2 + (pad & width & 1);
+  const auto padding = [&](int64_t count) {
+    return Arithmetic(runtime, "*", fill, Value(count)).string();
+  };
+  return padding(left) + self.string() + padding(pad - left);
 }
 
-/// {} {0} {name} and doubled braces; format specifications are refused.
-Value FormatMethod(Runtime& runtime, const Value& self, const Arguments& arguments) {
-  std::string out;
-  size_t next = 0;
+Value ZeroFill(Runtime& runtime, const Value& self, const Arguments& arguments) {
+  const int64_t pad = IntArgument(arguments, 0, "width", 0) - Length(self);
   const std::string& text = self.string();
-  for (size_t i = 0; i < text.size(); ++i) {
-    const bool doubled = i + 1 < text.size() && text[i + 1] == text[i];
-    if ((text[i] == '{' || text[i] == '}') && doubled) {
-      out += text[i++];
-      continue;
+  const size_t sign = text.starts_with('+') || text.starts_with('-') ? 1 : 0;
+  const Value zeros = Arithmetic(runtime, "*", Value("0"), Value(pad));
+  return text.substr(0, sign) + zeros.string() + text.substr(sign);
+}
+
+Value ExpandTabs(Runtime& runtime, const Value& self, const Arguments& arguments) {
+  const int64_t size = std::min<int64_t>(IntArgument(arguments, 0, "tabsize", 8), 1000);
+  std::string out;
+  int64_t column = 0;
+  for (const Value& character : Iterate(runtime, self)) {
+    const std::string& c = character.string();
+    if (c == "\t") {
+      const int64_t spaces = size > 0 ? size - column % size : 0;
+      out.append(static_cast<size_t>(spaces), ' ');
+      column += spaces;
+      runtime.Charge(static_cast<size_t>(spaces));
+    } else {
+      out += c;
+      column = c == "\n" || c == "\r" ? 0 : column + 1;
     }
-    if (text[i] != '{') {
-      out += text[i];
-      continue;
-    }
-    const size_t end = text.find('}', i);
-    if (end == std::string::npos) throw TemplateError("expected '}' before end of string");
-    const std::string field = text.substr(i + 1, end - i - 1);
-    const bool number = field.size() < 5 && std::all_of(field.begin(), field.end(), [](char c) {
-                          return c >= '0' && c <= '9';
-                        });
-    const size_t index = field.empty() ? next++ : number ? std::stoul(field) : SIZE_MAX;
-    const Value* value = arguments.Find(index, field);
-    if (value == nullptr) throw TemplateError("format(): no argument for '{" + field + "}'");
-    out += Str(*value);
-    runtime.Charge(out.size());
-    i = end;
+  }
+  runtime.Charge(out.size());
+  return out;
+}
+
+Value SwapCase(Runtime& runtime, const Value& self, const Arguments&) {
+  runtime.Charge(self.string().size());
+  std::string out;
+  for (const Value& character : Iterate(runtime, self)) {
+    const std::string& c = character.string();
+    out += c == ToLower(c) ? ToUpper(c) : ToLower(c);
   }
   return out;
+}
+
+Value IsTitle(Runtime& runtime, const Value& self, const Arguments&) {
+  runtime.Charge(self.string().size());
+  bool inside = false;
+  bool any = false;
+  for (const Value& character : Iterate(runtime, self)) {
+    const std::string& c = character.string();
+    const bool upper = c != ToLower(c);
+    const bool cased = upper || c != ToUpper(c);
+    if (cased && upper == inside) return false;
+    any = any || cased;
+    inside = cased;
+  }
+  return any;
+}
+
+Value IsIdentifier(Runtime& runtime, const Value& self, const Arguments&) {
+  runtime.Charge(self.string().size());
+  bool first = true;
+  for (std::string_view rest = self.string(); !rest.empty(); first = false) {
+    const Utf8Step step = NextUtf8(rest);
+    if (first ? !(IsLetter(step.code_point) || step.code_point == '_') : !IsWord(step.code_point)) {
+      return false;
+    }
+    rest.remove_prefix(step.bytes);
+  }
+  return !first;
+}
+
+bool IsAsciiCharacter(char32_t c) { return c < 0x80; }
+
+template <bool (*holds)(char32_t)>
+Value AllOrEmptyMethod(Runtime& runtime, const Value& self, const Arguments& arguments) {
+  return self.string().empty() ? Value(true) : AllMethod<holds>(runtime, self, arguments);
+}
+
+Value FormatMethod(Runtime& runtime, const Value& self, const Arguments& arguments) {
+  return FormatBraces(runtime, self.string(), arguments);
 }
 
 }  // namespace
 
 std::string Strip(std::string_view text, Side side, const std::string* characters) {
-  const auto strips = [&](std::string_view character, char32_t code_point) {
-    return characters == nullptr ? IsSpace(code_point) || (code_point >= 0x1C && code_point <= 0x1F)
-                                 : characters->find(character) != std::string::npos;
+  std::unordered_set<char32_t> stripped;
+  if (characters != nullptr) {
+    for (std::string_view rest = *characters; !rest.empty();) {
+      const Utf8Step step = NextUtf8(rest);
+      stripped.insert(step.code_point);
+      rest.remove_prefix(step.bytes);
+    }
+  }
+  const auto strips = [&](char32_t code_point) {
+    return characters == nullptr ? IsBlank(code_point) : stripped.contains(code_point);
   };
   while (side != Side::kRight && !text.empty()) {
     const Utf8Step step = NextUtf8(text);
-    if (!strips(text.substr(0, step.bytes), step.code_point)) break;
+    if (!strips(step.code_point)) break;
     text.remove_prefix(step.bytes);
   }
   while (side != Side::kLeft && !text.empty()) {
     size_t begin = text.size() - 1;
     while (begin > 0 && (static_cast<unsigned char>(text[begin]) & 0xC0) == 0x80) --begin;
-    if (!strips(text.substr(begin), NextUtf8(text.substr(begin)).code_point)) break;
+    if (!strips(NextUtf8(text.substr(begin)).code_point)) break;
     text.remove_suffix(text.size() - begin);
   }
   return std::string(text);
@@ -308,7 +405,7 @@ std::string Replace(Runtime& runtime, const std::string& text, const std::string
   std::string out;
   size_t at = 0;
   while (count != 0) {
-    const size_t found = text.find(from, at);
+    const size_t found = Find(text, from, at);
     if (found == std::string::npos || (from.empty() && found >= text.size())) break;
     out.append(text, at, found - at);
     out += to;
@@ -330,54 +427,13 @@ std::string Replace(Runtime& runtime, const std::string& text, const std::string
 
 std::string Title(const std::string& text) {
   return MapWords(text,
-                  [](std::string_view c, bool inside) { return inside ? ToLower(c) : ToUpper(c); });
+                  [](std::string_view c, bool inside) { return inside ? ToLower(c) : ToTitle(c); });
 }
 
 std::string Capitalize(const std::string& text) {
   if (text.empty()) return text;
   const size_t bytes = NextUtf8(text).bytes;
-  return ToUpper(text.substr(0, bytes)) + ToLower(text.substr(bytes));
-}
-
-Value FormatPercent(Runtime& runtime, const std::string& format, const Value& values) {
-  const Values arguments = values.is_list() && values.tuple() ? values.items() : Values{values};
-  std::string out;
-  size_t next = 0;
-  for (size_t i = 0; i < format.size(); ++i) {
-    if (format[i] != '%') {
-      out += format[i];
-      continue;
-    }
-    const size_t end = format.find_first_not_of("0123456789.-+ #", i + 1);
-    const char kind = end == std::string::npos ? '\0' : format[end];
-    if (kind == '%') {
-      out += '%';
-      i = end;
-      continue;
-    }
-    if (next >= arguments.size()) throw TemplateError("not enough arguments for format string");
-    const Value& value = arguments[next++];
-    const std::string flags = format.substr(i, end - i);
-    if (flags.size() > 12) throw TemplateError("format specification too long");
-    if (kind == 's' || kind == 'r') {
-      out += kind == 's' ? Str(value) : Repr(value);
-    } else if ((kind == 'd' || kind == 'i' || kind == 'x') && value.is_number() &&
-               std::abs(value.number()) < 9e18) {
-      const long long number =
-          value.is_integral() ? value.integer() : static_cast<long long>(value.number());
-      out += Print(flags + "ll" + kind, number);
-    } else if (kind == 'f' && value.is_number()) {
-      out += Print(flags + kind, value.number());
-    } else {
-      throw TemplateError("format '%" + std::string(1, kind) + "' is not supported here");
-    }
-    runtime.Charge(out.size());
-    i = end;
-  }
-  if (next < arguments.size() && !values.is_dict()) {
-    throw TemplateError("not all arguments converted during string formatting");
-  }
-  return out;
+  return ToTitle(text.substr(0, bytes)) + ToLower(text.substr(bytes));
 }
 
 const MethodTable& StringMethods() {
@@ -388,7 +444,7 @@ const MethodTable& StringMethods() {
                                       {"endswith", StartsOrEnds<false>},
                                       {"upper", CaseMethod<ToUpper>},
                                       {"lower", CaseMethod<ToLower>},
-                                      {"casefold", CaseMethod<ToLower>},
+                                      {"casefold", CaseMethod<FoldCase>},
                                       {"title", WordMethod<Title>},
                                       {"capitalize", WordMethod<Capitalize>},
                                       {"replace", ReplaceMethod},
@@ -413,8 +469,16 @@ const MethodTable& StringMethods() {
                                       {"islower", IsCaseMethod<false>},
                                       {"removeprefix", RemoveMethod<true>},
                                       {"removesuffix", RemoveMethod<false>},
-                                      {"ljust", JustMethod<false>},
-                                      {"rjust", JustMethod<true>},
+                                      {"ljust", JustMethod<Padded::kRight>},
+                                      {"rjust", JustMethod<Padded::kLeft>},
+                                      {"center", JustMethod<Padded::kBoth>},
+                                      {"zfill", ZeroFill},
+                                      {"expandtabs", ExpandTabs},
+                                      {"swapcase", SwapCase},
+                                      {"istitle", IsTitle},
+                                      {"isidentifier", IsIdentifier},
+                                      {"isascii", AllOrEmptyMethod<IsAsciiCharacter>},
+                                      {"isprintable", AllOrEmptyMethod<IsPrintable>},
                                       {"format", FormatMethod}};
   return methods;
 }

@@ -16,9 +16,10 @@ const Value& Other(const Arguments& arguments) {
   return arguments.positional[0];
 }
 
-int64_t Integer(const Value& value) {
-  if (!value.is_integral()) throw TemplateError("the test needs an integer");
-  return value.integer();
+/// value % by == rest, for integers and floats.
+bool HasRest(Runtime& runtime, const Value& value, const Value& by, const Value& rest) {
+  if (!value.is_number()) throw TemplateError("the test needs a number");
+  return Equal(runtime, Arithmetic(runtime, "%", value, by), rest);
 }
 
 template <Kind kind>
@@ -27,16 +28,22 @@ bool Is(Runtime&, const Value& value, const Arguments&) {
 }
 
 template <int low, int high>
-bool Ordered(Runtime&, const Value& value, const Arguments& arguments) {
-  const int order = Compare(value, Other(arguments));
+bool Ordered(Runtime& runtime, const Value& value, const Arguments& arguments) {
+  const int order = Compare(runtime, value, Other(arguments));
   const int sign = order < 0 ? -1 : order > 0 ? 1 : 0;
   return sign >= low && sign <= high;
 }
 
-bool DivisibleBy(Runtime&, const Value& value, const Arguments& arguments) {
-  const int64_t by = Integer(Other(arguments));
-  if (by == 0) throw TemplateError("division by zero");
-  return by == -1 || Integer(value) % by == 0;
+bool DivisibleBy(Runtime& runtime, const Value& value, const Arguments& arguments) {
+  const Value& by = Other(arguments);
+  return Equal(runtime, by, Value(-1)) ? HasRest(runtime, value, Value(1), Value(0))
+                                       : HasRest(runtime, value, by, Value(0));
+}
+
+void RequireHashable(const Value& value) {
+  if (value.is_dict() || (value.is_list() && !value.tuple())) {
+    throw TemplateError("unhashable type: '" + std::string(value.type_name()) + "'");
+  }
 }
 
 bool IsIterable(Runtime&, const Value& value, const Arguments&) {
@@ -55,10 +62,12 @@ const std::map<std::string, Test>& Tests() {
     all["string"] = Is<Kind::kString>;
     all["mapping"] = Is<Kind::kDict>;
     all["number"] = [](Runtime&, const Value& v, const Arguments&) { return v.is_number(); };
+    // Escaped text is plain text here.
+    all["escaped"] = [](Runtime&, const Value&, const Arguments&) { return false; };
     all["iterable"] = IsIterable;
     all["sequence"] = IsIterable;
     all["callable"] = [](Runtime&, const Value& v, const Arguments&) {
-      return v.is_object() && v.object()->callable();
+      return v.is_undefined() || (v.is_object() && v.object()->callable());
     };
     all["true"] = [](Runtime&, const Value& v, const Arguments&) {
       return v.kind() == Kind::kBool && v.truthy();
@@ -66,8 +75,12 @@ const std::map<std::string, Test>& Tests() {
     all["false"] = [](Runtime&, const Value& v, const Arguments&) {
       return v.kind() == Kind::kBool && !v.truthy();
     };
-    all["odd"] = [](Runtime&, const Value& v, const Arguments&) { return Integer(v) % 2 != 0; };
-    all["even"] = [](Runtime&, const Value& v, const Arguments&) { return Integer(v) % 2 == 0; };
+    all["odd"] = [](Runtime& runtime, const Value& v, const Arguments&) {
+      return HasRest(runtime, v, Value(2), Value(1));
+    };
+    all["even"] = [](Runtime& runtime, const Value& v, const Arguments&) {
+      return HasRest(runtime, v, Value(2), Value(0));
+    };
     all["divisibleby"] = DivisibleBy;
     all["upper"] = [](Runtime&, const Value& v, const Arguments&) {
       const std::string text = Str(v);
@@ -80,23 +93,25 @@ const std::map<std::string, Test>& Tests() {
     all["in"] = [](Runtime& runtime, const Value& v, const Arguments& arguments) {
       return Contains(runtime, v, Other(arguments));
     };
-    all["sameas"] = [](Runtime&, const Value& v, const Arguments& arguments) {
-      return v.kind() == Other(arguments).kind() && Equal(v, Other(arguments));
+    all["sameas"] = [](Runtime& runtime, const Value& v, const Arguments& arguments) {
+      return v.kind() == Other(arguments).kind() && Equal(runtime, v, Other(arguments));
     };
     all["filter"] = [](Runtime&, const Value& v, const Arguments&) {
+      RequireHashable(v);
       return v.is_string() && FindFilter(v.string()) != nullptr;
     };
     all["test"] = [](Runtime&, const Value& v, const Arguments&) {
+      RequireHashable(v);
       return v.is_string() && HasTest(v.string());
     };
     for (const char* name : {"eq", "equalto", "=="}) {
-      all[name] = [](Runtime&, const Value& v, const Arguments& arguments) {
-        return Equal(v, Other(arguments));
+      all[name] = [](Runtime& runtime, const Value& v, const Arguments& arguments) {
+        return Equal(runtime, v, Other(arguments));
       };
     }
     for (const char* name : {"ne", "!="}) {
-      all[name] = [](Runtime&, const Value& v, const Arguments& arguments) {
-        return !Equal(v, Other(arguments));
+      all[name] = [](Runtime& runtime, const Value& v, const Arguments& arguments) {
+        return !Equal(runtime, v, Other(arguments));
       };
     }
     for (const char* name : {"lt", "lessthan", "<"}) all[name] = Ordered<-1, -1>;

@@ -1,9 +1,13 @@
 #include <algorithm>
 #include <charconv>
 #include <cmath>
+#include <cstdio>
+#include <cstdlib>
 
 #include "../unicode.h"
+#include "baton/text/utf8.h"
 #include "filters.h"
+#include "format.h"
 #include "methods.h"
 #include "operators.h"
 #include "text_forms.h"
@@ -34,7 +38,7 @@ Value TitleFilter(Runtime& runtime, const Value& input, const Arguments&) {
   runtime.Charge(text.size());
   std::string out;
   bool begins = true;
-  for (const Value& character : Iterate(Value(text))) {
+  for (const Value& character : Iterate(runtime, Value(text))) {
     const std::string& c = character.string();
     out += begins ? ToUpper(c) : c;
     begins =
@@ -78,13 +82,21 @@ Value ToJsonFilter(Runtime& runtime, const Value& input, const Arguments& argume
   return text;
 }
 
+/// `number` without its fraction; `otherwise` for what is none.
+Value Whole(double number, const Value& otherwise) {
+  if (std::isnan(number)) return otherwise;
+  if (!(std::abs(number) < 9e18)) throw TemplateError("integer overflow");
+  return static_cast<int64_t>(number);
+}
+
 Value Int(Runtime&, const Value& input, const Arguments& arguments) {
   const Value* otherwise = arguments.Find(0, "default");
   const Value failed = otherwise == nullptr ? Value(0) : *otherwise;
   if (input.is_integral()) return input.integer();
   if (input.kind() == Value::Kind::kFloat) {
-    return std::abs(input.number()) < 9e18 ? Value(static_cast<int64_t>(input.number())) : failed;
+    return Whole(input.number(), failed);
   }
+  if (input.is_undefined()) throw TemplateError(input.why_undefined());
   if (!input.is_string()) return failed;
   int64_t base = IntArgument(arguments, 1, "base", 10);
   std::string text = Strip(input.string(), Side::kBoth);
@@ -104,14 +116,14 @@ Value Int(Runtime&, const Value& input, const Arguments& arguments) {
   if (!text.empty() && whole.ptr == end && whole.ec == std::errc()) return number;
   double fraction = 0;
   const auto real = std::from_chars(text.data(), end, fraction);
-  const bool usable = !text.empty() && real.ptr == end && std::abs(fraction) < 9e18;
-  return usable ? Value(static_cast<int64_t>(fraction)) : failed;
+  return !text.empty() && real.ptr == end ? Whole(fraction, failed) : failed;
 }
 
 Value Float(Runtime&, const Value& input, const Arguments& arguments) {
   const Value* otherwise = arguments.Find(0, "default");
   const Value failed = otherwise == nullptr ? Value(0.0) : *otherwise;
   if (input.is_number()) return input.number();
+  if (input.is_undefined()) throw TemplateError(input.why_undefined());
   if (!input.is_string()) return failed;
   const std::string text = Strip(input.string(), Side::kBoth);
   double number = 0;
@@ -121,25 +133,39 @@ Value Float(Runtime&, const Value& input, const Arguments& arguments) {
 
 Value Abs(Runtime&, const Value& input, const Arguments&) {
   if (!input.is_number()) throw TemplateError("abs needs a number");
-  return Compare(input, Value(0)) < 0 ? Negate(input) : input;
+  if (input.is_integral()) return input.integer() < 0 ? Negate(input) : Value(input.integer());
+  return std::abs(input.number());
 }
 
-/// Rounds half to even, as Python does.
+/// Python's round(): half to even, of the exact value of a float.
+Value RoundCommon(const Value& number, int precision) {
+  if (precision >= 0 && number.is_integral()) return number.integer();
+  const double scale = std::pow(10.0, -precision);
+  if (precision < 0) {
+    const double rounded = std::nearbyint(number.number() / scale) * scale;
+    return number.is_integral() ? Value(static_cast<int64_t>(rounded)) : Value(rounded);
+  }
+  char buffer[1024];
+  std::snprintf(buffer, sizeof buffer, "%.*f", precision, number.number());
+  return std::strtod(buffer, nullptr);
+}
+
 Value Round(Runtime&, const Value& input, const Arguments& arguments) {
   if (!input.is_number()) throw TemplateError("round needs a number");
   const int64_t precision =
       std::clamp<int64_t>(IntArgument(arguments, 0, "precision", 0), -300, 300);
   const std::string method = StringArgument(arguments, 1, "method", "common");
-  if (input.is_integral() && method == "common" && precision >= 0) return input.integer();
+  if (method == "common") return RoundCommon(input, static_cast<int>(precision));
   const double scale = std::pow(10.0, static_cast<double>(precision));
   const double scaled = input.number() * scale;
-  if (method == "ceil") return std::ceil(scaled) / scale;
-  if (method == "floor") return std::floor(scaled) / scale;
-  if (method != "common") throw TemplateError("method must be common, ceil or floor");
-  return std::nearbyint(scaled) / scale;
+  // Python makes an integer of it first, which has no negative zero.
+  if (method == "ceil") return (std::ceil(scaled) + 0.0) / scale;
+  if (method == "floor") return (std::floor(scaled) + 0.0) / scale;
+  throw TemplateError("method must be common, ceil or floor");
 }
 
 Value Indent(Runtime& runtime, const Value& input, const Arguments& arguments) {
+  if (!input.is_string()) throw TemplateError("indent needs a string");
   const Value* width = arguments.Find(0, "width");
   const std::string pad =
       width != nullptr && width->is_string()
@@ -178,13 +204,18 @@ Value Escape(Runtime& runtime, const Value& input, const Arguments&) {
   return out;
 }
 
-Value WordCount(Runtime&, const Value& input, const Arguments&) {
+Value WordCount(Runtime& runtime, const Value& input, const Arguments&) {
   int64_t count = 0;
   bool inside = false;
-  for (const Value& character : Iterate(Value(Str(input)))) {
-    const bool space = Strip(character.string(), Side::kBoth).empty();
-    count += !space && !inside;
-    inside = !space;
+  const std::string text = Str(input);
+  runtime.Charge(text.size());
+  for (std::string_view rest = text; !rest.empty();) {
+    const Utf8Step step = NextUtf8(rest);
+    const char32_t c = step.code_point;
+    const bool word = IsLetter(c) || IsNumeric(c) || c == '_';
+    count += word && !inside;
+    inside = word;
+    rest.remove_prefix(step.bytes);
   }
   return count;
 }
@@ -224,6 +255,7 @@ const FilterTable& TextFilters() {
                                       {"indent", Indent},
                                       {"escape", Escape},
                                       {"e", Escape},
+                                      {"forceescape", Escape},
                                       {"safe", Same},
                                       {"wordcount", WordCount},
                                       {"format", FormatFilter},

@@ -79,7 +79,10 @@ void Enclose(const JsonStyle& style, int level, size_t count, const char* bracke
   const auto line = [&](int depth) {
     if (!style.indent) return;
     out += '\n';
-    for (int i = 0; i < depth; ++i) out += *style.indent;
+    for (int i = 0; i < depth; ++i) {
+      out += *style.indent;
+      Bound(out);
+    }
   };
   for (size_t i = 0; i < count; ++i) {
     if (i > 0) out += style.item_separator;
@@ -95,6 +98,12 @@ std::string JsonKey(const Value& key) {
   if (key.is_none() || key.is_number()) return ToJson(key);
   throw TemplateError("keys must be str, int, float, bool or None, not " +
                       std::string(key.type_name()));
+}
+
+bool KeyComesBefore(const Value& a, const Value& b) {
+  if (a.is_string() && b.is_string()) return a.string() < b.string();
+  if (a.is_number() && b.is_number()) return a.number() < b.number();
+  throw TemplateError("keys of different types have no order");
 }
 
 void WriteJson(const Value& value, const JsonStyle& style, int level, std::string& out) {
@@ -117,7 +126,7 @@ void WriteJson(const Value& value, const JsonStyle& style, int level, std::strin
       auto items = value.dict().items();
       if (style.sort_keys) {
         std::stable_sort(items.begin(), items.end(), [](const auto& a, const auto& b) {
-          return Compare(a.first, b.first) < 0;
+          return KeyComesBefore(a.first, b.first);
         });
       }
       Enclose(style, level, items.size(), "{}", out, [&](size_t i) {

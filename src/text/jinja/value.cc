@@ -1,8 +1,10 @@
 #include "value.h"
 
 #include <algorithm>
+#include <bit>
 
 #include "baton/text/utf8.h"
+#include "runtime.h"
 
 namespace baton::text::jinja {
 namespace {
@@ -18,11 +20,26 @@ std::string HashKey(const Value& key) {
       const bool whole = number >= -9e18 && number <= 9e18 &&
                          number == static_cast<double>(static_cast<int64_t>(number));
       return whole ? "i" + std::to_string(static_cast<int64_t>(number))
-                   : "f" + std::to_string(number);
+                   : "f" + std::to_string(std::bit_cast<uint64_t>(number));
     }
     case Value::Kind::kNone: return "n";
-    default: throw TemplateError("unhashable type: '" + std::string(key.type_name()) + "'");
+    case Value::Kind::kUndefined: return "u";
+    case Value::Kind::kObject: {
+      return "o" + std::to_string(reinterpret_cast<uintptr_t>(key.object().get()));
+    }
+    case Value::Kind::kList: {
+      if (!key.tuple()) break;
+      std::string all = "t";
+      for (const Value& item : key.items()) {
+        const std::string part = HashKey(item);
+        all += std::to_string(part.size()) + ":" + part;
+        if (all.size() > (size_t{1} << 20)) throw LimitError("a key is too long");
+      }
+      return all;
+    }
+    default: break;
   }
+  throw TemplateError("unhashable type: '" + std::string(key.type_name()) + "'");
 }
 
 }  // namespace
@@ -87,6 +104,13 @@ Value Value::MakeList(Values items, bool tuple) {
   return Value(std::make_shared<const List>(List{std::move(items), tuple, depth}));
 }
 
+Value Value::MakeGroup(Value grouper, Value list) {
+  Values items = {std::move(grouper), std::move(list)};
+  const int depth = DepthAround(items);
+  if (depth > kMaxValueDepth) throw LimitError("values nest too deeply");
+  return Value(std::make_shared<const List>(List{std::move(items), true, depth, true}));
+}
+
 Value Value::MakeDict(Dict dict) {
   if (dict.depth() > kMaxValueDepth) throw LimitError("values nest too deeply");
   return Value(std::make_shared<const Dict>(std::move(dict)));
@@ -140,35 +164,46 @@ std::string_view Value::type_name() const {
   return "?";
 }
 
-bool Equal(const Value& a, const Value& b) {
+bool Equal(Runtime& runtime, const Value& a, const Value& b) {
+  runtime.Step();
   if (a.is_integral() && b.is_integral()) return a.integer() == b.integer();
   if (a.is_number() && b.is_number()) return a.number() == b.number();
   if (a.kind() != b.kind()) return false;
+  const auto equal = [&](const Value& x, const Value& y) { return Equal(runtime, x, y); };
   switch (a.kind()) {
-    case Value::Kind::kString: return a.string() == b.string();
+    case Value::Kind::kString:
+      if (a.string().size() != b.string().size()) return false;
+      runtime.Charge(a.string().size());
+      return a.string() == b.string();
     case Value::Kind::kList:
       return a.tuple() == b.tuple() && std::equal(a.items().begin(), a.items().end(),
-                                                  b.items().begin(), b.items().end(), Equal);
+                                                  b.items().begin(), b.items().end(), equal);
     case Value::Kind::kDict:
       return a.dict().items().size() == b.dict().items().size() &&
              std::all_of(a.dict().items().begin(), a.dict().items().end(), [&](const auto& item) {
                const Value* other = b.dict().Find(item.first);
-               return other != nullptr && Equal(item.second, *other);
+               return other != nullptr && equal(item.second, *other);
              });
     case Value::Kind::kObject: return a.object() == b.object();
     default: return true;
   }
 }
 
-int Compare(const Value& a, const Value& b) {
+int Compare(Runtime& runtime, const Value& a, const Value& b) {
+  runtime.Step();
   const auto sign = [](auto x, auto y) { return x < y ? -1 : (y < x ? 1 : 0); };
   if (a.is_integral() && b.is_integral()) return sign(a.integer(), b.integer());
   if (a.is_number() && b.is_number()) return sign(a.number(), b.number());
-  if (a.is_string() && b.is_string()) return a.string().compare(b.string());
+  if (a.is_string() && b.is_string()) {
+    runtime.Charge(std::min(a.string().size(), b.string().size()));
+    return a.string().compare(b.string());
+  }
   if (a.is_list() && b.is_list() && a.tuple() == b.tuple()) {
     const size_t common = std::min(a.items().size(), b.items().size());
     for (size_t i = 0; i < common; ++i) {
-      if (!Equal(a.items()[i], b.items()[i])) return Compare(a.items()[i], b.items()[i]);
+      if (!Equal(runtime, a.items()[i], b.items()[i])) {
+        return Compare(runtime, a.items()[i], b.items()[i]);
+      }
     }
     return sign(a.items().size(), b.items().size());
   }
@@ -179,17 +214,23 @@ int Compare(const Value& a, const Value& b) {
                       std::string(b.type_name()) + "'");
 }
 
-Values Iterate(const Value& value) {
-  if (value.is_list()) return value.items();
+Values Iterate(Runtime& runtime, const Value& value) {
+  if (value.is_list()) {
+    runtime.Step(static_cast<int64_t>(value.items().size()));
+    return value.items();
+  }
   Values items;
   if (value.is_undefined()) return items;
   if (value.is_dict()) {
+    runtime.Step(static_cast<int64_t>(value.dict().items().size()));
     for (const auto& [key, item] : value.dict().items()) items.push_back(key);
     return items;
   }
   if (!value.is_string()) {
     throw TemplateError("'" + std::string(value.type_name()) + "' object is not iterable");
   }
+  // Each character becomes a value with a text of its own.
+  runtime.Step(static_cast<int64_t>(value.string().size()) * 2);
   for (std::string_view rest = value.string(); !rest.empty();) {
     const size_t bytes = NextUtf8(rest).bytes;
     items.emplace_back(rest.substr(0, bytes));

@@ -63,6 +63,8 @@ struct List {
   bool tuple = false;
   /// Of nesting, 1 for a list of plain values.
   int depth = 1;
+  /// A pair that groupby made: its items are also `grouper` and `list`.
+  bool group = false;
 };
 
 /// Keeps the order in which keys were added.
@@ -102,6 +104,7 @@ class Value {
   static Value Undefined(std::string why);
   /// *Throws* TemplateError when nested too deeply to be destroyed safely.
   static Value MakeList(Values items, bool tuple = false);
+  static Value MakeGroup(Value grouper, Value list);
   static Value MakeDict(Dict dict);
 
   Kind kind() const { return static_cast<Kind>(data_.index()); }
@@ -119,6 +122,7 @@ class Value {
   const std::string& string() const { return *std::get<std::shared_ptr<const std::string>>(data_); }
   const Values& items() const { return std::get<std::shared_ptr<const List>>(data_)->items; }
   bool tuple() const { return std::get<std::shared_ptr<const List>>(data_)->tuple; }
+  bool group() const { return std::get<std::shared_ptr<const List>>(data_)->group; }
   const Dict& dict() const { return *std::get<std::shared_ptr<const Dict>>(data_); }
   const std::shared_ptr<Object>& object() const { return std::get<std::shared_ptr<Object>>(data_); }
   int64_t integer() const;
@@ -145,10 +149,11 @@ inline constexpr int kMaxValueDepth = 200;
 /// One more than the depth of the deepest item.
 int DepthAround(const Values& items);
 
-bool Equal(const Value& a, const Value& b);
+// These cost steps by the size of what they look at, before they make anything of it.
+bool Equal(Runtime& runtime, const Value& a, const Value& b);
 /// Negative, zero or positive. *Throws* TemplateError for types without an order.
-int Compare(const Value& a, const Value& b);
+int Compare(Runtime& runtime, const Value& a, const Value& b);
 /// What a `for` goes through: items, keys, characters; nothing for undefined. *Throws* for others.
-Values Iterate(const Value& value);
+Values Iterate(Runtime& runtime, const Value& value);
 
 }  // namespace baton::text::jinja

@@ -73,4 +73,5 @@ def main():
     (HERE / "template_goldens.json").write_text(text + "\n")
 
 
-main()
+if __name__ == "__main__":
+    main()

@@ -94,6 +94,12 @@ TEST(ServerOptions, CarryTheLimits) {
   EXPECT_EQ(options.limits.idle_timeout, 9s);
 }
 
+TEST(SamplingDefaults, AreGreedyWhereTheModelIsNotToSample) {
+  EXPECT_EQ(ToSamplingDefaults({.do_sample = false, .temperature = 0.5f}).temperature, 0);
+  EXPECT_EQ(ToSamplingDefaults({.do_sample = true, .temperature = 0.5f}).temperature, 0.5f);
+  EXPECT_EQ(ToSamplingDefaults({}).temperature, SamplingParams().temperature);
+}
+
 TEST(SamplingDefaults, AreTheModelsWhereItHasSome) {
   const SamplingParams params = ToSamplingDefaults({.temperature = 0.5f, .top_k = 7});
   EXPECT_EQ(params.temperature, 0.5f);

@@ -110,6 +110,38 @@ TEST(ModelConfig, RefusesLayersOfATypeThatItDoesNotKnow) {
   EXPECT_THAT(config.status().message(), HasSubstr("linear_attention"));
 }
 
+TEST(ModelConfig, GivesGemmaWhatItsFilesLeaveOut) {
+  const auto config = LoadWith({{"architectures", "[\"Gemma2ForCausalLM\"]"},
+                                {"tie_word_embeddings", "null"},
+                                {"query_pre_attn_scalar", "64"},
+                                {"final_logit_softcapping", "null"}});
+  ASSERT_TRUE(config.ok()) << config.status();
+  EXPECT_TRUE(config->tied_embeddings);
+  EXPECT_EQ(config->activation, ModelConfig::Activation::kGeluTanh);
+  EXPECT_EQ(config->windows, (std::vector<int32_t>{4096, 0}));
+  EXPECT_EQ(config->attention_scale, 0.125f);
+  EXPECT_EQ(config->attention_softcap, 50);
+  EXPECT_EQ(config->logit_softcap, 0);
+}
+
+TEST(ModelConfig, ChoosesTheFrequenciesOfLongRopeByTheContextThatIsServed) {
+  TemporaryFolder folder;
+  TinyModelOptions options;
+  options.config_fields = {
+      {"architectures", "[\"Phi3ForCausalLM\"]"},
+      {"head_dim", "4"},
+      {"max_position_embeddings", "256"},
+      {"original_max_position_embeddings", "64"},
+      {"rope_scaling", R"({"type": "longrope", "short_factor": [1, 2], "long_factor": [3, 4]})"}};
+  WriteTinyModel(folder.path(), options);
+  const auto factors = [&](int32_t served) {
+    return ModelConfig::Load(folder.path(), {}, served)->rope_scaling.factors;
+  };
+  EXPECT_EQ(factors(0), (std::vector<float>{3, 4}));
+  EXPECT_EQ(factors(65), (std::vector<float>{3, 4}));
+  EXPECT_EQ(factors(64), (std::vector<float>{1, 2}));
+}
+
 struct Refusal {
   const char* field;
   const char* value;
@@ -136,6 +168,7 @@ INSTANTIATE_TEST_SUITE_P(
                     Refusal{"quantization_config", "{\"quant_method\": \"gptq\"}"},
                     Refusal{"rope_scaling", "{\"rope_type\": \"yarn\", \"factor\": 4.0}"},
                     Refusal{"rope_scaling", "{\"type\": \"linear\"}"},
+                    Refusal{"rope_scaling", "{\"type\": \"longrope\", \"short_factor\": [1]}"},
                     Refusal{"rope_scaling", "{\"rope_type\": \"default\", \"beta_fast\": 32}"},
                     Refusal{"eos_token_id", "\"</s>\""}, Refusal{"logits_scaling", "8.0"},
                     Refusal{"final_logit_softcapping", "30.0"}, Refusal{"qk_norm", "true"}));

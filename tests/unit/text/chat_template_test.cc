@@ -83,7 +83,36 @@ INSTANTIATE_TEST_SUITE_P(
         "{% set x = 'y' * 9999999 %}{{ [x] * 999 }}", "{{ '%9999999999d' % 1 }}",
         "{{ 'a'.ljust(99999999999) }}", "{{ 10 ** 99 }}", "{{ 9223372036854775807 + 1 }}",
         "{{ 1 // 0 }}", "{{ 1 % 0 }}", "{{ 'x'|indent(99999999999) }}",
-        "{{ 'x'|center(9999999999) }}", "{% set x = 'y' * 9999999 %}{{ x.replace('', x) }}"));
+        "{{ 'x'|center(9999999999) }}", "{% set x = 'y' * 9999999 %}{{ x.replace('', x) }}",
+        "{% set a = namespace(x=[1], y=[1]) %}{% for i in range(150) %}{% set a.x = [a.x, a.x] %}"
+        "{% set a.y = [a.y, a.y] %}{% endfor %}{{ a.x == a.y }}",
+        "{% set x = 'y' * 60000000 %}{% set z = 'y' * 60000000 %}"
+        "{% for i in range(99999) %}{% if x == z or x < z %}{% endif %}{% endfor %}",
+        "{% set x = 'y' * 60000000 %}{% for i in range(99999) %}{{ {x: 1}[x] }}{% endfor %}",
+        "{% set x = 'y' * 60000000 %}{% for i in range(99999) %}{{ x.find('z') }}{% endfor %}",
+        "{% set x = 'y' * 60000000 %}{{ x|list|length }}",
+        "{% set x = 'y' * 60000000 %}{{ x|wordwrap(1)|length }}",
+        "{% set x = 'é' * 30000000 %}{{ x[::-1]|length }}",
+        "{{ [[[1]]]|tojson(indent='y' * 60000000) }}", "{{ [1]|slice(99999999999)|list }}",
+        "{{ '{:9999999999}'.format(1) }}", "{{ '%*d' % (999999999, 1) }}",
+        "{{ '%.999999999f' % 1.5 }}", "{{ ('\\t' * 9999999).expandtabs(1000)|length }}",
+        "{% macro f() %}{% endmacro %}{% set d = dict(range(9)|batch(2)) %}{{ f(**d) }}",
+        "{{ 'a'.zfill(99999999999) }}", "{{ ('a ' * 30000000).split()|length }}"));
+
+/// What takes long where an operation's cost is more than linear: these end, and with a text.
+TEST(ChatTemplate, SearchesAndSplitsLongTextsInLinearTime) {
+  const std::string set = "{% set x = 'a' * 4000000 %}{% set y = 'a' * 2000000 ~ 'b' %}";
+  EXPECT_EQ(*Render(set + "{{ x.find(y) }} {{ x.rfind('b' ~ y) }} {{ y in x }}"), "-1 -1 False");
+  EXPECT_EQ(*Render("{{ ('a ' * 200000).split()|length }}"), "200000");
+  EXPECT_EQ(*Render("{{ ('a' * 1000000).strip('b' * 1000000 ~ 'a') }}"), "");
+}
+
+TEST(ChatTemplate, RefusesTagsThatReadOtherFilesByName) {
+  for (const char* tag : {"include 'x'", "import 'x' as y", "extends 'x'", "from 'x' import y"}) {
+    ExpectError(Render(std::string("{% ") + tag + " %}"), StatusCode::kInvalidArgument,
+                "is not supported");
+  }
+}
 
 TEST(ChatTemplate, EmptiesLongChainsOfNamespaces) {
   EXPECT_TRUE(Render("{% set n = namespace() %}{% for i in range(9999) %}"

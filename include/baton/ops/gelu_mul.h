@@ -1,0 +1,20 @@
+#pragma once
+
+#include <cstdint>
+
+namespace baton::ops {
+
+/// y = gelu(gate) * up, with gelu(a) = a / 2 (1 + tanh(sqrt(2 / pi) (a + 0.044715 a^3))). y may
+/// alias gate or up. Shapes: gate, up, y [T, F], row strides in elements. Types: float32.
+/// Source: Hendrycks and Gimpel, "Gaussian Error Linear Units", 2016, the approximation by tanh.
+struct GeluMulParams {
+  const float* gate = nullptr;
+  const float* up = nullptr;
+  float* y = nullptr;
+  int64_t T = 0;
+  int64_t F = 0;
+  int64_t in_stride = 0;
+  int64_t y_stride = 0;
+};
+
+}  // namespace baton::ops
