@@ -81,7 +81,13 @@ std::map<std::string, Sample> Samples() {
           for (int i = 0; i < 1000; ++i) choices.push_back(Choice(i));
           return grammar::FromChoices(choices);
         },
-        Choice(123)}}};
+        Choice(123)}},
+      // What nobody writes but to do harm: many ways to read every text.
+      {"hostile_gaps",
+       {[] { return grammar::FromRegex("(.{0,50}.{0,50}.{0,50}.{0,50}){2,9}x"); },
+        "a few words x"}},
+      {"hostile_optionals",
+       {[] { return grammar::FromRegex("(a?b?c?d?e?f?g?h?){120}"); }, "abcdefghabadbed"}}};
 }
 
 const text::Tokenizer& Tokenizer() {
