@@ -3,6 +3,9 @@
 #include <algorithm>
 #include <string_view>
 #include <unordered_set>
+#include <utility>
+
+#include "call_grammar.h"
 
 namespace baton::api {
 
@@ -187,6 +190,43 @@ bool EndsInReasoning(std::string_view prompt) {
   return last != std::string_view::npos && prompt.substr(0, last + 1).ends_with("<think>");
 }
 
+bool IsStrict(const Json& tool) { return tool["function"].value("strict", Json()) == true; }
+
+/// Holds the output to calls where it must call, and calls to strict schemas where it may.
+void ConstrainCalls(JsonFields& fields, const ServedModel& model, const ToolFields& tools,
+                    CompletionPlan& plan) {
+  const bool must = tools.choice == ToolChoice::kRequired || tools.choice == ToolChoice::kNamed;
+  // No grammar can spell the special token that begins Mistral's calls.
+  const bool may = tools.choice == ToolChoice::kAuto &&
+                   model.format.tools != ToolFormat::kMistral &&
+                   std::ranges::any_of(tools.tools, IsStrict);
+  if (!must && !may) return;
+  if (!plan.grammar.empty()) {
+    if (must)
+      fields.Fail("tool_choice", "a required call cannot be combined with a format of the output");
+    return;
+  }
+  CallRules rules{.tools = {}, .several = !plan.reading.one_call, .required = must};
+  for (const Json& tool : tools.tools)
+    if (tools.name.empty() || tool["function"]["name"] == tools.name) rules.tools.push_back(tool);
+  Result<std::string> grammar = CallGrammar(model.format.tools, rules);
+  if (!grammar.ok()) return fields.Fail("tools", std::string(grammar.status().message()));
+  plan.grammar = *std::move(grammar);
+}
+
+/// A grammar says what the answer is; a model that thinks does that first.
+void LetThink(JsonFields& fields, const ServedModel& model, CompletionPlan& plan) {
+  if (fields.error() || plan.grammar.empty()) return;
+  if (plan.reading.reasoning != ReasoningFormat::kNone) {
+    Result<std::string> grammar = AfterReasoning(plan.grammar, plan.reading.begins_in_reasoning);
+    if (!grammar.ok()) return fields.Fail("", std::string(grammar.status().message()));
+    plan.grammar = *std::move(grammar);
+  }
+  // Workers would refuse it too, but later.
+  if (const auto compiled = model.grammars.Get(plan.grammar); !compiled.ok())
+    fields.Fail("tools", std::string(compiled.status().message()));
+}
+
 }  // namespace
 
 void ReadToolFields(JsonFields& fields, const ServedModel& model, ToolFields& read) {
@@ -205,12 +245,15 @@ void ReadOutputFields(JsonFields& fields, const ServedModel& model, const ToolFi
   if (fields.error()) return;
   reading.reasoning = model.format.reasoning;
   reading.begins_in_reasoning = EndsInReasoning(plan.prompts.front().text);
-  if (tools.choice == ToolChoice::kNone) return;
-  reading.tools = model.format.tools;
-  reading.named = tools.choice == ToolChoice::kNamed;
-  reading.one_call = !tools.parallel || reading.named;
-  for (const Json& tool : tools.tools)
-    reading.tool_names.push_back(tool["function"]["name"].get<std::string>());
+  if (tools.choice != ToolChoice::kNone) {
+    reading.tools = model.format.tools;
+    reading.named = tools.choice == ToolChoice::kNamed;
+    reading.one_call = !tools.parallel || reading.named;
+    for (const Json& tool : tools.tools)
+      reading.tool_names.push_back(tool["function"]["name"].get<std::string>());
+    ConstrainCalls(fields, model, tools, plan);
+  }
+  LetThink(fields, model, plan);
 }
 
 }  // namespace baton::api

@@ -32,8 +32,9 @@ struct ToolFields {
 /// does not show it, or whose calls nothing here can read.
 void ReadToolFields(JsonFields& fields, const ServedModel& model, ToolFields& read);
 
-/// How the output of a chat is to be read, by `tools` and `include_reasoning`. REQUIRES: the plan
-/// has its prompt.
+/// How the output of a chat is to be read, and which calls it must make, by `tools` and
+/// `include_reasoning`. What the plan's grammar says holds behind reasoning from here on.
+/// REQUIRES: the plan has its prompt, and what else the request says of grammars.
 void ReadOutputFields(JsonFields& fields, const ServedModel& model, const ToolFields& tools,
                       CompletionPlan& plan);
 

@@ -127,6 +127,41 @@ TEST_F(ToolRequest, ShowsOnlyTheToolsThatAreAllowed) {
   EXPECT_THAT(plan.reading.tool_names, ElementsAre("g"));
 }
 
+TEST_F(ToolRequest, HoldsTheOutputToTheCallsThatItMustMake) {
+  ASSERT_READ(Read({{"tools", {Tool("f"), Tool("g")}}, {"tool_choice", "required"}}));
+  EXPECT_THAT(plan.grammar, HasSubstr("{\\\"name\\\": \\\"f\\\""));
+  EXPECT_THAT(plan.grammar, HasSubstr("{\\\"name\\\": \\\"g\\\""));
+  EXPECT_FALSE(plan.reading.named);
+  ASSERT_READ(Read({{"tools", {Tool("f"), Tool("g")}}, {"tool_choice", Named("g")}}));
+  EXPECT_THAT(plan.grammar, Not(HasSubstr("\\\"f\\\"")));
+  EXPECT_TRUE(plan.reading.named && plan.reading.one_call);
+}
+
+TEST_F(ToolRequest, LeavesTheOutputFreeWhereItMayCallButForStrictTools) {
+  json strict = Tool("f");
+  ASSERT_READ(Read({{"tools", {strict}}}));
+  EXPECT_EQ(plan.grammar, "");
+  strict["function"]["strict"] = true;
+  ASSERT_READ(Read({{"tools", {strict}}}));
+  EXPECT_THAT(plan.grammar, HasSubstr("f0-root"));
+}
+
+TEST_F(ToolRequest, LetsAModelThinkBeforeAFormat) {
+  ASSERT_READ(Read({{"response_format", {{"type", "json_object"}}},
+                    {"chat_template_kwargs", {{"opening", "<think>"}}}}));
+
+  EXPECT_THAT(plan.grammar, HasSubstr("/think>"));
+}
+
+TEST_F(ToolRequest, RefusesAFormatBesideARequiredCall) {
+  const auto error = Read({{"tools", {Tool("f")}},
+                           {"tool_choice", "required"},
+                           {"response_format", {{"type", "json_object"}}}});
+
+  ASSERT_TRUE(error.has_value());
+  EXPECT_EQ(error->param, "tool_choice");
+}
+
 TEST_F(ToolRequest, GivesArgumentsOfEarlierCallsAsAnObject) {
   ASSERT_READ(Read({{"messages", AssistantCalls(R"({"b": 1, "a": [2]})")}}));
 
