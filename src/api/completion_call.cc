@@ -31,7 +31,8 @@ ResponseParts MakeParts(const CompletionPlan& plan) {
   return {.stream = plan.stream,
           .logprobs = plan.show_logprobs,
           .token_ids = plan.return_token_ids,
-          .usage_in_chunks = plan.include_usage};
+          .usage_in_chunks = plan.include_usage,
+          .reasoning = plan.reading.reasoning != ReasoningFormat::kNone};
 }
 
 }  // namespace
@@ -85,6 +86,7 @@ CompletionCall::CompletionCall(CallSetup setup, CompletionPlan plan)
   for (size_t i = 0; i < count; ++i) {
     Run& run = runs_.emplace_back(Run{setup.id + "-" + std::to_string(i), fresh});
     if (plan_.echo) run.choice.StartAt(CountCharacters(PromptOf(static_cast<int>(i)).text));
+    run.choice.SetId(run.request_id);
   }
 }
 
@@ -129,7 +131,10 @@ void CompletionCall::Token(int index, TokenOutput output) {
   }
   ChoiceDelta delta = run.choice.Push(std::move(output));
   // A stop string matched, which the worker cannot know.
-  if (run.choice.finished()) Cancel(run);
+  if (run.choice.finished()) {
+    Cancel(run);
+    if (model_.broken_calls != nullptr) model_.broken_calls->Add(run.choice.broken_calls());
+  }
   const bool all_finished = run.choice.finished() && ++finished_ == candidates();
   if (!delta.empty()) {
     if (!std::exchange(run.opened, true)) Open(run, PromptOf(index), delta);
@@ -176,6 +181,7 @@ Usage CompletionCall::CountUsage() const {
     usage.prompt_tokens += static_cast<int64_t>(prompt.tokens.size());
   for (size_t i = 0; i < runs_.size(); ++i) {
     usage.completion_tokens += runs_[i].choice.completion_tokens();
+    usage.reasoning_tokens += runs_[i].choice.reasoning_tokens();
     // A prompt counts once, however many outputs it has.
     if (i % static_cast<size_t>(plan_.candidates) == 0)
       usage.cached_tokens += runs_[i].choice.cached_tokens();

@@ -25,13 +25,16 @@ Result<std::unique_ptr<Frontend>> Frontend::Create(ApiOptions options, Completio
                                                    const Clock& clock) {
   if (options.context_tokens < 2)
     return InvalidArgument("the API needs the model's context length");
+  BATON_ASSIGN_OR_RETURN(
+      const ChatFormat format,
+      FindChatFormat(options.tool_parser, options.reasoning_parser, chat_template));
   return std::unique_ptr<Frontend>(
-      new Frontend(std::move(options), backend, tokenizer, chat_template, metrics, clock));
+      new Frontend(std::move(options), backend, tokenizer, chat_template, format, metrics, clock));
 }
 
 Frontend::Frontend(ApiOptions options, CompletionBackend& backend, const text::Tokenizer& tokenizer,
-                   const text::ChatTemplate* chat_template, telemetry::MetricRegistry& metrics,
-                   const Clock& clock)
+                   const text::ChatTemplate* chat_template, const ChatFormat& format,
+                   telemetry::MetricRegistry& metrics, const Clock& clock)
     : options_(std::move(options)),
       model_{options_,
              tokenizer,
@@ -40,7 +43,11 @@ Frontend::Frontend(ApiOptions options, CompletionBackend& backend, const text::T
              LongestTokenBytes(tokenizer),
              metrics.AddCounter("baton_api_unknown_fields_total",
                                 "Fields of requests that Baton does not know and ignored"),
-             grammars_},
+             grammars_,
+             format,
+             &metrics.AddCounter(
+                 "baton_tool_calls_broken_total",
+                 "Calls of tools in outputs that could not be read as calls, or broke off.")},
       backend_(backend),
       metrics_(metrics),
       running_(options_.limits.running_requests),

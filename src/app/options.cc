@@ -77,6 +77,8 @@ api::ApiOptions ToApiOptions(const config::Config& config) {
   options.model = config.ModelName();
   options.context_tokens = config.engine.context_tokens;
   options.version = BATON_VERSION;
+  options.tool_parser = config.router.tool_parser;
+  options.reasoning_parser = config.router.reasoning_parser;
   options.limits.json_depth = limits.json_depth;
   options.limits.running_requests = limits.concurrent_requests;
   options.limits.prompts_per_request = limits.prompts_per_request;

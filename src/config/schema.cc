@@ -82,6 +82,13 @@ void AddRouter(std::vector<Key>& keys) {
   add("threads", &Router::threads, "threads that serve HTTP", {.least = 1, .greatest = 256});
   add("policy", &Router::policy, "how a request's workers are chosen",
       {.choices = {"least_loaded", "round_robin"}});
+  add("tool_parser", &Router::tool_parser,
+      "how calls of tools are read from the model's output; auto: as its chat template shows them",
+      {.choices = {"auto", "none", "hermes", "llama3", "mistral"}});
+  add("reasoning_parser", &Router::reasoning_parser,
+      "how reasoning is told from the answer in the model's output; auto: as its chat template "
+      "marks it",
+      {.choices = {"auto", "none", "think"}});
   add("workers", &Router::workers, "workers started elsewhere; `baton serve` adds its own",
       {.check = CheckWorker, .form = "name=host:port"});
 }

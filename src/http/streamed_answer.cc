@@ -28,11 +28,13 @@ class StreamedAnswer final : public CompletionAnswer {
     BeginStream({});
     if (plan().chat && !opened_[static_cast<size_t>(index)]) Open(index);
     const FinishReason finish = delta.finish;
-    if (plan().chat && finish != FinishReason::kNone && !delta.text.empty()) {
+    if (plan().chat && finish != FinishReason::kNone && delta.says_something()) {
       // The chunk that ends a chat's choice says nothing else.
+      const bool stopped_to_call = delta.stopped_to_call;
       delta.finish = FinishReason::kNone;
       WriteChunk(index, std::exchange(delta, {}));
       delta.finish = finish;
+      delta.stopped_to_call = stopped_to_call;
     }
     WriteChunk(index, delta);
   }

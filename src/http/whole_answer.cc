@@ -19,12 +19,7 @@ class WholeAnswer final : public CompletionAnswer {
   void OnRoute(const std::string& route) override { route_ = route; }
 
   void OnDelta(int index, api::ChoiceDelta delta) override {
-    api::ChoiceDelta& output = outputs_[static_cast<size_t>(index)];
-    output.text += delta.text;
-    output.finish = delta.finish;
-    if (!delta.prompt_logprobs.empty()) output.prompt_logprobs = std::move(delta.prompt_logprobs);
-    for (api::TokenRecord& record : delta.logprobs) output.logprobs.push_back(std::move(record));
-    output.token_ids.insert(output.token_ids.end(), delta.token_ids.begin(), delta.token_ids.end());
+    outputs_[static_cast<size_t>(index)].Append(std::move(delta));
   }
 
   void OnFinished() override {

@@ -46,6 +46,8 @@ struct ChatTemplate::Parts {
   /// For contexts with tools, where the model has such a template.
   std::optional<jinja::Body> with_tools;
   std::map<std::string, std::string> special_tokens;
+  /// All of it.
+  std::string source;
 };
 
 ChatTemplate::ChatTemplate(std::unique_ptr<const Parts> parts) : parts_(std::move(parts)) {}
@@ -56,6 +58,7 @@ ChatTemplate::~ChatTemplate() = default;
 Result<ChatTemplate> ChatTemplate::Parse(std::string source) {
   auto parts = std::make_unique<Parts>();
   BATON_ASSIGN_OR_RETURN(parts->main, ParseBody(source));
+  parts->source = std::move(source);
   return ChatTemplate(std::move(parts));
 }
 
@@ -92,7 +95,12 @@ Result<ChatTemplate> ChatTemplate::Load(const std::filesystem::path& model_folde
   if (with_tools) {
     BATON_ASSIGN_OR_RETURN(parts->with_tools, ParseBody(*with_tools));
   }
+  parts->source = main + '\n' + with_tools.value_or("");
   return ChatTemplate(std::move(parts));
+}
+
+bool ChatTemplate::Mentions(std::string_view text) const {
+  return parts_->source.find(text) != std::string::npos;
 }
 
 Result<std::string> ChatTemplate::Render(std::string_view context_json, int64_t unix_seconds,

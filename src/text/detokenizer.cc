@@ -7,7 +7,10 @@
 namespace baton::text {
 
 std::string Detokenizer::Push(TokenId token) {
-  if (skip_special_ && tokenizer_.IsSpecial(token)) return {};
+  return skip_special_ && tokenizer_.IsSpecial(token) ? std::string() : PushShown(token);
+}
+
+std::string Detokenizer::PushShown(TokenId token) {
   std::string_view bytes = tokenizer_.TokenBytes(token);
   if (at_start_ && !bytes.empty()) {
     at_start_ = false;

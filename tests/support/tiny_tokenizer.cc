@@ -34,20 +34,23 @@ std::string Letters(std::string_view bytes) {
   return letters;
 }
 
-nlohmann::json TinyTokenizerJson() {
+nlohmann::json TinyTokenizerJson(const std::vector<std::string>& more) {
   nlohmann::json vocabulary;
   for (int byte = 0; byte < 256; ++byte) vocabulary[Letter(byte)] = byte;
   vocabulary[Letters("Hello")] = kHelloToken;
   vocabulary[Letters("one STOP two")] = kWideToken;
-  const auto special = [](TokenId id, const char* content) {
+  const auto special = [](TokenId id, const std::string& content) {
     return nlohmann::json{{"id", id},        {"content", content}, {"single_word", false},
                           {"lstrip", false}, {"rstrip", false},    {"normalized", false},
                           {"special", true}};
   };
+  nlohmann::json added = {special(kEndToken, "<|end|>"), special(kStartToken, "<|start|>")};
+  for (const std::string& content : more)
+    added.push_back(special(kTinyVocabulary + static_cast<TokenId>(added.size()) - 2, content));
   return {{"version", "1.0"},
           {"truncation", nullptr},
           {"padding", nullptr},
-          {"added_tokens", {special(kEndToken, "<|end|>"), special(kStartToken, "<|start|>")}},
+          {"added_tokens", added},
           {"normalizer", nullptr},
           {"pre_tokenizer",
            {{"type", "ByteLevel"},
@@ -65,11 +68,11 @@ nlohmann::json TinyTokenizerJson() {
 
 }  // namespace
 
-std::unique_ptr<text::Tokenizer> MakeTinyTokenizer() {
+std::unique_ptr<text::Tokenizer> MakeTinyTokenizer(const std::vector<std::string>& special) {
   const std::filesystem::path folder =
       std::filesystem::temp_directory_path() / ("baton-tiny-tokenizer-" + std::to_string(getpid()));
   std::filesystem::create_directories(folder);
-  std::ofstream(folder / "tokenizer.json") << TinyTokenizerJson().dump();
+  std::ofstream(folder / "tokenizer.json") << TinyTokenizerJson(special).dump();
   auto tokenizer = text::Tokenizer::Load(folder);
   std::filesystem::remove_all(folder);
   EXPECT_TRUE(tokenizer.ok()) << tokenizer.status();

@@ -16,7 +16,8 @@ inline constexpr TokenId kHelloToken = 258;  // "Hello"
 inline constexpr TokenId kWideToken = 259;   // "one STOP two"
 inline constexpr int kTinyVocabulary = 260;
 
-std::unique_ptr<text::Tokenizer> MakeTinyTokenizer();
+/// `special` are further special tokens, from kTinyVocabulary on.
+std::unique_ptr<text::Tokenizer> MakeTinyTokenizer(const std::vector<std::string>& special = {});
 
 /// One token per byte of `text`.
 std::vector<TokenId> Bytes(std::string_view text);

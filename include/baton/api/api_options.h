@@ -31,6 +31,9 @@ struct ApiOptions {
   std::string version;
   /// Names the build and model in responses: equal fingerprints give equal tokens for a seed.
   std::string system_fingerprint;
+  /// Which parsers read the model's calls of tools and its reasoning; FindChatFormat.
+  std::string tool_parser = "auto";
+  std::string reasoning_parser = "auto";
   ApiLimits limits;
 };
 

@@ -6,6 +6,8 @@
 #include <vector>
 
 #include "baton/api/api_options.h"
+#include "baton/api/chat_format.h"
+#include "baton/api/output_reader.h"
 #include "baton/base/clock.h"
 #include "baton/base/ids.h"
 #include "baton/grammar/grammar_cache.h"
@@ -28,6 +30,9 @@ struct ServedModel {
   telemetry::Counter& unknown_fields;
   /// Those of requests, compiled once however often they come.
   grammar::GrammarCache& grammars;
+  ChatFormat format = {};
+  /// Counts calls of tools that could not be read; may be null.
+  telemetry::Counter* broken_calls = nullptr;
 };
 
 struct PlannedPrompt {
@@ -49,6 +54,7 @@ struct CompletionPlan {
   SamplingParams sampling;
   /// What the output must be, in the notation of grammars; empty: anything.
   std::string grammar;
+  OutputReading reading;
   std::vector<std::string> stops;
   bool include_stop = false;
   bool skip_special = true;

@@ -21,7 +21,7 @@ namespace baton::api {
 class Frontend {
  public:
   /// REQUIRES: all references outlive this; `chat_template` too. Without one, chat requests are
-  /// refused. *Fails with* InvalidArgument without a context length.
+  /// refused. *Fails with* InvalidArgument without a context length, or for an unknown parser.
   static Result<std::unique_ptr<Frontend>> Create(ApiOptions options, CompletionBackend& backend,
                                                   const text::Tokenizer& tokenizer,
                                                   const text::ChatTemplate* chat_template,
@@ -37,8 +37,8 @@ class Frontend {
 
  private:
   Frontend(ApiOptions options, CompletionBackend& backend, const text::Tokenizer& tokenizer,
-           const text::ChatTemplate* chat_template, telemetry::MetricRegistry& metrics,
-           const Clock& clock);
+           const text::ChatTemplate* chat_template, const ChatFormat& format,
+           telemetry::MetricRegistry& metrics, const Clock& clock);
 
   const ApiOptions options_;
   grammar::GrammarCache grammars_;

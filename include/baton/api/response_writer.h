@@ -25,11 +25,14 @@ struct ResponseParts {
   bool token_ids = false;
   /// Each chunk of a stream says "usage", all but the last null.
   bool usage_in_chunks = false;
+  /// Usage says how many tokens were reasoning.
+  bool reasoning = false;
 };
 
 struct Usage {
   int64_t prompt_tokens = 0;
   int64_t completion_tokens = 0;
+  int64_t reasoning_tokens = 0;
   int64_t cached_tokens = 0;
 };
 
@@ -62,6 +65,7 @@ class ResponseWriter {
 
  private:
   void AppendIndex(std::string& out, int index) const;
+  void AppendUsage(std::string& out, const Usage& usage) const;
   void AppendTail(std::string& out, const ChoiceDelta& delta) const;
   void AppendPromptLogprobs(std::string& out, const std::vector<TokenRecord>& records) const;
   void AppendLogprobs(std::string& out, const ChoiceDelta& delta) const;

@@ -46,6 +46,10 @@ struct Router {
   int32_t threads = 2;
   /// How workers are chosen: "least_loaded" or "round_robin".
   std::string policy = "least_loaded";
+  /// How calls of tools are read from outputs: "auto", "none", "hermes", "llama3", "mistral".
+  std::string tool_parser = "auto";
+  /// How reasoning is: "auto", "none", "think".
+  std::string reasoning_parser = "auto";
   /// Workers started by somebody else: "name=host:port". `baton serve` adds its own.
   std::vector<std::string> workers;
 };

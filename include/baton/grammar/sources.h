@@ -43,4 +43,10 @@ struct SchemaOptions {
 /// supported, of a wrong type, or beyond a limit.
 Result<std::string> FromJsonSchema(std::string_view schema, const SchemaOptions& options = {});
 
+/// The rules of a grammar with `prefix` before each name, so that they can stand beside others in
+/// one text. The rule to start from is `prefix` + "root". REQUIRES: `prefix` may begin a name.
+/// *Fails with* InvalidArgument naming line and column of a mistake in `text`.
+Result<std::string> WithPrefix(std::string_view text, const std::string& prefix,
+                               const GrammarLimits& limits = {});
+
 }  // namespace baton::grammar

@@ -39,6 +39,9 @@ class ChatTemplate {
   Result<std::string> Render(std::string_view context_json, int64_t unix_seconds,
                              const ChatTemplateLimits& limits = {}) const;
 
+  /// Whether `text` stands in the template's source, or in that for contexts with tools.
+  bool Mentions(std::string_view text) const;
+
   ChatTemplate(ChatTemplate&&) noexcept;
   ChatTemplate& operator=(ChatTemplate&&) noexcept;
   ~ChatTemplate();

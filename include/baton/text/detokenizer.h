@@ -17,6 +17,8 @@ class Detokenizer {
 
   /// The text that became certain: whole characters only, often empty, valid UTF-8.
   std::string Push(TokenId token);
+  /// The same, of a token that is not skipped though it may be special.
+  std::string PushShown(TokenId token);
 
   /// The rest: bytes of a character that never became whole are U+FFFD. Ready for a new output.
   std::string Finish();

@@ -4,18 +4,19 @@
 #include "baton/api/requests.h"
 #include "chat_prompt.h"
 #include "generation_fields.h"
+#include "tool_fields.h"
 
 namespace baton::api {
 
 namespace {
 
 void ReadPrompt(JsonFields& fields, const ServedModel& model, const PromptSource& source,
-                CompletionPlan& plan) {
+                const ToolFields& tools, CompletionPlan& plan) {
   // The template writes the tokens that begin a text itself.
   text::EncodeOptions options{.add_special_tokens = false};
   fields.Bool("add_special_tokens", options.add_special_tokens);
   PlannedPrompt prompt;
-  prompt.text = RenderChat(fields, model);
+  prompt.text = RenderChat(fields, model, tools.tools);
   Tokenize(fields, model, options, source, prompt);
   FitToContext(fields, model, source, prompt);
   plan.prompts.push_back(std::move(prompt));
@@ -57,7 +58,10 @@ std::optional<ApiError> ReadChatCompletion(std::string_view body, const ServedMo
   fields.Int("max_tokens", source.max_tokens, 1);
   // The newer name wins.
   fields.Int("max_completion_tokens", source.max_tokens, 1);
-  ReadPrompt(fields, model, source, plan);
+  ToolFields tools;
+  ReadToolFields(fields, model, tools);
+  ReadPrompt(fields, model, source, tools, plan);
+  ReadOutputFields(fields, model, tools, plan);
   return FinishPlan(fields, model, plan);
 }
 

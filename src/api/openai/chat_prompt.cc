@@ -1,5 +1,10 @@
 #include "chat_prompt.h"
 
+#include <algorithm>
+#include <string_view>
+
+#include "tool_calls.h"
+
 namespace baton::api {
 
 namespace {
@@ -21,13 +26,16 @@ const Json* TextOfPart(const Json& part) {
   return known && text != part.end() && text->is_string() ? &*text : nullptr;
 }
 
-/// Templates expect a message's content to be one string.
-void FlattenContent(JsonFields& fields, const std::string& param, Json& message) {
+/// Templates expect a message's content to be one string; some, that of a message which only calls
+/// tools to be none.
+void FlattenContent(JsonFields& fields, const ServedModel& model, const std::string& param,
+                    Json& message) {
   const auto content = message.find("content");
   if (content == message.end() || content->is_null()) {
     if (message["role"] != "assistant")
       return fields.Fail(param + ".content", "'" + param + ".content' is missing");
-    message["content"] = "";
+    const bool null = model.format.null_content && message.contains("tool_calls");
+    message["content"] = null ? Json() : Json("");
     return;
   }
   if (content->is_string()) return;
@@ -48,7 +56,7 @@ void FlattenContent(JsonFields& fields, const std::string& param, Json& message)
 }
 
 /// The messages as the template gets them.
-Json ReadMessages(JsonFields& fields) {
+Json ReadMessages(JsonFields& fields, const ServedModel& model) {
   const Json* value = fields.Find("messages");
   if (value == nullptr) {
     fields.Fail("messages", "'messages' is missing");
@@ -70,14 +78,29 @@ Json ReadMessages(JsonFields& fields) {
                                        ".role' must be system, developer, user, "
                                        "assistant, tool or function");
     } else {
-      FlattenContent(fields, param, message);
+      ReadToolCalls(fields, model, param, message);
+      FlattenContent(fields, model, param, message);
     }
   }
   return messages;
 }
 
-/// What the template sees: the messages and what `chat_template_kwargs` adds.
-Json ReadTemplateContext(JsonFields& fields) {
+/// Templates that know of efforts get the word; those that only know of thinking, whether to.
+void ReadEffort(JsonFields& fields, Json& context) {
+  std::string effort;
+  fields.String("reasoning_effort", effort);
+  if (effort.empty()) return;
+  constexpr std::string_view kEfforts[] = {"none", "minimal", "low", "medium",
+                                           "high", "xhigh",   "max"};
+  if (std::ranges::find(kEfforts, effort) == std::end(kEfforts))
+    return fields.Fail("reasoning_effort",
+                       "'reasoning_effort' must be none, minimal, low, medium, high, xhigh or max");
+  if (!context.contains("reasoning_effort")) context["reasoning_effort"] = effort;
+  if (effort == "none" && !context.contains("enable_thinking")) context["enable_thinking"] = false;
+}
+
+/// What the template sees: messages and tools, and what `chat_template_kwargs` adds.
+Json ReadTemplateContext(JsonFields& fields, const ServedModel& model, const Json& tools) {
   Json context = Json::object();
   if (const Json* extra = fields.Find("chat_template_kwargs"); extra != nullptr) {
     if (!extra->is_object()) {
@@ -88,19 +111,21 @@ Json ReadTemplateContext(JsonFields& fields) {
   }
   bool add_generation_prompt = true;
   fields.Bool("add_generation_prompt", add_generation_prompt);
-  context["messages"] = ReadMessages(fields);
+  ReadEffort(fields, context);
+  context["messages"] = ReadMessages(fields, model);
+  if (!tools.is_null()) context["tools"] = tools;
   context["add_generation_prompt"] = add_generation_prompt;
   return context;
 }
 
 }  // namespace
 
-std::string RenderChat(JsonFields& fields, const ServedModel& model) {
+std::string RenderChat(JsonFields& fields, const ServedModel& model, const Json& tools) {
   if (model.chat_template == nullptr) {
     fields.Fail("messages", "the model '" + model.options.model +
                                 "' has no chat template; use /v1/completions");
   }
-  const Json context = ReadTemplateContext(fields);
+  const Json context = ReadTemplateContext(fields, model, tools);
   if (fields.error()) return {};
   Result<std::string> rendered =
       model.chat_template->Render(context.dump(), model.clock.UnixSeconds());

@@ -13,18 +13,16 @@ namespace baton::api {
 namespace {
 
 /// Fields that change the output in ways not built yet. Null, false, "", [] and {} ask for nothing.
-constexpr const char* kUnsupported[] = {
-    "allowed_token_ids", "audio",           "bad_words",
-    "function_call",     "functions",       "kv_transfer_params",
-    "logits_processors", "tools",           "truncate_prompt_tokens",
-    "typical_p",         "use_beam_search", "web_search_options"};
+constexpr const char* kUnsupported[] = {"allowed_token_ids", "audio",
+                                        "bad_words",         "kv_transfer_params",
+                                        "logits_processors", "truncate_prompt_tokens",
+                                        "typical_p",         "use_beam_search",
+                                        "web_search_options"};
 
 /// Fields that cannot change the output here.
 constexpr const char* kIgnored[] = {"metadata",
-                                    "parallel_tool_calls",
                                     "prediction",
                                     "prompt_cache_key",
-                                    "reasoning_effort",
                                     "request_id",
                                     "safety_identifier",
                                     "service_tier",
@@ -44,15 +42,17 @@ bool AsksForNothing(const Json& value) {
          ((value.is_structured() || value.is_string()) && (value.empty() || value == ""));
 }
 
-void RefuseUnsupported(JsonFields& fields) {
-  for (const char* name : kUnsupported) {
+/// Fields of chats that a text completion cannot have.
+constexpr const char* kOfChats[] = {"function_call", "functions", "tools"};
+
+void RefuseUnsupported(JsonFields& fields, bool chat) {
+  std::vector<const char*> unsupported(std::begin(kUnsupported), std::end(kUnsupported));
+  if (!chat) unsupported.insert(unsupported.end(), std::begin(kOfChats), std::end(kOfChats));
+  for (const char* name : unsupported) {
     const Json* field = fields.Find(name);
     if (field != nullptr && !AsksForNothing(*field))
       fields.Fail(name, "'" + std::string(name) + "' is not supported", "unsupported_parameter");
   }
-  if (const Json* choice = fields.Find("tool_choice");
-      choice != nullptr && *choice != "none" && *choice != "auto")
-    fields.Fail("tool_choice", "'tool_choice' is not supported", "unsupported_parameter");
   if (const Json* modalities = fields.Find("modalities");
       modalities != nullptr && *modalities != Json::array({"text"}))
     fields.Fail("modalities", "only the modality 'text' is supported", "unsupported_parameter");
@@ -233,7 +233,7 @@ void ReadGenerationFields(JsonFields& fields, const ServedModel& model, Completi
   plan.sampling = model.options.sampling_defaults;
   plan.sampling.logprobs = -1;
   ReadModel(fields, model);
-  RefuseUnsupported(fields);
+  RefuseUnsupported(fields, plan.chat);
   ReadStream(fields, plan);
   fields.Int("n", plan.choices, 1, model.options.limits.choices_per_prompt);
   plan.candidates = plan.choices;

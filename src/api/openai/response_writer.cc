@@ -15,25 +15,13 @@ std::string_view ObjectName(bool chat, bool stream) {
   return stream ? "chat.completion.chunk" : "chat.completion";
 }
 
-std::string_view FinishName(FinishReason finish) {
-  switch (finish) {
-    case FinishReason::kStop: return R"("stop")";
+std::string_view FinishName(const ChoiceDelta& delta) {
+  switch (delta.finish) {
+    case FinishReason::kStop: return delta.stopped_to_call ? R"("tool_calls")" : R"("stop")";
     case FinishReason::kLength: return R"("length")";
     case FinishReason::kNone: break;
   }
   return "null";
-}
-
-void AppendUsage(std::string& out, const Usage& usage) {
-  out += R"({"prompt_tokens":)";
-  AppendJsonInteger(out, usage.prompt_tokens);
-  out += R"(,"completion_tokens":)";
-  AppendJsonInteger(out, usage.completion_tokens);
-  out += R"(,"total_tokens":)";
-  AppendJsonInteger(out, usage.prompt_tokens + usage.completion_tokens);
-  out += R"(,"prompt_tokens_details":{"cached_tokens":)";
-  AppendJsonInteger(out, usage.cached_tokens);
-  out += "}}";
 }
 
 /// Milliseconds with three decimals.
@@ -61,6 +49,14 @@ void AppendTimings(std::string& out, const Timings& timings) {
   out += '}';
 }
 
+/// Under both names that clients look for.
+void AppendReasoning(std::string& out, const std::string& reasoning) {
+  for (const std::string_view name : {R"("reasoning":)", R"(,"reasoning_content":)"}) {
+    out += name;
+    AppendJsonString(out, reasoning);
+  }
+}
+
 /// Appends [f(items[0]),f(items[1]),...].
 template <typename Items, typename AppendItem>
 void AppendArray(std::string& out, const Items& items, AppendItem append) {
@@ -72,6 +68,74 @@ void AppendArray(std::string& out, const Items& items, AppendItem append) {
     append(item);
   }
   out += ']';
+}
+
+/// Of a chunk with `index`. What begins a call says its id, type and name.
+void AppendToolCall(std::string& out, const ToolCallDelta& call, bool chunk) {
+  out += '{';
+  if (chunk) {
+    out += R"("index":)";
+    AppendJsonInteger(out, call.index);
+    out += ',';
+  }
+  if (!call.id.empty()) {
+    out += R"("id":)";
+    AppendJsonString(out, call.id);
+    out += R"(,"type":"function",)";
+  }
+  out += R"("function":{)";
+  if (!call.name.empty()) {
+    out += R"("name":)";
+    AppendJsonString(out, call.name);
+    out += ',';
+  }
+  out += R"("arguments":)";
+  AppendJsonString(out, call.arguments);
+  out += "}}";
+}
+
+void AppendToolCalls(std::string& out, const std::vector<ToolCallDelta>& calls, bool chunk) {
+  out += R"("tool_calls":)";
+  AppendArray(out, calls, [&](const ToolCallDelta& call) { AppendToolCall(out, call, chunk); });
+}
+
+void AppendDelta(std::string& out, const ChoiceDelta& delta) {
+  out += R"(,"delta":{)";
+  const size_t begin = out.size();
+  const auto next = [&] {
+    if (out.size() > begin) out += ',';
+  };
+  if (!delta.reasoning.empty()) AppendReasoning(out, delta.reasoning);
+  if (!delta.text.empty()) {
+    next();
+    out += R"("content":)";
+    AppendJsonString(out, delta.text);
+  }
+  if (!delta.tool_calls.empty()) {
+    next();
+    AppendToolCalls(out, delta.tool_calls, /*chunk=*/true);
+  }
+  out += '}';
+}
+
+void AppendMessage(std::string& out, const ChoiceDelta& output) {
+  out += R"(,"message":{"role":"assistant","content":)";
+  const bool says_else = !output.reasoning.empty() || !output.tool_calls.empty();
+  if (output.text.empty() && says_else) {
+    out += "null";
+  } else {
+    AppendJsonString(out, output.text);
+  }
+  out += R"(,"refusal":null)";
+  if (!output.reasoning.empty()) {
+    out += ',';
+    AppendReasoning(out, output.reasoning);
+  }
+  if (!output.tool_calls.empty()) {
+    out += ',';
+    AppendToolCalls(out, output.tool_calls, /*chunk=*/false);
+  }
+  out += '}';
 }
 
 }  // namespace
@@ -98,6 +162,22 @@ void ResponseWriter::AppendIndex(std::string& out, int index) const {
   AppendJsonInteger(out, index);
 }
 
+void ResponseWriter::AppendUsage(std::string& out, const Usage& usage) const {
+  out += R"({"prompt_tokens":)";
+  AppendJsonInteger(out, usage.prompt_tokens);
+  out += R"(,"completion_tokens":)";
+  AppendJsonInteger(out, usage.completion_tokens);
+  out += R"(,"total_tokens":)";
+  AppendJsonInteger(out, usage.prompt_tokens + usage.completion_tokens);
+  out += R"(,"prompt_tokens_details":{"cached_tokens":)";
+  AppendJsonInteger(out, usage.cached_tokens);
+  if (parts_.reasoning) {
+    out += R"(},"completion_tokens_details":{"reasoning_tokens":)";
+    AppendJsonInteger(out, usage.reasoning_tokens);
+  }
+  out += "}}";
+}
+
 void ResponseWriter::AppendRoleChunk(std::string& out, int index) const {
   out += head_;
   AppendIndex(out, index);
@@ -112,12 +192,8 @@ void ResponseWriter::AppendChunk(std::string& out, int index, const ChoiceDelta&
   if (!chat_) {
     out += R"(,"text":)";
     AppendJsonString(out, delta.text);
-  } else if (delta.text.empty()) {
-    out += R"(,"delta":{})";
   } else {
-    out += R"(,"delta":{"content":)";
-    AppendJsonString(out, delta.text);
-    out += '}';
+    AppendDelta(out, delta);
   }
   AppendTail(out, delta);
   if (!usage) {
@@ -147,9 +223,12 @@ std::string ResponseWriter::Whole(const std::vector<ChoiceDelta>& choices, const
   for (size_t i = 0; i < choices.size(); ++i) {
     if (i > 0) out += ',';
     AppendIndex(out, static_cast<int>(i));
-    out += chat_ ? R"(,"message":{"role":"assistant","content":)" : R"(,"text":)";
-    AppendJsonString(out, choices[i].text);
-    if (chat_) out += R"(,"refusal":null})";
+    if (chat_) {
+      AppendMessage(out, choices[i]);
+    } else {
+      out += R"(,"text":)";
+      AppendJsonString(out, choices[i].text);
+    }
     AppendTail(out, choices[i]);
   }
   out += ']';
@@ -171,7 +250,7 @@ void ResponseWriter::AppendTail(std::string& out, const ChoiceDelta& delta) cons
   }
   if (!chat_) AppendPromptLogprobs(out, delta.prompt_logprobs);
   out += R"(,"finish_reason":)";
-  out += FinishName(delta.finish);
+  out += FinishName(delta);
   out += '}';
 }
 

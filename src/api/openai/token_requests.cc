@@ -5,6 +5,7 @@
 #include "baton/text/utf8.h"
 #include "chat_prompt.h"
 #include "generation_fields.h"
+#include "tool_fields.h"
 
 namespace baton::api {
 
@@ -21,7 +22,9 @@ std::optional<ApiError> ReadTokenize(std::string_view body, const ServedModel& m
   fields.Bool("return_token_strs", request.token_strings);
   std::string prompt;
   if (chat) {
-    prompt = RenderChat(fields, model);
+    ToolFields tools;
+    ReadToolFields(fields, model, tools);
+    prompt = RenderChat(fields, model, tools.tools);
   } else if (fields.Find("prompt") == nullptr) {
     fields.Fail("prompt", "'prompt' or 'messages' is missing");
   } else {

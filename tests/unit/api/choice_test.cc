@@ -152,5 +152,80 @@ TEST_F(ChoiceTest, DropsTheRecordsOfTextThatAStopStringCutOff) {
   EXPECT_THAT(delta.logprobs, IsEmpty());
 }
 
+TEST_F(ChoiceTest, ReadsCallsThatASpecialTokenMarksThoughSpecialTokensAreSkipped) {
+  tokenizer = MakeTinyTokenizer({"[TOOL_CALLS]"});
+  plan.reading.tools = ToolFormat::kMistral;
+  Choice choice(*tokenizer, plan);
+  choice.Push(Token(kStartToken));
+  choice.Push(Token(kTinyVocabulary));
+
+  ChoiceDelta output;
+  for (const TokenId byte : Bytes(R"([{"name":"f","arguments":{}}])"))
+    output.Append(choice.Push(Token(byte)));
+  output.Append(choice.Push(Token(kEndToken, FinishReason::kStop)));
+
+  ASSERT_EQ(output.tool_calls.size(), 1u);
+  EXPECT_EQ(output.tool_calls[0].name, "f");
+  EXPECT_EQ(output.text, "");
+  EXPECT_EQ(output.finish, FinishReason::kStop);
+  EXPECT_TRUE(output.stopped_to_call);
+}
+
+TEST_F(ChoiceTest, EndsAtTheOnlyCallThatIsWanted) {
+  plan.reading = {.tools = ToolFormat::kHermes, .one_call = true};
+  Choice choice(*tokenizer, plan);
+
+  const std::vector<std::string> pieces =
+      Push(choice, R"(<tool_call>{"name":"f"}</tool_call> and more)");
+  EXPECT_TRUE(choice.finished());
+  EXPECT_EQ(pieces.size(), 23u);
+}
+
+TEST_F(ChoiceTest, SaysThatACutOffOutputIsTooLongWhateverItCalled) {
+  plan.reading.tools = ToolFormat::kHermes;
+  Choice choice(*tokenizer, plan);
+  Push(choice, R"(<tool_call>{"name":"f","arguments":{"a)");
+
+  const ChoiceDelta delta = choice.Push(Token('b', FinishReason::kLength));
+  EXPECT_EQ(delta.tool_calls.at(0).arguments, "b");
+  EXPECT_EQ(delta.finish, FinishReason::kLength);
+  EXPECT_FALSE(delta.stopped_to_call);
+  EXPECT_EQ(choice.broken_calls(), 1);
+}
+
+TEST_F(ChoiceTest, StopsOnAStringWithinACall) {
+  plan.reading.tools = ToolFormat::kHermes;
+  plan.stops = {"zz"};
+  Choice choice(*tokenizer, plan);
+  ChoiceDelta output;
+  for (const TokenId byte : Bytes(R"(<tool_call>{"name":"f","arguments":{"a":"zz"}})"))
+    if (!choice.finished()) output.Append(choice.Push(Token(byte)));
+
+  EXPECT_EQ(output.tool_calls.at(0).arguments, R"({"a":")");
+  EXPECT_EQ(output.finish, FinishReason::kStop);
+}
+
+TEST_F(ChoiceTest, CountsTheTokensOfReasoning) {
+  plan.reading.reasoning = ReasoningFormat::kThink;
+  plan.reading.begins_in_reasoning = true;
+  Choice choice(*tokenizer, plan);
+  Push(choice, "ab</think>cd");
+
+  EXPECT_EQ(choice.reasoning_tokens(), 10);
+  EXPECT_EQ(choice.completion_tokens(), 12);
+}
+
+TEST_F(ChoiceTest, KeepsTheRecordsOfTokensThatTheReaderHoldsBack) {
+  plan.show_logprobs = true;
+  plan.reading.tools = ToolFormat::kHermes;
+  Choice choice(*tokenizer, plan);
+  size_t records = 0;
+  for (const TokenId byte : Bytes(R"(a <tool_call>{"name":"f","arguments":{}}</tool_call> b)"))
+    records += choice.Push(Token(byte)).logprobs.size();
+  records += choice.Push(Token('c', FinishReason::kLength)).logprobs.size();
+
+  EXPECT_EQ(records, static_cast<size_t>(choice.completion_tokens()));
+}
+
 }  // namespace
 }  // namespace baton::api

@@ -415,7 +415,7 @@ INSTANTIATE_TEST_SUITE_P(
         BadField{true, UserSays(5), "messages[0].content"},
         BadField{true, UserSays({{{"type", "image_url"}, {"image_url", {{"url", "x"}}}}}),
                  "messages[0].content"},
-        BadField{true, {{"tools", {{{"type", "function"}}}}}, "tools"},
+        BadField{true, {{"tools", {{{"type", "function"}}}}}, "tools[0].function"},
         BadField{true, {{"tool_choice", "required"}}, "tool_choice"},
         BadField{true, {{"response_format", {{"type", "xml"}}}}, "response_format.type"},
         BadField{true, {{"top_logprobs", 2}}, "top_logprobs"},
