@@ -4,6 +4,7 @@
 #include <string_view>
 #include <vector>
 
+#include "baton/api/dialect.h"
 #include "baton/api/frontend.h"
 #include "baton/http/http_options.h"
 #include "exchange.h"
@@ -32,6 +33,10 @@ class Routes final : public RequestHandler {
   void TextCompletion(const HttpRequest& request, Exchange& exchange);
   void ChatCompletion(const HttpRequest& request, Exchange& exchange);
   void Complete(const HttpRequest& request, bool chat, Exchange& exchange);
+  void Responses(const HttpRequest& request, Exchange& exchange);
+  void Messages(const HttpRequest& request, Exchange& exchange);
+  void CountTokens(const HttpRequest& request, Exchange& exchange);
+  void Complete(const HttpRequest& request, const api::Dialect& dialect, Exchange& exchange);
   void Tokenize(const HttpRequest& request, Exchange& exchange);
   void Detokenize(const HttpRequest& request, Exchange& exchange);
   void Models(const HttpRequest& request, Exchange& exchange);

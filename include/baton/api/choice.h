@@ -79,6 +79,8 @@ class Choice {
   /// Mean log-probability of the tokens. REQUIRES: log-probabilities were asked for.
   double mean_logprob() const { return logprob_sum_ / static_cast<double>(completion_tokens_); }
   bool finished() const { return finished_; }
+  /// Which of the plan's stop strings matched.
+  std::optional<size_t> matched_stop() const { return matched_stop_; }
 
  private:
   std::string TakeText(const TokenOutput& output);
@@ -96,6 +98,7 @@ class Choice {
   int64_t cached_tokens_ = 0;
   double logprob_sum_ = 0;
   bool finished_ = false;
+  std::optional<size_t> matched_stop_;
   /// Characters of the answer's text so far, and those that were passed on.
   int64_t produced_ = 0;
   int64_t released_ = 0;
