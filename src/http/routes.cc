@@ -3,6 +3,7 @@
 #include <utility>
 
 #include "baton/api/json_writer.h"
+#include "baton/api/openapi.h"
 #include "baton/api/requests.h"
 #include "baton/api/token_requests.h"
 #include "baton/text/utf8.h"
@@ -42,7 +43,14 @@ Routes::Routes(api::Frontend& frontend, const HttpOptions& options)
               {"/livez", true, &Routes::Live},
               {"/readyz", true, &Routes::Ready},
               {"/version", true, &Routes::Version},
+              {"/openapi.json", true, &Routes::OpenApi},
               {"/metrics", true, &Routes::Metrics}} {}
+
+std::vector<std::pair<std::string, bool>> Routes::Paths() const {
+  std::vector<std::pair<std::string, bool>> paths;
+  for (const Route& route : routes_) paths.emplace_back(route.path, route.get);
+  return paths;
+}
 
 const Routes::Route* Routes::Find(std::string_view path) const {
   for (const Route& route : routes_) {
@@ -203,6 +211,10 @@ void Routes::Version(const HttpRequest&, Exchange& exchange) {
   std::string body = R"({"version":)";
   api::AppendJsonString(body, model_.options.version);
   exchange.Send(JsonResponse(body + "}"));
+}
+
+void Routes::OpenApi(const HttpRequest&, Exchange& exchange) {
+  exchange.Send(JsonResponse(std::string(api::OpenApiJson())));
 }
 
 void Routes::Metrics(const HttpRequest&, Exchange& exchange) {

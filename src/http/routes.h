@@ -2,6 +2,7 @@
 
 #include <string>
 #include <string_view>
+#include <utility>
 #include <vector>
 
 #include "baton/api/dialect.h"
@@ -19,6 +20,9 @@ class Routes final : public RequestHandler {
 
   void Handle(HttpRequest request, Exchange& exchange) override;
   void CountAnswer(std::string_view path, int status) override;
+  /// The paths that there are, each with whether it takes GET, else POST. One that ends with a
+  /// slash stands for all that begin so.
+  std::vector<std::pair<std::string, bool>> Paths() const;
 
  private:
   using Handler = void (Routes::*)(const HttpRequest&, Exchange&);
@@ -42,6 +46,7 @@ class Routes final : public RequestHandler {
   void Models(const HttpRequest& request, Exchange& exchange);
   void OneModel(const HttpRequest& request, Exchange& exchange);
   void Live(const HttpRequest& request, Exchange& exchange);
+  void OpenApi(const HttpRequest& request, Exchange& exchange);
   void Ready(const HttpRequest& request, Exchange& exchange);
   void Version(const HttpRequest& request, Exchange& exchange);
   void Metrics(const HttpRequest& request, Exchange& exchange);

@@ -187,7 +187,7 @@ Json ResponsesWriter::LogprobsJson(const std::vector<TokenRecord>& records) cons
   };
   Json logprobs = Json::array();
   for (const TokenRecord& record : records) {
-    Json json = token_json(record.token, record.logprob);
+    Json json = token_json(record.token, record.logprob.value_or(0));
     json["top_logprobs"] = Json::array();
     for (const TokenLogprob& top : record.top)
       json["top_logprobs"].push_back(token_json(top.token, top.logprob));
