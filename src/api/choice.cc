@@ -87,7 +87,10 @@ void Choice::Release(std::string text, bool last, ChoiceDelta& delta) {
     text::StopMatcher::Match match = matcher_->Push(text);
     delta.text = std::move(match.text);
     stopped = match.matched;
-    if (stopped) delta.finish = FinishReason::kStop;
+    if (stopped) {
+      delta.finish = FinishReason::kStop;
+      matched_stop_ = match.which;
+    }
   } else {
     delta.text = std::move(text);
   }

@@ -189,6 +189,11 @@ Usage CompletionCall::CountUsage() const {
   return usage;
 }
 
+const std::string* CompletionCall::MatchedStop(int index) const {
+  const std::optional<size_t> stop = runs_[static_cast<size_t>(index)].choice.matched_stop();
+  return stop ? &plan_.stops[*stop] : nullptr;
+}
+
 std::vector<int> CompletionCall::Best() const {
   std::vector<int> best;
   for (int begin = 0; begin < candidates(); begin += plan_.candidates) {

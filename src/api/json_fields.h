@@ -55,6 +55,8 @@ class JsonFields {
   void Ignore(const std::string& name) { known_.insert(name); }
   /// The fields that nothing asked for.
   std::vector<std::string> Unknown() const;
+  /// Those that were asked for or ignored, there or not.
+  const std::unordered_set<std::string>& known() const { return known_; }
 
  private:
   static constexpr int64_t kLeastInt = std::numeric_limits<int32_t>::min();

@@ -10,4 +10,13 @@ HttpResponse ErrorResponse(const api::ApiError& error) {
   return response;
 }
 
+HttpResponse ErrorResponse(const api::ApiError& error, const api::Dialect& dialect,
+                           const std::string& request_id) {
+  HttpResponse response = ErrorResponse(error);
+  response.body = dialect.Error(error, request_id);
+  if (const std::string_view header = dialect.request_id_header(); !header.empty())
+    response.headers.push_back({std::string(header), request_id});
+  return response;
+}
+
 }  // namespace baton::http

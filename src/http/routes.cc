@@ -3,6 +3,7 @@
 #include <utility>
 
 #include "baton/api/json_writer.h"
+#include "baton/api/openapi.h"
 #include "baton/api/requests.h"
 #include "baton/api/token_requests.h"
 #include "baton/text/utf8.h"
@@ -31,6 +32,9 @@ Routes::Routes(api::Frontend& frontend, const HttpOptions& options)
       created_unix_s_(model_.clock.UnixSeconds()),
       routes_{{"/v1/completions", false, &Routes::TextCompletion},
               {"/v1/chat/completions", false, &Routes::ChatCompletion},
+              {"/v1/responses", false, &Routes::Responses},
+              {"/v1/messages", false, &Routes::Messages},
+              {"/v1/messages/count_tokens", false, &Routes::CountTokens},
               {"/tokenize", false, &Routes::Tokenize},
               {"/detokenize", false, &Routes::Detokenize},
               {"/v1/models", true, &Routes::Models},
@@ -39,7 +43,14 @@ Routes::Routes(api::Frontend& frontend, const HttpOptions& options)
               {"/livez", true, &Routes::Live},
               {"/readyz", true, &Routes::Ready},
               {"/version", true, &Routes::Version},
+              {"/openapi.json", true, &Routes::OpenApi},
               {"/metrics", true, &Routes::Metrics}} {}
+
+std::vector<std::pair<std::string, bool>> Routes::Paths() const {
+  std::vector<std::pair<std::string, bool>> paths;
+  for (const Route& route : routes_) paths.emplace_back(route.path, route.get);
+  return paths;
+}
 
 const Routes::Route* Routes::Find(std::string_view path) const {
   for (const Route& route : routes_) {
@@ -108,6 +119,44 @@ void Routes::Complete(const HttpRequest& request, bool chat, Exchange& exchange)
   call->Start();
 }
 
+void Routes::Responses(const HttpRequest& request, Exchange& exchange) {
+  Complete(request, api::ResponsesDialect(), exchange);
+}
+
+void Routes::Messages(const HttpRequest& request, Exchange& exchange) {
+  Complete(request, api::MessagesDialect(), exchange);
+}
+
+void Routes::Complete(const HttpRequest& request, const api::Dialect& dialect, Exchange& exchange) {
+  api::ApiError refusal;
+  std::unique_ptr<api::RunningCalls::Place> place = frontend_.running().Enter(refusal);
+  if (!place) return exchange.Send(ErrorResponse(refusal, dialect, request.request_id));
+  api::DialectRequest asked;
+  if (const auto error = dialect.Read(request.body, model_, asked))
+    return exchange.Send(ErrorResponse(*error, dialect, request.request_id));
+  const std::string id = frontend_.ids().Next();
+  const api::AnswerIdentity identity{.id = id, .request_id = request.request_id};
+  DialectSetup in_dialect{.dialect = dialect,
+                          .writer = dialect.MakeWriter(identity, model_, asked),
+                          .request_id = request.request_id};
+  const auto call =
+      MakeDialectAnswer({.backend = frontend_.backend(),
+                         .model = model_,
+                         .strand = exchange.Link(),
+                         .id = id,
+                         .place = std::move(place)},
+                        std::move(asked.plan), {exchange, options_}, std::move(in_dialect));
+  exchange.Attach(call);
+  call->Start();
+}
+
+void Routes::CountTokens(const HttpRequest& request, Exchange& exchange) {
+  int64_t tokens = 0;
+  if (const auto error = api::ReadCountTokens(request.body, model_, tokens))
+    return exchange.Send(ErrorResponse(*error, api::MessagesDialect(), request.request_id));
+  exchange.Send(JsonResponse(R"({"input_tokens":)" + std::to_string(tokens) + "}"));
+}
+
 void Routes::Tokenize(const HttpRequest& request, Exchange& exchange) {
   api::TokenizeRequest asked;
   if (const auto error = api::ReadTokenize(request.body, model_, asked)) {
@@ -162,6 +211,10 @@ void Routes::Version(const HttpRequest&, Exchange& exchange) {
   std::string body = R"({"version":)";
   api::AppendJsonString(body, model_.options.version);
   exchange.Send(JsonResponse(body + "}"));
+}
+
+void Routes::OpenApi(const HttpRequest&, Exchange& exchange) {
+  exchange.Send(JsonResponse(std::string(api::OpenApiJson())));
 }
 
 void Routes::Metrics(const HttpRequest&, Exchange& exchange) {

@@ -2,8 +2,10 @@
 
 #include <string>
 #include <string_view>
+#include <utility>
 #include <vector>
 
+#include "baton/api/dialect.h"
 #include "baton/api/frontend.h"
 #include "baton/http/http_options.h"
 #include "exchange.h"
@@ -18,6 +20,9 @@ class Routes final : public RequestHandler {
 
   void Handle(HttpRequest request, Exchange& exchange) override;
   void CountAnswer(std::string_view path, int status) override;
+  /// The paths that there are, each with whether it takes GET, else POST. One that ends with a
+  /// slash stands for all that begin so.
+  std::vector<std::pair<std::string, bool>> Paths() const;
 
  private:
   using Handler = void (Routes::*)(const HttpRequest&, Exchange&);
@@ -32,11 +37,16 @@ class Routes final : public RequestHandler {
   void TextCompletion(const HttpRequest& request, Exchange& exchange);
   void ChatCompletion(const HttpRequest& request, Exchange& exchange);
   void Complete(const HttpRequest& request, bool chat, Exchange& exchange);
+  void Responses(const HttpRequest& request, Exchange& exchange);
+  void Messages(const HttpRequest& request, Exchange& exchange);
+  void CountTokens(const HttpRequest& request, Exchange& exchange);
+  void Complete(const HttpRequest& request, const api::Dialect& dialect, Exchange& exchange);
   void Tokenize(const HttpRequest& request, Exchange& exchange);
   void Detokenize(const HttpRequest& request, Exchange& exchange);
   void Models(const HttpRequest& request, Exchange& exchange);
   void OneModel(const HttpRequest& request, Exchange& exchange);
   void Live(const HttpRequest& request, Exchange& exchange);
+  void OpenApi(const HttpRequest& request, Exchange& exchange);
   void Ready(const HttpRequest& request, Exchange& exchange);
   void Version(const HttpRequest& request, Exchange& exchange);
   void Metrics(const HttpRequest& request, Exchange& exchange);

@@ -10,20 +10,13 @@ namespace baton::http {
 namespace {
 
 /// Answers with server-sent events as the tokens come.
-class StreamedAnswer final : public CompletionAnswer {
+class StreamedAnswer final : public EventAnswer {
  public:
   StreamedAnswer(api::CallSetup setup, api::CompletionPlan call_plan, const AnswerSetup& answer)
-      : CompletionAnswer(std::move(setup), std::move(call_plan), answer),
+      : EventAnswer(std::move(setup), std::move(call_plan), answer),
         opened_(static_cast<size_t>(candidates()), false) {}
 
  protected:
-  /// The header names the route, so it waits for it, but not for long: proxies want a sign of life.
-  void OnStart() override {
-    exchange().SetTimer(options().route_wait, Guard([this] { BeginStream({}); }));
-  }
-
-  void OnRoute(const std::string& route) override { BeginStream(route); }
-
   void OnDelta(int index, api::ChoiceDelta delta) override {
     BeginStream({});
     if (plan().chat && !opened_[static_cast<size_t>(index)]) Open(index);
@@ -53,33 +46,16 @@ class StreamedAnswer final : public CompletionAnswer {
 
   void OnFailed(const api::ApiError& error) override {
     LeaveRoom();
-    if (!begun_) return exchange().Send(ErrorResponse(error));
+    if (!begun()) return exchange().Send(ErrorResponse(error));
     Write([&](std::string& out) { out += api::ErrorJson(error); });
     exchange().EndStream(false);
   }
 
  private:
-  void BeginStream(const std::string& route) {
-    if (std::exchange(begun_, true)) return;
-    std::vector<HttpHeader> headers = {{"Cache-Control", "no-cache"}, {"X-Accel-Buffering", "no"}};
-    if (!route.empty()) headers.push_back({"x-baton-route", route});
-    exchange().BeginStream("text/event-stream; charset=utf-8", std::move(headers));
-    ArmKeepAlive();
-  }
-
   /// What comes before the first text of a chat's choice.
   void Open(int index) {
     opened_[static_cast<size_t>(index)] = true;
     Write([&](std::string& out) { writer().AppendRoleChunk(out, index); });
-  }
-
-  /// One tick per interval, not one timer per token: silence lasts one to two intervals.
-  void ArmKeepAlive() {
-    wrote_ = false;
-    exchange().SetTimer(options().keep_alive_interval, Guard([this] {
-                          if (!wrote_) WriteRaw(kSseKeepAlive);
-                          ArmKeepAlive();
-                        }));
   }
 
   void WriteChunk(int index, const api::ChoiceDelta& delta) {
@@ -96,13 +72,6 @@ class StreamedAnswer final : public CompletionAnswer {
     WriteRaw(event_);
   }
 
-  void WriteRaw(std::string_view event) {
-    wrote_ = true;
-    exchange().Write(event);
-  }
-
-  bool begun_ = false;
-  bool wrote_ = false;
   /// Per choice: its first chunk has been written.
   std::vector<bool> opened_;
   /// Kept for its memory.

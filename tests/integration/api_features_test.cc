@@ -29,9 +29,17 @@ struct Answer {
 };
 
 json WithoutIdentity(json part) {
-  for (const char* name : {"id", "created", "created_at", "baton"}) part.erase(name);
+  if (part.is_object())
+    for (const char* name : {"id", "created", "created_at", "completed_at", "item_id", "call_id",
+                             "request_id", "baton"})
+      part.erase(name);
+  if (part.is_structured())
+    for (json& member : part) member = WithoutIdentity(std::move(member));
   return part;
 }
+
+constexpr char kResponses[] = "/v1/responses";
+constexpr char kMessages[] = "/v1/messages";
 
 /// Which choice a part is about; those about none come last.
 int ChoiceOf(const json& part) {
@@ -103,6 +111,15 @@ json Text(const json& fields = json::object()) {
 json Chat(const json& fields = json::object()) {
   json body{{"messages", {{{"role", "user"}, {"content", "What is the capital of France?"}}}},
             {"max_tokens", 12},
+            {"temperature", 0}};
+  body.update(fields);
+  return body;
+}
+
+json Response(const json& fields = json::object()) {
+  json body{{"input", "What is the capital of France?"},
+            {"instructions", "Be brief."},
+            {"max_output_tokens", 12},
             {"temperature", 0}};
   body.update(fields);
   return body;
@@ -264,6 +281,26 @@ std::vector<Feature> Features() {
          EXPECT_EQ(answer.status, 400);
          EXPECT_EQ(answer.parts.at(0)["error"]["param"], "logprobs");
        }},
+      {"Response", kResponses, Response({{"top_logprobs", 2}}),
+       [](const Answer& answer) {
+         const json& part = answer.parts.at(0)["output"][0]["content"][0];
+         EXPECT_NE(part["text"], "");
+         EXPECT_EQ(part["logprobs"].size(), 12u);
+       }},
+      {"ResponseStream", kResponses, Response({{"stream", true}}),
+       [](const Answer& answer) {
+         EXPECT_EQ(answer.parts.back()["type"], "response.incomplete");
+         EXPECT_EQ(answer.parts.back()["response"]["usage"]["output_tokens"], 12);
+       }},
+      {"Message", kMessages, Chat({{"stop_sequences", {"#", " "}}}),
+       [](const Answer& answer) { EXPECT_EQ(answer.parts.at(0)["stop_sequence"], " "); }},
+      {"MessageStream", kMessages, Chat({{"stream", true}}),
+       [](const Answer& answer) {
+         EXPECT_EQ(answer.parts.front()["type"], "message_start");
+         EXPECT_EQ(answer.parts.back()["type"], "message_stop");
+       }},
+      {"CountTokens", "/v1/messages/count_tokens", Chat(),
+       [](const Answer& answer) { EXPECT_GT(answer.parts.at(0)["input_tokens"], 10); }},
       {"Tokenize",
        "/tokenize",
        {{"prompt", "Hello world"}},

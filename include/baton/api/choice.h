@@ -46,6 +46,8 @@ class Choice {
   /// Calls that could not be read, or broke off.
   int broken_calls() const { return reader_ ? reader_->broken_calls() : 0; }
   bool finished() const { return finished_; }
+  /// Which of the plan's stop strings matched.
+  std::optional<size_t> matched_stop() const { return matched_stop_; }
 
  private:
   std::string TakeText(const TokenOutput& output);
@@ -70,6 +72,7 @@ class Choice {
   double logprob_sum_ = 0;
   int64_t reasoning_tokens_ = 0;
   bool finished_ = false;
+  std::optional<size_t> matched_stop_;
   /// Characters of the answer's text so far, and those that were passed on.
   int64_t produced_ = 0;
   int64_t released_ = 0;

@@ -50,6 +50,8 @@ class CompletionCall : public std::enable_shared_from_this<CompletionCall> {
   virtual void OnStart() {}
 
   Usage CountUsage() const;
+  /// The stop string that ended an output; null for none.
+  const std::string* MatchedStop(int index) const;
   /// Where the time until now went, for requests that ask.
   std::optional<Timings> TakeTimings() const;
   /// To be called before the last bytes of the answer go: whoever has read them may come again.

@@ -1,6 +1,7 @@
 #include <limits>
 #include <string>
 
+#include "../readers.h"
 #include "baton/api/requests.h"
 #include "chat_prompt.h"
 #include "generation_fields.h"
@@ -50,6 +51,11 @@ std::optional<ApiError> ReadChatCompletion(std::string_view body, const ServedMo
   Json object;
   if (auto error = ParseBody(body, model.options.limits.json_depth, object)) return error;
   JsonFields fields(object);
+  return ReadChatCompletion(fields, model, plan);
+}
+
+std::optional<ApiError> ReadChatCompletion(JsonFields& fields, const ServedModel& model,
+                                           CompletionPlan& plan) {
   plan.chat = true;
   ReadGenerationFields(fields, model, plan);
   ReadLogprobs(fields, plan);

@@ -4,6 +4,7 @@
 #include <charconv>
 #include <limits>
 
+#include "../readers.h"
 #include "baton/base/logging.h"
 #include "baton/base/random.h"
 #include "constraint_fields.h"
@@ -292,11 +293,15 @@ std::optional<ApiError> FinishPlan(JsonFields& fields, const ServedModel& model,
     const Status status = Validate(plan.sampling, model.tokenizer.vocabulary_size());
     if (!status.ok()) return ApiError{400, status.message(), ParamOf(status.message())};
   }
+  CountUnknown(fields, model);
+  return std::nullopt;
+}
+
+void CountUnknown(const JsonFields& fields, const ServedModel& model) {
   for (const std::string& name : fields.Unknown()) {
     BATON_LOG(Debug) << "ignored the unknown request field '" << name << "'";
     model.unknown_fields.Increment();
   }
-  return std::nullopt;
 }
 
 }  // namespace baton::api

@@ -3,6 +3,7 @@
 #include <string>
 #include <vector>
 
+#include "../readers.h"
 #include "baton/api/requests.h"
 #include "generation_fields.h"
 
@@ -93,6 +94,11 @@ std::optional<ApiError> ReadTextCompletion(std::string_view body, const ServedMo
   Json object;
   if (auto error = ParseBody(body, model.options.limits.json_depth, object)) return error;
   JsonFields fields(object);
+  return ReadTextCompletion(fields, model, plan);
+}
+
+std::optional<ApiError> ReadTextCompletion(JsonFields& fields, const ServedModel& model,
+                                           CompletionPlan& plan) {
   ReadGenerationFields(fields, model, plan);
   ReadEcho(fields, plan);
   ReadBestOf(fields, model, plan);

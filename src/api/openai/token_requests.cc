@@ -1,6 +1,7 @@
 #include "baton/api/token_requests.h"
 
 #include "../json_fields.h"
+#include "../readers.h"
 #include "baton/api/json_writer.h"
 #include "baton/text/utf8.h"
 #include "chat_prompt.h"
@@ -14,6 +15,11 @@ std::optional<ApiError> ReadTokenize(std::string_view body, const ServedModel& m
   Json object;
   if (auto error = ParseBody(body, model.options.limits.json_depth, object)) return error;
   JsonFields fields(object);
+  return ReadTokenize(fields, model, request);
+}
+
+std::optional<ApiError> ReadTokenize(JsonFields& fields, const ServedModel& model,
+                                     TokenizeRequest& request) {
   ReadModel(fields, model);
   const bool chat = fields.Find("messages") != nullptr;
   // A chat template writes the tokens that begin a text itself.
@@ -60,6 +66,11 @@ std::optional<ApiError> ReadDetokenize(std::string_view body, const ServedModel&
   Json object;
   if (auto error = ParseBody(body, model.options.limits.json_depth, object)) return error;
   JsonFields fields(object);
+  return ReadDetokenize(fields, model, tokens);
+}
+
+std::optional<ApiError> ReadDetokenize(JsonFields& fields, const ServedModel& model,
+                                       std::vector<TokenId>& tokens) {
   ReadModel(fields, model);
   const Json* value = fields.Find("tokens");
   if (value == nullptr) {
