@@ -34,7 +34,6 @@ struct Usage {
   int64_t completion_tokens = 0;
   int64_t reasoning_tokens = 0;
   int64_t cached_tokens = 0;
-  int64_t reasoning_tokens = 0;
 };
 
 /// What a response says about its own making, under "baton".
