@@ -81,8 +81,8 @@ std::string TextOf(const Answer& answer, int index = 0) {
       if (choice["index"] != index) continue;
       if (choice.contains("text")) text += choice["text"].get<std::string>();
       for (const char* name : {"message", "delta"})
-        if (choice.contains(name) && choice[name].contains("content"))
-          text += choice[name].value("content", std::string());
+        if (choice.contains(name) && choice[name].value("content", json()).is_string())
+          text += choice[name]["content"].get<std::string>();
     }
   }
   return text;
@@ -129,6 +129,40 @@ const json& Choice(const Answer& answer, size_t index = 0) {
   return answer.parts.at(0).at("choices").at(index);
 }
 
+/// A chat with a tool of which one argument of few is wanted.
+json ToolChat(const json& fields) {
+  json body = Chat(
+      {{"max_tokens", 100}, {"tools", json::parse(R"([{"type":"function","function":{"name":"paint",
+                        "parameters":{"type":"object","properties":{"colour":{"enum":
+                        ["red","green"]}},"required":["colour"]}}}])")}});
+  body.update(fields);
+  return body;
+}
+
+/// The one call of an answer, its deltas joined; its finish reason under "finish".
+json CallIn(const Answer& answer) {
+  json call = {{"name", ""}, {"arguments", ""}};
+  for (const json& part : answer.parts) {
+    for (const json& choice : part.value("choices", json::array())) {
+      if (!choice["finish_reason"].is_null()) call["finish"] = choice["finish_reason"];
+      const json& message = choice.contains("delta") ? choice["delta"] : choice["message"];
+      for (const json& piece : message.value("tool_calls", json::array()))
+        for (const char* name : {"name", "arguments"})
+          call[name] = call[name].get<std::string>() + piece["function"].value(name, "");
+    }
+  }
+  return call;
+}
+
+void ExpectPaintCall(const Answer& answer, const std::string& finish) {
+  const json call = CallIn(answer);
+  EXPECT_EQ(call["name"], "paint");
+  const json arguments = json::parse(call["arguments"].get<std::string>(), nullptr, false);
+  EXPECT_TRUE(arguments == json{{"colour", "red"}} || arguments == json{{"colour", "green"}})
+      << call;
+  EXPECT_EQ(call["finish"], finish);
+}
+
 std::vector<Feature> Features() {
   const auto answered = [](const Answer& answer) { EXPECT_NE(TextOf(answer), ""); };
   return {
@@ -140,6 +174,14 @@ std::vector<Feature> Features() {
        }},
       {"Chat", kChat, Chat(), answered},
       {"ChatStream", kChat, Chat({{"stream", true}}), answered},
+      {"Tools", kChat, ToolChat({{"max_tokens", 12}}), answered},
+      {"RequiredCall", kChat,
+       ToolChat({{"tool_choice", "required"}, {"parallel_tool_calls", false}}),
+       [](const Answer& answer) { ExpectPaintCall(answer, "tool_calls"); }},
+      {"NamedCallStream", kChat,
+       ToolChat({{"tool_choice", json::parse(R"({"type":"function","function":{"name":"paint"}})")},
+                 {"stream", true}}),
+       [](const Answer& answer) { ExpectPaintCall(answer, "stop"); }},
       {"Seeded", kText, Text({{"temperature", 1}, {"seed", 11}}), answered},
       {"Filters", kText,
        Text({{"temperature", 1.5}, {"seed", 5}, {"top_k", 40}, {"top_p", 0.9}, {"min_p", 0.01}}),
