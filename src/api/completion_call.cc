@@ -11,13 +11,6 @@ namespace baton::api {
 
 namespace {
 
-/// FNV-1a; never 0, which stands for no salt.
-uint64_t HashOf(std::string_view text) {
-  uint64_t hash = 0xCBF29CE484222325;
-  for (const char c : text) hash = (hash ^ static_cast<unsigned char>(c)) * 0x100000001B3;
-  return hash | 1;
-}
-
 ResponseIdentity MakeIdentity(const CallSetup& setup, const CompletionPlan& plan) {
   const ApiOptions& options = setup.model.options;
   return {.chat = plan.chat,
@@ -78,6 +71,7 @@ CompletionCall::CompletionCall(CallSetup setup, CompletionPlan plan)
       strand_(std::move(setup.strand)),
       place_(std::move(setup.place)),
       plan_(std::move(plan)),
+      cache_salt_(access::CacheSalt(place_->caller(), plan_.cache_salt)),
       writer_(MakeIdentity(setup, plan_), MakeParts(plan_), model_.tokenizer) {
   const size_t count = plan_.prompts.size() * static_cast<size_t>(plan_.candidates);
   runs_.reserve(count);
@@ -112,7 +106,7 @@ Request CompletionCall::MakeRequest(int index) const {
   request.grammar = plan_.grammar;
   request.sampling.max_tokens = prompt.max_tokens;
   request.sampling.seed += static_cast<uint64_t>(index % plan_.candidates);
-  if (!plan_.cache_salt.empty()) request.cache_salt = HashOf(plan_.cache_salt);
+  request.cache_salt = cache_salt_;
   request.priority = plan_.priority;
   request.session = plan_.session;
   request.slo = plan_.slo;

@@ -22,19 +22,21 @@ Result<std::unique_ptr<Frontend>> Frontend::Create(ApiOptions options, Completio
                                                    const text::Tokenizer& tokenizer,
                                                    const text::ChatTemplate* chat_template,
                                                    telemetry::MetricRegistry& metrics,
-                                                   const Clock& clock) {
+                                                   const Clock& clock,
+                                                   access::Gatekeeper* gatekeeper) {
   if (options.context_tokens < 2)
     return InvalidArgument("the API needs the model's context length");
   BATON_ASSIGN_OR_RETURN(
       const ChatFormat format,
       FindChatFormat(options.tool_parser, options.reasoning_parser, chat_template));
-  return std::unique_ptr<Frontend>(
-      new Frontend(std::move(options), backend, tokenizer, chat_template, format, metrics, clock));
+  return std::unique_ptr<Frontend>(new Frontend(std::move(options), backend, tokenizer,
+                                                chat_template, format, metrics, clock, gatekeeper));
 }
 
 Frontend::Frontend(ApiOptions options, CompletionBackend& backend, const text::Tokenizer& tokenizer,
                    const text::ChatTemplate* chat_template, const ChatFormat& format,
-                   telemetry::MetricRegistry& metrics, const Clock& clock)
+                   telemetry::MetricRegistry& metrics, const Clock& clock,
+                   access::Gatekeeper* gatekeeper)
     : options_(std::move(options)),
       model_{options_,
              tokenizer,
@@ -50,7 +52,22 @@ Frontend::Frontend(ApiOptions options, CompletionBackend& backend, const text::T
                  "Calls of tools in outputs that could not be read as calls, or broke off.")},
       backend_(backend),
       metrics_(metrics),
-      running_(options_.limits.running_requests),
+      gatekeeper_(gatekeeper),
+      running_(options_.limits.running_requests, clock),
       ids_(RandomSeed()) {}
+
+std::optional<ApiError> Frontend::Identify(std::string_view key, access::Caller& caller) {
+  if (gatekeeper_ == nullptr) return std::nullopt;
+  if (key.empty()) {
+    return ApiError{401,
+                    "this server asks for an API key: send 'Authorization: Bearer KEY'",
+                    {},
+                    "invalid_api_key"};
+  }
+  std::optional<access::Caller> found = gatekeeper_->Identify(key);
+  if (!found) return ApiError{401, "the API key is not known here", {}, "invalid_api_key"};
+  caller = *std::move(found);
+  return std::nullopt;
+}
 
 }  // namespace baton::api

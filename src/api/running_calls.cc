@@ -5,10 +5,10 @@
 
 namespace baton::api {
 
-std::unique_ptr<RunningCalls::Place> RunningCalls::Enter(ApiError& error) {
+std::unique_ptr<RunningCalls::Place> RunningCalls::Enter(access::Caller caller, ApiError& error) {
   const int running = ++running_;
   ++unanswered_;
-  auto place = std::make_unique<Place>(*this);
+  auto place = std::make_unique<Place>(*this, std::move(caller));
   // Asked after counting: Drain() either sees this completion or is seen here.
   if (draining_) {
     error = {503, "the server is shutting down", {}, "service_unavailable"};
@@ -21,6 +21,19 @@ std::unique_ptr<RunningCalls::Place> RunningCalls::Enter(ApiError& error) {
              "rate_limit_exceeded"};
     return nullptr;
   }
+  if (place->caller_.use) {
+    const auto reached = place->caller_.use->Enter(place->caller_.limits, clock_.Now());
+    if (reached) {
+      error = {429,
+               "the key '" + place->caller_.name + "' has reached its limit: " + reached->limit +
+                   " is " + std::to_string(reached->most),
+               {},
+               "rate_limit_exceeded",
+               reached->retry_after_s};
+      return nullptr;
+    }
+    place->of_key_ = true;
+  }
   return place;
 }
 
@@ -30,7 +43,9 @@ void RunningCalls::Drain() {
 }
 
 void RunningCalls::Place::LeaveRoom() {
-  if (!std::exchange(left_, true)) --calls_.running_;
+  if (std::exchange(left_, true)) return;
+  --calls_.running_;
+  if (of_key_) caller_.use->Leave();
 }
 
 RunningCalls::Place::~Place() {

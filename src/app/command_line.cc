@@ -15,7 +15,8 @@ constexpr char kExamples[] =
     "Examples:\n"
     "  baton serve --config configs/local.yaml\n"
     "  baton serve --model models/llama --set workers.decode.count=3\n"
-    "  baton worker --role decode --name d0 --listen 0.0.0.0:7001 --config configs/local.yaml\n"
+    "  baton worker --role decode --name d0 --listen 127.0.0.1:7001 --config configs/local.yaml\n"
+    "  baton key --name alice --requests-at-once 8 >> keys.txt\n"
     "  baton doctor --config configs/local.yaml\n"
     "  baton router --worker p0=10.0.0.1:7000 --worker d0=10.0.0.2:7001 --config ...\n"
     "Exit codes: 0 fine, 1 failed while running, 2 wrong arguments or configuration.";
@@ -43,6 +44,7 @@ class Parser {
     AddRouter();
     AddWorker();
     AddDoctor();
+    AddKey();
     Add("keys", "Prints every key of the configuration as a table", Verb::kKeys);
     Add("version", "Prints the version", Verb::kVersion);
   }
@@ -99,6 +101,7 @@ class Parser {
     AddConfigFlags(*serve);
     AddShort(*serve, kHostFlag);
     AddShort(*serve, kPortFlag);
+    AddInsecure(*serve, {"router.insecure", "workers.insecure"});
   }
 
   void AddRouter() {
@@ -106,6 +109,7 @@ class Parser {
     AddConfigFlags(*router);
     AddShort(*router, kHostFlag);
     AddShort(*router, kPortFlag);
+    AddInsecure(*router, {"router.insecure"});
     router->add_option("--worker", line_.router_workers, "A worker to use; repeatable")
         ->type_name("NAME=HOST:PORT")
         ->expected(1)
@@ -115,6 +119,7 @@ class Parser {
   void AddWorker() {
     auto* worker = Add("worker", "Runs one worker", Verb::kWorker);
     AddConfigFlags(*worker);
+    AddInsecure(*worker, {"workers.insecure"});
     WorkerFlags& flags = line_.worker;
     worker->add_option("--role", role_, "prefill, decode or mixed")
         ->required()
@@ -142,6 +147,32 @@ class Parser {
     doctor->add_option("--listen", flags.listen, "Lets doctors on other hosts measure; port 0: any")
         ->type_name("[HOST:]PORT")
         ->excludes(peer);
+  }
+
+  void AddKey() {
+    auto* key = Add("key",
+                    "Makes an API key: its line for the file of router.api_keys on standard "
+                    "output, the key itself on standard error",
+                    Verb::kKey);
+    KeyFlags& flags = line_.key;
+    key->add_option("--name", flags.name, "Whose key it is")->required();
+    key->add_option("--tenant", flags.tenant, "Whom the holder belongs to; default: the name");
+    key->add_option("--requests-at-once", flags.requests_at_once, "Most requests under way")
+        ->check(CLI::PositiveNumber);
+    key->add_option("--requests-per-minute", flags.requests_per_minute, "Most requests a minute")
+        ->check(CLI::PositiveNumber);
+  }
+
+  /// --insecure, short for each of `paths` being true.
+  void AddInsecure(CLI::App& command, std::vector<std::string> paths) {
+    const auto take = [this, paths](int64_t) {
+      for (const std::string& path : paths) short_.push_back({path, "true", "--insecure"});
+    };
+    std::string names;
+    for (const std::string& path : paths) names += (names.empty() ? "" : ", ") + path;
+    command.add_flag_function(
+        "--insecure", take,
+        "Lets it listen beyond this host without asking who comes (" + names + ")");
   }
 
   std::variant<CommandLine, Usage> Finish() {

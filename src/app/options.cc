@@ -22,6 +22,8 @@ Result<worker::WorkerOptions> ToWorkerOptions(const config::Config& config,
       flags.name.empty() ? std::string(RoleName(flags.role).substr(0, 1)) + "0" : flags.name;
   options.listen =
       flags.listen.empty() ? config.workers.host + ":" + std::to_string(group.port) : flags.listen;
+  BATON_RETURN_IF_ERROR(
+      config::CheckWorkerHost(config.workers, options.listen.substr(0, options.listen.rfind(':'))));
   options.model = config.model;
   BATON_ASSIGN_OR_RETURN(options.cores,
                          config::ParseCores(flags.cores.empty() ? group.cores : flags.cores));
@@ -94,6 +96,7 @@ http::HttpOptions ToHttpOptions(const config::Config& config) {
   options.host = config.router.host;
   options.port = static_cast<uint16_t>(config.router.port);
   options.threads = config.router.threads;
+  if (config.router.admin_port != 0) options.surface = http::HttpSurface::kClients;
   options.keep_alive_interval = timeouts.keep_alive;
   options.drain_grace = timeouts.drain;
   options.limits.header_bytes = static_cast<size_t>(limits.header_bytes);
@@ -104,6 +107,25 @@ http::HttpOptions ToHttpOptions(const config::Config& config) {
   options.limits.header_timeout = timeouts.header;
   options.limits.body_timeout = timeouts.body;
   options.limits.write_timeout = timeouts.write;
+  return options;
+}
+
+http::HttpOptions ToAdminOptions(const config::Config& config) {
+  http::HttpOptions options = ToHttpOptions(config);
+  options.surface = http::HttpSurface::kOperators;
+  options.host = config.router.admin_host;
+  options.port = static_cast<uint16_t>(config.router.admin_port);
+  options.threads = 1;
+  return options;
+}
+
+grpc::GrpcOptions ToGrpcOptions(const config::Config& config) {
+  grpc::GrpcOptions options;
+  options.host = config.router.host;
+  options.port = static_cast<uint16_t>(config.router.grpc_port);
+  options.threads = config.router.threads;
+  options.message_bytes = static_cast<size_t>(config.limits.body_bytes);
+  options.write_backlog_bytes = static_cast<size_t>(config.limits.write_backlog_bytes);
   return options;
 }
 

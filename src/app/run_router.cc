@@ -6,6 +6,7 @@
 #include "baton/app/stop_on_signal.h"
 #include "baton/base/gate.h"
 #include "baton/base/logging.h"
+#include "baton/grpc/grpc_server.h"
 #include "baton/http/http_server.h"
 #include "baton/model/model.h"
 #include "baton/router/router.h"
@@ -81,15 +82,32 @@ Status Serve(const CommandLine& command, const config::Config& config, Clock& cl
   telemetry::MetricRegistry metrics;
   BATON_ASSIGN_OR_RETURN(const std::unique_ptr<router::Router> router,
                          router::Router::Create(router_options, metrics, clock));
+  std::unique_ptr<access::Gatekeeper> gatekeeper;
+  if (!config.router.api_keys.empty()) {
+    BATON_ASSIGN_OR_RETURN(gatekeeper, access::Gatekeeper::Open(config.router.api_keys, clock));
+  }
   BATON_ASSIGN_OR_RETURN(
       const std::unique_ptr<api::Frontend> frontend,
       api::Frontend::Create(options, *router, *parts.tokenizer,
-                            parts.chat_template ? &*parts.chat_template : nullptr, metrics, clock));
+                            parts.chat_template ? &*parts.chat_template : nullptr, metrics, clock,
+                            gatekeeper.get()));
   const http::HttpOptions http_options = ToHttpOptions(config);
   BATON_ASSIGN_OR_RETURN(const std::unique_ptr<http::HttpServer> server,
                          http::HttpServer::Start(http_options, *frontend, clock));
   const std::string url = "http://" + http_options.host + ":" + std::to_string(server->port());
   BATON_LOG(Info) << "listening on " << url;
+  std::unique_ptr<grpc::GrpcServer> grpc_server;
+  if (config.router.grpc_port != 0) {
+    const grpc::GrpcOptions grpc_options = ToGrpcOptions(config);
+    BATON_ASSIGN_OR_RETURN(grpc_server, grpc::GrpcServer::Start(grpc_options, *frontend));
+    BATON_LOG(Info) << "gRPC on " << grpc_options.host << ":" << grpc_server->port();
+  }
+  std::unique_ptr<http::HttpServer> admin;
+  if (config.router.admin_port != 0) {
+    const http::HttpOptions admin_options = ToAdminOptions(config);
+    BATON_ASSIGN_OR_RETURN(admin, http::HttpServer::Start(admin_options, *frontend, clock));
+    BATON_LOG(Info) << "operators' port on http://" << admin_options.host << ":" << admin->port();
+  }
   if (AwaitFleet(*router, clock, stop)) {
     BATON_LOG(Info) << "ready";
     NotifyReady(url);
@@ -100,6 +118,7 @@ Status Serve(const CommandLine& command, const config::Config& config, Clock& cl
                        << " completions are cut off: " << Seconds(http_options.drain_grace)
                        << " s for draining have passed";
   }
+  if (grpc_server) grpc_server->Stop();
   server->Stop();
   return OkStatus();
 }

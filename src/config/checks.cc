@@ -34,6 +34,7 @@ class Checker {
     CheckGroups();
     CheckCoreCounts();
     CheckPorts();
+    CheckHosts();
     CheckDelays();
     CheckNames();
     CheckTransport();
@@ -85,6 +86,9 @@ class Checker {
     std::vector<PortRange> ranges;
     const Router& router = config_.router;
     ranges.push_back({"router.port", router.host, router.port, router.port});
+    ranges.push_back({"router.grpc_port", router.host, router.grpc_port, router.grpc_port});
+    ranges.push_back(
+        {"router.admin_port", router.admin_host, router.admin_port, router.admin_port});
     for (const Role role : kRoles) {
       const WorkerGroup& group = config_.workers.group(role);
       if (group.count == 0) continue;
@@ -105,6 +109,25 @@ class Checker {
     if (a.last < b.first || b.last < a.first || !SameHost(a.host, b.host)) return;
     Fail(b.path, " takes port " + std::to_string(std::max(a.first, b.first)) + ", which " + a.path +
                      " also takes");
+  }
+
+  /// What others reach must know who they are, or be told that it need not.
+  void CheckHosts() {
+    const Router& router = config_.router;
+    if (!IsLoopback(router.host) && router.api_keys.empty() && !router.insecure) {
+      Fail("router.host",
+           " is " + router.host +
+               ", where others reach it, but nobody is asked for a key; name a file of keys in "
+               "router.api_keys (`baton key` makes one), or set router.insecure: true (or "
+               "--insecure)");
+    }
+    if (router.admin_port != 0 && !IsLoopback(router.admin_host) && !router.insecure) {
+      Fail("router.admin_host", " is " + router.admin_host +
+                                    ", where others reach it, but nobody is asked for a key "
+                                    "there; set router.insecure: true (or --insecure)");
+    }
+    const Status status = CheckWorkerHost(config_.workers, config_.workers.host);
+    if (!status.ok()) Fail("workers.host", ": " + status.message());
   }
 
   void CheckDelays() {

@@ -4,6 +4,9 @@
 #include <filesystem>
 #include <optional>
 
+#include <arpa/inet.h>
+#include <netinet/in.h>
+
 namespace baton::config {
 namespace {
 
@@ -55,6 +58,21 @@ Result<std::vector<int32_t>> ParseCores(const std::string& text) {
     if (rest.empty()) return error;
   }
   return cores;
+}
+
+bool IsLoopback(std::string_view host) {
+  if (host.starts_with('[') && host.ends_with(']')) host = host.substr(1, host.size() - 2);
+  in_addr v4{};
+  if (inet_pton(AF_INET, std::string(host).c_str(), &v4) == 1) return ntohl(v4.s_addr) >> 24 == 127;
+  return host == "localhost" || host == "::1";
+}
+
+Status CheckWorkerHost(const Workers& workers, std::string_view host) {
+  if (IsLoopback(host) || workers.insecure) return OkStatus();
+  return InvalidArgument(
+      "a worker on " + std::string(host) +
+      " is reached from other hosts, and anybody there could take its place in the fleet; on a "
+      "network that only its peers reach, set workers.insecure: true (or --insecure)");
 }
 
 Result<WorkerAddress> ParseWorkerAddress(const std::string& text) {

@@ -67,7 +67,7 @@ class Loader {
       Take(key, Origin::kFile, value.where,
            key.is_list() ? AssignList(key, value.items, loaded_.config)
                          : Assign(key, value.text, loaded_.config));
-      if (key.path == "model") ResolveModel(std::filesystem::path(file).parent_path());
+      if (key.is_file) Resolve(key, std::filesystem::path(file).parent_path());
     }
   }
 
@@ -108,7 +108,7 @@ class Loader {
     Take(key, origin, where,
          key.is_list() ? AssignList(key, SplitItems(text), loaded_.config)
                        : Assign(key, text, loaded_.config));
-    if (key.path == "model") ResolveModel(std::filesystem::current_path());
+    if (key.is_file) Resolve(key, std::filesystem::current_path());
   }
 
   void Take(const Key& key, Origin origin, const std::string& where, const Status& status) {
@@ -121,9 +121,9 @@ class Loader {
     setting.where = where;
   }
 
-  void ResolveModel(const std::filesystem::path& folder) {
-    std::string& model = loaded_.config.model;
-    if (!model.empty()) model = std::filesystem::absolute(folder / model).lexically_normal();
+  void Resolve(const Key& key, const std::filesystem::path& folder) {
+    std::string& path = *std::get<std::string*>(key.slot(loaded_.config));
+    if (!path.empty()) path = std::filesystem::absolute(folder / path).lexically_normal();
   }
 
   /// Without a count for any role there is a prefill and a decode worker.

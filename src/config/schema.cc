@@ -59,7 +59,8 @@ void AddTop(std::vector<Key>& keys) {
   };
   add("model", &Config::model,
       "folder of the model in Hugging Face layout; in a file relative to the file's folder, "
-      "elsewhere to the working directory");
+      "elsewhere to the working directory",
+      {.is_file = true});
   add("served_model_name", &Config::served_model_name,
       "the model's name in the API; empty: the last part of its path");
   add("log_level", &Config::log_level, "least level that is logged",
@@ -69,6 +70,8 @@ void AddTop(std::vector<Key>& keys) {
 void AddWorkers(std::vector<Key>& keys) {
   const auto add = Adder(keys, "workers", &Config::workers);
   add("host", &Workers::host, "address on which workers listen");
+  add("insecure", &Workers::insecure,
+      "workers may listen beyond this host although nobody has to show who they are");
   AddGroup(keys, "prefill", &Workers::prefill);
   AddGroup(keys, "decode", &Workers::decode);
   AddGroup(keys, "mixed", &Workers::mixed);
@@ -79,7 +82,8 @@ void AddRouter(std::vector<Key>& keys) {
   add("host", &Router::host, "address of the HTTP server");
   add("port", &Router::port,
       "port of the HTTP server; 0: an ephemeral one, named in the ready line", {.greatest = 65535});
-  add("threads", &Router::threads, "threads that serve HTTP", {.least = 1, .greatest = 256});
+  add("threads", &Router::threads, "threads that serve HTTP, and as many that serve gRPC",
+      {.least = 1, .greatest = 256});
   add("policy", &Router::policy, "how a request's workers are chosen",
       {.choices = {"least_loaded", "round_robin"}});
   add("tool_parser", &Router::tool_parser,
@@ -89,6 +93,19 @@ void AddRouter(std::vector<Key>& keys) {
       "how reasoning is told from the answer in the model's output; auto: as its chat template "
       "marks it",
       {.choices = {"auto", "none", "think"}});
+  add("grpc_port", &Router::grpc_port, "port of the gRPC server, on router.host; 0: there is none",
+      {.greatest = 65535});
+  add("api_keys", &Router::api_keys,
+      "file with the keys of those who may ask, see below; empty: everybody may, and the router "
+      "listens on this host only",
+      {.is_file = true});
+  add("insecure", &Router::insecure,
+      "the router may listen beyond this host although it asks nobody for a key");
+  add("admin_host", &Router::admin_host, "address of admin_port");
+  add("admin_port", &Router::admin_port,
+      "port for /metrics, /health, /livez, /readyz and /version, without keys, which router.port "
+      "then no longer has /metrics of; 0: none",
+      {.greatest = 65535});
   add("workers", &Router::workers, "workers started elsewhere; `baton serve` adds its own",
       {.check = CheckWorker, .form = "name=host:port"});
 }

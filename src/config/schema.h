@@ -28,6 +28,8 @@ struct Key {
   std::vector<std::string> choices{};
   /// Further check of a string; fails with a message that says what is accepted.
   std::function<Status(const std::string&)> check{};
+  /// A path: in a file of configuration relative to its folder.
+  bool is_file = false;
   /// What a checked string looks like, e.g. "core numbers like 0-3,8".
   std::string form{};
 

@@ -1,12 +1,19 @@
 #include "error_response.h"
 
+#include <algorithm>
+#include <string>
+
 namespace baton::http {
 
 HttpResponse ErrorResponse(const api::ApiError& error) {
   HttpResponse response;
   response.status = error.status;
   response.body = api::ErrorJson(error);
-  if (error.status == 429 || error.status == 503) response.headers.push_back({"Retry-After", "1"});
+  if (error.status == 401) response.headers.push_back({"WWW-Authenticate", "Bearer"});
+  if (error.status == 429 || error.status == 503) {
+    const int32_t retry_after_s = std::max(error.retry_after_s, 1);
+    response.headers.push_back({"Retry-After", std::to_string(retry_after_s)});
+  }
   return response;
 }
 

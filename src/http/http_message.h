@@ -5,6 +5,8 @@
 #include <string_view>
 #include <vector>
 
+#include "baton/access/caller.h"
+
 namespace baton::http {
 
 struct HttpRequest {
@@ -13,6 +15,10 @@ struct HttpRequest {
   std::string path;
   /// The client's x-request-id where it is sane, else one of ours.
   std::string request_id;
+  /// The API key as the client sent it; empty without one.
+  std::string key;
+  /// Who holds it, once that is known.
+  access::Caller caller;
   std::string body;
   bool keep_alive = false;
   /// HTTP/1.1, i.e. not 1.0: chunked answers are understood.

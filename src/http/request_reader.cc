@@ -3,6 +3,7 @@
 #define BOOST_DISABLE_ASSERTS
 #include "request_reader.h"
 
+#include <algorithm>
 #include <optional>
 
 #include <boost/beast/core/string.hpp>
@@ -32,6 +33,17 @@ std::string PathOf(std::string_view target) {
 }
 
 std::string_view View(beast::string_view text) { return {text.data(), text.size()}; }
+
+/// The key of "Authorization: Bearer KEY", or of x-api-key, where Anthropic's clients put it.
+std::string KeyIn(const beast::http::fields& header) {
+  constexpr std::string_view kScheme = "bearer ";
+  std::string_view value = View(header[Field::authorization]);
+  if (!beast::iequals(header[Field::authorization].substr(0, kScheme.size()), kScheme.data()))
+    return std::string(View(header["x-api-key"]));
+  value.remove_prefix(kScheme.size());
+  value.remove_prefix(std::min(value.find_first_not_of(' '), value.size()));
+  return std::string(value);
+}
 
 }  // namespace
 
@@ -126,6 +138,7 @@ HttpRequest RequestReader::Take() {
   request.method = std::string(View(message.method_string()));
   request.path = PathOf(View(message.target()));
   if (const auto id = View(message["x-request-id"]); IsSaneRequestId(id)) request.request_id = id;
+  request.key = KeyIn(message);
   request.body = std::move(message.body());
   request.keep_alive = keep_alive;
   request.chunks_allowed = message.version() == 11;

@@ -30,21 +30,31 @@ Routes::Routes(api::Frontend& frontend, const HttpOptions& options)
       model_(frontend.model()),
       options_(options),
       created_unix_s_(model_.clock.UnixSeconds()),
-      routes_{{"/v1/completions", false, &Routes::TextCompletion},
-              {"/v1/chat/completions", false, &Routes::ChatCompletion},
-              {"/v1/responses", false, &Routes::Responses},
-              {"/v1/messages", false, &Routes::Messages},
-              {"/v1/messages/count_tokens", false, &Routes::CountTokens},
-              {"/tokenize", false, &Routes::Tokenize},
-              {"/detokenize", false, &Routes::Detokenize},
-              {"/v1/models", true, &Routes::Models},
-              {kOneModel, true, &Routes::OneModel},
-              {"/health", true, &Routes::Ready},
-              {"/livez", true, &Routes::Live},
-              {"/readyz", true, &Routes::Ready},
-              {"/version", true, &Routes::Version},
-              {"/openapi.json", true, &Routes::OpenApi},
-              {"/metrics", true, &Routes::Metrics}} {}
+      routes_(Served()) {}
+
+std::vector<Routes::Route> Routes::Served() const {
+  const bool all = options_.surface == HttpSurface::kAll;
+  std::vector<Route> routes = {{"/health", true, &Routes::Ready, true},
+                               {"/livez", true, &Routes::Live, true},
+                               {"/readyz", true, &Routes::Ready, true},
+                               {"/version", true, &Routes::Version, !all}};
+  // Whoever reaches the operators' port needs no key there.
+  if (options_.surface != HttpSurface::kClients)
+    routes.push_back({"/metrics", true, &Routes::Metrics, !all});
+  if (options_.surface == HttpSurface::kOperators) return routes;
+  const std::vector<Route> for_clients = {{"/v1/completions", false, &Routes::TextCompletion},
+                                          {"/v1/chat/completions", false, &Routes::ChatCompletion},
+                                          {"/v1/responses", false, &Routes::Responses},
+                                          {"/v1/messages", false, &Routes::Messages},
+                                          {"/v1/messages/count_tokens", false, &Routes::CountTokens},
+                                          {"/tokenize", false, &Routes::Tokenize},
+                                          {"/detokenize", false, &Routes::Detokenize},
+                                          {"/v1/models", true, &Routes::Models},
+                                          {kOneModel, true, &Routes::OneModel},
+                                          {"/openapi.json", true, &Routes::OpenApi}};
+  routes.insert(routes.end(), for_clients.begin(), for_clients.end());
+  return routes;
+}
 
 std::vector<std::pair<std::string, bool>> Routes::Paths() const {
   std::vector<std::pair<std::string, bool>> paths;
@@ -65,6 +75,10 @@ void Routes::Handle(HttpRequest request, Exchange& exchange) {
   if (route == nullptr) {
     return exchange.Send(ErrorResponse(
         {404, "there is no " + request.method + " " + request.path, {}, "not_found"}));
+  }
+  if (!route->open) {
+    if (const auto error = frontend_.Identify(request.key, request.caller))
+      return exchange.Send(ErrorResponse(*error));
   }
   const bool get = request.method == "GET" || request.method == "HEAD";
   if (route->get ? !get : request.method != "POST") {
@@ -100,7 +114,8 @@ void Routes::ChatCompletion(const HttpRequest& request, Exchange& exchange) {
 void Routes::Complete(const HttpRequest& request, bool chat, Exchange& exchange) {
   api::ApiError refusal;
   // Before the body is read: refusing must be cheap.
-  std::unique_ptr<api::RunningCalls::Place> place = frontend_.running().Enter(refusal);
+  std::unique_ptr<api::RunningCalls::Place> place =
+      frontend_.running().Enter(request.caller, refusal);
   if (!place) return exchange.Send(ErrorResponse(refusal));
   api::CompletionPlan plan;
   const std::optional<api::ApiError> error =
@@ -129,7 +144,7 @@ void Routes::Messages(const HttpRequest& request, Exchange& exchange) {
 
 void Routes::Complete(const HttpRequest& request, const api::Dialect& dialect, Exchange& exchange) {
   api::ApiError refusal;
-  std::unique_ptr<api::RunningCalls::Place> place = frontend_.running().Enter(refusal);
+  std::unique_ptr<api::RunningCalls::Place> place = frontend_.running().Enter(request.caller, refusal);
   if (!place) return exchange.Send(ErrorResponse(refusal, dialect, request.request_id));
   api::DialectRequest asked;
   if (const auto error = dialect.Read(request.body, model_, asked))

@@ -31,8 +31,11 @@ class Routes final : public RequestHandler {
     /// GET includes HEAD.
     bool get;
     Handler handler;
+    /// Nobody is asked for a key.
+    bool open = false;
   };
 
+  std::vector<Route> Served() const;
   const Route* Find(std::string_view path) const;
   void TextCompletion(const HttpRequest& request, Exchange& exchange);
   void ChatCompletion(const HttpRequest& request, Exchange& exchange);

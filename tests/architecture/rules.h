@@ -28,16 +28,18 @@ inline const std::vector<Door> kDoors = {
     {"ICU", {"unicode/"}, {"src/text"}},
     {"UCX", {"ucm/", "ucp/", "uct/", "ucs/"}, {"src/transport/ucx"}},
     {"NCCL", {"nccl.h", "nccl_net.h"}, {"src/transport/nccl"}},
-    {"gRPC", {"grpc/", "grpcpp/", "*.grpc.pb.h"}, {"src/rpc"}},
+    {"gRPC", {"grpc/", "grpcpp/", "*.grpc.pb.h"}, {"src/grpc", "src/rpc", "tests/unit/grpc"}},
     {"Abseil", {"absl/"}, {"src/rpc"}},
     {"Protocol Buffers",
      {"google/", "*.pb.h"},
-     {"src/handoff", "src/rpc", "src/telemetry", "tests/fuzz", "tests/unit/handoff"}},
+     {"src/grpc", "src/handoff", "src/rpc", "src/telemetry", "tests/fuzz", "tests/unit/grpc",
+      "tests/unit/handoff"}},
     {"Boost", {"boost/"}, {"src/http", "tests/integration", "tests/support", "tests/unit/http"}},
     {"nlohmann/json",
      {"nlohmann/"},
      {"src/api", "src/app", "src/grammar", "src/model", "src/text", "tests/fuzz",
       "tests/integration", "tests/kernels", "tests/simulation", "tests/support", "tests/unit"}},
+    {"OpenSSL", {"openssl/"}, {"src/access", "src/http", "tests/support"}},
     {"CLI11", {"CLI/"}, {"src/app"}},
     {"BLAS", {"cblas", "openblas", "lapack"}, {"kernels/cpu", "bench/kernels"}},
     {"OpenMP", {"omp.h"}, {"bench/kernels"}},
@@ -48,13 +50,13 @@ inline const std::vector<Door> kDoors = {
 
 /// Headers of the C library, POSIX, Linux and the compiler; those of C++ have no dot and no slash.
 inline const Words kSystemHeaders = {
-    "arpa/",      "asm/",      "bits/",      "linux/",   "net/",        "netinet/",   "sys/",
-    "*intrin.h",  "cpuid.h",   "dirent.h",   "dlfcn.h",  "elf.h",       "errno.h",    "fcntl.h",
-    "fenv.h",     "float.h",   "ftw.h",      "getopt.h", "glob.h",      "grp.h",      "ifaddrs.h",
-    "inttypes.h", "libgen.h",  "limits.h",   "link.h",   "malloc.h",    "math.h",     "netdb.h",
-    "poll.h",     "pthread.h", "pwd.h",      "sched.h",  "semaphore.h", "signal.h",   "spawn.h",
-    "stdarg.h",   "stddef.h",  "stdint.h",   "stdio.h",  "stdlib.h",    "string.h",   "syslog.h",
-    "termios.h",  "time.h",    "ucontext.h", "unistd.h", "wait.h",      "sanitizer/",
+    "arpa/",      "asm/",      "bits/",    "linux/",     "net/",        "netinet/", "sys/",
+    "*intrin.h",  "cpuid.h",   "dirent.h", "dlfcn.h",    "elf.h",       "errno.h",  "fcntl.h",
+    "fenv.h",     "float.h",   "ftw.h",    "getopt.h",   "glob.h",      "grp.h",    "ifaddrs.h",
+    "inttypes.h", "libgen.h",  "limits.h", "link.h",     "malloc.h",    "math.h",   "netdb.h",
+    "poll.h",     "pthread.h", "pwd.h",    "sched.h",    "semaphore.h", "signal.h", "spawn.h",
+    "stdarg.h",   "stddef.h",  "stdint.h", "stdio.h",    "stdlib.h",    "string.h", "strings.h",
+    "syslog.h",   "termios.h", "time.h",   "ucontext.h", "unistd.h",    "wait.h",   "sanitizer/",
 };
 
 /// Folders that gather what belongs nowhere.

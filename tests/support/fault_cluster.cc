@@ -27,7 +27,8 @@ std::string Yaml(bool shared_memory) {
        << "router: {host: 127.0.0.1, port: " << FaultCluster::kPort
        << ", workers: [\"p0=" << address(FaultCluster::kPrefillHost)
        << "\", \"d0=" << address(FaultCluster::kDecodeHost) << "\"]}\n"
-       << "workers: {prefill: {threads: 1, kv_memory: 24MiB}, decode: {threads: 1, kv_memory: "
+       << "workers: {insecure: true, prefill: {threads: 1, kv_memory: 24MiB}, decode: {threads: 1, "
+          "kv_memory: "
           "48MiB}}\n"
        // Prompts take many steps, and are computed each time.
        << "engine: {step_tokens: 64, running_sequences: 32, prefix_cache: false}\n"

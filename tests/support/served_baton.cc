@@ -42,19 +42,6 @@ std::vector<std::string> Patience() {
           "--set", "timeouts.worker_silence=5s"};
 }
 
-/// A port that was free a moment ago.
-uint16_t FreePort() {
-  const int socket_fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
-  sockaddr_in address{};
-  address.sin_family = AF_INET;
-  address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
-  socklen_t bytes = sizeof address;
-  auto* const any = reinterpret_cast<sockaddr*>(&address);
-  const bool found = bind(socket_fd, any, bytes) == 0 && getsockname(socket_fd, any, &bytes) == 0;
-  close(socket_fd);
-  return found ? ntohs(address.sin_port) : 0;
-}
-
 std::string Yaml(const ServedOptions& options, uint16_t port) {
   std::ostringstream yaml;
   yaml << "model: " << BATON_SOURCE_DIR << "/configs/models/baton-tiny\n"
@@ -90,6 +77,18 @@ pid_t ParentOf(pid_t pid) {
 }
 
 }  // namespace
+
+uint16_t FreePort() {
+  const int socket_fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+  sockaddr_in address{};
+  address.sin_family = AF_INET;
+  address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+  socklen_t bytes = sizeof address;
+  auto* const any = reinterpret_cast<sockaddr*>(&address);
+  const bool found = bind(socket_fd, any, bytes) == 0 && getsockname(socket_fd, any, &bytes) == 0;
+  close(socket_fd);
+  return found ? ntohs(address.sin_port) : 0;
+}
 
 /// What the processes print, read by a thread of its own.
 struct ServedBaton::Output {

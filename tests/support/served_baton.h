@@ -17,6 +17,9 @@ namespace baton::test {
 double SumOfMetric(const std::string& text, const std::string& name,
                    const std::vector<std::string>& labels = {});
 
+/// A port that was free a moment ago.
+uint16_t FreePort();
+
 struct ServedOptions {
   int prefill = 1;
   int decode = 1;

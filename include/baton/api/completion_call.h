@@ -95,6 +95,8 @@ class CompletionCall : public std::enable_shared_from_this<CompletionCall> {
   const std::shared_ptr<StrandLink> strand_;
   const std::unique_ptr<RunningCalls::Place> place_;
   const CompletionPlan plan_;
+  /// Of the caller's tenant, and within it of the client's choice.
+  const uint64_t cache_salt_;
   const ResponseWriter writer_;
   std::vector<Run> runs_;
   TimePoint started_;

@@ -1,5 +1,6 @@
 #pragma once
 
+#include <cstdint>
 #include <string>
 
 #include "baton/base/status.h"
@@ -14,6 +15,8 @@ struct ApiError {
   std::string param = {};
   /// For programs, e.g. "context_length_exceeded"; empty for none.
   std::string code = {};
+  /// When it is worth to ask again; 0: nobody knows.
+  int32_t retry_after_s = 0;
 };
 
 ApiError ModelNotFound(const std::string& asked, const std::string& served);

@@ -11,7 +11,7 @@
 
 namespace baton::app {
 
-enum class Verb : uint8_t { kServe, kRouter, kWorker, kDoctor, kKeys, kVersion };
+enum class Verb : uint8_t { kServe, kRouter, kWorker, kDoctor, kKey, kKeys, kVersion };
 
 /// `baton worker`'s own flags.
 struct WorkerFlags {
@@ -35,6 +35,15 @@ struct DoctorFlags {
   std::string listen;
 };
 
+/// `baton key`'s own flags.
+struct KeyFlags {
+  std::string name;
+  /// Empty: the name.
+  std::string tenant;
+  int32_t requests_at_once = 0;
+  int32_t requests_per_minute = 0;
+};
+
 struct CommandLine {
   Verb verb = Verb::kVersion;
   config::Sources sources;
@@ -42,6 +51,7 @@ struct CommandLine {
   bool print_config = false;
   WorkerFlags worker;
   DoctorFlags doctor;
+  KeyFlags key;
   /// `baton router`: workers beside those configured, "name=host:port".
   std::vector<std::string> router_workers;
 };

@@ -20,5 +20,6 @@ int RunServe(const CommandLine& command, const config::Loaded& loaded, Clock& cl
 int RunRouter(const CommandLine& command, const config::Loaded& loaded, Clock& clock);
 int RunWorker(const CommandLine& command, const config::Loaded& loaded, Clock& clock);
 int RunDoctor(const CommandLine& command);
+int RunKey(const CommandLine& command);
 
 }  // namespace baton::app

@@ -7,6 +7,7 @@
 #include "baton/app/command_line.h"
 #include "baton/base/status.h"
 #include "baton/config/config.h"
+#include "baton/grpc/grpc_options.h"
 #include "baton/http/http_options.h"
 #include "baton/model/model_config.h"
 #include "baton/router/router.h"
@@ -27,6 +28,10 @@ Result<router::RouterOptions> ToRouterOptions(const config::Config& config,
 api::ApiOptions ToApiOptions(const config::Config& config);
 
 http::HttpOptions ToHttpOptions(const config::Config& config);
+/// REQUIRES: the configuration has an admin port.
+http::HttpOptions ToAdminOptions(const config::Config& config);
+/// REQUIRES: the configuration has a gRPC port.
+grpc::GrpcOptions ToGrpcOptions(const config::Config& config);
 
 /// What a model recommends where a request says nothing.
 SamplingParams ToSamplingDefaults(const model::GenerationConfig& generation);

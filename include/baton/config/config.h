@@ -3,6 +3,7 @@
 #include <chrono>
 #include <cstdint>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "baton/base/clock.h"
@@ -30,6 +31,8 @@ struct WorkerGroup {
 
 struct Workers {
   std::string host = "127.0.0.1";
+  /// May listen where others reach it although no peer has to show a certificate.
+  bool insecure = false;
   WorkerGroup prefill;
   WorkerGroup decode;
   WorkerGroup mixed;
@@ -50,6 +53,15 @@ struct Router {
   std::string tool_parser = "auto";
   /// How reasoning is: "auto", "none", "think".
   std::string reasoning_parser = "auto";
+  /// Of the gRPC server, on `host`; 0: there is none.
+  int32_t grpc_port = 0;
+  /// A file with the keys of those who may ask; empty: everybody may.
+  std::string api_keys;
+  /// May listen where others reach it although nobody is asked for a key.
+  bool insecure = false;
+  /// Where the operators' paths are; port 0: on the HTTP server.
+  std::string admin_host = "127.0.0.1";
+  int32_t admin_port = 0;
   /// Workers started by somebody else: "name=host:port". `baton serve` adds its own.
   std::vector<std::string> workers;
 };
@@ -168,6 +180,13 @@ struct Config {
 
 /// "0-3,8" -> 0, 1, 2, 3, 8. Fails with InvalidArgument on anything but ascending core numbers.
 Result<std::vector<int32_t>> ParseCores(const std::string& text);
+
+/// Whether `host` is reached from this host alone. A name other than localhost may be anything.
+bool IsLoopback(std::string_view host);
+
+/// Fails with InvalidArgument where a worker may not listen on `host`: others would reach it, and
+/// it could not tell who they are.
+Status CheckWorkerHost(const Workers& workers, std::string_view host);
 
 /// A process on the network: "p0=127.0.0.1:7000".
 struct WorkerAddress {

@@ -26,7 +26,11 @@ struct HttpLimits {
   Duration write_timeout = std::chrono::seconds(30);
 };
 
+/// Which paths a server has: those for clients, those for operators, or both.
+enum class HttpSurface : uint8_t { kAll, kClients, kOperators };
+
 struct HttpOptions {
+  HttpSurface surface = HttpSurface::kAll;
   /// An address or a host name.
   std::string host = "127.0.0.1";
   /// 0 picks a free port; see HttpServer::port().

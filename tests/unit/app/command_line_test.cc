@@ -52,6 +52,19 @@ TEST(CommandLine, ReadsAWorkersFlags) {
   EXPECT_EQ(line.worker.cores, "0-2");
 }
 
+TEST(CommandLine, SpellsInsecureAsTheKeysOfItsCommand) {
+  const auto paths = [](const CommandLine& line) {
+    std::vector<std::string> found;
+    for (const auto& item : line.sources.command_line) found.push_back(item.path + item.value);
+    return found;
+  };
+  EXPECT_THAT(paths(Parse({"serve", "--insecure"})),
+              ElementsAre("router.insecuretrue", "workers.insecuretrue"));
+  EXPECT_THAT(paths(Parse({"router", "--insecure"})), ElementsAre("router.insecuretrue"));
+  EXPECT_THAT(paths(Parse({"worker", "--role", "mixed", "--insecure"})),
+              ElementsAre("workers.insecuretrue"));
+}
+
 TEST(CommandLine, CollectsARoutersWorkers) {
   const CommandLine line = Parse({"router", "--worker", "p0=h:1", "--worker", "d0=h:2"});
   EXPECT_THAT(line.router_workers, ElementsAre("p0=h:1", "d0=h:2"));

@@ -72,9 +72,35 @@ TEST(Baton, PrintsAConfigurationThatLoadsToTheSame) {
 }
 
 TEST(Baton, PrefersFlagsToTheEnvironment) {
-  const Outcome outcome = RunBaton(std::string("serve --print-config --port 7 ") + kLocal,
-                                   "BATON_ROUTER_PORT=8 BATON_ROUTER_HOST=1.2.3.4");
+  const Outcome outcome =
+      RunBaton(std::string("serve --print-config --port 7 ") + kLocal,
+               "BATON_ROUTER_PORT=8 BATON_ROUTER_HOST=1.2.3.4 BATON_ROUTER_INSECURE=true");
   EXPECT_THAT(outcome.text, AllOf(HasSubstr("host: 1.2.3.4"), HasSubstr("port: 7 ")));
+}
+
+TEST(Baton, EndsWithTwoRatherThanServeWhoeverComes) {
+  const Outcome outcome = RunBaton(std::string("serve --host 0.0.0.0 ") + kLocal);
+  EXPECT_EQ(outcome.exit_code, 2);
+  EXPECT_THAT(outcome.text, HasSubstr("--host: router.host is 0.0.0.0, where others reach it"));
+}
+
+TEST(Baton, EndsWithTwoForAFileOfKeysThatIsNone) {
+  const Outcome outcome = RunBaton(
+      "router --worker m0=127.0.0.1:1 --set router.api_keys=/nowhere/keys " + std::string(kLocal));
+  EXPECT_EQ(outcome.exit_code, 2);
+  EXPECT_THAT(outcome.text, HasSubstr("/nowhere/keys: cannot be read"));
+}
+
+TEST(Baton, PrintsTheLineOfANewKeyAndTheKeyBeside) {
+  const Outcome both = RunBaton("key --name alice --requests-at-once 8");
+  EXPECT_EQ(both.exit_code, 0);
+  EXPECT_THAT(both.text,
+              testing::MatchesRegex("The key of alice, shown this once: bt-[0-9a-f]+\n"
+                                    "key sha256:[0-9a-f]+ name=alice requests_at_once=8\n"));
+  // Standard output alone passes the pipe.
+  EXPECT_THAT(RunBaton("key --name alice | sed s/^/out:/").text,
+              testing::MatchesRegex("out:key sha256:[0-9a-f]+ name=alice\n"));
+  EXPECT_EQ(RunBaton("key --name 'not a name'").exit_code, 2);
 }
 
 TEST(Baton, WarnsOfVariablesThatNameNoKey) {

@@ -29,12 +29,20 @@ TEST(WorkerOptions, TakeTheGroupOfTheRole) {
 TEST(WorkerOptions, PreferFlagsToTheConfiguration) {
   config::Config config;
   config.workers.mixed = {.threads = 3, .cores = "0", .port = 7001};
+  config.workers.insecure = true;
   const worker::WorkerOptions options =
       WorkerOf(config, {.name = "x", .listen = "0.0.0.0:1", .threads = 2, .cores = "4-5"});
   EXPECT_EQ(options.name, "x");
   EXPECT_EQ(options.listen, "0.0.0.0:1");
   EXPECT_EQ(options.threads, 2);
   EXPECT_THAT(options.cores, ElementsAre(4, 5));
+}
+
+TEST(WorkerOptions, RefuseToListenWhereAnybodyComesUnlessToldTo) {
+  const auto refused = ToWorkerOptions({}, {.listen = "0.0.0.0:1"}, 1);
+  EXPECT_EQ(refused.status().code(), StatusCode::kInvalidArgument);
+  EXPECT_THAT(refused.status().message(), HasSubstr("workers.insecure"));
+  EXPECT_TRUE(ToWorkerOptions({}, {.listen = "[::1]:1"}, 1).ok());
 }
 
 TEST(WorkerOptions, TakeAllCoresWhereNothingIsSaid) { EXPECT_EQ(WorkerOf({}, {}).threads, 6); }

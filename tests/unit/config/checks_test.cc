@@ -53,13 +53,13 @@ TEST(Checks, RefuseOverlappingGroups) {
 }
 
 TEST(Checks, TakeEqualPortsOnDifferentHosts) {
-  EXPECT_EQ(ErrorsOf("model: m\nrouter: {host: 10.0.0.1}\n"
+  EXPECT_EQ(ErrorsOf("model: m\nrouter: {host: 10.0.0.1, insecure: true}\n"
                      "workers: {mixed: {count: 1, port: 8000}}\n"),
             "");
 }
 
 TEST(Checks, RefuseEqualPortsWhereOneHostIsAny) {
-  EXPECT_EQ(ErrorsOf("model: m\nrouter: {host: 0.0.0.0}\n"
+  EXPECT_EQ(ErrorsOf("model: m\nrouter: {host: 0.0.0.0, insecure: true}\n"
                      "workers: {mixed: {count: 1, port: 8000}}\n"),
             "FILE:3:35: workers.mixed.port takes port 8000, which router.port also takes");
 }
@@ -72,6 +72,35 @@ TEST(Checks, RefusePortsBeyondTheLast) {
 TEST(Checks, RefuseFewerCoresThanWorkers) {
   EXPECT_EQ(ErrorsOf("model: m\nworkers: {mixed: {count: 3, cores: 0-1}}\n"),
             "FILE:2:36: workers.mixed.cores names 2 cores for 3 workers; each needs at least one");
+}
+
+TEST(Checks, RefuseARouterThatAnybodyReachesAndNobodyNeedsAKeyOf) {
+  EXPECT_EQ(ErrorsOf("model: m\nrouter: {host: 0.0.0.0}\n"),
+            "FILE:2:16: router.host is 0.0.0.0, where others reach it, but nobody is asked for a "
+            "key; name a file of keys in router.api_keys (`baton key` makes one), or set "
+            "router.insecure: true (or --insecure)");
+  EXPECT_NE(ErrorsOf("model: m\nrouter: {host: some.name}\n"), "");
+  EXPECT_EQ(ErrorsOf("model: m\nrouter: {host: 0.0.0.0, api_keys: keys}\n"), "");
+  EXPECT_EQ(ErrorsOf("model: m\nrouter: {host: '::', insecure: true}\n"), "");
+  for (const char* host : {"127.0.0.1", "127.9.9.9", "localhost", "'::1'", "'[::1]'"}) {
+    EXPECT_EQ(ErrorsOf(std::string("model: m\nrouter: {host: ") + host + "}\n"), "") << host;
+  }
+}
+
+TEST(Checks, RefuseAnOpenAdminPortThatAnybodyReaches) {
+  EXPECT_EQ(ErrorsOf("model: m\nrouter: {api_keys: k, admin_port: 9, admin_host: 0.0.0.0}\n"),
+            "FILE:2:50: router.admin_host is 0.0.0.0, where others reach it, but nobody is asked "
+            "for a key there; set router.insecure: true (or --insecure)");
+  EXPECT_EQ(ErrorsOf("model: m\nrouter: {admin_port: 8000}\n"),
+            "FILE:2:22: router.admin_port takes port 8000, which router.port also takes");
+}
+
+TEST(Checks, RefuseWorkersThatAnybodyReaches) {
+  EXPECT_NE(ErrorsOf("model: m\nworkers: {host: 0.0.0.0}\n")
+                .find("FILE:2:17: workers.host: a "
+                      "worker on 0.0.0.0 is reached"),
+            std::string::npos);
+  EXPECT_EQ(ErrorsOf("model: m\nworkers: {host: 0.0.0.0, insecure: true}\n"), "");
 }
 
 TEST(Checks, RefuseABackOffThatShrinks) {

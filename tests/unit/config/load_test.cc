@@ -42,18 +42,18 @@ TEST(LoadConfig, ReadsAFile) {
 }
 
 TEST(LoadConfig, PrefersTheCommandLineOverEnvironmentOverFileOverDefault) {
-  const std::string file = "model: m\nrouter: {port: 1, threads: 2, host: a}\n";
+  const std::string file = "model: m\nrouter: {port: 1, threads: 2, host: 127.0.0.2}\n";
   const Result<Loaded> loaded = Load(file, {"BATON_ROUTER_PORT=3", "BATON_ROUTER_THREADS=4"},
                                      {{"router.port", "5", "--port"}});
   ASSERT_TRUE(loaded.ok()) << loaded.status();
   EXPECT_EQ(loaded->config.router.port, 5);
   EXPECT_EQ(loaded->config.router.threads, 4);
-  EXPECT_EQ(loaded->config.router.host, "a");
+  EXPECT_EQ(loaded->config.router.host, "127.0.0.2");
   EXPECT_EQ(loaded->config.router.policy, "least_loaded");
 }
 
 TEST(LoadConfig, SaysWhereEachValueComesFrom) {
-  const Result<Loaded> loaded = Load("model: m\nrouter: {threads: 2}\n", {"BATON_ROUTER_HOST=h"},
+  const Result<Loaded> loaded = Load("model: m\nrouter: {threads: 2}\n", {"BATON_ROUTER_HOST=::1"},
                                      {{"router.port", "5", "--port"}});
   ASSERT_TRUE(loaded.ok()) << loaded.status();
   EXPECT_EQ(SettingOf(*loaded, "router.port").where, "--port");

@@ -22,12 +22,20 @@ ServerTest::ServerTest() : tokenizer(MakeTinyTokenizer()) {
 
 void ServerTest::StartServer() {
   auto created = api::Frontend::Create(api_options, backend, *tokenizer,
-                                       chat_template ? &*chat_template : nullptr, metrics, clock);
+                                       chat_template ? &*chat_template : nullptr, metrics, clock,
+                                       gatekeeper.get());
   ASSERT_TRUE(created.ok()) << created.status();
   frontend = *std::move(created);
   auto started = HttpServer::Start(options, *frontend, clock);
   ASSERT_TRUE(started.ok()) << started.status();
   server = *std::move(started);
+}
+
+void ServerTest::AskForKeys(const std::string& lines) {
+  testing_support::WriteFile(folder.path() / "keys", lines);
+  auto opened = access::Gatekeeper::Open((folder.path() / "keys").string(), clock);
+  ASSERT_TRUE(opened.ok()) << opened.status();
+  gatekeeper = *std::move(opened);
 }
 
 std::vector<json> ServerTest::Stream(const std::string& path, const json& body) {

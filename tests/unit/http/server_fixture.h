@@ -12,6 +12,7 @@
 #include "support/fake_backend.h"
 #include "support/http_client.h"
 #include "support/openapi_schema.h"
+#include "support/tiny_model.h"
 #include "support/tiny_tokenizer.h"
 
 namespace baton::http {
@@ -51,6 +52,9 @@ class ServerTest : public testing::Test {
   /// The value of baton_http_requests_total.
   double Count(const std::string& path, const std::string& code) const;
 
+  /// Makes the server ask for the keys of a file with `lines`. Before StartServer.
+  void AskForKeys(const std::string& lines);
+
   /// Outlive the server, which a test may end early.
   std::unique_ptr<text::Tokenizer> tokenizer;
   std::optional<text::ChatTemplate> chat_template;
@@ -59,6 +63,8 @@ class ServerTest : public testing::Test {
   FakeBackend backend;
   api::ApiOptions api_options;
   HttpOptions options;
+  testing_support::TemporaryFolder folder;
+  std::unique_ptr<access::Gatekeeper> gatekeeper;
   std::unique_ptr<api::Frontend> frontend;
   std::unique_ptr<HttpServer> server;
 };

@@ -1,0 +1,49 @@
+#include "exchange.h"
+
+#include <algorithm>
+#include <string_view>
+
+#include <strings.h>
+
+namespace baton::grpc {
+
+namespace {
+
+::grpc::StatusCode CodeOf(int http_status) {
+  switch (http_status) {
+    case 400: return ::grpc::StatusCode::INVALID_ARGUMENT;
+    case 401: return ::grpc::StatusCode::UNAUTHENTICATED;
+    case 403: return ::grpc::StatusCode::PERMISSION_DENIED;
+    case 404: return ::grpc::StatusCode::NOT_FOUND;
+    case 409: return ::grpc::StatusCode::ALREADY_EXISTS;
+    case 413:
+    case 429: return ::grpc::StatusCode::RESOURCE_EXHAUSTED;
+    case 503: return ::grpc::StatusCode::UNAVAILABLE;
+    case 504: return ::grpc::StatusCode::DEADLINE_EXCEEDED;
+    default: return ::grpc::StatusCode::INTERNAL;
+  }
+}
+
+}  // namespace
+
+::grpc::Status ToGrpc(const api::ApiError& error, ::grpc::CallbackServerContext& context) {
+  context.AddTrailingMetadata("baton-error-bin", api::ErrorJson(error));
+  if (error.status == 429 || error.status == 503)
+    context.AddTrailingMetadata("retry-after", std::to_string(std::max(error.retry_after_s, 1)));
+  return {CodeOf(error.status), error.message};
+}
+
+std::string Metadata(const ::grpc::CallbackServerContext& context, const char* name) {
+  const auto found = context.client_metadata().find(name);
+  if (found == context.client_metadata().end()) return {};
+  return {found->second.data(), found->second.size()};
+}
+
+std::string KeyIn(const ::grpc::CallbackServerContext& context) {
+  constexpr std::string_view kScheme = "bearer ";
+  const std::string value = Metadata(context, "authorization");
+  if (strncasecmp(value.c_str(), kScheme.data(), kScheme.size()) != 0) return {};
+  return value.substr(std::min(value.find_first_not_of(' ', kScheme.size()), value.size()));
+}
+
+}  // namespace baton::grpc

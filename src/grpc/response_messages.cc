@@ -1,0 +1,114 @@
+#include "response_messages.h"
+
+#include <algorithm>
+
+#include "baton/text/utf8.h"
+
+namespace baton::grpc {
+
+namespace {
+
+/// To the microsecond.
+double Ms(Duration duration) {
+  return static_cast<double>(std::max<int64_t>(0, duration.count() / 1000)) / 1000;
+}
+
+/// The calls of tools of a whole answer, put together from their pieces, or of a chunk.
+void AddMessage(const api::ChoiceDelta& delta, bool chunk, v1::ChatMessage& to) {
+  if (!chunk) to.set_role("assistant");
+  if (!delta.text.empty() || !chunk) to.set_content(delta.text);
+  if (!delta.reasoning.empty()) to.set_reasoning(delta.reasoning);
+  for (const api::ToolCallDelta& call : delta.tool_calls) {
+    v1::ToolCall* const piece = to.add_tool_calls();
+    if (chunk) piece->set_index(call.index);
+    if (!call.id.empty()) {
+      piece->set_id(call.id);
+      piece->set_type("function");
+    }
+    piece->mutable_function()->set_name(call.name);
+    piece->mutable_function()->set_arguments(call.arguments);
+  }
+}
+
+const char* NameOf(FinishReason finish) {
+  return finish == FinishReason::kStop ? "stop" : "length";
+}
+
+}  // namespace
+
+template <typename Choice>
+void MessageWriter::AddTail(const api::ChoiceDelta& delta, Choice& to) const {
+  if (logprobs_ && !delta.logprobs.empty()) AddLogprobs(delta.logprobs, *to.mutable_logprobs());
+  to.mutable_token_ids()->Assign(delta.token_ids.begin(), delta.token_ids.end());
+  if (delta.finish != FinishReason::kNone) to.set_finish_reason(NameOf(delta.finish));
+}
+
+void MessageWriter::AddLogprobs(const std::vector<api::TokenRecord>& records,
+                                v1::Logprobs& to) const {
+  const auto describe = [this](TokenId token, float logprob, auto& entry) {
+    entry.set_token(text::ToValidUtf8(tokenizer_.TokenBytes(token)));
+    entry.set_bytes(tokenizer_.TokenBytes(token));
+    entry.set_token_id(token);
+    entry.set_logprob(logprob);
+  };
+  for (const api::TokenRecord& record : records) {
+    v1::DrawnToken& drawn = *to.add_content();
+    describe(record.token, record.logprob, drawn);
+    drawn.set_text_offset(record.text_offset);
+    for (const TokenLogprob& top : record.top)
+      describe(top.token, top.logprob, *drawn.add_top_logprobs());
+  }
+}
+
+void MessageWriter::Add(int index, const api::ChoiceDelta& delta, v1::CompleteResponse& to) const {
+  v1::CompleteChoice& choice = *to.add_choices();
+  choice.set_index(index);
+  choice.set_text(delta.text);
+  AddTail(delta, choice);
+}
+
+void MessageWriter::Add(int index, const api::ChoiceDelta& delta, v1::ChatResponse& to) const {
+  v1::ChatChoice& choice = *to.add_choices();
+  choice.set_index(index);
+  AddMessage(delta, /*chunk=*/false, *choice.mutable_message());
+  AddTail(delta, choice);
+}
+
+void MessageWriter::Add(int index, const api::ChoiceDelta& delta, v1::ChatChunk& to) const {
+  v1::ChatChunkChoice& choice = *to.add_choices();
+  choice.set_index(index);
+  AddMessage(delta, /*chunk=*/true, *choice.mutable_delta());
+  AddTail(delta, choice);
+}
+
+void MessageWriter::AddRole(int index, v1::ChatChunk& to) const {
+  v1::ChatChunkChoice& choice = *to.add_choices();
+  choice.set_index(index);
+  choice.mutable_delta()->set_role("assistant");
+  choice.mutable_delta()->set_content("");
+}
+
+v1::Usage ToProto(const api::Usage& usage) {
+  v1::Usage to;
+  to.set_prompt_tokens(usage.prompt_tokens);
+  to.set_completion_tokens(usage.completion_tokens);
+  to.set_total_tokens(usage.prompt_tokens + usage.completion_tokens);
+  to.mutable_prompt_tokens_details()->set_cached_tokens(usage.cached_tokens);
+  return to;
+}
+
+v1::Timings ToProto(const api::Timings& timings) {
+  v1::Timings to;
+  if (const auto& handoff = timings.request.handoff) {
+    to.set_reserve_ms(Ms(handoff->reserve));
+    to.set_queue_ms(Ms(handoff->queued));
+    to.set_prefill_ms(Ms(handoff->prefill));
+    to.set_transfer_ms(Ms(handoff->transfer));
+    to.set_commit_ms(Ms(handoff->commit));
+  }
+  to.set_ttft_ms(Ms(timings.request.ttft));
+  to.set_total_ms(Ms(timings.total));
+  return to;
+}
+
+}  // namespace baton::grpc

@@ -1,0 +1,39 @@
+#include "python_clients.h"
+
+#include <array>
+#include <cstdio>
+
+#include <sys/wait.h>
+
+namespace baton::test {
+
+namespace {
+
+ProgramOutcome RunShell(const std::string& command) {
+  ProgramOutcome outcome;
+  FILE* const pipe = popen(command.c_str(), "r");
+  if (pipe == nullptr) return outcome;
+  std::array<char, 4096> buffer;
+  for (size_t bytes = 0; (bytes = fread(buffer.data(), 1, buffer.size(), pipe)) > 0;)
+    outcome.output.append(buffer.data(), bytes);
+  const int status = pclose(pipe);
+  outcome.exit_code = WIFEXITED(status) ? WEXITSTATUS(status) : -1;
+  return outcome;
+}
+
+}  // namespace
+
+ProgramOutcome RunPythonClient(const std::string& script,
+                               const std::vector<std::string>& settings) {
+  const std::string source = BATON_SOURCE_DIR;
+  // Standard error apart: pip explains itself there.
+  ProgramOutcome folder = RunShell(source + "/tools/python_clients");
+  if (folder.exit_code != 0) return folder;
+  folder.output.erase(folder.output.find_last_not_of('\n') + 1);
+  std::string command = "env PYTHONDONTWRITEBYTECODE=1";
+  for (const std::string& setting : settings) command += " '" + setting + "'";
+  return RunShell(command + " " + folder.output + "/bin/python " + source +
+                  "/tests/integration/clients/" + script + " 2>&1");
+}
+
+}  // namespace baton::test

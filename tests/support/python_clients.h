@@ -1,0 +1,19 @@
+#pragma once
+
+#include <string>
+#include <vector>
+
+namespace baton::test {
+
+/// The outcome of a program and what it printed.
+struct ProgramOutcome {
+  int exit_code = -1;
+  std::string output;
+};
+
+/// Runs a script of tests/integration/clients in the environment that tools/python_clients makes,
+/// with NAME=value settings of the environment. Exit code 77 where PyPI cannot be reached: skip the
+/// test then.
+ProgramOutcome RunPythonClient(const std::string& script, const std::vector<std::string>& settings);
+
+}  // namespace baton::test

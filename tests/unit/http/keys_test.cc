@@ -1,0 +1,122 @@
+#include "server_fixture.h"
+
+namespace baton::http {
+namespace {
+
+std::string KeyLine(const std::string& key, const std::string& fields) {
+  return "key sha256:" + access::ToHex(access::Sha256(key)) + " " + fields + "\n";
+}
+
+const json kBody = {{"prompt", "Hi"}, {"max_tokens", 2}};
+
+class KeysTest : public ServerTest {
+ protected:
+  HttpReply CompleteWith(const HttpClient::Headers& headers) {
+    return HttpClient(server->port()).Post("/v1/completions", kBody.dump(), headers);
+  }
+  HttpReply CompleteAs(const std::string& key) {
+    return CompleteWith({{"Authorization", "Bearer " + key}});
+  }
+};
+
+TEST_F(KeysTest, AreAskedForInOpenAisShape) {
+  AskForKeys(KeyLine("one", "name=a"));
+  StartServer();
+
+  const HttpReply reply = CompleteWith({});
+  EXPECT_EQ(reply.status, 401);
+  EXPECT_EQ(reply.Header("www-authenticate"), "Bearer");
+  EXPECT_EQ(ErrorOf(reply)["code"], "invalid_api_key");
+  EXPECT_EQ(CompleteAs("two").status, 401);
+  EXPECT_EQ(CompleteWith({{"Authorization", "Basic one"}}).status, 401);
+  EXPECT_EQ(CompleteWith({{"Authorization", "Bearer"}}).status, 401);
+  for (const char* path : {"/v1/models", "/v1/models/tiny", "/version", "/metrics"})
+    EXPECT_EQ(test::HttpGet(server->port(), path).status, 401) << path;
+  EXPECT_EQ(Post("/tokenize", {{"prompt", "Hi"}}).status, 401);
+}
+
+TEST_F(KeysTest, AdmitAsOpenAisAndAsAnthropicsClientsSendThem) {
+  AskForKeys(KeyLine("one", "name=a"));
+  backend.script = Says("ok");
+  StartServer();
+
+  EXPECT_EQ(CompleteAs("one").status, 200);
+  EXPECT_EQ(CompleteWith({{"authorization", "bearer  one"}}).status, 200);
+  EXPECT_EQ(CompleteWith({{"x-api-key", "one"}}).status, 200);
+}
+
+TEST_F(KeysTest, AreNotAskedForByProbes) {
+  AskForKeys(KeyLine("one", "name=a"));
+  StartServer();
+  for (const char* path : {"/health", "/livez", "/readyz"})
+    EXPECT_EQ(test::HttpGet(server->port(), path).status, 200) << path;
+}
+
+TEST_F(KeysTest, LimitWhatRunsAtOnce) {
+  AskForKeys(KeyLine("one", "name=alice requests_at_once=1") + KeyLine("two", "name=bob"));
+  StartServer();
+  HttpClient first(server->port());
+  first.Send("POST", "/v1/completions", kBody.dump(), {{"Authorization", "Bearer one"}});
+  Started running = backend.NextRequest();
+
+  const HttpReply refused = CompleteAs("one");
+  EXPECT_EQ(refused.status, 429);
+  EXPECT_EQ(refused.Header("retry-after"), "1");
+  EXPECT_EQ(ErrorOf(refused)["message"],
+            "the key 'alice' has reached its limit: requests_at_once is 1");
+
+  running.Text("ok", FinishReason::kLength);
+  EXPECT_EQ(first.ReadReply().status, 200);
+  backend.script = Says("ok");
+  EXPECT_EQ(CompleteAs("two").status, 200);
+}
+
+TEST_F(KeysTest, LimitRequestsPerMinute) {
+  AskForKeys(KeyLine("one", "name=alice requests_per_minute=2"));
+  backend.script = Says("ok");
+  StartServer();
+  EXPECT_EQ(CompleteAs("one").status, 200);
+  EXPECT_EQ(CompleteAs("one").status, 200);
+
+  const HttpReply refused = CompleteAs("one");
+  EXPECT_EQ(refused.status, 429);
+  EXPECT_EQ(refused.Header("retry-after"), "30");
+  clock.Advance(std::chrono::seconds(30));
+  EXPECT_EQ(CompleteAs("one").status, 200);
+}
+
+TEST_F(KeysTest, SaltThePrefixCacheByTenant) {
+  AskForKeys(KeyLine("one", "name=a tenant=x") + KeyLine("two", "name=b tenant=x") +
+             KeyLine("three", "name=c tenant=y"));
+  StartServer();
+  const auto salt_of = [&](const std::string& key) {
+    HttpClient client(server->port());
+    client.Send("POST", "/v1/completions", kBody.dump(), {{"Authorization", "Bearer " + key}});
+    Started started = backend.NextRequest();
+    started.Text("ok", FinishReason::kLength);
+    EXPECT_EQ(client.ReadReply().status, 200);
+    return started.request.cache_salt;
+  };
+  EXPECT_NE(salt_of("one"), 0u);
+  EXPECT_EQ(salt_of("one"), salt_of("two"));
+  EXPECT_NE(salt_of("one"), salt_of("three"));
+}
+
+TEST_F(KeysTest, AreNotAskedForOnTheOperatorsPort) {
+  AskForKeys(KeyLine("one", "name=a"));
+  options.surface = HttpSurface::kOperators;
+  StartServer();
+  for (const char* path : {"/metrics", "/version", "/health"})
+    EXPECT_EQ(test::HttpGet(server->port(), path).status, 200) << path;
+  EXPECT_EQ(CompleteAs("one").status, 404);
+}
+
+TEST_F(KeysTest, LeaveMetricsToTheOperatorsPortWhereThereIsOne) {
+  options.surface = HttpSurface::kClients;
+  StartServer();
+  EXPECT_EQ(test::HttpGet(server->port(), "/metrics").status, 404);
+  EXPECT_EQ(test::HttpGet(server->port(), "/health").status, 200);
+}
+
+}  // namespace
+}  // namespace baton::http
