@@ -11,6 +11,15 @@ std::chrono::milliseconds Ms(Duration duration) {
   return std::chrono::ceil<std::chrono::milliseconds>(duration);
 }
 
+Result<rpc::FleetTls> ToFleetTls(const config::Workers& workers) {
+  if (workers.tls_authority.empty()) return rpc::FleetTls{};
+  BATON_RETURN_IF_ERROR(access::CheckCertificate({workers.tls_certificate, workers.tls_key}));
+  BATON_RETURN_IF_ERROR(access::CheckAuthority(workers.tls_authority));
+  return rpc::FleetTls{.certificate = workers.tls_certificate,
+                       .key = workers.tls_key,
+                       .authority = workers.tls_authority};
+}
+
 }  // namespace
 
 Result<worker::WorkerOptions> ToWorkerOptions(const config::Config& config,
@@ -24,6 +33,7 @@ Result<worker::WorkerOptions> ToWorkerOptions(const config::Config& config,
       flags.listen.empty() ? config.workers.host + ":" + std::to_string(group.port) : flags.listen;
   BATON_RETURN_IF_ERROR(
       config::CheckWorkerHost(config.workers, options.listen.substr(0, options.listen.rfind(':'))));
+  BATON_ASSIGN_OR_RETURN(options.tls, ToFleetTls(config.workers));
   options.model = config.model;
   BATON_ASSIGN_OR_RETURN(options.cores,
                          config::ParseCores(flags.cores.empty() ? group.cores : flags.cores));
@@ -65,6 +75,7 @@ Result<router::RouterOptions> ToRouterOptions(const config::Config& config,
   if (options.workers.empty()) {
     return InvalidArgument("the router knows no worker; name them with --worker name=host:port");
   }
+  BATON_ASSIGN_OR_RETURN(options.tls, ToFleetTls(config.workers));
   options.policy = config.router.policy;
   options.requests = config.limits.concurrent_completions;
   options.status_timeout = Ms(config.timeouts.worker_silence);
@@ -95,6 +106,7 @@ http::HttpOptions ToHttpOptions(const config::Config& config) {
   http::HttpOptions options;
   options.host = config.router.host;
   options.port = static_cast<uint16_t>(config.router.port);
+  options.tls = {config.router.tls_certificate, config.router.tls_key};
   options.threads = config.router.threads;
   if (config.router.admin_port != 0) options.surface = http::HttpSurface::kClients;
   options.keep_alive_interval = timeouts.keep_alive;
@@ -113,6 +125,7 @@ http::HttpOptions ToHttpOptions(const config::Config& config) {
 http::HttpOptions ToAdminOptions(const config::Config& config) {
   http::HttpOptions options = ToHttpOptions(config);
   options.surface = http::HttpSurface::kOperators;
+  options.tls = {};
   options.host = config.router.admin_host;
   options.port = static_cast<uint16_t>(config.router.admin_port);
   options.threads = 1;
@@ -123,6 +136,7 @@ grpc::GrpcOptions ToGrpcOptions(const config::Config& config) {
   grpc::GrpcOptions options;
   options.host = config.router.host;
   options.port = static_cast<uint16_t>(config.router.grpc_port);
+  options.tls = {config.router.tls_certificate, config.router.tls_key};
   options.threads = config.router.threads;
   options.message_bytes = static_cast<size_t>(config.limits.body_bytes);
   options.write_backlog_bytes = static_cast<size_t>(config.limits.write_backlog_bytes);

@@ -94,8 +94,14 @@ Status Serve(const CommandLine& command, const config::Config& config, Clock& cl
   const http::HttpOptions http_options = ToHttpOptions(config);
   BATON_ASSIGN_OR_RETURN(const std::unique_ptr<http::HttpServer> server,
                          http::HttpServer::Start(http_options, *frontend, clock));
-  const std::string url = "http://" + http_options.host + ":" + std::to_string(server->port());
+  const std::string url = (http_options.tls.empty() ? "http://" : "https://") + http_options.host +
+                          ":" + std::to_string(server->port());
   BATON_LOG(Info) << "listening on " << url;
+  if (!config.router.api_keys.empty() && http_options.tls.empty() &&
+      !config::IsLoopback(http_options.host)) {
+    BATON_LOG(Warning) << "keys come over the network as they are; set router.tls_certificate "
+                          "unless a proxy before this router speaks TLS";
+  }
   std::unique_ptr<grpc::GrpcServer> grpc_server;
   if (config.router.grpc_port != 0) {
     const grpc::GrpcOptions grpc_options = ToGrpcOptions(config);

@@ -35,6 +35,7 @@ class Checker {
     CheckCoreCounts();
     CheckPorts();
     CheckHosts();
+    CheckCertificates();
     CheckDelays();
     CheckNames();
     CheckTransport();
@@ -128,6 +129,22 @@ class Checker {
     }
     const Status status = CheckWorkerHost(config_.workers, config_.workers.host);
     if (!status.ok()) Fail("workers.host", ": " + status.message());
+  }
+
+  void CheckCertificates() {
+    const Router& router = config_.router;
+    if (router.tls_certificate.empty() != router.tls_key.empty()) {
+      Fail(router.tls_key.empty() ? "router.tls_certificate" : "router.tls_key",
+           " is set alone; a certificate and its key go together");
+    }
+    const Workers& workers = config_.workers;
+    const bool none = workers.tls_certificate.empty();
+    if (none != workers.tls_key.empty() || none != workers.tls_authority.empty()) {
+      Fail(none ? (workers.tls_key.empty() ? "workers.tls_authority" : "workers.tls_key")
+                : "workers.tls_certificate",
+           " is not set with its two others; workers.tls_certificate, tls_key and tls_authority go "
+           "together");
+    }
   }
 
   void CheckDelays() {

@@ -68,10 +68,11 @@ bool IsLoopback(std::string_view host) {
 }
 
 Status CheckWorkerHost(const Workers& workers, std::string_view host) {
-  if (IsLoopback(host) || workers.insecure) return OkStatus();
+  if (IsLoopback(host) || workers.insecure || !workers.tls_authority.empty()) return OkStatus();
   return InvalidArgument(
       "a worker on " + std::string(host) +
-      " is reached from other hosts, and anybody there could take its place in the fleet; on a "
+      " is reached from other hosts, and anybody there could take its place in the fleet; give "
+      "it certificates (workers.tls_authority), or on a "
       "network that only its peers reach, set workers.insecure: true (or --insecure)");
 }
 

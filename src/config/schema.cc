@@ -70,6 +70,15 @@ void AddTop(std::vector<Key>& keys) {
 void AddWorkers(std::vector<Key>& keys) {
   const auto add = Adder(keys, "workers", &Config::workers);
   add("host", &Workers::host, "address on which workers listen");
+  add("tls_certificate", &Workers::tls_certificate,
+      "file in PEM: what the router and each worker show each other; empty: nothing, and workers "
+      "listen on this host only",
+      {.is_file = true});
+  add("tls_key", &Workers::tls_key, "file in PEM: the key of workers.tls_certificate",
+      {.is_file = true});
+  add("tls_authority", &Workers::tls_authority,
+      "file in PEM: whoever has a certificate of this authority belongs to the fleet",
+      {.is_file = true});
   add("insecure", &Workers::insecure,
       "workers may listen beyond this host although nobody has to show who they are");
   AddGroup(keys, "prefill", &Workers::prefill);
@@ -95,6 +104,11 @@ void AddRouter(std::vector<Key>& keys) {
       {.choices = {"auto", "none", "think"}});
   add("grpc_port", &Router::grpc_port, "port of the gRPC server, on router.host; 0: there is none",
       {.greatest = 65535});
+  add("tls_certificate", &Router::tls_certificate,
+      "file in PEM: what router.port and router.grpc_port show their clients; empty: no TLS",
+      {.is_file = true});
+  add("tls_key", &Router::tls_key, "file in PEM: the key of router.tls_certificate",
+      {.is_file = true});
   add("api_keys", &Router::api_keys,
       "file with the keys of those who may ask, see below; empty: everybody may, and the router "
       "listens on this host only",
@@ -103,8 +117,8 @@ void AddRouter(std::vector<Key>& keys) {
       "the router may listen beyond this host although it asks nobody for a key");
   add("admin_host", &Router::admin_host, "address of admin_port");
   add("admin_port", &Router::admin_port,
-      "port for /metrics, /health, /livez, /readyz and /version, without keys, which router.port "
-      "then no longer has /metrics of; 0: none",
+      "port for /metrics, /health, /livez, /readyz and /version, without keys and TLS; router.port "
+      "then has no /metrics; 0: none",
       {.greatest = 65535});
   add("workers", &Router::workers, "workers started elsewhere; `baton serve` adds its own",
       {.check = CheckWorker, .form = "name=host:port"});
@@ -170,7 +184,7 @@ void AddTransport(std::vector<Key>& keys) {
 
 void AddLimits(std::vector<Key>& keys) {
   const auto add = Adder(keys, "limits", &Config::limits);
-  add("body_bytes", &Limits::body_bytes, "largest body of an HTTP request",
+  add("body_bytes", &Limits::body_bytes, "largest body of a request",
       {.least = kKiB, .greatest = kGiB});
   add("header_bytes", &Limits::header_bytes, "largest header of an HTTP request",
       {.least = kKiB, .greatest = 16 * kMiB});
@@ -179,7 +193,7 @@ void AddLimits(std::vector<Key>& keys) {
   add("connections", &Limits::connections, "most HTTP connections at once",
       {.least = 1, .greatest = 1 << 20});
   add("concurrent_requests", &Limits::concurrent_requests,
-      "most HTTP requests under way; further ones get 429 with Retry-After",
+      "most requests for completions under way; further ones get 429 with Retry-After",
       {.least = 1, .greatest = 1 << 20});
   add("concurrent_completions", &Limits::concurrent_completions,
       "most completions under way; a request has one for each choice of each prompt",

@@ -35,10 +35,6 @@ class MessageAnswer : public api::CompletionCall {
     exchange_.Fail(error);
   }
 
-  /// The text that echo puts before the output.
-  const std::string& EchoOf(int index) const {
-    return plan().prompts[static_cast<size_t>(index / plan().candidates)].text;
-  }
   Exchange<Response>& exchange() { return exchange_; }
   const MessageWriter& messages() const { return messages_; }
 
@@ -69,11 +65,7 @@ class WholeAnswer final : public MessageAnswer<Response> {
  public:
   WholeAnswer(api::CallSetup setup, api::CompletionPlan plan, const AnswerSetup<Response>& answer)
       : MessageAnswer<Response>(std::move(setup), std::move(plan), answer),
-        outputs_(static_cast<size_t>(this->candidates())) {
-    if (!this->plan().echo) return;
-    for (int i = 0; i < this->candidates(); ++i)
-      outputs_[static_cast<size_t>(i)].text = this->EchoOf(i);
-  }
+        outputs_(static_cast<size_t>(this->candidates())) {}
 
  private:
   void OnDelta(int index, api::ChoiceDelta delta) override {
@@ -81,6 +73,7 @@ class WholeAnswer final : public MessageAnswer<Response> {
     output.text += delta.text;
     output.reasoning += delta.reasoning;
     output.finish = delta.finish;
+    if (!delta.prompt_logprobs.empty()) output.prompt_logprobs = std::move(delta.prompt_logprobs);
     for (api::ToolCallDelta& call : delta.tool_calls) AddPiece(std::move(call), output.tool_calls);
     for (api::TokenRecord& record : delta.logprobs) output.logprobs.push_back(std::move(record));
     output.token_ids.insert(output.token_ids.end(), delta.token_ids.begin(), delta.token_ids.end());
@@ -120,10 +113,9 @@ class StreamedAnswer final : public MessageAnswer<Response> {
 
  private:
   void OnDelta(int index, api::ChoiceDelta delta) override {
-    if (!opened_[static_cast<size_t>(index)]) {
-      opened_[static_cast<size_t>(index)] = true;
-      if (this->plan().echo) delta.text.insert(0, this->EchoOf(index));
-      if constexpr (std::is_same_v<Response, v1::ChatChunk>) {
+    if constexpr (std::is_same_v<Response, v1::ChatChunk>) {
+      if (!opened_[static_cast<size_t>(index)]) {
+        opened_[static_cast<size_t>(index)] = true;
         auto role = this->messages().template Begin<Response>();
         this->messages().AddRole(index, role);
         this->exchange().Write(std::move(role));
@@ -147,7 +139,7 @@ class StreamedAnswer final : public MessageAnswer<Response> {
     this->exchange().End(::grpc::Status::OK);
   }
 
-  /// Per choice: its first chunk has been written.
+  /// Per choice of a chat: its first chunk has been written.
   std::vector<bool> opened_;
 };
 

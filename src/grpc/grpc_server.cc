@@ -7,6 +7,8 @@
 #include <grpcpp/ext/proto_server_reflection_plugin.h>
 #include <grpcpp/grpcpp.h>
 #include <grpcpp/health_check_service_interface.h>
+#include <grpcpp/security/tls_certificate_provider.h>
+#include <grpcpp/security/tls_credentials_options.h>
 #include <pthread.h>
 
 #include "baton/base/gate.h"
@@ -27,6 +29,17 @@ constexpr int kLeastPingIntervalMs = 5000;
 std::string Join(const std::string& host, uint16_t port) {
   const bool bare_v6 = host.find(':') != std::string::npos && host.front() != '[';
   return (bare_v6 ? "[" + host + "]" : host) + ":" + std::to_string(port);
+}
+
+/// Files are looked at once a second.
+std::shared_ptr<::grpc::ServerCredentials> Credentials(const access::CertificateFiles& files) {
+  if (files.empty()) return ::grpc::InsecureServerCredentials();
+  ::grpc::experimental::TlsServerCredentialsOptions options(
+      std::make_shared<::grpc::experimental::FileWatcherCertificateProvider>(
+          files.key, files.certificate, /*refresh_interval_sec=*/1));
+  options.watch_identity_key_cert_pairs();
+  options.set_cert_request_type(GRPC_SSL_DONT_REQUEST_CLIENT_CERTIFICATE);
+  return ::grpc::experimental::TlsServerCredentials(options);
 }
 
 }  // namespace
@@ -66,7 +79,7 @@ Status GrpcServer::Parts::Listen() {
                              kLeastPingIntervalMs);
   builder.SetMaxReceiveMessageSize(static_cast<int>(options.message_bytes));
   const std::string address = Join(options.host, options.port);
-  builder.AddListeningPort(address, ::grpc::InsecureServerCredentials(), &port);
+  builder.AddListeningPort(address, Credentials(options.tls), &port);
   builder.RegisterService(&service);
   server = builder.BuildAndStart();
   if (server == nullptr || port == 0) {
@@ -91,6 +104,7 @@ void GrpcServer::Parts::FollowReadiness() {
 Result<std::unique_ptr<GrpcServer>> GrpcServer::Start(GrpcOptions options,
                                                       api::Frontend& frontend) {
   if (options.threads < 1) return InvalidArgument("the gRPC server needs at least one thread");
+  if (!options.tls.empty()) BATON_RETURN_IF_ERROR(access::CheckCertificate(options.tls));
   auto parts = std::make_unique<Parts>(std::move(options), frontend);
   BATON_RETURN_IF_ERROR(parts->Listen());
   return std::unique_ptr<GrpcServer>(new GrpcServer(std::move(parts)));

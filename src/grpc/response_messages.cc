@@ -31,32 +31,42 @@ void AddMessage(const api::ChoiceDelta& delta, bool chunk, v1::ChatMessage& to) 
 }
 
 const char* NameOf(FinishReason finish) {
-  return finish == FinishReason::kStop ? "stop" : "length";
+  switch (finish) {
+    case FinishReason::kStop: return "stop";
+    case FinishReason::kLength: return "length";
+    case FinishReason::kNone: break;
+  }
+  return "";
 }
 
 }  // namespace
 
 template <typename Choice>
 void MessageWriter::AddTail(const api::ChoiceDelta& delta, Choice& to) const {
-  if (logprobs_ && !delta.logprobs.empty()) AddLogprobs(delta.logprobs, *to.mutable_logprobs());
+  if (logprobs_ && !delta.logprobs.empty())
+    AddRecords(delta.logprobs, *to.mutable_logprobs()->mutable_content());
   to.mutable_token_ids()->Assign(delta.token_ids.begin(), delta.token_ids.end());
   if (delta.finish != FinishReason::kNone) to.set_finish_reason(NameOf(delta.finish));
 }
 
-void MessageWriter::AddLogprobs(const std::vector<api::TokenRecord>& records,
-                                v1::Logprobs& to) const {
-  const auto describe = [this](TokenId token, float logprob, auto& entry) {
+void MessageWriter::AddRecords(const std::vector<api::TokenRecord>& records,
+                               google::protobuf::RepeatedPtrField<v1::DrawnToken>& to) const {
+  const auto name = [this](TokenId token, auto& entry) {
     entry.set_token(text::ToValidUtf8(tokenizer_.TokenBytes(token)));
     entry.set_bytes(tokenizer_.TokenBytes(token));
     entry.set_token_id(token);
-    entry.set_logprob(logprob);
   };
   for (const api::TokenRecord& record : records) {
-    v1::DrawnToken& drawn = *to.add_content();
-    describe(record.token, record.logprob, drawn);
+    v1::DrawnToken& drawn = *to.Add();
+    name(record.token, drawn);
+    if (record.logprob) drawn.set_logprob(*record.logprob);
     drawn.set_text_offset(record.text_offset);
-    for (const TokenLogprob& top : record.top)
-      describe(top.token, top.logprob, *drawn.add_top_logprobs());
+    drawn.set_rank(record.rank);
+    for (const TokenLogprob& top : record.top) {
+      v1::LikelyToken& likely = *drawn.add_top_logprobs();
+      name(top.token, likely);
+      likely.set_logprob(top.logprob);
+    }
   }
 }
 
@@ -64,6 +74,7 @@ void MessageWriter::Add(int index, const api::ChoiceDelta& delta, v1::CompleteRe
   v1::CompleteChoice& choice = *to.add_choices();
   choice.set_index(index);
   choice.set_text(delta.text);
+  AddRecords(delta.prompt_logprobs, *choice.mutable_prompt_logprobs());
   AddTail(delta, choice);
 }
 
@@ -72,6 +83,8 @@ void MessageWriter::Add(int index, const api::ChoiceDelta& delta, v1::ChatRespon
   choice.set_index(index);
   AddMessage(delta, /*chunk=*/false, *choice.mutable_message());
   AddTail(delta, choice);
+  // One list for all choices, which have the same prompt.
+  if (index == 0) AddRecords(delta.prompt_logprobs, *to.mutable_prompt_logprobs());
 }
 
 void MessageWriter::Add(int index, const api::ChoiceDelta& delta, v1::ChatChunk& to) const {

@@ -38,7 +38,8 @@ class MessageWriter {
  private:
   template <typename Choice>
   void AddTail(const api::ChoiceDelta& delta, Choice& to) const;
-  void AddLogprobs(const std::vector<api::TokenRecord>& records, v1::Logprobs& to) const;
+  void AddRecords(const std::vector<api::TokenRecord>& records,
+                  google::protobuf::RepeatedPtrField<v1::DrawnToken>& to) const;
 
   const api::ResponseIdentity identity_;
   const bool logprobs_;

@@ -59,8 +59,10 @@ class Connection::ToStrand final : public api::StrandLink {
   const std::weak_ptr<Connection> connection_;
 };
 
-Connection::Connection(Socket socket, const ConnectionSetup& setup, std::function<void()> on_closed)
+Connection::Connection(Socket socket, std::unique_ptr<TlsSession> tls, const ConnectionSetup& setup,
+                       std::function<void()> on_closed)
     : socket_(std::move(socket)),
+      tls_(std::move(tls)),
       setup_(setup),
       on_closed_(std::move(on_closed)),
       reader_(setup.options.limits),
@@ -122,11 +124,24 @@ void Connection::Read() {
 }
 
 void Connection::OnRead(size_t bytes) {
+  std::string_view arrived(chunk_.data(), bytes);
+  if (tls_) arrived = Decrypt(arrived);
+  if (closed_) return;
   if (!lingering_) {
-    pending_.append(chunk_.data(), bytes);
+    pending_.append(arrived);
     if (!answering_) Advance();
   }
+  if (tls_ && !closed_ && tls_->state() == TlsSession::State::kClosed)
+    return OnReadClosed(/*orderly=*/true);
   Read();
+}
+
+std::string_view Connection::Decrypt(std::string_view bytes) {
+  plain_.clear();
+  tls_->Receive(bytes, plain_);
+  QueueAsItIs(tls_->TakeOutput());
+  if (!closed_ && tls_->state() == TlsSession::State::kBroken) Close();
+  return plain_;
 }
 
 void Connection::OnReadClosed(bool orderly) {
@@ -156,11 +171,15 @@ void Connection::Advance() {
 void Connection::AwaitMore() {
   if (read_closed_) return Close();
   const HttpLimits& limits = setup_.options.limits;
-  const ReadPhase phase = reader_.header_done() ? ReadPhase::kBody
-                          : reader_.started()   ? ReadPhase::kHeader
-                                                : ReadPhase::kIdle;
+  const bool shaking = tls_ && tls_->state() == TlsSession::State::kHandshake;
+  const ReadPhase phase = shaking                 ? ReadPhase::kHandshake
+                          : reader_.header_done() ? ReadPhase::kBody
+                          : reader_.started()     ? ReadPhase::kHeader
+                                                  : ReadPhase::kIdle;
   if (phase == read_phase_) return;
   read_phase_ = phase;
+  if (phase == ReadPhase::kHandshake)
+    return SetDeadline(limits.header_timeout, [this] { Close(); });
   if (phase == ReadPhase::kIdle) return SetDeadline(limits.idle_timeout, [this] { Close(); });
   SetDeadline(phase == ReadPhase::kBody ? limits.body_timeout : limits.header_timeout,
               [this] { Refuse(408, "the request took too long to arrive", "request_timeout"); });
@@ -242,6 +261,14 @@ void Connection::EndStream(bool keep_alive) {
 }
 
 void Connection::Queue(std::string bytes) {
+  if (tls_) {
+    tls_->Send(bytes);
+    bytes = tls_->TakeOutput();
+  }
+  QueueAsItIs(std::move(bytes));
+}
+
+void Connection::QueueAsItIs(std::string bytes) {
   output_bytes_ += bytes.size();
   if (!bytes.empty()) output_.push_back(std::move(bytes));
   if (!awaiting_writable_) Flush();
@@ -290,7 +317,16 @@ void Connection::FinishAnswer() {
   Read();
 }
 
+void Connection::SayGoodbye() {
+  if (!tls_ || !output_.empty()) return;
+  tls_->SayGoodbye();
+  const std::string bytes = tls_->TakeOutput();
+  ErrorCode ignored;
+  if (!bytes.empty()) socket_.write_some(asio::buffer(bytes), ignored);
+}
+
 void Connection::Linger() {
+  SayGoodbye();
   ErrorCode error;
   socket_.shutdown(Socket::shutdown_send, error);
   if (error || read_closed_) return Close();
@@ -302,6 +338,7 @@ void Connection::Linger() {
 
 void Connection::Close() {
   if (std::exchange(closed_, true)) return;
+  SayGoodbye();
   call_.reset();
   output_.clear();
   deadline_.cancel();

@@ -17,6 +17,7 @@
 #include "exchange.h"
 #include "post_gate.h"
 #include "request_reader.h"
+#include "tls.h"
 
 namespace baton::http {
 
@@ -28,6 +29,8 @@ struct ConnectionSetup {
   api::IdSource& ids;
   const Clock& clock;
   std::shared_ptr<PostGate> gate;
+  /// The listener's; null without TLS.
+  TlsContext* tls;
 };
 
 /// One client: reads its requests one after the other, and always reads, so that a client that goes
@@ -39,7 +42,9 @@ class Connection final : public Exchange, public std::enable_shared_from_this<Co
   using Socket = boost::asio::ip::tcp::socket;
 
   /// `on_closed` is called once, on the strand. REQUIRES: `setup` outlives the I/O threads.
-  Connection(Socket socket, const ConnectionSetup& setup, std::function<void()> on_closed);
+  /// `tls` is null where the client speaks plainly.
+  Connection(Socket socket, std::unique_ptr<TlsSession> tls, const ConnectionSetup& setup,
+             std::function<void()> on_closed);
 
   /// These three may be called from any thread.
   void Start();
@@ -59,11 +64,13 @@ class Connection final : public Exchange, public std::enable_shared_from_this<Co
  private:
   class ToStrand;
   /// What the client is waited for; each phase has its own deadline.
-  enum class ReadPhase { kNone, kIdle, kHeader, kBody };
+  enum class ReadPhase { kNone, kHandshake, kIdle, kHeader, kBody };
 
   void NoticeDeadPeers();
   void Read();
   void OnRead(size_t bytes);
+  /// What the `bytes` that were read say.
+  std::string_view Decrypt(std::string_view bytes);
   void OnReadClosed(bool orderly);
   /// Reads requests from what has arrived, until one has to be answered.
   void Advance();
@@ -72,6 +79,9 @@ class Connection final : public Exchange, public std::enable_shared_from_this<Co
   /// Answers what could not be read as a request, and ends the connection.
   void Refuse(int status, const std::string& message, const std::string& code);
   void Queue(std::string bytes);
+  void QueueAsItIs(std::string bytes);
+  /// Tells a client with TLS that no more comes, if it takes that at once.
+  void SayGoodbye();
   void Flush();
   void AwaitWritable();
   void FinishAnswer();
@@ -83,6 +93,7 @@ class Connection final : public Exchange, public std::enable_shared_from_this<Co
   std::vector<HttpHeader> CommonHeaders(std::string content_type) const;
 
   Socket socket_;
+  const std::unique_ptr<TlsSession> tls_;
   const ConnectionSetup& setup_;
   const std::function<void()> on_closed_;
   RequestReader reader_;
@@ -92,6 +103,8 @@ class Connection final : public Exchange, public std::enable_shared_from_this<Co
   uint64_t call_timer_set_ = 0;
 
   std::array<char, 32768> chunk_;
+  /// What chunk_ says, with TLS.
+  std::string plain_;
   /// Read, not yet used: part of a header, or requests sent before the answer to this one.
   std::string pending_;
   std::deque<std::string> output_;

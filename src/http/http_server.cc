@@ -21,15 +21,19 @@ constexpr Duration kStopTimeout = std::chrono::seconds(5);
 }  // namespace
 
 struct HttpServer::Parts {
-  Parts(HttpOptions given, api::Frontend& shared, Clock& clock)
+  Parts(HttpOptions given, std::unique_ptr<TlsContext> certificate, api::Frontend& shared,
+        Clock& clock)
       : options(std::move(given)),
+        tls(std::move(certificate)),
         frontend(shared),
         routes(frontend, options),
         setup{options,        routes, frontend.running(),
-              frontend.ids(), clock,  std::make_shared<PostGate>()},
+              frontend.ids(), clock,  std::make_shared<PostGate>(),
+              tls.get()},
         io(std::make_unique<boost::asio::io_context>(options.threads)) {}
 
   const HttpOptions options;
+  const std::unique_ptr<TlsContext> tls;
   api::Frontend& frontend;
   Routes routes;
   const ConnectionSetup setup;
@@ -42,7 +46,11 @@ struct HttpServer::Parts {
 Result<std::unique_ptr<HttpServer>> HttpServer::Start(HttpOptions options, api::Frontend& frontend,
                                                       Clock& clock) {
   if (options.threads < 1) return InvalidArgument("the HTTP server needs at least one thread");
-  auto parts = std::make_unique<Parts>(std::move(options), frontend, clock);
+  std::unique_ptr<TlsContext> tls;
+  if (!options.tls.empty()) {
+    BATON_ASSIGN_OR_RETURN(tls, TlsContext::Load(options.tls, clock));
+  }
+  auto parts = std::make_unique<Parts>(std::move(options), std::move(tls), frontend, clock);
   BATON_ASSIGN_OR_RETURN(parts->listener, Listener::Open(*parts->io, parts->setup));
   parts->port = parts->listener->port();
   parts->listener->Start();

@@ -80,9 +80,14 @@ void Listener::OnAccepted(Tcp::socket socket) {
     socket.close(ignored);
     return;
   }
+  std::unique_ptr<TlsSession> tls;
+  if (setup_.tls != nullptr) {
+    tls = setup_.tls->NewSession();
+    if (!tls) return;
+  }
   const uint64_t id = next_id_++;
-  auto connection =
-      std::make_shared<Connection>(std::move(socket), setup_, [weak = weak_from_this(), id] {
+  auto connection = std::make_shared<Connection>(
+      std::move(socket), std::move(tls), setup_, [weak = weak_from_this(), id] {
         const auto self = weak.lock();
         if (self) asio::post(self->strand_, [self, id] { self->Forget(id); });
       });

@@ -21,7 +21,7 @@ class RouterThread final : public Router {
                Clock& clock)
       : clock_(clock),
         traces_(std::move(traces)),
-        core_(options, std::move(policy), rpc::WorkerClient::Create, registry, clock,
+        core_(options, std::move(policy), rpc::DialOverGrpc(options.tls), registry, clock,
               traces_.get()),
         thread_([this](const std::stop_token& stop) {
           pthread_setname_np(pthread_self(), "router");

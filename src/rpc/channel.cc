@@ -2,9 +2,13 @@
 
 #include <grpcpp/create_channel.h>
 #include <grpcpp/security/credentials.h>
+#include <grpcpp/security/tls_certificate_provider.h>
+#include <grpcpp/security/tls_credentials_options.h>
 
 namespace baton::rpc {
 namespace {
+
+namespace experimental = grpc::experimental;
 
 constexpr int kPingIntervalMs = 2000;
 constexpr int kPingTimeoutMs = 5000;
@@ -14,9 +18,39 @@ constexpr int kRedialMinMs = 20;
 constexpr int kRedialMaxMs = 100;
 constexpr int kMaxMessageBytes = 64 << 20;
 
+/// How often files are looked at.
+constexpr unsigned kReadIntervalS = 1;
+
+std::shared_ptr<experimental::FileWatcherCertificateProvider> WatchFiles(const FleetTls& tls) {
+  return std::make_shared<experimental::FileWatcherCertificateProvider>(
+      tls.key, tls.certificate, tls.authority, kReadIntervalS);
+}
+
 }  // namespace
 
-std::shared_ptr<grpc::Channel> OpenChannel(const std::string& address) {
+std::shared_ptr<grpc::ChannelCredentials> FleetChannelCredentials(const FleetTls& tls) {
+  if (tls.empty()) return grpc::InsecureChannelCredentials();
+  experimental::TlsChannelCredentialsOptions options;
+  options.set_certificate_provider(WatchFiles(tls));
+  options.watch_root_certs();
+  options.watch_identity_key_cert_pairs();
+  // The chain to the authority is checked; the name is not, as workers are known by address.
+  options.set_certificate_verifier(std::make_shared<experimental::NoOpCertificateVerifier>());
+  options.set_check_call_host(false);
+  return experimental::TlsCredentials(options);
+}
+
+std::shared_ptr<grpc::ServerCredentials> FleetServerCredentials(const FleetTls& tls) {
+  if (tls.empty()) return grpc::InsecureServerCredentials();
+  experimental::TlsServerCredentialsOptions options(WatchFiles(tls));
+  options.watch_root_certs();
+  options.watch_identity_key_cert_pairs();
+  options.set_cert_request_type(GRPC_SSL_REQUEST_AND_REQUIRE_CLIENT_CERTIFICATE_AND_VERIFY);
+  return experimental::TlsServerCredentials(options);
+}
+
+std::shared_ptr<grpc::Channel> OpenChannel(
+    const std::string& address, const std::shared_ptr<grpc::ChannelCredentials>& credentials) {
   grpc::ChannelArguments arguments;
   arguments.SetInt(GRPC_ARG_KEEPALIVE_TIME_MS, kPingIntervalMs);
   arguments.SetInt(GRPC_ARG_KEEPALIVE_TIMEOUT_MS, kPingTimeoutMs);
@@ -29,7 +63,7 @@ std::shared_ptr<grpc::Channel> OpenChannel(const std::string& address) {
   // Else a new channel would share the connection of an old one that nothing comes over.
   arguments.SetInt(GRPC_ARG_USE_LOCAL_SUBCHANNEL_POOL, 1);
   arguments.SetMaxReceiveMessageSize(kMaxMessageBytes);
-  return grpc::CreateCustomChannel(address, grpc::InsecureChannelCredentials(), arguments);
+  return grpc::CreateCustomChannel(address, credentials, arguments);
 }
 
 void AllowFrequentPings(grpc::ServerBuilder& builder) {

@@ -194,7 +194,9 @@ struct UnaryCall {
 /// uses it, but the leak checker looks for what still points to it.
 void KeepCallbackThreads() {
   [[gnu::used]] static const v1::Worker::Stub* const kept = [] {
-    auto* const stub = v1::Worker::NewStub(OpenChannel("127.0.0.1:1")).release();
+    auto* const stub =
+        v1::Worker::NewStub(OpenChannel("127.0.0.1:1", grpc::InsecureChannelCredentials()))
+            .release();
     auto call = std::make_shared<UnaryCall<v1::DescribeRequest, v1::WorkerDescription>>();
     call->context.set_deadline(std::chrono::system_clock::now());
     stub->async()->Describe(&call->context, &call->request, &call->reply,
@@ -205,8 +207,9 @@ void KeepCallbackThreads() {
 
 class GrpcWorkerClient final : public WorkerClient {
  public:
-  explicit GrpcWorkerClient(const std::string& address)
-      : stub_(v1::Worker::NewStub(OpenChannel(address))) {
+  GrpcWorkerClient(const std::string& address,
+                   const std::shared_ptr<grpc::ChannelCredentials>& credentials)
+      : stub_(v1::Worker::NewStub(OpenChannel(address, credentials))) {
     KeepCallbackThreads();
   }
 
@@ -261,7 +264,14 @@ class GrpcWorkerClient final : public WorkerClient {
 }  // namespace
 
 std::unique_ptr<WorkerClient> WorkerClient::Create(const std::string& address) {
-  return std::make_unique<GrpcWorkerClient>(address);
+  return std::make_unique<GrpcWorkerClient>(address, grpc::InsecureChannelCredentials());
+}
+
+DialWorker DialOverGrpc(const FleetTls& tls) {
+  // One for all clients: it watches the files.
+  return [credentials = FleetChannelCredentials(tls)](const std::string& address) {
+    return std::make_unique<GrpcWorkerClient>(address, credentials);
+  };
 }
 
 }  // namespace baton::rpc

@@ -68,7 +68,7 @@ class GrpcWorkerServer final : public WorkerServer {
       : service_(handler, status_interval) {}
   ~GrpcWorkerServer() override { Shutdown(); }
 
-  Status Listen(const std::string& address) {
+  Status Listen(const std::string& address, const FleetTls& tls) {
     const size_t colon = address.rfind(':');
     if (colon == std::string::npos) {
       return InvalidArgument("a listening address is host:port, got '" + address + "'");
@@ -78,7 +78,7 @@ class GrpcWorkerServer final : public WorkerServer {
     // A second process on the same port would silently take half of the connections.
     builder.AddChannelArgument(GRPC_ARG_ALLOW_REUSEPORT, 0);
     AllowFrequentPings(builder);
-    builder.AddListeningPort(address, grpc::InsecureServerCredentials(), &port);
+    builder.AddListeningPort(address, FleetServerCredentials(tls), &port);
     builder.RegisterService(&service_);
     server_ = builder.BuildAndStart();
     if (server_ == nullptr || port == 0) {
@@ -107,9 +107,10 @@ class GrpcWorkerServer final : public WorkerServer {
 
 Result<std::unique_ptr<WorkerServer>> WorkerServer::Start(const std::string& address,
                                                           WorkerHandler& handler,
-                                                          Duration status_interval) {
+                                                          Duration status_interval,
+                                                          const FleetTls& tls) {
   auto server = std::make_unique<GrpcWorkerServer>(handler, status_interval);
-  BATON_RETURN_IF_ERROR(server->Listen(address));
+  BATON_RETURN_IF_ERROR(server->Listen(address, tls));
   return std::unique_ptr<WorkerServer>(std::move(server));
 }
 

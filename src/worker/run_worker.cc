@@ -82,22 +82,24 @@ Status WorkerProcess::Build() {
       model_,
       model::Model::Load(options_.model, {.context_tokens = options_.engine.context_tokens}));
   BATON_ASSIGN_OR_RETURN(transport_, MakeTransport(options_));
-  BATON_ASSIGN_OR_RETURN(core_, WorkerCore::Create(options_, {.model = *model_,
-                                                              .transport = *transport_,
-                                                              .ops = kernels::CpuOps(),
-                                                              .dial = rpc::WorkerClient::Create,
-                                                              .on_sick =
-                                                                  [this](const Status& status) {
-                                                                    sick_ = status;
-                                                                    end_.Open();
-                                                                  },
-                                                              .clock = clock_}));
+  BATON_ASSIGN_OR_RETURN(core_,
+                         WorkerCore::Create(options_, {.model = *model_,
+                                                       .transport = *transport_,
+                                                       .ops = kernels::CpuOps(),
+                                                       .dial = rpc::DialOverGrpc(options_.tls),
+                                                       .on_sick =
+                                                           [this](const Status& status) {
+                                                             sick_ = status;
+                                                             end_.Open();
+                                                           },
+                                                       .clock = clock_}));
   return OkStatus();
 }
 
 Status WorkerProcess::Serve(std::stop_token stop) {
   StartThreads();
-  auto server = rpc::WorkerServer::Start(options_.listen, *core_, options_.status_interval);
+  auto server =
+      rpc::WorkerServer::Start(options_.listen, *core_, options_.status_interval, options_.tls);
   if (!server.ok()) {
     ShutDown();
     return server.status();

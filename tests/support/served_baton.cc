@@ -32,7 +32,8 @@ namespace fs = std::filesystem;
 /// How much longer everything may take in this build than its test says.
 constexpr int kTimeScale = BATON_TIME_SCALE;
 
-constexpr char kReadyMark[] = "baton ready: http://127.0.0.1:";
+constexpr char kReadyMark[] = "baton ready: http";
+constexpr char kHostMark[] = "://127.0.0.1:";
 
 /// More patience with each other for processes that are slow: a sanitized one may well say nothing
 /// for a second where its cores are busy.
@@ -111,7 +112,9 @@ struct ServedBaton::Output {
   void FindPort() {
     const size_t at = text.find(kReadyMark);
     if (at == std::string::npos || text.find('\n', at) == std::string::npos) return;
-    const char* begin = text.data() + at + sizeof kReadyMark - 1;
+    const size_t host = text.find(kHostMark, at);
+    if (host == std::string::npos) return;
+    const char* begin = text.data() + host + sizeof kHostMark - 1;
     std::from_chars(begin, text.data() + text.size(), port);
     ready.Open();
   }

@@ -31,6 +31,11 @@ struct WorkerGroup {
 
 struct Workers {
   std::string host = "127.0.0.1";
+  /// Files in PEM: what router and workers show each other, and the authority of those who belong
+  /// to the fleet. All three or none.
+  std::string tls_certificate;
+  std::string tls_key;
+  std::string tls_authority;
   /// May listen where others reach it although no peer has to show a certificate.
   bool insecure = false;
   WorkerGroup prefill;
@@ -55,6 +60,9 @@ struct Router {
   std::string reasoning_parser = "auto";
   /// Of the gRPC server, on `host`; 0: there is none.
   int32_t grpc_port = 0;
+  /// Files in PEM: what the router shows its clients, over HTTP and gRPC. Both or none.
+  std::string tls_certificate;
+  std::string tls_key;
   /// A file with the keys of those who may ask; empty: everybody may.
   std::string api_keys;
   /// May listen where others reach it although nobody is asked for a key.

@@ -4,6 +4,8 @@
 #include <cstdint>
 #include <string>
 
+#include "baton/access/certificate.h"
+
 namespace baton::grpc {
 
 struct GrpcOptions {
@@ -11,6 +13,8 @@ struct GrpcOptions {
   std::string host = "127.0.0.1";
   /// 0 picks a free port; see GrpcServer::port().
   uint16_t port = 0;
+  /// Empty: no TLS.
+  access::CertificateFiles tls;
   /// Threads that read requests and turn tokens into answers.
   int threads = 2;
   /// Of one request.

@@ -5,6 +5,7 @@
 #include <cstdint>
 #include <string>
 
+#include "baton/access/certificate.h"
 #include "baton/base/clock.h"
 
 namespace baton::http {
@@ -36,6 +37,8 @@ struct HttpOptions {
   /// 0 picks a free port; see HttpServer::port().
   uint16_t port = 0;
   int threads = 2;
+  /// Empty: no TLS.
+  access::CertificateFiles tls;
   /// How long a stream's header waits for the route, which it names.
   Duration route_wait = std::chrono::seconds(2);
   /// Between comment lines while a stream has nothing to say, so that proxies keep it open.

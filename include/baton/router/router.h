@@ -8,6 +8,7 @@
 #include "baton/api/completion_backend.h"
 #include "baton/base/clock.h"
 #include "baton/base/status.h"
+#include "baton/rpc/fleet_tls.h"
 #include "baton/rpc/messages.h"
 #include "baton/telemetry/metrics.h"
 #include "baton/telemetry/trace_writer.h"
@@ -17,6 +18,8 @@ namespace baton::router {
 struct RouterOptions {
   /// All workers, by name and "host:port". Roles are asked of the workers themselves.
   std::vector<rpc::PeerAddress> workers;
+  /// What it shows them, and asks of them.
+  rpc::FleetTls tls;
   /// "round_robin" or "least_loaded".
   std::string policy = "least_loaded";
   /// Most requests under way; further ones are refused with ResourceExhausted.

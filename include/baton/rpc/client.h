@@ -6,6 +6,7 @@
 #include <vector>
 
 #include "baton/base/clock.h"
+#include "baton/rpc/fleet_tls.h"
 #include "baton/rpc/messages.h"
 
 namespace baton::rpc {
@@ -66,5 +67,8 @@ class WorkerClient {
 
 /// Makes the client of the worker at an address.
 using DialWorker = std::function<std::unique_ptr<WorkerClient>(const std::string& address)>;
+
+/// Makes clients over gRPC that show the fleet's certificate, and call only who has one too.
+DialWorker DialOverGrpc(const FleetTls& tls);
 
 }  // namespace baton::rpc

@@ -6,6 +6,7 @@
 #include <vector>
 
 #include "baton/base/clock.h"
+#include "baton/rpc/fleet_tls.h"
 #include "baton/rpc/messages.h"
 
 namespace baton::rpc {
@@ -59,10 +60,12 @@ class WorkerHandler {
 class WorkerServer {
  public:
   /// Listens on `address` ("host:port", port 0 chooses). `handler` outlives the server.
-  /// Fails with Unavailable when the address cannot be bound.
+  /// With `tls`, a caller without a certificate of the fleet reaches no handler. Fails with
+  /// Unavailable when the address cannot be bound.
   static Result<std::unique_ptr<WorkerServer>> Start(const std::string& address,
                                                      WorkerHandler& handler,
-                                                     Duration status_interval);
+                                                     Duration status_interval,
+                                                     const FleetTls& tls = {});
   virtual ~WorkerServer() = default;
   /// "host:port" with the port in use.
   virtual std::string address() const = 0;

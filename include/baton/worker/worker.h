@@ -12,6 +12,7 @@
 #include "baton/base/role.h"
 #include "baton/base/status.h"
 #include "baton/engine/engine.h"
+#include "baton/rpc/fleet_tls.h"
 #include "baton/rpc/messages.h"
 #include "baton/transport/path.h"
 
@@ -23,6 +24,8 @@ struct WorkerOptions {
   Role role = Role::kMixed;
   /// "host:port"; port 0 lets the system choose.
   std::string listen = "127.0.0.1:0";
+  /// What it shows its peers and the router, and asks of them.
+  rpc::FleetTls tls;
   std::filesystem::path model;
 
   /// Threads that compute, the engine thread included.

@@ -103,6 +103,22 @@ TEST(Checks, RefuseWorkersThatAnybodyReaches) {
   EXPECT_EQ(ErrorsOf("model: m\nworkers: {host: 0.0.0.0, insecure: true}\n"), "");
 }
 
+TEST(Checks, LetWorkersWithCertificatesBeReached) {
+  EXPECT_EQ(ErrorsOf("model: m\nworkers: {host: 0.0.0.0, tls_certificate: c, tls_key: k, "
+                     "tls_authority: a}\n"),
+            "");
+}
+
+TEST(Checks, RefuseCertificatesWithoutWhatBelongsToThem) {
+  EXPECT_EQ(
+      ErrorsOf("model: m\nrouter: {tls_certificate: c}\n"),
+      "FILE:2:27: router.tls_certificate is set alone; a certificate and its key go together");
+  EXPECT_EQ(ErrorsOf("model: m\nworkers: {tls_certificate: c, tls_key: k}\n"),
+            "FILE:2:28: workers.tls_certificate is not set with its two others; "
+            "workers.tls_certificate, tls_key and tls_authority go together");
+  EXPECT_NE(ErrorsOf("model: m\nworkers: {tls_authority: a}\n"), "");
+}
+
 TEST(Checks, RefuseABackOffThatShrinks) {
   EXPECT_EQ(ErrorsOf("model: m\nrestart: {longest_delay: 10ms}\n"),
             "FILE:2:26: restart.longest_delay is less than restart.delay");

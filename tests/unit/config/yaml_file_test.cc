@@ -19,8 +19,8 @@ TEST_P(BadFiles, AreRefusedWithLineColumnAndWhatIsAccepted) {
 
 constexpr BadFile kBadFiles[] = {
     {"UnknownKeyWithSuggestion", "model: m\nworkers:\n  prefil: {count: 1}\n",
-     "FILE:3:3: unknown key 'prefil' (did you mean 'prefill'?); accepted here: host, insecure, "
-     "prefill, "
+     "FILE:3:3: unknown key 'prefil' (did you mean 'prefill'?); accepted here: host, "
+     "tls_certificate, tls_key, tls_authority, insecure, prefill, "
      "decode, mixed"},
     {"UnknownKeyWithoutSuggestion", "model: m\nhandoff: {speed: 9}\n",
      "FILE:2:11: unknown key 'speed'; accepted here: lease, silence, checksum, in_flight, "
@@ -58,7 +58,8 @@ constexpr BadFile kBadFiles[] = {
     {"SectionForScalar", "model: m\nrouter: {port: {a: 1}}\n",
      "FILE:2:16: router.port is a section; accepted: integer from 0 to 65535"},
     {"ScalarForSection", "model: m\nworkers: 3\n",
-     "FILE:2:10: workers is '3'; accepted: a section with the keys host, insecure, prefill, "
+     "FILE:2:10: workers is '3'; accepted: a section with the keys host, tls_certificate, tls_key, "
+     "tls_authority, insecure, prefill, "
      "decode, mixed"},
     {"ScalarForList", "model: m\nrouter: {workers: p0}\n",
      "FILE:2:19: router.workers is 'p0'; accepted: list of name=host:port"},
@@ -85,7 +86,8 @@ constexpr BadFile kBadFiles[] = {
     {"Tab", "model: m\nrouter:\n\tport: 1\n", "FILE:3:6: not valid YAML: illegal map value"},
     {"AllErrorsAtOnce", "model: m\nrouter: {prot: 1, threads: none}\nlog_level: loud\n",
      "FILE:2:10: unknown key 'prot' (did you mean 'port'?); accepted here: host, port, threads, "
-     "policy, tool_parser, reasoning_parser, grpc_port, api_keys, insecure, admin_host, admin_port, workers\n"
+     "policy, tool_parser, reasoning_parser, grpc_port, tls_certificate, tls_key, api_keys, "
+     "insecure, admin_host, admin_port, workers\n"
      "FILE:2:28: router.threads is 'none'; accepted: integer from 1 to 256\n"
      "FILE:3:12: log_level is 'loud'; accepted: debug, info, warning, error"},
 };

@@ -10,6 +10,7 @@
 #include <unistd.h>
 
 #include "baton/v1/completion.grpc.pb.h"
+#include "support/certificates.h"
 #include "support/fake_backend.h"
 #include "support/tiny_tokenizer.h"
 
@@ -325,6 +326,25 @@ TEST_F(GrpcServerTest, ListsItsModel) {
   ASSERT_EQ(models.data_size(), 1);
   EXPECT_EQ(models.data(0).id(), "tiny");
   EXPECT_EQ(models.data(0).max_model_len(), 256);
+}
+
+TEST_F(GrpcServerTest, SpeaksTlsWhereItHasACertificate) {
+  const test::Authority authority("the authority");
+  authority.Issue("server", folder_ + "/server");
+  options_.tls = {.certificate = folder_ + "/server.pem", .key = folder_ + "/server.key"};
+  StartServer();
+  const std::string address = "localhost:" + std::to_string(server_->port());
+  const auto secure = v1::Completion::NewStub(::grpc::CreateChannel(
+      address, ::grpc::SslCredentials({.pem_root_certs = authority.certificate(),
+                                       .pem_private_key = {},
+                                       .pem_cert_chain = {}})));
+  v1::ModelsResponse models;
+  const ::grpc::Status status = secure->Models(Context().get(), {}, &models);
+  EXPECT_TRUE(status.ok()) << status.error_message();
+  // The stub of the fixture speaks plainly.
+  const auto impatient = Context();
+  impatient->set_deadline(std::chrono::system_clock::now() + std::chrono::seconds(2));
+  EXPECT_FALSE(stub_->Models(impatient.get(), {}, &models).ok());
 }
 
 TEST_F(GrpcServerTest, RefusesAPortThatIsTaken) {
