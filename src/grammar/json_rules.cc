@@ -8,8 +8,6 @@
 namespace baton::grammar {
 namespace {
 
-constexpr int kMaxSpace = 64;
-
 const CharClass& Hex() {
   static const CharClass chars{{U'0', U'9'}, {U'A', U'F'}, {U'a', U'f'}};
   return chars;
@@ -72,7 +70,7 @@ ExprPtr Enclosed(std::string open, ExprPtr inside, std::string close) {
       {Literal(std::move(open)), Space(), std::move(inside), Literal(std::move(close))});
 }
 
-void AddJsonRules(bool whitespace, Rules& rules) {
+void AddJsonRules(int whitespace, Rules& rules) {
   const ExprPtr value = Sequence({Reference(kJsonValue), Space()});
   const ExprPtr member = Sequence({Reference(kJsonString), Space(), Literal(":"), Space(), value});
   const auto list = [](const ExprPtr& one) {
@@ -101,7 +99,7 @@ void AddJsonRules(bool whitespace, Rules& rules) {
                                          Repeat(digit, 1, 2)}))}));
   rules.Add(kJsonInteger, whole(18));
   rules.Add(kJsonSpace,
-            whitespace ? Repeat(Chars(Either(U" \t\n\r")), 0, kMaxSpace) : Sequence({}));
+            whitespace > 0 ? Repeat(Chars(Either(U" \t\n\r")), 0, whitespace) : Sequence({}));
 }
 
 ExprPtr WithinJsonString(const Expr& expr) {

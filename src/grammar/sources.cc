@@ -53,7 +53,7 @@ Result<std::string> WithPrefix(std::string_view text, const std::string& prefix,
 std::string JsonObject() {
   Rules rules;
   rules.Add("root", Reference(kJsonObject));
-  AddJsonRules(true, rules);
+  AddJsonRules(SchemaOptions().whitespace, rules);
   return Print(rules);
 }
 

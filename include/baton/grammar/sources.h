@@ -23,8 +23,8 @@ Result<std::string> FromChoices(std::span<const std::string> choices,
 std::string JsonObject();
 
 struct SchemaOptions {
-  /// Whether white space may stand where JSON allows it, up to 64 characters at each place.
-  bool whitespace = true;
+  /// So many characters of white space may stand at each place where JSON allows it.
+  int whitespace = 64;
   /// Of lists and objects within the schema.
   int nesting = 64;
   size_t properties_of_one_object = 1000;

@@ -9,6 +9,9 @@ namespace baton::api {
 namespace {
 
 constexpr std::string_view kThinkEnd = "</think>";
+/// One space between the parts of arguments, as templates show calls: weak models that may put more
+/// do so until they are cut off.
+constexpr int kSpace = 1;
 constexpr std::string_view kHermesMarker = "<tool_call>";
 
 /// `text` has no quotes or backslashes.
@@ -54,11 +57,14 @@ Result<std::string> ArgumentRules(const Json& function, const std::string& prefi
   Json schema = function["parameters"];
   if (!schema.contains("type")) schema["type"] = "object";
   const bool strict = function.value("strict", Json()) == true;
-  Result<std::string> rules = grammar::FromJsonSchema(schema.dump());
+  const grammar::SchemaOptions options{.whitespace = kSpace};
+  Result<std::string> rules = grammar::FromJsonSchema(schema.dump(), options);
   if (!rules.ok() && strict)
     return rules.status().WithContext("the parameters of '" + function["name"].get<std::string>() +
                                       "' cannot be enforced");
-  return grammar::WithPrefix(rules.ok() ? *rules : grammar::JsonObject(), prefix);
+  if (!rules.ok()) rules = grammar::FromJsonSchema(R"({"type":"object"})", options);
+  BATON_RETURN_IF_ERROR(rules.status());
+  return grammar::WithPrefix(*rules, prefix);
 }
 
 /// How calls begin, follow each other, and end.

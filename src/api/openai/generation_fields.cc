@@ -48,7 +48,11 @@ constexpr const char* kOfChats[] = {"function_call", "functions", "tools"};
 
 void RefuseUnsupported(JsonFields& fields, bool chat) {
   std::vector<const char*> unsupported(std::begin(kUnsupported), std::end(kUnsupported));
-  if (!chat) unsupported.insert(unsupported.end(), std::begin(kOfChats), std::end(kOfChats));
+  if (!chat) {
+    unsupported.insert(unsupported.end(), std::begin(kOfChats), std::end(kOfChats));
+    for (const char* name : {"parallel_tool_calls", "reasoning_effort", "tool_choice"})
+      fields.Ignore(name);
+  }
   for (const char* name : unsupported) {
     const Json* field = fields.Find(name);
     if (field != nullptr && !AsksForNothing(*field))

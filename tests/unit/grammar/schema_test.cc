@@ -136,7 +136,7 @@ TEST(Schema, TakesOneOfWhereConstantsTellBranchesApart) {
 }
 
 TEST(Schema, WritesWithoutSpaceWhereAskedTo) {
-  const Schema schema(R"({"properties":{"a":{"type":"array"}}})", {.whitespace = false});
+  const Schema schema(R"({"properties":{"a":{"type":"array"}}})", {.whitespace = 0});
   EXPECT_TRUE(schema.Takes(R"({"a":[1,{"b":2}]})"));
   EXPECT_FALSE(schema.Takes(R"({"a": []})"));
 }
