@@ -333,6 +333,26 @@ std::vector<Feature> Features() {
          EXPECT_EQ(answer.parts.back()["type"], "response.incomplete");
          EXPECT_EQ(answer.parts.back()["response"]["usage"]["output_tokens"], 12);
        }},
+      {"ResponseCall", kResponses,
+       Response({{"stream", true},
+                 {"max_output_tokens", 60},
+                 {"tool_choice", {{"type", "function"}, {"name", "get_weather"}}},
+                 {"tools",
+                  {{{"type", "function"},
+                    {"name", "get_weather"},
+                    {"parameters", {{"type", "object"}}}}}}}),
+       [](const Answer& answer) {
+         const json& item = answer.parts.back()["response"]["output"][0];
+         EXPECT_EQ(item["type"], "function_call");
+         EXPECT_EQ(item["name"], "get_weather");
+       }},
+      {"MessageCall", kMessages,
+       Chat({{"max_tokens", 60},
+             {"tool_choice", {{"type", "any"}}},
+             {"tools", {{{"name", "get_weather"}, {"input_schema", {{"type", "object"}}}}}}}),
+       [](const Answer& answer) {
+         EXPECT_EQ(answer.parts.at(0)["content"][0]["name"], "get_weather");
+       }},
       {"Message", kMessages, Chat({{"stop_sequences", {"#", " "}}}),
        [](const Answer& answer) { EXPECT_EQ(answer.parts.at(0)["stop_sequence"], " "); }},
       {"MessageStream", kMessages, Chat({{"stream", true}}),

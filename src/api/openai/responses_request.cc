@@ -349,9 +349,10 @@ void TranslateResponses(JsonFields& fields, ChatTranslation& chat) {
   chat.Pass(fields, {"model", "stream", "temperature", "top_p", "parallel_tool_calls", "metadata",
                      "service_tier", "store", "user", "safety_identifier", "prompt_cache_key"});
   // Of Baton's own, as chat completions have them.
-  chat.Pass(fields, {"baton", "cache_salt", "chat_template_kwargs", "frequency_penalty",
-                     "ignore_eos", "logit_bias", "min_p", "min_tokens", "presence_penalty",
-                     "priority", "repetition_penalty", "seed", "stop", "stop_token_ids", "top_k"});
+  chat.Pass(fields,
+            {"baton", "cache_salt", "chat_template_kwargs", "frequency_penalty", "ignore_eos",
+             "include_reasoning", "logit_bias", "min_p", "min_tokens", "presence_penalty",
+             "priority", "repetition_penalty", "seed", "stop", "stop_token_ids", "top_k"});
   for (const char* name : {"stream_options", "context_management", "moderation"})
     fields.Ignore(name);
 }
