@@ -18,7 +18,8 @@ inline constexpr const char* kJsonInteger = "json-integer";
 /// A character of a string, escaped where it must be or may be.
 inline constexpr const char* kJsonChar = "json-char";
 
-/// Any JSON, with up to so much white space at each place. Numbers have at most 16 digits before and after the point and two in the exponent.
+/// Any JSON, with up to so much white space at each place. Numbers have at most 16 digits before
+/// and after the point and two in the exponent.
 void AddJsonRules(int whitespace, Rules& rules);
 
 /// A JSON string of the texts of `expr`, which has no references; the quotes are not included.

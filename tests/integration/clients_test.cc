@@ -26,12 +26,33 @@ TEST_P(Clients, OfGrpcGeneratedInPython) {
   ServedBaton server(options);
   ASSERT_TRUE(server.WaitReady());
   const ProgramOutcome outcome =
-      RunPythonClient("grpc_client.py", {"BATON_HTTP_PORT=" + std::to_string(server.port()),
-                                         "BATON_GRPC_PORT=" + std::to_string(grpc_port),
-                                         std::string("BATON_ROUTE=") + GetParam().route,
-                                         std::string("BATON_PROTO=") + BATON_SOURCE_DIR "/proto"});
+      RunPythonClient("grpc_client.py", {},
+                      {"BATON_HTTP_PORT=" + std::to_string(server.port()),
+                       "BATON_GRPC_PORT=" + std::to_string(grpc_port),
+                       std::string("BATON_ROUTE=") + GetParam().route,
+                       std::string("BATON_PROTO=") + BATON_SOURCE_DIR "/proto"});
   if (outcome.exit_code == 77) GTEST_SKIP() << "PyPI cannot be reached";
   EXPECT_EQ(outcome.exit_code, 0) << outcome.output << server.log();
+}
+
+/// The vendors' own packages, LangChain's, and requests that schemathesis makes.
+TEST_P(Clients, OfHttpFromPyPI) {
+  ServedBaton server(GetParam().options);
+  ASSERT_TRUE(server.WaitReady());
+  const std::string url = "http://127.0.0.1:" + std::to_string(server.port());
+  const std::vector<std::string> scripts[] = {{"openai_client.py"},
+                                              {"anthropic_client.py"},
+                                              {"langchain_client.py"},
+                                              {"openapi_cases.py", "--cases", "10"}};
+  for (std::vector<std::string> words : scripts) {
+    const std::string script = words.front();
+    words.erase(words.begin());
+    words.insert(words.end(), {"--base-url", url});
+    const ProgramOutcome outcome = RunPythonClient(script, words);
+    if (outcome.exit_code == 77) GTEST_SKIP() << "PyPI cannot be reached";
+    EXPECT_EQ(outcome.exit_code, 0) << script << "\n" << outcome.output << server.log();
+  }
+  EXPECT_TRUE(server.WaitIdle());
 }
 
 INSTANTIATE_TEST_SUITE_P(

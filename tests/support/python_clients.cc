@@ -23,7 +23,7 @@ ProgramOutcome RunShell(const std::string& command) {
 
 }  // namespace
 
-ProgramOutcome RunPythonClient(const std::string& script,
+ProgramOutcome RunPythonClient(const std::string& script, const std::vector<std::string>& words,
                                const std::vector<std::string>& settings) {
   const std::string source = BATON_SOURCE_DIR;
   // Standard error apart: pip explains itself there.
@@ -32,8 +32,9 @@ ProgramOutcome RunPythonClient(const std::string& script,
   folder.output.erase(folder.output.find_last_not_of('\n') + 1);
   std::string command = "env PYTHONDONTWRITEBYTECODE=1";
   for (const std::string& setting : settings) command += " '" + setting + "'";
-  return RunShell(command + " " + folder.output + "/bin/python " + source +
-                  "/tests/integration/clients/" + script + " 2>&1");
+  command += " " + folder.output + "/bin/python " + source + "/tests/integration/clients/" + script;
+  for (const std::string& word : words) command += " '" + word + "'";
+  return RunShell(command + " 2>&1");
 }
 
 }  // namespace baton::test

@@ -12,8 +12,9 @@ struct ProgramOutcome {
 };
 
 /// Runs a script of tests/integration/clients in the environment that tools/python_clients makes,
-/// with NAME=value settings of the environment. Exit code 77 where PyPI cannot be reached: skip the
-/// test then.
-ProgramOutcome RunPythonClient(const std::string& script, const std::vector<std::string>& settings);
+/// with `words` on its command line and NAME=value settings of the environment. Exit code 77 where
+/// PyPI cannot be reached: skip the test then.
+ProgramOutcome RunPythonClient(const std::string& script, const std::vector<std::string>& words,
+                               const std::vector<std::string>& settings = {});
 
 }  // namespace baton::test
