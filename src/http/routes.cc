@@ -42,16 +42,17 @@ std::vector<Routes::Route> Routes::Served() const {
   if (options_.surface != HttpSurface::kClients)
     routes.push_back({"/metrics", true, &Routes::Metrics, !all});
   if (options_.surface == HttpSurface::kOperators) return routes;
-  const std::vector<Route> for_clients = {{"/v1/completions", false, &Routes::TextCompletion},
-                                          {"/v1/chat/completions", false, &Routes::ChatCompletion},
-                                          {"/v1/responses", false, &Routes::Responses},
-                                          {"/v1/messages", false, &Routes::Messages},
-                                          {"/v1/messages/count_tokens", false, &Routes::CountTokens},
-                                          {"/tokenize", false, &Routes::Tokenize},
-                                          {"/detokenize", false, &Routes::Detokenize},
-                                          {"/v1/models", true, &Routes::Models},
-                                          {kOneModel, true, &Routes::OneModel},
-                                          {"/openapi.json", true, &Routes::OpenApi}};
+  const std::vector<Route> for_clients = {
+      {"/v1/completions", false, &Routes::TextCompletion},
+      {"/v1/chat/completions", false, &Routes::ChatCompletion},
+      {"/v1/responses", false, &Routes::Responses, false, &api::ResponsesDialect},
+      {"/v1/messages", false, &Routes::Messages, false, &api::MessagesDialect},
+      {"/v1/messages/count_tokens", false, &Routes::CountTokens, false, &api::MessagesDialect},
+      {"/tokenize", false, &Routes::Tokenize},
+      {"/detokenize", false, &Routes::Detokenize},
+      {"/v1/models", true, &Routes::Models},
+      {kOneModel, true, &Routes::OneModel},
+      {"/openapi.json", true, &Routes::OpenApi}};
   routes.insert(routes.end(), for_clients.begin(), for_clients.end());
   return routes;
 }
@@ -77,8 +78,11 @@ void Routes::Handle(HttpRequest request, Exchange& exchange) {
         {404, "there is no " + request.method + " " + request.path, {}, "not_found"}));
   }
   if (!route->open) {
-    if (const auto error = frontend_.Identify(request.key, request.caller))
-      return exchange.Send(ErrorResponse(*error));
+    if (const auto error = frontend_.Identify(request.key, request.caller)) {
+      return exchange.Send(route->dialect == nullptr
+                               ? ErrorResponse(*error)
+                               : ErrorResponse(*error, route->dialect(), request.request_id));
+    }
   }
   const bool get = request.method == "GET" || request.method == "HEAD";
   if (route->get ? !get : request.method != "POST") {
@@ -144,7 +148,8 @@ void Routes::Messages(const HttpRequest& request, Exchange& exchange) {
 
 void Routes::Complete(const HttpRequest& request, const api::Dialect& dialect, Exchange& exchange) {
   api::ApiError refusal;
-  std::unique_ptr<api::RunningCalls::Place> place = frontend_.running().Enter(request.caller, refusal);
+  std::unique_ptr<api::RunningCalls::Place> place =
+      frontend_.running().Enter(request.caller, refusal);
   if (!place) return exchange.Send(ErrorResponse(refusal, dialect, request.request_id));
   api::DialectRequest asked;
   if (const auto error = dialect.Read(request.body, model_, asked))

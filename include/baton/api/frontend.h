@@ -46,8 +46,7 @@ class Frontend {
  private:
   Frontend(ApiOptions options, CompletionBackend& backend, const text::Tokenizer& tokenizer,
            const text::ChatTemplate* chat_template, const ChatFormat& format,
-           telemetry::MetricRegistry& metrics, const Clock& clock,
-           access::Gatekeeper* gatekeeper);
+           telemetry::MetricRegistry& metrics, const Clock& clock, access::Gatekeeper* gatekeeper);
 
   const ApiOptions options_;
   grammar::GrammarCache grammars_;
