@@ -69,14 +69,7 @@ class WholeAnswer final : public MessageAnswer<Response> {
 
  private:
   void OnDelta(int index, api::ChoiceDelta delta) override {
-    api::ChoiceDelta& output = outputs_[static_cast<size_t>(index)];
-    output.text += delta.text;
-    output.reasoning += delta.reasoning;
-    output.finish = delta.finish;
-    if (!delta.prompt_logprobs.empty()) output.prompt_logprobs = std::move(delta.prompt_logprobs);
-    for (api::ToolCallDelta& call : delta.tool_calls) AddPiece(std::move(call), output.tool_calls);
-    for (api::TokenRecord& record : delta.logprobs) output.logprobs.push_back(std::move(record));
-    output.token_ids.insert(output.token_ids.end(), delta.token_ids.begin(), delta.token_ids.end());
+    outputs_[static_cast<size_t>(index)].Append(std::move(delta));
   }
 
   void OnFinished() override {
@@ -89,14 +82,6 @@ class WholeAnswer final : public MessageAnswer<Response> {
     if (const auto timings = this->TakeTimings()) *response.mutable_baton() = ToProto(*timings);
     this->exchange().Write(std::move(response));
     this->exchange().End(::grpc::Status::OK);
-  }
-
-  static void AddPiece(api::ToolCallDelta piece, std::vector<api::ToolCallDelta>& calls) {
-    if (calls.empty() || calls.back().index != piece.index) {
-      calls.push_back(std::move(piece));
-    } else {
-      calls.back().arguments += piece.arguments;
-    }
   }
 
   std::vector<api::ChoiceDelta> outputs_;

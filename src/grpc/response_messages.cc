@@ -13,10 +13,9 @@ double Ms(Duration duration) {
   return static_cast<double>(std::max<int64_t>(0, duration.count() / 1000)) / 1000;
 }
 
-/// The calls of tools of a whole answer, put together from their pieces, or of a chunk.
 void AddMessage(const api::ChoiceDelta& delta, bool chunk, v1::ChatMessage& to) {
   if (!chunk) to.set_role("assistant");
-  if (!delta.text.empty() || !chunk) to.set_content(delta.text);
+  if (!delta.text.empty() || (!chunk && !delta.says_something())) to.set_content(delta.text);
   if (!delta.reasoning.empty()) to.set_reasoning(delta.reasoning);
   for (const api::ToolCallDelta& call : delta.tool_calls) {
     v1::ToolCall* const piece = to.add_tool_calls();
@@ -30,9 +29,9 @@ void AddMessage(const api::ChoiceDelta& delta, bool chunk, v1::ChatMessage& to) 
   }
 }
 
-const char* NameOf(FinishReason finish) {
-  switch (finish) {
-    case FinishReason::kStop: return "stop";
+const char* FinishReasonOf(const api::ChoiceDelta& delta) {
+  switch (delta.finish) {
+    case FinishReason::kStop: return delta.stopped_to_call ? "tool_calls" : "stop";
     case FinishReason::kLength: return "length";
     case FinishReason::kNone: break;
   }
@@ -46,7 +45,7 @@ void MessageWriter::AddTail(const api::ChoiceDelta& delta, Choice& to) const {
   if (logprobs_ && !delta.logprobs.empty())
     AddRecords(delta.logprobs, *to.mutable_logprobs()->mutable_content());
   to.mutable_token_ids()->Assign(delta.token_ids.begin(), delta.token_ids.end());
-  if (delta.finish != FinishReason::kNone) to.set_finish_reason(NameOf(delta.finish));
+  if (delta.finish != FinishReason::kNone) to.set_finish_reason(FinishReasonOf(delta));
 }
 
 void MessageWriter::AddRecords(const std::vector<api::TokenRecord>& records,
@@ -107,6 +106,7 @@ v1::Usage ToProto(const api::Usage& usage) {
   to.set_completion_tokens(usage.completion_tokens);
   to.set_total_tokens(usage.prompt_tokens + usage.completion_tokens);
   to.mutable_prompt_tokens_details()->set_cached_tokens(usage.cached_tokens);
+  to.mutable_completion_tokens_details()->set_reasoning_tokens(usage.reasoning_tokens);
   return to;
 }
 

@@ -45,9 +45,9 @@ std::vector<Routes::Route> Routes::Served() const {
   const std::vector<Route> for_clients = {
       {"/v1/completions", false, &Routes::TextCompletion},
       {"/v1/chat/completions", false, &Routes::ChatCompletion},
-      {"/v1/responses", false, &Routes::Responses},
-      {"/v1/messages", false, &Routes::Messages},
-      {"/v1/messages/count_tokens", false, &Routes::CountTokens},
+      {"/v1/responses", false, &Routes::Responses, false, &api::ResponsesDialect},
+      {"/v1/messages", false, &Routes::Messages, false, &api::MessagesDialect},
+      {"/v1/messages/count_tokens", false, &Routes::CountTokens, false, &api::MessagesDialect},
       {"/tokenize", false, &Routes::Tokenize},
       {"/detokenize", false, &Routes::Detokenize},
       {"/v1/models", true, &Routes::Models},
@@ -78,8 +78,11 @@ void Routes::Handle(HttpRequest request, Exchange& exchange) {
         {404, "there is no " + request.method + " " + request.path, {}, "not_found"}));
   }
   if (!route->open) {
-    if (const auto error = frontend_.Identify(request.key, request.caller))
-      return exchange.Send(ErrorResponse(*error));
+    if (const auto error = frontend_.Identify(request.key, request.caller)) {
+      return exchange.Send(route->dialect == nullptr
+                               ? ErrorResponse(*error)
+                               : ErrorResponse(*error, route->dialect(), request.request_id));
+    }
   }
   const bool get = request.method == "GET" || request.method == "HEAD";
   if (route->get ? !get : request.method != "POST") {

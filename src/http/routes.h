@@ -33,6 +33,8 @@ class Routes final : public RequestHandler {
     Handler handler;
     /// Nobody is asked for a key.
     bool open = false;
+    /// How its clients read errors; null: as OpenAI's.
+    const api::Dialect& (*dialect)() = nullptr;
   };
 
   std::vector<Route> Served() const;

@@ -45,6 +45,15 @@ TEST_F(KeysTest, AdmitAsOpenAisAndAsAnthropicsClientsSendThem) {
   EXPECT_EQ(CompleteWith({{"x-api-key", "one"}}).status, 200);
 }
 
+TEST_F(KeysTest, AreAskedForInAnthropicsShapeWhereItsClientsAsk) {
+  AskForKeys(KeyLine("one", "name=a"));
+  StartServer();
+  const HttpReply reply = Post("/v1/messages", {{"max_tokens", 1}});
+  EXPECT_EQ(reply.status, 401);
+  EXPECT_EQ(json::parse(reply.body)["type"], "error");
+  EXPECT_EQ(json::parse(reply.body)["error"]["type"], "authentication_error");
+}
+
 TEST_F(KeysTest, AreNotAskedForByProbes) {
   AskForKeys(KeyLine("one", "name=a"));
   StartServer();
