@@ -1,7 +1,10 @@
 #include "yaml_file.h"
 
+#include <optional>
 #include <set>
+#include <sstream>
 
+#include <yaml-cpp/eventhandler.h>
 #include <yaml-cpp/yaml.h>
 
 #include "suggest.h"
@@ -93,16 +96,58 @@ class Reader {
   FileContents contents_;
 };
 
+/// Notes where documents have their first value; empty ones have none.
+class Beginnings final : public YAML::EventHandler {
+ public:
+  void OnDocumentStart(const YAML::Mark&) override { first_ = std::nullopt; }
+  void OnDocumentEnd() override {}
+  void OnNull(const YAML::Mark&, YAML::anchor_t) override {}
+  void OnAlias(const YAML::Mark& mark, YAML::anchor_t) override { Begin(mark); }
+  void OnScalar(const YAML::Mark& mark, const std::string&, YAML::anchor_t,
+                const std::string&) override {
+    Begin(mark);
+  }
+  void OnSequenceStart(const YAML::Mark& mark, const std::string&, YAML::anchor_t,
+                       YAML::EmitterStyle::value) override {
+    Begin(mark);
+  }
+  void OnSequenceEnd() override {}
+  void OnMapStart(const YAML::Mark& mark, const std::string&, YAML::anchor_t,
+                  YAML::EmitterStyle::value) override {
+    Begin(mark);
+  }
+  void OnMapEnd() override {}
+
+  /// Of the last document.
+  const std::optional<YAML::Mark>& first() const { return first_; }
+
+ private:
+  void Begin(const YAML::Mark& mark) {
+    if (!first_) first_ = mark;
+  }
+  std::optional<YAML::Mark> first_;
+};
+
+/// Where a second document begins, if there is one. YAML::LoadAll would know too, but finds
+/// documents without end in some broken texts.
+std::optional<YAML::Mark> SecondDocument(const std::string& text) {
+  std::istringstream stream(text);
+  YAML::Parser parser(stream);
+  Beginnings beginnings;
+  if (!parser.HandleNextDocument(beginnings) || !parser.HandleNextDocument(beginnings))
+    return std::nullopt;
+  return beginnings.first();
+}
+
 }  // namespace
 
 FileContents ParseYaml(const std::string& name, const std::string& text) {
   Reader reader(name);
   try {
-    const std::vector<YAML::Node> documents = YAML::LoadAll(text);
-    if (documents.size() > 1) {
-      reader.Fail(documents[1], "a second document; a configuration is one");
-    } else if (documents.size() == 1) {
-      reader.ReadSection(documents[0], "");
+    if (const std::optional<YAML::Mark> second = SecondDocument(text)) {
+      reader.Fail(*second, "a second document; a configuration is one");
+    } else if (const YAML::Node document = YAML::Load(text); !document.IsNull()) {
+      reader.ReadSection(document, "");
     }
   } catch (const YAML::Exception& error) {
     reader.Fail(error.mark, "not valid YAML: " + error.msg);

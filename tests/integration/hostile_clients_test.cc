@@ -77,7 +77,8 @@ TEST_F(HostileClients, BodiesWithoutEndTakeNoMoreThanTheLimit) {
   const std::string megabyte(1 << 20, 'x');
   for (int i = 0; i < 64; ++i) {
     HttpClient client(server_.port());
-    client.SendRaw("POST /v1/completions HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n");
+    client.SendRaw(
+        "POST /v1/completions HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n");
     for (int chunk = 0; chunk < 4; ++chunk)
       if (!client.SendRaw("100000\r\n" + megabyte + "\r\n")) break;
     const HttpReply reply = client.ReadHead();

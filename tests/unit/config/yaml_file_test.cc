@@ -81,6 +81,8 @@ constexpr BadFile kBadFiles[] = {
      "telemetry"},
     {"TwoDocuments", "model: m\n---\nmodel: n\n",
      "FILE:3:1: a second document; a configuration is one"},
+    // In which yaml-cpp sees empty documents without end.
+    {"EmptyDocumentsWithoutEnd", ",: & r", "model is not set; name the folder of a model"},
     {"BrokenYaml", "model: m\nrouter: {port: 1\n",
      "FILE:3:1: not valid YAML: end of map flow not found"},
     {"Tab", "model: m\nrouter:\n\tport: 1\n", "FILE:3:6: not valid YAML: illegal map value"},
