@@ -30,7 +30,8 @@ ProgramOutcome RunPythonClient(const std::string& script, const std::vector<std:
   ProgramOutcome folder = RunShell(source + "/tools/python_clients");
   if (folder.exit_code != 0) return folder;
   folder.output.erase(folder.output.find_last_not_of('\n') + 1);
-  std::string command = "env PYTHONDONTWRITEBYTECODE=1";
+  // Where clients may leave files.
+  std::string command = "cd " + folder.output + " && env PYTHONDONTWRITEBYTECODE=1";
   for (const std::string& setting : settings) command += " '" + setting + "'";
   command += " " + folder.output + "/bin/python " + source + "/tests/integration/clients/" + script;
   for (const std::string& word : words) command += " '" + word + "'";
