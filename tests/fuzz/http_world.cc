@@ -113,8 +113,9 @@ class HttpWorld::OneExchange final : public http::Exchange {
       const std::string event = stream_.substr(at, end - at);
       at = end + 2;
       if (event.starts_with(":") || event == "data: [DONE]") continue;
-      BATON_CHECK(event.starts_with("data: ")) << event;
-      CheckJson(event.substr(6));
+      const size_t data = event.starts_with("event: ") ? event.find('\n') + 1 : 0;
+      BATON_CHECK(event.compare(data, 6, "data: ") == 0) << event;
+      CheckJson(event.substr(data + 6));
     }
   }
 
