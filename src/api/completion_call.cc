@@ -120,6 +120,8 @@ void CompletionCall::Token(int index, TokenOutput output) {
   if (failed_ || run.choice.finished()) return;
   if (output.finish != FinishReason::kNone) run.open = false;
   if (output.prompt_logprobs) {
+    if (output.prompt_logprobs->size() + 1 != PromptOf(index).tokens.size())
+      return Fail({500, "the worker told of another prompt", {}, "internal_error"});
     run.prompt_records = PromptRecords(model_.tokenizer, PromptOf(index), *output.prompt_logprobs,
                                        plan_.skip_special);
   }

@@ -111,6 +111,19 @@ TEST_F(CompletionTest, TellsTheLogprobsOfAPromptThatItEchoes) {
   EXPECT_FALSE(choice.contains("prompt_logprobs"));
 }
 
+TEST_F(CompletionTest, RefusesLogprobsOfAnotherPrompt) {
+  StartServer();
+  HttpClient client(server->port());
+  client.Send("POST", "/v1/completions", json{{"prompt", "ab"}, {"prompt_logprobs", 0}}.dump());
+  Started started = backend.NextRequest();
+  started.sink->OnToken({.token = 'x',
+                         .position = 2,
+                         .prompt_logprobs = std::make_shared<PromptLogprobs>(PromptLogprobs(5))});
+
+  EXPECT_EQ(client.ReadReply().status, 500);
+  EXPECT_EQ(backend.NextCancel(), started.request.id);
+}
+
 TEST_F(CompletionTest, ScoresAPromptWithoutGenerating) {
   StartServer();
   HttpClient client(server->port());
