@@ -15,8 +15,8 @@ void RmsNorm(const Isa& isa, const ops::RmsNormParams& p, device::HostStream& st
 void Linear(const Isa& isa, const ops::LinearParams& p, device::HostStream& stream);
 void RopeKvWrite(const Isa& isa, const ops::RopeKvWriteParams& p, device::HostStream& stream);
 void PagedAttention(const Isa& isa, const ops::PagedAttentionParams& p, device::HostStream& stream);
-void SiluMul(const Isa& isa, const ops::SiluMulParams& p, device::HostStream& stream);
-void GeluMul(const Isa& isa, const ops::GeluMulParams& p, device::HostStream& stream);
+void SiluMul(const Isa& isa, const ops::GatedActivationParams& p, device::HostStream& stream);
+void GeluMul(const Isa& isa, const ops::GatedActivationParams& p, device::HostStream& stream);
 void SoftCap(const Isa& isa, const ops::SoftCapParams& p, device::HostStream& stream);
 void Sample(const Isa& isa, const ops::SampleParams& p, device::HostStream& stream);
 

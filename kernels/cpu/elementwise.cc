@@ -24,7 +24,7 @@ void RmsNorm(const Isa& isa, const ops::RmsNormParams& p, device::HostStream& st
                      [&](int64_t begin, int64_t end) { isa.rms_norm(p, begin, end); });
 }
 
-void SiluMul(const Isa& isa, const ops::SiluMulParams& p, device::HostStream& stream) {
+void SiluMul(const Isa& isa, const ops::GatedActivationParams& p, device::HostStream& stream) {
   if (p.T == 0) return;
   BATON_CHECK(p.T > 0 && p.F > 0 && p.in_stride >= p.F && p.y_stride >= p.F);
   BATON_CHECK(p.gate != nullptr && p.up != nullptr && p.y != nullptr);
@@ -32,7 +32,7 @@ void SiluMul(const Isa& isa, const ops::SiluMulParams& p, device::HostStream& st
                      [&](int64_t begin, int64_t end) { isa.silu_mul(p, begin, end); });
 }
 
-void GeluMul(const Isa& isa, const ops::GeluMulParams& p, device::HostStream& stream) {
+void GeluMul(const Isa& isa, const ops::GatedActivationParams& p, device::HostStream& stream) {
   if (p.T == 0) return;
   BATON_CHECK(p.T > 0 && p.F > 0 && p.in_stride >= p.F && p.y_stride >= p.F);
   BATON_CHECK(p.gate != nullptr && p.up != nullptr && p.y != nullptr);

@@ -35,8 +35,8 @@ struct Isa {
   /// `scratch`: AttentionScratch(p, unit.tokens) floats.
   void (*attend)(const ops::PagedAttentionParams& p, const AttentionUnit& unit, float* scratch);
   void (*rms_norm)(const ops::RmsNormParams& p, int64_t t_begin, int64_t t_end);
-  void (*silu_mul)(const ops::SiluMulParams& p, int64_t t_begin, int64_t t_end);
-  void (*gelu_mul)(const ops::GeluMulParams& p, int64_t t_begin, int64_t t_end);
+  void (*silu_mul)(const ops::GatedActivationParams& p, int64_t t_begin, int64_t t_end);
+  void (*gelu_mul)(const ops::GatedActivationParams& p, int64_t t_begin, int64_t t_end);
   /// The rows [t_begin, t_end) of p.x.
   void (*soft_cap)(const ops::SoftCapParams& p, int64_t t_begin, int64_t t_end);
   /// x *= scale.

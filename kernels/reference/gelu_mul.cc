@@ -5,7 +5,7 @@
 
 namespace baton::kernels::reference {
 
-void GeluMul(const ops::GeluMulParams& p, device::Stream&) {
+void GeluMul(const ops::GatedActivationParams& p, device::Stream&) {
   const double slope = std::sqrt(2 * std::numbers::inv_pi);
   for (int64_t t = 0; t < p.T; ++t) {
     for (int64_t f = 0; f < p.F; ++f) {

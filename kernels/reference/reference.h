@@ -24,8 +24,8 @@ void RmsNorm(const ops::RmsNormParams& p, device::Stream& stream);
 void Linear(const ops::LinearParams& p, device::Stream& stream);
 void RopeKvWrite(const ops::RopeKvWriteParams& p, device::Stream& stream);
 void PagedAttention(const ops::PagedAttentionParams& p, device::Stream& stream);
-void SiluMul(const ops::SiluMulParams& p, device::Stream& stream);
-void GeluMul(const ops::GeluMulParams& p, device::Stream& stream);
+void SiluMul(const ops::GatedActivationParams& p, device::Stream& stream);
+void GeluMul(const ops::GatedActivationParams& p, device::Stream& stream);
 void SoftCap(const ops::SoftCapParams& p, device::Stream& stream);
 void Sample(const ops::SampleParams& p, device::Stream& stream);
 

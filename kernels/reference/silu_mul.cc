@@ -4,7 +4,7 @@
 
 namespace baton::kernels::reference {
 
-void SiluMul(const ops::SiluMulParams& p, device::Stream&) {
+void SiluMul(const ops::GatedActivationParams& p, device::Stream&) {
   for (int64_t t = 0; t < p.T; ++t) {
     for (int64_t f = 0; f < p.F; ++f) {
       const double gate = p.gate[t * p.in_stride + f];

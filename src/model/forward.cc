@@ -198,9 +198,9 @@ class ForwardPass {
     };
     switch (config_.activation) {
       case ModelConfig::Activation::kSilu:
-        return ops_.silu_mul(params(ops::SiluMulParams{}), stream_);
+        return ops_.silu_mul(params(ops::GatedActivationParams{}), stream_);
       case ModelConfig::Activation::kGeluTanh:
-        return ops_.gelu_mul(params(ops::GeluMulParams{}), stream_);
+        return ops_.gelu_mul(params(ops::GatedActivationParams{}), stream_);
     }
   }
 

@@ -1,13 +1,12 @@
 #pragma once
 
 #include "baton/ops/embedding.h"
-#include "baton/ops/gelu_mul.h"
+#include "baton/ops/gated_activation.h"
 #include "baton/ops/linear.h"
 #include "baton/ops/paged_attention.h"
 #include "baton/ops/rms_norm.h"
 #include "baton/ops/rope_kv_write.h"
 #include "baton/ops/sample.h"
-#include "baton/ops/silu_mul.h"
 #include "baton/ops/soft_cap.h"
 
 namespace baton::device {
@@ -25,8 +24,8 @@ struct Ops {
   void (*linear)(const LinearParams&, device::Stream&) = nullptr;
   void (*rope_kv_write)(const RopeKvWriteParams&, device::Stream&) = nullptr;
   void (*paged_attention)(const PagedAttentionParams&, device::Stream&) = nullptr;
-  void (*silu_mul)(const SiluMulParams&, device::Stream&) = nullptr;
-  void (*gelu_mul)(const GeluMulParams&, device::Stream&) = nullptr;
+  void (*silu_mul)(const GatedActivationParams&, device::Stream&) = nullptr;
+  void (*gelu_mul)(const GatedActivationParams&, device::Stream&) = nullptr;
   void (*soft_cap)(const SoftCapParams&, device::Stream&) = nullptr;
   void (*sample)(const SampleParams&, device::Stream&) = nullptr;
 };

@@ -44,7 +44,7 @@ struct Elementwise {
     return 1.0f / __builtin_sqrtf(mean + p.eps);
   }
 
-  static void SiluMul(const ops::SiluMulParams& p, int64_t t_begin, int64_t t_end) {
+  static void SiluMul(const ops::GatedActivationParams& p, int64_t t_begin, int64_t t_end) {
     for (int64_t t = t_begin; t < t_end; ++t) {
       const float* gate = p.gate + t * p.in_stride;
       const float* up = p.up + t * p.in_stride;
@@ -58,7 +58,7 @@ struct Elementwise {
   }
 
   /// a / 2 (1 + tanh(u)) is a / (1 + exp(-2 u)).
-  static void GeluMul(const ops::GeluMulParams& p, int64_t t_begin, int64_t t_end) {
+  static void GeluMul(const ops::GatedActivationParams& p, int64_t t_begin, int64_t t_end) {
     constexpr float kTwiceSlope = -1.5957691216057308f;  // -2 sqrt(2 / pi)
     for (int64_t t = t_begin; t < t_end; ++t) {
       const float* gate = p.gate + t * p.in_stride;

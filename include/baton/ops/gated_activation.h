@@ -4,9 +4,12 @@
 
 namespace baton::ops {
 
-/// y = silu(gate) * up, with silu(a) = a / (1 + exp(-a)). y may alias gate or up.
+/// y = activation(gate) * up. y may alias gate or up. The activations:
+/// silu(a) = a / (1 + exp(-a));
+/// gelu(a) = a / 2 (1 + tanh(sqrt(2 / pi) (a + 0.044715 a^3))). Source: Hendrycks and Gimpel,
+/// "Gaussian Error Linear Units", 2016, the approximation by tanh.
 /// Shapes: gate, up, y [T, F], row strides in elements. Types: float32.
-struct SiluMulParams {
+struct GatedActivationParams {
   const float* gate = nullptr;
   const float* up = nullptr;
   float* y = nullptr;
