@@ -181,6 +181,12 @@ std::vector<Feature> Features() {
        ToolChat({{"tool_choice", json::parse(R"({"type":"function","function":{"name":"paint"}})")},
                  {"stream", true}}),
        [](const Answer& answer) { ExpectPaintCall(answer, "stop"); }},
+      // The model's generation_config.json says not to sample: without a temperature the answers
+      // could hardly be the same otherwise.
+      {"ModelDefaults",
+       kText,
+       {{"prompt", "Once upon a time there was a"}, {"max_tokens", 40}},
+       answered},
       {"Seeded", kText, Text({{"temperature", 1}, {"seed", 11}}), answered},
       {"Filters", kText,
        Text({{"temperature", 1.5}, {"seed", 5}, {"top_k", 40}, {"top_p", 0.9}, {"min_p", 0.01}}),
