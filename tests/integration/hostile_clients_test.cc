@@ -4,6 +4,7 @@
 #include <vector>
 
 #include <gtest/gtest.h>
+#include <nlohmann/json.hpp>
 #include <sys/resource.h>
 
 #include "support/http_client.h"
@@ -13,6 +14,8 @@
 /// served.
 namespace baton::test {
 namespace {
+
+using nlohmann::json;
 
 constexpr int kIdle = 10'000;
 constexpr size_t kKibPerIdle = 32;
@@ -86,6 +89,29 @@ TEST_F(HostileClients, BodiesWithoutEndTakeNoMoreThanTheLimit) {
   }
   ExpectServes();
   EXPECT_LT(ResidentKib(Router()), before + (size_t{64} << 10));
+}
+
+TEST(HostileStrings, ComeThroughWhole) {
+  std::ifstream file(BATON_SOURCE_DIR "/../shared/data/edge-text/blns.json");
+  if (!file) GTEST_SKIP() << "the list of naughty strings is not here";
+  const json strings = json::parse(file);
+  ASSERT_GT(strings.size(), 400u);
+  ServedBaton server;
+  ASSERT_TRUE(server.WaitReady());
+  for (const json& string : strings) {
+    SCOPED_TRACE(string.dump());
+    const auto post = [&](const std::string& path, const json& body) {
+      const HttpReply reply = HttpPost(server.port(), path, body.dump());
+      EXPECT_EQ(reply.status, 200) << reply.body;
+      return json::parse(reply.body);
+    };
+    const json tokens =
+        post("/tokenize", {{"prompt", string}, {"add_special_tokens", false}})["tokens"];
+    EXPECT_EQ(post("/detokenize", {{"tokens", tokens}})["prompt"], string);
+    post("/v1/chat/completions",
+         {{"messages", {{{"role", "user"}, {"content", string}}}}, {"max_tokens", 1}});
+    if (string != "") post("/v1/completions", {{"prompt", string}, {"max_tokens", 1}});
+  }
 }
 
 }  // namespace
