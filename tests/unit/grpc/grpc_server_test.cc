@@ -333,7 +333,7 @@ TEST_F(GrpcServerTest, SpeaksTlsWhereItHasACertificate) {
   authority.Issue("server", folder_ + "/server");
   options_.tls = {.certificate = folder_ + "/server.pem", .key = folder_ + "/server.key"};
   StartServer();
-  const std::string address = "localhost:" + std::to_string(server_->port());
+  const std::string address = "127.0.0.1:" + std::to_string(server_->port());
   const auto secure = v1::Completion::NewStub(::grpc::CreateChannel(
       address, ::grpc::SslCredentials({.pem_root_certs = authority.certificate(),
                                        .pem_private_key = {},
