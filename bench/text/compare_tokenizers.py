@@ -72,7 +72,8 @@ def trained_like_gemma(folder: Path) -> Path:
     what is unknown falls back to bytes, and runs of line ends are added tokens."""
     tokenizer = Tokenizer(models.BPE(unk_token="<unk>", byte_fallback=True, fuse_unk=True))
     tokenizer.normalizer = normalizers.Replace(" ", "▁")
-    tokenizer.pre_tokenizer = pre_tokenizers.Split(" ", "merged_with_previous")
+    # SentencePiece lets no merge reach over the beginning of a word.
+    tokenizer.pre_tokenizer = pre_tokenizers.Split("▁", "merged_with_next")
     trainer = trainers.BpeTrainer(
         vocab_size=4000,
         show_progress=False,
@@ -80,6 +81,7 @@ def trained_like_gemma(folder: Path) -> Path:
         max_token_length=16,
     )
     tokenizer.train([str(REPOSITORY / "LICENSE"), str(REPOSITORY / "README.md")], trainer)
+    tokenizer.pre_tokenizer = pre_tokenizers.Split(" ", "merged_with_previous")
     tokenizer.decoder = decoders.Sequence(
         [decoders.Replace("▁", " "), decoders.ByteFallback(), decoders.Fuse()]
     )
