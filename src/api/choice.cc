@@ -49,7 +49,7 @@ void Choice::SetId(std::string_view id) {
   if (reader_) reader_->SeedCallIds(std::hash<std::string_view>()(id));
 }
 
-ChoiceDelta Choice::Push(TokenOutput output) {
+ChoiceDelta Choice::Push(const TokenOutput& output) {
   if (completion_tokens_ == 0) cached_tokens_ = output.cached_tokens;
   if (output.token == kNoToken) {
     finished_ = true;

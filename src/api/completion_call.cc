@@ -49,8 +49,8 @@ class CompletionCall::Sink final : public CompletionSink {
     });
   }
   void OnToken(TokenOutput output) override {
-    strand_->Post([call = call_, index = index_, output = std::move(output)]() mutable {
-      if (const auto self = call.lock()) self->Token(index, std::move(output));
+    strand_->Post([call = call_, index = index_, output = std::move(output)] {
+      if (const auto self = call.lock()) self->Token(index, output);
     });
   }
   void OnEnd(Status status) override {
@@ -115,7 +115,7 @@ Request CompletionCall::MakeRequest(int index) const {
   return request;
 }
 
-void CompletionCall::Token(int index, TokenOutput output) {
+void CompletionCall::Token(int index, const TokenOutput& output) {
   Run& run = runs_[static_cast<size_t>(index)];
   if (failed_ || run.choice.finished()) return;
   if (output.finish != FinishReason::kNone) run.open = false;
@@ -125,7 +125,7 @@ void CompletionCall::Token(int index, TokenOutput output) {
     run.prompt_records = PromptRecords(model_.tokenizer, PromptOf(index), *output.prompt_logprobs,
                                        plan_.skip_special);
   }
-  ChoiceDelta delta = run.choice.Push(std::move(output));
+  ChoiceDelta delta = run.choice.Push(output);
   // A stop string matched, which the worker cannot know.
   if (run.choice.finished()) {
     Cancel(run);

@@ -35,7 +35,7 @@ class Choice {
 
   /// REQUIRES: no earlier delta had a finish reason. A finish of kStop where `output` has none
   /// means that a stop string matched, or the only call ended: the worker does not know yet.
-  ChoiceDelta Push(TokenOutput output);
+  ChoiceDelta Push(const TokenOutput& output);
 
   int64_t completion_tokens() const { return completion_tokens_; }
   int64_t cached_tokens() const { return cached_tokens_; }

@@ -82,7 +82,7 @@ class CompletionCall : public std::enable_shared_from_this<CompletionCall> {
 
   const PlannedPrompt& PromptOf(int index) const;
   Request MakeRequest(int index) const;
-  void Token(int index, TokenOutput output);
+  void Token(int index, const TokenOutput& output);
   /// Puts before a choice's first delta what the answer says of its prompt.
   void Open(Run& run, const PlannedPrompt& prompt, ChoiceDelta& delta);
   void End(int index, const Status& status);

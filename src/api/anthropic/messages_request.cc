@@ -78,10 +78,10 @@ class MessagesTranslation {
       } else if (type == "thinking" && role == "assistant") {
         Thinking(own);
       } else if (type != "redacted_thinking" || role != "assistant") {
-        own.Fail("type", "'" + name + "' is of type '" + type + "', which " + role +
-                             "'s messages cannot have here: only text" +
-                             (role == "user" ? " and tool_result" : ", thinking and tool_use") +
-                             " are supported");
+        std::string message = "'" + name + "' is of type '" + type + "', which ";
+        message += role + "'s messages cannot have here: only text";
+        message += role == "user" ? " and tool_result" : ", thinking and tool_use";
+        own.Fail("type", message + " are supported");
       }
       if (own.error()) return fields_.Fail(*own.error());
     }

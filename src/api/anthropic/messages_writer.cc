@@ -35,7 +35,7 @@ Json UsageJson(const Usage& usage) {
           {"output_tokens", usage.completion_tokens}};
 }
 
-AnswerEvent Event(std::string_view type, Json members = Json::object()) {
+AnswerEvent Event(std::string_view type, const Json& members = Json::object()) {
   Json data = {{"type", type}};
   data.update(members);
   return {std::string(type), Dump(data)};

@@ -124,6 +124,7 @@ std::string RenderChat(JsonFields& fields, const ServedModel& model, const Json&
   if (model.chat_template == nullptr) {
     fields.Fail("messages", "the model '" + model.options.model +
                                 "' has no chat template; use /v1/completions");
+    return {};
   }
   const Json context = ReadTemplateContext(fields, model, tools);
   if (fields.error()) return {};

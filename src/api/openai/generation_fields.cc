@@ -39,8 +39,8 @@ constexpr size_t kMostLabelBytes = 256;
 constexpr float kMostSloMs = 86'400'000;
 
 bool AsksForNothing(const Json& value) {
-  return value.is_null() || value == false ||
-         ((value.is_structured() || value.is_string()) && (value.empty() || value == ""));
+  if (value.is_string()) return value.get_ref<const std::string&>().empty();
+  return value.is_null() || value == false || (value.is_structured() && value.empty());
 }
 
 /// Fields of chats that a text completion cannot have.
