@@ -358,9 +358,9 @@ void TranslateResponses(JsonFields& fields, ChatTranslation& chat) {
 }
 
 std::string EchoOfResponses(JsonFields& fields, const CompletionPlan& plan) {
-  const auto given = [&](const char* name, Json otherwise = nullptr) {
+  const auto given = [&](const char* name, const Json& otherwise = nullptr) {
     const Json* field = fields.Find(name);
-    return field == nullptr ? std::move(otherwise) : *field;
+    return field == nullptr ? otherwise : *field;
   };
   Json text = given("text", Json::object());
   if (text.value("format", Json()).is_null()) text["format"] = {{"type", "text"}};
