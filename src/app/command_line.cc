@@ -164,7 +164,7 @@ class Parser {
   }
 
   /// --insecure, short for each of `paths` being true.
-  void AddInsecure(CLI::App& command, std::vector<std::string> paths) {
+  void AddInsecure(CLI::App& command, const std::vector<std::string>& paths) {
     const auto take = [this, paths](int64_t) {
       for (const std::string& path : paths) short_.push_back({path, "true", "--insecure"});
     };

@@ -13,7 +13,8 @@ void StepEngine::TakeCommands() {
   for (size_t count = mailbox_.size(); count > 0; --count) {
     auto command = mailbox_.TryReceive();
     if (!command) return;
-    std::visit([this](auto&& value) { Apply(std::move(value)); }, *std::move(command));
+    std::visit([this](auto&& value) { Apply(std::forward<decltype(value)>(value)); },
+               *std::move(command));
   }
 }
 

@@ -77,7 +77,8 @@ void StepEngine::Run(std::stop_token stop) {
     if (Step()) continue;
     auto command = mailbox_.Receive(kIdleWait);
     if (!command) continue;
-    std::visit([this](auto&& value) { Apply(std::move(value)); }, *std::move(command));
+    std::visit([this](auto&& value) { Apply(std::forward<decltype(value)>(value)); },
+               *std::move(command));
   }
   FailAll(Unavailable("the worker is stopping").WithBlast(Blast::kPeer));
   PublishStats();

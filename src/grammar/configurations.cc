@@ -109,7 +109,7 @@ int32_t Configurations::Start() {
   return Of({{automaton_.starts[static_cast<size_t>(automaton_.root)], kBottom}});
 }
 
-int32_t Configurations::Of(std::vector<Item> stacks) {
+int32_t Configurations::Of(const std::vector<Item>& stacks) {
   Closing closing(*this);
   for (const Item& item : stacks) closing.Add(item);
   return closing.Finish();

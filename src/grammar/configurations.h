@@ -71,7 +71,7 @@ class Configurations {
   /// Of one stack, with what it can do by taking a byte and nothing else.
   int32_t OfBytesOnly(Item item) { return Intern({&item, 1}, 1, false); }
   /// Of the stacks given, whose states need not take bytes themselves.
-  int32_t Of(std::vector<Item> stacks);
+  int32_t Of(const std::vector<Item>& stacks);
   /// The same configuration in `other`, which is of the same automaton.
   int32_t CopyTo(Configurations& other, int32_t configuration) const;
 
