@@ -10,6 +10,11 @@ namespace {
 
 bool HoldsArguments(std::string_view key) { return key == "arguments" || key == "parameters"; }
 
+/// A name that is too long before `c`. It ends between characters, since what follows is text.
+bool IsTooLong(std::string_view name, char c) {
+  return name.size() > CallObject::kMostNameBytes && (c & 0xC0) != 0x80;
+}
+
 bool IsUsualKey(std::string_view key) {
   constexpr std::string_view kUsual[] = {"name", "arguments", "parameters", "type", "id"};
   return std::ranges::find(kUsual, key) != std::end(kUsual);
@@ -21,8 +26,8 @@ CallObject::Step CallObject::Push(char c) {
   switch (state_) {
     case State::kName: return OnName(c);
     case State::kKey:
-      if (!string_.Push(c, key_)) return OnKeyEnd();
-      return key_.size() > kMostNameBytes ? Step::kBroken : Step::kInside;
+      if (IsTooLong(key_, c)) return Step::kBroken;
+      return string_.Push(c, key_) ? Step::kInside : OnKeyEnd();
     case State::kString:
       if (!string_.Push(c, arguments_)) state_ = State::kComma;
       return Step::kInside;
@@ -83,7 +88,8 @@ CallObject::Step CallObject::OnValue(char c) {
 }
 
 CallObject::Step CallObject::OnName(char c) {
-  if (string_.Push(c, name_)) return name_.size() > kMostNameBytes ? Step::kBroken : Step::kInside;
+  if (IsTooLong(name_, c)) return Step::kBroken;
+  if (string_.Push(c, name_)) return Step::kInside;
   has_name_ = !name_.empty();
   state_ = State::kComma;
   return has_name_ ? Step::kInside : Step::kBroken;

@@ -4,6 +4,7 @@
 #include <gtest/gtest.h>
 
 #include "api/output/json_string.h"
+#include "baton/text/utf8.h"
 #include "read_output.h"
 
 namespace baton::api {
@@ -134,6 +135,20 @@ TEST(OutputReader, GivesUpOnACallThatDoesNotBeginInReasonableSpace) {
 
   EXPECT_EQ(output.text, text);
   EXPECT_EQ(reader.broken_calls(), 1);
+}
+
+TEST(OutputReader, GivesUpOnANameThatIsTooLongBetweenCharacters) {
+  for (const std::string begin : {R"({"name":"f","parameters":{},")", R"({"name":")"}) {
+    // Whichever byte of a character the limit falls on.
+    for (const size_t shift : {0, 1, 2}) {
+      std::string text = begin + std::string(shift, 'x');
+      for (int i = 0; i < 200; ++i) text += "\u20ac";
+      const ChoiceDelta output =
+          ReadOutput({.tools = ToolFormat::kLlama3, .tool_names = {"f"}}, text);
+      EXPECT_THAT(output.text, testing::EndsWith("\u20ac"));
+      EXPECT_TRUE(text::IsValidUtf8(output.text)) << output.text;
+    }
+  }
 }
 
 TEST(OutputReader, StreamsArgumentsThatNeverEnd) {
