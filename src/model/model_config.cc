@@ -46,7 +46,8 @@ bool IsHarmless(std::string_view name) {
 bool SaysNothing(const json& value) {
   if (value.is_null() || value == false) return true;
   if (value.is_number()) return value == 0;
-  return (value.is_string() || value.is_array() || value.is_object()) && value.size() == 0;
+  if (value.is_string()) return value.get_ref<const std::string&>().empty();
+  return value.is_structured() && value.empty();
 }
 
 void RefuseUnknown(JsonFields& fields, const std::vector<std::string>& ignored) {

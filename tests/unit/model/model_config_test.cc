@@ -175,6 +175,7 @@ INSTANTIATE_TEST_SUITE_P(
 
 TEST(ModelConfig, LoadsUnknownFieldsThatSayNothingOrAreToBeIgnored) {
   EXPECT_TRUE(LoadWith({{"qk_norm", "false"}, {"new_thing", "{}"}, {"other", "0"}}).ok());
+  EXPECT_TRUE(LoadWith({{"new_thing", "\"\""}, {"other", "[]"}}).ok());
   EXPECT_TRUE(LoadWith({{"new_thing", "17"}}, {"new_thing"}).ok());
 }
 
