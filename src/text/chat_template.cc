@@ -82,8 +82,11 @@ Result<ChatTemplate> ChatTemplate::Load(const std::filesystem::path& model_folde
     for (size_t i = 0; i < place.value().size(); ++i) {
       BATON_ASSIGN_OR_RETURN(const std::string name, place.At(i).Get("name").String());
       BATON_ASSIGN_OR_RETURN(std::string source, place.At(i).Get("template").String());
-      if (name == "default") main = std::move(source);
-      if (name == "tool_use") with_tools = std::move(source);
+      if (name == "default") {
+        main = std::move(source);
+      } else if (name == "tool_use") {
+        with_tools = std::move(source);
+      }
     }
     if (main.empty()) return place.Error("has no template named default");
   } else if (place.is_null()) {

@@ -96,7 +96,7 @@ class Cycler final : public Object {
     const bool next = name == "next";
     return MakeFunction(
         [items = items_, at = at_, next](Runtime&, const Arguments&) {
-          const Value current = items[*at];
+          const Value& current = items[*at];
           *at = next ? (*at + 1) % items.size() : 0;
           return next ? current : Value();
         },
