@@ -187,20 +187,16 @@ class ForwardPass {
 
   /// The gate, activated, times what goes up; to the gate's place.
   void Activate() {
-    const auto params = [&]<class Params>(Params) {
-      return Params{.gate = space_.gate_.data(),
-                    .up = space_.up_.data(),
-                    .y = space_.gate_.data(),
-                    .T = T_,
-                    .F = config_.intermediate,
-                    .in_stride = config_.intermediate,
-                    .y_stride = config_.intermediate};
-    };
+    const ops::GatedActivationParams params{.gate = space_.gate_.data(),
+                                            .up = space_.up_.data(),
+                                            .y = space_.gate_.data(),
+                                            .T = T_,
+                                            .F = config_.intermediate,
+                                            .in_stride = config_.intermediate,
+                                            .y_stride = config_.intermediate};
     switch (config_.activation) {
-      case ModelConfig::Activation::kSilu:
-        return ops_.silu_mul(params(ops::GatedActivationParams{}), stream_);
-      case ModelConfig::Activation::kGeluTanh:
-        return ops_.gelu_mul(params(ops::GatedActivationParams{}), stream_);
+      case ModelConfig::Activation::kSilu: return ops_.silu_mul(params, stream_);
+      case ModelConfig::Activation::kGeluTanh: return ops_.gelu_mul(params, stream_);
     }
   }
 
@@ -217,27 +213,22 @@ class ForwardPass {
                   stream_);
   }
 
-  /// What the next norm adds to the residual, in place.
-  void NormDelta(const TensorView& w) {
-    ops_.rms_norm({.residual = space_.delta_.data(),
-                   .w = w.data,
-                   .y = space_.delta_.data(),
-                   .w_dtype = w.dtype,
-                   .T = T_,
-                   .E = config_.hidden,
-                   .eps = config_.rms_norm_eps,
-                   .w_offset = config_.norm_offset},
-                  stream_);
+  /// What the next norm adds to the residual.
+  void NormDelta(const TensorView& w) { NormInPlace(w, space_.delta_, T_, config_.hidden); }
+
+  /// Each head of each row on its own.
+  void NormHeads(const TensorView& w, int32_t heads, std::vector<float>& rows) {
+    NormInPlace(w, rows, T_ * heads, config_.head_dim);
   }
 
-  /// Each head of each row on its own, in place.
-  void NormHeads(const TensorView& w, int32_t heads, std::vector<float>& rows) {
+  /// `rows` is [T, E].
+  void NormInPlace(const TensorView& w, std::vector<float>& rows, int64_t T, int32_t E) {
     ops_.rms_norm({.residual = rows.data(),
                    .w = w.data,
                    .y = rows.data(),
                    .w_dtype = w.dtype,
-                   .T = T_ * heads,
-                   .E = config_.head_dim,
+                   .T = T,
+                   .E = E,
                    .eps = config_.rms_norm_eps,
                    .w_offset = config_.norm_offset},
                   stream_);
