@@ -10,7 +10,6 @@ namespace {
 
 using test::Bytes;
 using test::kEndToken;
-using test::kHelloToken;
 using test::kStartToken;
 using test::kTinyVocabulary;
 using test::kWideToken;

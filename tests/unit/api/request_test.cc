@@ -10,12 +10,6 @@
 namespace baton::api {
 namespace {
 
-using test::Bytes;
-using test::kEndToken;
-using test::kHelloToken;
-using test::kStartToken;
-using test::kTinyVocabulary;
-using test::kWideToken;
 using test::MakeTinyTokenizer;
 
 using nlohmann::json;
