@@ -73,6 +73,11 @@ ApiError ChatTranslation::InOwnNames(ApiError error) const {
   return error;
 }
 
+void ChatMessages::Add(Json message, const std::string& param) {
+  messages.push_back(std::move(message));
+  chat_.Call(Here(), param);
+}
+
 std::string RequireString(JsonFields& fields, const std::string& name) {
   std::string value;
   if (fields.Find(name) == nullptr) {

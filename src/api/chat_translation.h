@@ -31,6 +31,24 @@ class ChatTranslation {
   std::vector<std::pair<std::string, std::string>> names_;
 };
 
+/// Makes the messages of the chat, each called after the part of the other form that it comes from.
+class ChatMessages {
+ public:
+  /// REQUIRES: both outlive this.
+  ChatMessages(JsonFields& fields, ChatTranslation& chat) : fields_(fields), chat_(chat) {}
+
+  Json messages = Json::array();
+
+ protected:
+  /// `param`: what the message is called in the other form.
+  void Add(Json message, const std::string& param);
+  /// What the last message is called in the chat.
+  std::string Here() const { return "messages[" + std::to_string(messages.size() - 1) + "]"; }
+
+  JsonFields& fields_;
+  ChatTranslation& chat_;
+};
+
 /// The string under `name`. Fails where there is none.
 std::string RequireString(JsonFields& fields, const std::string& name);
 

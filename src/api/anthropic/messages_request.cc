@@ -8,9 +8,9 @@ namespace baton::api {
 namespace {
 
 /// Makes the messages of a chat of Anthropic's.
-class MessagesTranslation {
+class MessagesTranslation : public ChatMessages {
  public:
-  MessagesTranslation(JsonFields& fields, ChatTranslation& chat) : fields_(fields), chat_(chat) {}
+  using ChatMessages::ChatMessages;
 
   void System() {
     const Json* system = fields_.Find("system");
@@ -32,8 +32,6 @@ class MessagesTranslation {
                    "the last of 'messages' is the assistant's; continuing it is not supported",
                    "unsupported_parameter");
   }
-
-  Json messages = Json::array();
 
  private:
   void Message(const Json& message, const std::string& param) {
@@ -118,16 +116,6 @@ class MessagesTranslation {
     Json& message = messages.back();
     message["reasoning_content"] = message.value("reasoning_content", std::string()) + thinking;
   }
-
-  void Add(Json message, const std::string& param) {
-    messages.push_back(std::move(message));
-    chat_.Call(Here(), param);
-  }
-
-  std::string Here() const { return "messages[" + std::to_string(messages.size() - 1) + "]"; }
-
-  JsonFields& fields_;
-  ChatTranslation& chat_;
 };
 
 void TranslateTool(JsonFields& own, Json& tools) {

@@ -12,9 +12,9 @@ namespace {
 
 /// Makes the messages of a chat of a response's input: what follows each other of an assistant's
 /// reasoning, text and calls is one message there.
-class InputTranslation {
+class InputTranslation : public ChatMessages {
  public:
-  InputTranslation(JsonFields& fields, ChatTranslation& chat) : fields_(fields), chat_(chat) {}
+  using ChatMessages::ChatMessages;
 
   void Instructions() {
     std::string text;
@@ -34,8 +34,6 @@ class InputTranslation {
     for (size_t i = 0; i < input->size() && !fields_.error(); ++i)
       Item((*input)[i], "input[" + std::to_string(i) + "]");
   }
-
-  Json messages = Json::array();
 
  private:
   void Item(const Json& item, const std::string& param) {
@@ -123,16 +121,6 @@ class InputTranslation {
     if (!open) Add({{"role", "assistant"}}, param);
     return messages.back();
   }
-
-  void Add(Json message, const std::string& param) {
-    messages.push_back(std::move(message));
-    chat_.Call(Here(), param);
-  }
-
-  std::string Here() const { return "messages[" + std::to_string(messages.size() - 1) + "]"; }
-
-  JsonFields& fields_;
-  ChatTranslation& chat_;
 };
 
 void RefuseStateful(JsonFields& fields) {
