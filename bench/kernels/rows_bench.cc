@@ -35,7 +35,7 @@ void RmsNorm(benchmark::State& state) {
   device::HostStream stream(2);
   for (auto _ : state) {
     kernels::CpuOps().rms_norm({.residual = residual.data(),
-                                .delta = delta.data(),
+                                .x = delta.data(),
                                 .w = w.data(),
                                 .y = y.data(),
                                 .w_dtype = DType::kFloat32,

@@ -29,6 +29,8 @@ constexpr ops::Ops MakeOps(const char* name) {
                      Stream& stream) { cpu::GeluMul(isa(), p, AsHost(stream)); },
       .soft_cap = [](const ops::SoftCapParams& p,
                      Stream& stream) { cpu::SoftCap(isa(), p, AsHost(stream)); },
+      .gather_rows = [](const ops::GatherRowsParams& p,
+                        Stream& stream) { cpu::GatherRows(p, AsHost(stream)); },
       .sample = [](const ops::SampleParams& p,
                    Stream& stream) { cpu::Sample(isa(), p, AsHost(stream)); },
   };

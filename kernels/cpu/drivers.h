@@ -18,6 +18,7 @@ void PagedAttention(const Isa& isa, const ops::PagedAttentionParams& p, device::
 void SiluMul(const Isa& isa, const ops::GatedActivationParams& p, device::HostStream& stream);
 void GeluMul(const Isa& isa, const ops::GatedActivationParams& p, device::HostStream& stream);
 void SoftCap(const Isa& isa, const ops::SoftCapParams& p, device::HostStream& stream);
+void GatherRows(const ops::GatherRowsParams& p, device::HostStream& stream);
 void Sample(const Isa& isa, const ops::SampleParams& p, device::HostStream& stream);
 
 /// Aborts unless `kv` and `batch` can be addressed.

@@ -1,3 +1,5 @@
+#include <cstring>
+
 #include "baton/base/check.h"
 #include "drivers.h"
 
@@ -19,7 +21,8 @@ void Embedding(const Isa& isa, const ops::EmbeddingParams& p, device::HostStream
 
 void RmsNorm(const Isa& isa, const ops::RmsNormParams& p, device::HostStream& stream) {
   if (p.T == 0) return;
-  BATON_CHECK(p.T > 0 && p.E > 0 && p.residual != nullptr && p.w != nullptr && p.y != nullptr);
+  BATON_CHECK(p.T > 0 && p.E > 0 && (p.residual != nullptr || p.x != nullptr) && p.w != nullptr &&
+              p.y != nullptr && p.activation == DType::kFloat32);
   stream.ParallelFor(p.T, GrainOf(2 * p.E),
                      [&](int64_t begin, int64_t end) { isa.rms_norm(p, begin, end); });
 }
@@ -28,6 +31,7 @@ void SiluMul(const Isa& isa, const ops::GatedActivationParams& p, device::HostSt
   if (p.T == 0) return;
   BATON_CHECK(p.T > 0 && p.F > 0 && p.in_stride >= p.F && p.y_stride >= p.F);
   BATON_CHECK(p.gate != nullptr && p.up != nullptr && p.y != nullptr);
+  BATON_CHECK(p.activation == DType::kFloat32);
   stream.ParallelFor(p.T, GrainOf(2 * p.F),
                      [&](int64_t begin, int64_t end) { isa.silu_mul(p, begin, end); });
 }
@@ -36,6 +40,7 @@ void GeluMul(const Isa& isa, const ops::GatedActivationParams& p, device::HostSt
   if (p.T == 0) return;
   BATON_CHECK(p.T > 0 && p.F > 0 && p.in_stride >= p.F && p.y_stride >= p.F);
   BATON_CHECK(p.gate != nullptr && p.up != nullptr && p.y != nullptr);
+  BATON_CHECK(p.activation == DType::kFloat32);
   stream.ParallelFor(p.T, GrainOf(2 * p.F),
                      [&](int64_t begin, int64_t end) { isa.gelu_mul(p, begin, end); });
 }
@@ -45,6 +50,18 @@ void SoftCap(const Isa& isa, const ops::SoftCapParams& p, device::HostStream& st
   BATON_CHECK(p.T > 0 && p.F > 0 && p.cap > 0 && p.x != nullptr);
   stream.ParallelFor(p.T, GrainOf(2 * p.F),
                      [&](int64_t begin, int64_t end) { isa.soft_cap(p, begin, end); });
+}
+
+void GatherRows(const ops::GatherRowsParams& p, device::HostStream& stream) {
+  if (p.T == 0) return;
+  BATON_CHECK(p.T > 0 && p.row_bytes > 0 && p.x != nullptr && p.rows != nullptr && p.y != nullptr);
+  stream.ParallelFor(p.T, GrainOf(p.row_bytes / 4), [&](int64_t begin, int64_t end) {
+    for (int64_t i = begin; i < end; ++i) {
+      std::memcpy(static_cast<std::byte*>(p.y) + i * p.row_bytes,
+                  static_cast<const std::byte*>(p.x) + p.rows[i] * p.row_bytes,
+                  static_cast<size_t>(p.row_bytes));
+    }
+  });
 }
 
 }  // namespace baton::kernels::cpu

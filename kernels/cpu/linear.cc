@@ -15,6 +15,7 @@ void Linear(const Isa& isa, const ops::LinearParams& p, device::HostStream& stre
       << "T " << p.T << ", N " << p.N << ", K " << p.K << ", strides " << p.x_stride << ", "
       << p.y_stride;
   BATON_CHECK(p.x != nullptr && p.w != nullptr && p.y != nullptr);
+  BATON_CHECK(p.x_dtype == DType::kFloat32 && p.y_dtype == DType::kFloat32);
   const int64_t tiles = kGrainMultiplyAdds / (p.T * p.K * kLinearGrainN) + 1;
   stream.ParallelFor(p.N, tiles * kLinearGrainN,
                      [&](int64_t begin, int64_t end) { isa.linear(p, begin, end); });

@@ -54,7 +54,8 @@ void PagedAttention(const Isa& isa, const ops::PagedAttentionParams& p,
   if (p.batch.T == 0) return;
   CheckPaged(p.kv, p.batch);
   BATON_CHECK(p.H > 0 && p.H % p.kv.G == 0 && p.q_stride >= int64_t{p.H} * p.kv.D);
-  BATON_CHECK(p.q != nullptr && p.y != nullptr && p.window >= 0 && p.softcap >= 0);
+  BATON_CHECK(p.q != nullptr && p.y != nullptr && p.window >= 0 && p.softcap >= 0 &&
+              p.activation == DType::kFloat32);
   const int64_t unit_tokens = std::max<int64_t>(1, kUnitRows / (p.H / p.kv.G));
   const std::vector<AttentionUnit> units = PlanUnits(p.batch, p.kv.G, unit_tokens);
   int64_t cost = 0;

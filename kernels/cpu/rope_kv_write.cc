@@ -27,15 +27,16 @@ void WriteRow(const Isa& isa, const ops::RopeKvWriteParams& p, int32_t s, int64_
     sine[i] = std::sin(angle) * p.attention_scale;
   }
   for (int32_t h = 0; h < p.H; ++h) {
-    isa.rotate(p.q + t * p.q_stride + h * D, cosine, sine, p.R);
+    isa.rotate(static_cast<float*>(p.q) + t * p.q_stride + h * D, cosine, sine, p.R);
   }
   std::byte* to = KvAt(p.kv, p.batch, s, position);
   const auto head_bytes = p.kv.P * D * static_cast<int64_t>(DTypeBytes(p.kv.dtype));
   for (int32_t g = 0; g < p.kv.G; ++g) {
-    float* k = p.k + t * p.kv_stride + g * D;
+    float* k = static_cast<float*>(p.k) + t * p.kv_stride + g * D;
+    const float* v = static_cast<const float*>(p.v) + t * p.kv_stride + g * D;
     isa.rotate(k, cosine, sine, p.R);
     isa.narrow(k, to + g * head_bytes, p.kv.dtype, D);
-    isa.narrow(p.v + t * p.kv_stride + g * D, to + g * head_bytes + p.kv.v_offset, p.kv.dtype, D);
+    isa.narrow(v, to + g * head_bytes + p.kv.v_offset, p.kv.dtype, D);
   }
 }
 
@@ -45,7 +46,7 @@ void RopeKvWrite(const Isa& isa, const ops::RopeKvWriteParams& p, device::HostSt
   if (p.batch.T == 0) return;
   CheckPaged(p.kv, p.batch);
   BATON_CHECK(p.R % 2 == 0 && p.R > 0 && p.R <= p.kv.D && p.H > 0 && p.q != nullptr &&
-              p.k != nullptr && p.v != nullptr);
+              p.k != nullptr && p.v != nullptr && p.activation == DType::kFloat32);
   const int32_t* rows = p.batch.query_begin;
   const int64_t cost = (p.H + 2 * p.kv.G) * p.kv.D + 16 * p.kv.D;
   stream.ParallelFor(p.batch.T, GrainOf(cost), [&](int64_t begin, int64_t end) {

@@ -27,6 +27,7 @@ void PagedAttention(const ops::PagedAttentionParams& p, device::Stream& stream);
 void SiluMul(const ops::GatedActivationParams& p, device::Stream& stream);
 void GeluMul(const ops::GatedActivationParams& p, device::Stream& stream);
 void SoftCap(const ops::SoftCapParams& p, device::Stream& stream);
+void GatherRows(const ops::GatherRowsParams& p, device::Stream& stream);
 void Sample(const ops::SampleParams& p, device::Stream& stream);
 
 }  // namespace baton::kernels::reference

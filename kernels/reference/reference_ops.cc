@@ -58,6 +58,7 @@ const ops::Ops& ReferenceOps() {
       .silu_mul = reference::SiluMul,
       .gelu_mul = reference::GeluMul,
       .soft_cap = reference::SoftCap,
+      .gather_rows = reference::GatherRows,
       .sample = reference::Sample,
   };
   return kOps;

@@ -202,7 +202,7 @@ class ForwardPass {
 
   void Norm(const TensorView& w, bool with_delta) {
     ops_.rms_norm({.residual = space_.residual_.data(),
-                   .delta = with_delta ? space_.delta_.data() : nullptr,
+                   .x = with_delta ? space_.delta_.data() : nullptr,
                    .w = w.data,
                    .y = space_.normed_.data(),
                    .w_dtype = w.dtype,
@@ -223,7 +223,7 @@ class ForwardPass {
 
   /// `rows` is [T, E].
   void NormInPlace(const TensorView& w, std::vector<float>& rows, int64_t T, int32_t E) {
-    ops_.rms_norm({.residual = rows.data(),
+    ops_.rms_norm({.x = rows.data(),
                    .w = w.data,
                    .y = rows.data(),
                    .w_dtype = w.dtype,

@@ -22,7 +22,7 @@ struct Problem {
     if (rows < 0) rows = T;
     Outcome outcome{.residual = Rows(residual, begin, rows, E), .y = NanFilled(rows * E)};
     ops.rms_norm({.residual = outcome.residual.data(),
-                  .delta = with_delta ? delta.data() + begin * E : nullptr,
+                  .x = with_delta ? delta.data() + begin * E : nullptr,
                   .w = w.data(),
                   .y = outcome.y.data(),
                   .w_dtype = dtype,
@@ -64,7 +64,7 @@ TEST_P(RmsNorm, AddsTheOffsetToItsWeights) {
   for (float& weight : shifted) weight += 1;
   const auto norm = [&](const std::vector<float>& weights, float w_offset) {
     std::vector<float> y = x;
-    cpu().rms_norm({.residual = y.data(),
+    cpu().rms_norm({.x = y.data(),
                     .w = weights.data(),
                     .y = y.data(),
                     .w_dtype = DType::kFloat32,
@@ -81,7 +81,7 @@ TEST_P(RmsNorm, NormalizesInPlace) {
   const Problem problem(random_, 4, 40, DType::kFloat32);
   const Outcome expected = problem.Run(cpu(), stream_, false);
   std::vector<float> x = problem.residual;
-  cpu().rms_norm({.residual = x.data(),
+  cpu().rms_norm({.x = x.data(),
                   .w = problem.w.data(),
                   .y = x.data(),
                   .w_dtype = DType::kFloat32,

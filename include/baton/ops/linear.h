@@ -8,18 +8,20 @@ namespace baton::ops {
 
 /// y = x w^T + bias.
 /// Shapes: x [T, K], w [N, K], bias [N] or null, y [T, N]; row strides in elements.
-/// Types: x, y float32; w float32, float16 or bfloat16; bias of w's type.
+/// Types: x and y as they say; w float32, float16 or bfloat16; bias of w's type.
 /// Layout: row-major; w straight from the checkpoint, no alignment beyond its element's.
 /// Errors: none; shapes are checked (BATON_CHECK) once per call. T = 0 is a no-op.
 /// Stream: enqueues only. Cost: 2 T N K FLOPs, N K weights read once per call for small T.
 /// Accuracy: each y[t][n] is one float32 sum over K in an order that depends on K only, so that a
 /// row's bits do not depend on T, on its neighbours or on the number of threads.
 struct LinearParams {
-  const float* x = nullptr;
+  const void* x = nullptr;
   const void* w = nullptr;
   const void* bias = nullptr;
-  float* y = nullptr;
+  void* y = nullptr;
+  DType x_dtype = DType::kFloat32;
   DType w_dtype = DType::kBFloat16;
+  DType y_dtype = DType::kFloat32;
   int64_t T = 0;
   int64_t N = 0;
   int64_t K = 0;

@@ -2,12 +2,14 @@
 
 #include "baton/ops/embedding.h"
 #include "baton/ops/gated_activation.h"
+#include "baton/ops/gather_rows.h"
 #include "baton/ops/linear.h"
 #include "baton/ops/paged_attention.h"
 #include "baton/ops/rms_norm.h"
 #include "baton/ops/rope_kv_write.h"
 #include "baton/ops/sample.h"
 #include "baton/ops/soft_cap.h"
+#include "baton/ops/step_plan.h"
 
 namespace baton::device {
 class Stream;
@@ -15,10 +17,17 @@ class Stream;
 
 namespace baton::ops {
 
-/// One device's operations, chosen once at start. Immutable; all entries are set.
+/// One device's operations, chosen once at start. Immutable; all operations are set.
 struct Ops {
   /// "cpu-avx512", "cpu-avx2", "reference", ...
   const char* name = "";
+  /// What activations between operations are kept in; the residual and logits are float32.
+  DType activation = DType::kFloat32;
+  /// Bytes of a step's plan: how the operations of one step divide its work. Null: no plan.
+  size_t (*plan_bytes)(const PlanShape&) = nullptr;
+  /// Writes the plan of a batch whose arrays the host can read; pure. The plan goes where the batch
+  /// goes, into PagedBatch::plan, before any operation of that step. Null where plan_bytes is.
+  void (*plan)(const PagedBatch&, const PlanShape&, std::byte* out) = nullptr;
   void (*embedding)(const EmbeddingParams&, device::Stream&) = nullptr;
   void (*rms_norm)(const RmsNormParams&, device::Stream&) = nullptr;
   void (*linear)(const LinearParams&, device::Stream&) = nullptr;
@@ -27,6 +36,7 @@ struct Ops {
   void (*silu_mul)(const GatedActivationParams&, device::Stream&) = nullptr;
   void (*gelu_mul)(const GatedActivationParams&, device::Stream&) = nullptr;
   void (*soft_cap)(const SoftCapParams&, device::Stream&) = nullptr;
+  void (*gather_rows)(const GatherRowsParams&, device::Stream&) = nullptr;
   void (*sample)(const SampleParams&, device::Stream&) = nullptr;
 };
 

@@ -29,6 +29,7 @@ struct PagedBatch {
   const int32_t* query_begin = nullptr;   ///< [S + 1]
   const int32_t* kv_tokens = nullptr;     ///< [S], this step's tokens included.
   const int32_t* block_tables = nullptr;  ///< [S, table_stride]; block of position p: entry p / P.
+  const std::byte* plan = nullptr;        ///< What Ops::plan wrote for this batch.
   int64_t table_stride = 0;
   int32_t S = 0;
   int32_t T = 0;

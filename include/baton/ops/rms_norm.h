@@ -6,16 +6,16 @@
 
 namespace baton::ops {
 
-/// residual += delta (when delta is given), then y = residual / sqrt(mean(residual^2) + eps) *
-/// (w + w_offset).
-/// Shapes: residual, delta, y [T, E]; w [E]; y may be residual, which normalizes in place. Types:
-/// float32, w as in the checkpoint. Source: Zhang and Sennrich, "Root Mean Square Layer
-/// Normalization", 2019.
+/// With a residual: residual += x (when x is given), y = norm(residual). Without: y = norm(x), and
+/// y may be x. norm(a) = a / sqrt(mean(a^2) + eps) * (w + w_offset). Shapes: residual, x, y [T, E];
+/// w [E]. Types: residual float32; x, y of `activation`; w as in the checkpoint. Source: Zhang and
+/// Sennrich, "Root Mean Square Layer Normalization", 2019.
 struct RmsNormParams {
   float* residual = nullptr;
-  const float* delta = nullptr;
+  const void* x = nullptr;
   const void* w = nullptr;
-  float* y = nullptr;
+  void* y = nullptr;
+  DType activation = DType::kFloat32;
   DType w_dtype = DType::kBFloat16;
   int64_t T = 0;
   int64_t E = 0;

@@ -62,8 +62,9 @@ class Attention {
 
   void LoadQuery(int64_t r) {
     const int32_t D = p_.kv.D;
-    const float* from =
-        p_.q + (unit_.first_row + r / group_) * p_.q_stride + (unit_.g * group_ + r % group_) * D;
+    const float* from = static_cast<const float*>(p_.q) +
+                        (unit_.first_row + r / group_) * p_.q_stride +
+                        (unit_.g * group_ + r % group_) * D;
     for (int64_t d = 0; d < width_; d += kLanes) {
       LoadUpTo<V>(from + d, D - d).Store(q_ + r * width_ + d);
       V::Zero().Store(values_ + r * width_ + d);
@@ -206,8 +207,8 @@ class Attention {
 
   void StoreRow(int64_t r) const {
     const V inverse = V::Broadcast(1.0f / V::Load(sums_ + r * kLanes).Add());
-    float* y =
-        p_.y + ((unit_.first_row + r / group_) * p_.H + unit_.g * group_ + r % group_) * p_.kv.D;
+    float* y = static_cast<float*>(p_.y) +
+               ((unit_.first_row + r / group_) * p_.H + unit_.g * group_ + r % group_) * p_.kv.D;
     for (int64_t d = 0; d < width_; d += kLanes) {
       StoreUpTo(V::Load(values_ + r * width_ + d) * inverse, y + d, p_.kv.D - d);
     }

@@ -13,29 +13,33 @@ struct Elementwise {
   static void RmsNorm(const ops::RmsNormParams& p, int64_t t_begin, int64_t t_end) {
     WithType<V>(p.w_dtype, [&]<class T>() {
       const auto* w = static_cast<const T*>(p.w);
+      const float* from = p.residual != nullptr ? p.residual : static_cast<const float*>(p.x);
       for (int64_t t = t_begin; t < t_end; ++t) {
         const float inverse = InverseNorm(p, t);
-        const float* residual = p.residual + t * p.E;
+        const float* x = from + t * p.E;
+        float* y = static_cast<float*>(p.y) + t * p.E;
         for (int64_t e = 0; e < p.E; e += kLanes) {
           const int64_t n = p.E - e;
           const V weight = LoadUpTo<V>(w + e, n) + V::Broadcast(p.w_offset);
-          const V y = LoadUpTo<V>(residual + e, n) * V::Broadcast(inverse) * weight;
-          StoreUpTo(y, p.y + t * p.E + e, n);
+          StoreUpTo(LoadUpTo<V>(x + e, n) * V::Broadcast(inverse) * weight, y + e, n);
         }
       }
     });
   }
 
-  /// Adds delta to the residual of row t and returns 1 / sqrt(mean square + eps).
+  /// Adds x to the residual of row t, where there are both, and returns 1 / sqrt(mean square +
+  /// eps).
   static float InverseNorm(const ops::RmsNormParams& p, int64_t t) {
-    float* residual = p.residual + t * p.E;
+    const auto* added = static_cast<const float*>(p.x);
+    const float* from = p.residual != nullptr ? p.residual : added;
+    const bool adds = p.residual != nullptr && added != nullptr;
     V sums[2] = {V::Zero(), V::Zero()};
     for (int64_t e = 0; e < p.E; e += kLanes) {
       const int64_t n = p.E - e;
-      V x = LoadUpTo<V>(residual + e, n);
-      if (p.delta != nullptr) {
-        x = x + LoadUpTo<V>(p.delta + t * p.E + e, n);
-        StoreUpTo(x, residual + e, n);
+      V x = LoadUpTo<V>(from + t * p.E + e, n);
+      if (adds) {
+        x = x + LoadUpTo<V>(added + t * p.E + e, n);
+        StoreUpTo(x, p.residual + t * p.E + e, n);
       }
       V& sum = sums[e / kLanes % 2];
       sum = V::MulAdd(x, x, sum);
@@ -46,9 +50,9 @@ struct Elementwise {
 
   static void SiluMul(const ops::GatedActivationParams& p, int64_t t_begin, int64_t t_end) {
     for (int64_t t = t_begin; t < t_end; ++t) {
-      const float* gate = p.gate + t * p.in_stride;
-      const float* up = p.up + t * p.in_stride;
-      float* y = p.y + t * p.y_stride;
+      const float* gate = static_cast<const float*>(p.gate) + t * p.in_stride;
+      const float* up = static_cast<const float*>(p.up) + t * p.in_stride;
+      float* y = static_cast<float*>(p.y) + t * p.y_stride;
       for (int64_t f = 0; f < p.F; f += kLanes) {
         const V g = LoadUpTo<V>(gate + f, p.F - f);
         const V silu = g / (V::Broadcast(1.0f) + Exp(V::Zero() - g));
@@ -61,9 +65,9 @@ struct Elementwise {
   static void GeluMul(const ops::GatedActivationParams& p, int64_t t_begin, int64_t t_end) {
     constexpr float kTwiceSlope = -1.5957691216057308f;  // -2 sqrt(2 / pi)
     for (int64_t t = t_begin; t < t_end; ++t) {
-      const float* gate = p.gate + t * p.in_stride;
-      const float* up = p.up + t * p.in_stride;
-      float* y = p.y + t * p.y_stride;
+      const float* gate = static_cast<const float*>(p.gate) + t * p.in_stride;
+      const float* up = static_cast<const float*>(p.up) + t * p.in_stride;
+      float* y = static_cast<float*>(p.y) + t * p.y_stride;
       for (int64_t f = 0; f < p.F; f += kLanes) {
         const V g = LoadUpTo<V>(gate + f, p.F - f);
         const V cubed = V::Broadcast(0.044715f) * g * g * g;

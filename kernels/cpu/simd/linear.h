@@ -47,8 +47,8 @@ struct Linear {
   static void Columns(const ops::LinearParams& p, const W* w, int64_t t_begin, int64_t rows,
                       int64_t n) {
     for (int64_t t = t_begin; t < t_begin + rows; t += kRows) {
-      Tile<W, Cols>(p, p.x + t * p.x_stride, w + n * p.K, t_begin + rows - t,
-                    p.y + t * p.y_stride + n);
+      Tile<W, Cols>(p, static_cast<const float*>(p.x) + t * p.x_stride, w + n * p.K,
+                    t_begin + rows - t, static_cast<float*>(p.y) + t * p.y_stride + n);
     }
   }
 
@@ -115,7 +115,7 @@ struct Linear {
   static void AddBias(const ops::LinearParams& p, const W* bias, int64_t n_begin, int64_t n_end) {
     for (int64_t t = 0; t < p.T; ++t) {
       for (int64_t n = n_begin; n < n_end; n += kLanes) {
-        float* y = p.y + t * p.y_stride + n;
+        float* y = static_cast<float*>(p.y) + t * p.y_stride + n;
         const V sum = LoadUpTo<V>(y, n_end - n) + LoadUpTo<V>(bias + n, n_end - n);
         StoreUpTo(sum, y, n_end - n);
       }
