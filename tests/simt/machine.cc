@@ -136,12 +136,10 @@ class Machine {
     return *self_;
   }
 
+  /// Unwinds the thread's stack, or that of the scheduler, which does the work of engines.
   [[noreturn]] void Fail(const std::string& what, const Site& site) {
-    // Work of an engine runs on nobody's stack.
-    if (self_ == nullptr) throw Fault(what + " (at " + Place(site) + ")");
-    fault_ = what + " (" + Name(self()) + " at " + Place(site) + ")";
-    self().fiber.Suspend();
-    __builtin_trap();
+    throw Fault(what + " (" + (self_ == nullptr ? "" : Name(*self_) + " ") + "at " + Place(site) +
+                ")");
   }
 
   void Yield() {
@@ -322,6 +320,22 @@ class Machine {
     self_ = nullptr;
   }
 
+  void Exit(Thread& thread) {
+    thread.state = State::kExited;
+    --live_;
+    const Meeting& barrier = barriers_[0];
+    if (!barrier.arrivals.empty() && barrier.one_site) {
+      Fail("a thread exits while others wait in " + std::string(barrier.what),
+           barrier.arrivals[0].site);
+    }
+    for (const Meeting& meeting : lanes_[thread.self.warp]) {
+      if ((meeting.mask >> thread.self.lane & 1) != 0) {
+        Fail("a lane exits while others wait for it in " + std::string(meeting.what),
+             meeting.arrivals[0].site);
+      }
+    }
+  }
+
   /// Whether the calling thread is the last that the meeting waited for.
   bool Join(Meeting& meeting, const char* what, void* brought, Together together,
             const Site& site) {
@@ -426,23 +440,12 @@ Machine& TheMachine() {
 
 void Machine::Enter() {
   Machine& machine = TheMachine();
-  (*machine.kernel_)();
   Thread& thread = machine.self();
-  thread.state = State::kExited;
-  --machine.live_;
-  const Meeting& barrier = machine.barriers_[0];
-  if (!barrier.arrivals.empty() && barrier.one_site) {
-    machine.Fail("a thread exits while others wait in " + std::string(barrier.what) + " at " +
-                     Place(barrier.arrivals[0].site),
-                 barrier.arrivals[0].site);
-  }
-  for (const Meeting& meeting : machine.lanes_[thread.self.warp]) {
-    if ((meeting.mask >> thread.self.lane & 1) != 0) {
-      machine.Fail("lane " + std::to_string(thread.self.lane) +
-                       " exits while others wait for it in " + meeting.what + " at " +
-                       Place(meeting.arrivals[0].site),
-                   meeting.arrivals[0].site);
-    }
+  try {
+    (*machine.kernel_)();
+    machine.Exit(thread);
+  } catch (const Fault& fault) {
+    machine.fault_ = fault.what();
   }
   thread.fiber.Suspend();
 }
