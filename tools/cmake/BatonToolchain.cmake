@@ -72,9 +72,10 @@ if(BATON_HAVE_CUDA AND CUDAToolkit_NVCC_EXECUTABLE)
   # What ptxas only tells of (wgmma made serial, setmaxnreg ignored) fails the build as well.
   set(CMAKE_CUDA_COMPILER_LAUNCHER ${PROJECT_SOURCE_DIR}/tools/strict_nvcc ${BATON_CCACHE})
   # No contraction that is not written: the same bits in every kernel that shares a formula, here
-  # and under the emulator. A kernel says fmaf where it means it.
+  # and under the emulator. A kernel says fmaf where it means it. Not compressed, so that a test can
+  # read the code (kernels.cuda.machine_code).
   target_compile_options(baton_flags INTERFACE $<$<COMPILE_LANGUAGE:CUDA>:
-    -gencode=arch=compute_90a,code=sm_90a -fmad=false --expt-relaxed-constexpr
+    -gencode=arch=compute_90a,code=sm_90a -fmad=false --expt-relaxed-constexpr -no-compress
     -Werror=all-warnings -Xptxas=-warn-spills,-Werror
     -Xcompiler=-Wall,-Wextra,-Wno-unused-parameter,-Werror,-fno-math-errno,-ffp-contract=off>)
 endif()
