@@ -3,6 +3,7 @@
 #include "baton/ops/embedding.h"
 #include "baton/ops/gated_activation.h"
 #include "baton/ops/gather_rows.h"
+#include "baton/ops/kv_runs.h"
 #include "baton/ops/linear.h"
 #include "baton/ops/paged_attention.h"
 #include "baton/ops/rms_norm.h"
@@ -37,6 +38,8 @@ struct Ops {
   void (*gelu_mul)(const GatedActivationParams&, device::Stream&) = nullptr;
   void (*soft_cap)(const SoftCapParams&, device::Stream&) = nullptr;
   void (*gather_rows)(const GatherRowsParams&, device::Stream&) = nullptr;
+  void (*gather_kv)(const KvRunsParams&, device::Stream&) = nullptr;
+  void (*scatter_kv)(const KvRunsParams&, device::Stream&) = nullptr;
   void (*sample)(const SampleParams&, device::Stream&) = nullptr;
 };
 
