@@ -7,8 +7,16 @@ namespace baton::kernels {
 const ops::Ops& CudaOps() {
   static const ops::Ops ops = {
       .name = "cuda-sm90a",
+      .activation = DType::kBFloat16,
+      .embedding = cuda::Embedding,
+      .rms_norm = cuda::RmsNorm,
+      .rope_kv_write = cuda::RopeKvWrite,
       .silu_mul = cuda::SiluMul,
       .gelu_mul = cuda::GeluMul,
+      .soft_cap = cuda::SoftCap,
+      .gather_rows = cuda::GatherRows,
+      .gather_kv = cuda::GatherKv,
+      .scatter_kv = cuda::ScatterKv,
   };
   return ops;
 }

@@ -1,5 +1,5 @@
 #include "baton/base/check.h"
-#include "bf16x8.h"
+#include "elements.h"
 #include "launch.h"
 #include "operations.h"
 
@@ -7,7 +7,6 @@ namespace baton::kernels::cuda {
 namespace {
 
 constexpr int kThreads = 256;
-constexpr int kElements = 8;
 
 struct Silu {
   __device__ static float Of(float a) { return a / (1.0f + expf(-a)); }
@@ -21,52 +20,35 @@ struct GeluTanh {
   }
 };
 
-/// Row blockIdx.x, a thread for each eight columns; y may be gate or up.
-template <class Activation>
+/// Row blockIdx.x, a thread for each W columns. y may be gate or up: a thread reads what it writes.
+template <class Activation, int W>
 __global__ void __launch_bounds__(kThreads)
-    GateEights(const __nv_bfloat16* gate,  // [T, F], in_stride
-               const __nv_bfloat16* up,    // [T, F], in_stride
-               __nv_bfloat16* y,           // [T, F], y_stride
-               int64_t F, int64_t in_stride, int64_t y_stride) {
+    GateRows(const __nv_bfloat16* gate,  // [T, F], in_stride
+             const __nv_bfloat16* up,    // [T, F], in_stride
+             __nv_bfloat16* y,           // [T, F], y_stride
+             int64_t F, int64_t in_stride, int64_t y_stride) {
   const int64_t t = blockIdx.x;
-  const int64_t f = (int64_t{blockIdx.y} * kThreads + threadIdx.x) * kElements;
+  const int64_t f = (int64_t{blockIdx.y} * kThreads + threadIdx.x) * W;
   if (f >= F) return;
-  // 1. Both loads are under way before either is used.
-  const auto gates = *reinterpret_cast<const Bf16x8*>(gate + t * in_stride + f);
-  const auto ups = *reinterpret_cast<const Bf16x8*>(up + t * in_stride + f);
-  // 2. In float32, rounded once.
-  float a[kElements];
-  float b[kElements];
-  Widen(gates, a);
-  Widen(ups, b);
+  float a[W];
+  float b[W];
+  Load(gate + t * in_stride + f, a);
+  Load(up + t * in_stride + f, b);
 #pragma unroll
-  for (int i = 0; i < kElements; ++i) a[i] = Activation::Of(a[i]) * b[i];
-  *reinterpret_cast<Bf16x8*>(y + t * y_stride + f) = Narrow(a);
-}
-
-/// The same one by one, for widths and strides that eights do not fit.
-template <class Activation>
-__global__ void __launch_bounds__(kThreads)
-    GateOnes(const __nv_bfloat16* gate, const __nv_bfloat16* up, __nv_bfloat16* y, int64_t F,
-             int64_t in_stride, int64_t y_stride) {
-  const int64_t t = blockIdx.x;
-  const int64_t f = int64_t{blockIdx.y} * kThreads + threadIdx.x;
-  if (f >= F) return;
-  const float a = __bfloat162float(gate[t * in_stride + f]);
-  const float b = __bfloat162float(up[t * in_stride + f]);
-  y[t * y_stride + f] = __float2bfloat16(Activation::Of(a) * b);
+  for (int i = 0; i < W; ++i) a[i] = Activation::Of(a[i]) * b[i];
+  Store(a, y + t * y_stride + f);
 }
 
 template <class Activation>
 void Gate(const ops::GatedActivationParams& p, device::Stream& stream) {
   BATON_CHECK(p.activation == DType::kBFloat16) << "activations on the device are bfloat16";
-  BATON_CHECK(p.in_stride >= p.F && p.y_stride >= p.F);
-  if (p.T == 0 || p.F == 0) return;
-  const bool eights = p.F % kElements == 0 && p.in_stride % kElements == 0 &&
-                      p.y_stride % kElements == 0 && Fits16(p.gate) && Fits16(p.up) && Fits16(p.y);
-  const int64_t columns = int64_t{kThreads} * (eights ? kElements : 1);
+  if (p.T == 0) return;
+  BATON_CHECK(p.T > 0 && p.F > 0 && p.in_stride >= p.F && p.y_stride >= p.F);
+  const bool eights = p.F % 8 == 0 && p.in_stride % 8 == 0 && p.y_stride % 8 == 0 &&
+                      Fits16(p.gate) && Fits16(p.up) && Fits16(p.y);
+  const int64_t columns = int64_t{kThreads} * (eights ? 8 : 1);
   const dim3 grid(static_cast<unsigned>(p.T), static_cast<unsigned>((p.F + columns - 1) / columns));
-  Launch(eights ? GateEights<Activation> : GateOnes<Activation>, grid, dim3(kThreads), 0,
+  Launch(eights ? GateRows<Activation, 8> : GateRows<Activation, 1>, grid, dim3(kThreads), 0,
          NativeStream(stream), static_cast<const __nv_bfloat16*>(p.gate),
          static_cast<const __nv_bfloat16*>(p.up), static_cast<__nv_bfloat16*>(p.y), p.F,
          p.in_stride, p.y_stride);

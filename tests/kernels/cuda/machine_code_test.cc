@@ -21,8 +21,9 @@ struct Expectation {
 };
 
 constexpr Expectation kExpectations[] = {
-    {.part = "GateEights<"},
-    {.part = "GateOnes<"},
+    {.part = "CapAll<"},       {.part = "CopyRuns<"},    {.part = "EmbedRows<"},
+    {.part = "GateRows<"},     {.part = "GatherUnits<"}, {.part = "NormHeadRows("},
+    {.part = "NormWideRows<"}, {.part = "RopeTokens<"},
 };
 
 const std::vector<KernelCode>& Kernels() {
