@@ -1,9 +1,15 @@
 # Flags that every Baton target shares, and the search for the optional CUDA toolkit.
 
+option(BATON_WERROR "Warnings of the host's compiler are errors; off for compilers not seen before" ON)
+set(werror)
+if(BATON_WERROR)
+  set(werror -Werror)
+endif()
+
 add_library(baton_flags INTERFACE)
 target_compile_options(baton_flags INTERFACE
   $<$<COMPILE_LANGUAGE:CXX>:-Wall -Wextra -Wpedantic -Wshadow -Wnon-virtual-dtor
-  -Woverloaded-virtual -Wno-missing-field-initializers -Werror -fno-math-errno -ffp-contract=off>)
+  -Woverloaded-virtual -Wno-missing-field-initializers ${werror} -fno-math-errno -ffp-contract=off>)
 if(CMAKE_CXX_COMPILER_ID STREQUAL "GNU" AND CMAKE_CXX_COMPILER_VERSION VERSION_LESS 13)
   # Sees overlaps in string's operator+ that cannot be (PR 105651).
   target_compile_options(baton_flags INTERFACE $<$<COMPILE_LANGUAGE:CXX>:-Wno-restrict>)
@@ -76,8 +82,8 @@ if(BATON_HAVE_CUDA AND CUDAToolkit_NVCC_EXECUTABLE)
   # read the code (kernels.cuda.machine_code).
   target_compile_options(baton_flags INTERFACE $<$<COMPILE_LANGUAGE:CUDA>:
     -gencode=arch=compute_90a,code=sm_90a -fmad=false --expt-relaxed-constexpr -no-compress
-    -Werror=all-warnings -Xptxas=-warn-spills,-Werror
-    -Xcompiler=-Wall,-Wextra,-Wno-unused-parameter,-Werror,-fno-math-errno,-ffp-contract=off>)
+    $<$<BOOL:${BATON_WERROR}>:-Werror=all-warnings> -Xptxas=-warn-spills,-Werror
+    -Xcompiler=-Wall,-Wextra,-Wno-unused-parameter,-fno-math-errno,-ffp-contract=off>)
 endif()
 message(STATUS "Baton: CUDA ${BATON_HAVE_CUDA}, nvcc ${BATON_HAVE_NVCC}, server ${BATON_SERVER}, "
   "tests ${BATON_TESTS}")
