@@ -68,7 +68,7 @@ int Run(const Options& options) {
       std::printf("%-22s %-40s not measured\n", c.op.c_str(), c.shape.c_str());
     }
     std::printf("NO GPU HERE: %s\n", stream.status().message().c_str());
-    return 0;
+    return options.json.empty() ? 0 : 1;
   }
   const double copy = CopyBytesPerSecond(**stream);
   std::vector<Row> rows;
