@@ -62,7 +62,13 @@ endif()
 # Kernels need the compiler too; a toolkit may come without it.
 set(BATON_HAVE_NVCC OFF)
 if(BATON_HAVE_CUDA AND CUDAToolkit_NVCC_EXECUTABLE)
-  set(BATON_HAVE_NVCC ON)
+  execute_process(COMMAND ${CUDAToolkit_NVCC_EXECUTABLE} --version
+    RESULT_VARIABLE nvcc_status OUTPUT_QUIET ERROR_QUIET)
+  if(nvcc_status EQUAL 0)
+    set(BATON_HAVE_NVCC ON)
+  endif()
+endif()
+if(BATON_HAVE_NVCC)
   set(CMAKE_CUDA_COMPILER ${CUDAToolkit_NVCC_EXECUTABLE})
   set(CMAKE_CUDA_HOST_COMPILER ${CMAKE_CXX_COMPILER})
   # The one architecture is named below: its own instructions need the 'a', which CMake knows not.
