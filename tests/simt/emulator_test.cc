@@ -36,6 +36,13 @@ std::string FaultOf(void (*kernel)(Arguments...), int threads,
   return "no fault";
 }
 
+/// What is said of a thread that touches a page of nobody.
+#if defined(__SANITIZE_ADDRESS__)
+constexpr char kUnmapped[] = "SEGV";
+#else
+constexpr char kUnmapped[] = "simt: thread \\([0-9]+,0,0\\) of block \\([0-9]+,0,0\\) touched";
+#endif
+
 class Emulator : public testing::TestWithParam<uint64_t> {
  protected:
   void SetUp() override { SetSchedule(GetParam()); }
@@ -201,7 +208,16 @@ __global__ void Fill(size_t bytes) {
 TEST_P(Emulator, ReportsAWriteBehindTheDynamicSharedMemory) {
   EXPECT_NO_THROW(RunKernel(Fill, 2, 32, 1000, 1000));
   EXPECT_THROW(RunKernel(Fill, 2, 32, 1000, 1001), Fault);
-  EXPECT_DEATH(RunKernel(Fill, 2, 32, 1000, 1025), "");
+  EXPECT_DEATH(RunKernel(Fill, 2, 32, 1000, 1025), kUnmapped);
+}
+
+__global__ void TouchBehind(int* array, int n) { array[threadIdx.x == 17 ? n : 0] = 1; }
+
+TEST_P(Emulator, SaysWhichThreadTouchesWhatIsNotItsMemory) {
+  const std::shared_ptr<std::byte> array = GuardedBytes(64 * sizeof(int));
+  auto* ints = reinterpret_cast<int*>(array.get());
+  EXPECT_NO_THROW(RunKernel(TouchBehind, 1, 32, 0, ints, 63));
+  EXPECT_DEATH(RunKernel(TouchBehind, 1, 32, 0, ints, 64), kUnmapped);
 }
 
 TEST_P(Emulator, RefusesMoreSharedMemoryThanABlockMayHave) {

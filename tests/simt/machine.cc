@@ -13,6 +13,7 @@
 #include <unistd.h>
 
 #include "simt/fiber.h"
+#include "simt/segfault_report.h"
 #include "simt/shared_arena.h"
 
 // As device.h declares them.
@@ -114,6 +115,7 @@ class Machine {
     const uint64_t blocks = uint64_t{grid.grid.x} * grid.grid.y * grid.grid.z;
     // A drawn order starts anywhere and goes either way.
     const uint64_t first = seed_ == 0 ? 0 : draw_.Next() % blocks;
+    const SegfaultReport report(&WriteRunningThread);
     try {
       for (uint64_t i = 0; i < blocks && !fault_; ++i) {
         const uint64_t b = seed_ % 2 == 0 ? (first + i) % blocks : (first + blocks - i) % blocks;
@@ -255,6 +257,7 @@ class Machine {
 
   /// What a thread of the kernel runs.
   static void Enter();
+  static void WriteRunningThread(char* text, size_t size);
 
  private:
   void RunBlock(const Grid& grid, const uint3& block) {
@@ -436,6 +439,18 @@ class Machine {
 Machine& TheMachine() {
   static Machine machine;
   return machine;
+}
+
+void Machine::WriteRunningThread(char* text, size_t size) {
+  const Thread* thread = TheMachine().self_;
+  if (thread == nullptr) {
+    std::snprintf(text, size, "work of an engine");
+  } else {
+    const uint3& t = thread->self.thread;
+    const uint3& b = thread->self.block;
+    std::snprintf(text, size, "thread (%u,%u,%u) of block (%u,%u,%u)", t.x, t.y, t.z, b.x, b.y,
+                  b.z);
+  }
 }
 
 void Machine::Enter() {
