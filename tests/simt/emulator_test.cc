@@ -220,6 +220,15 @@ TEST_P(Emulator, SaysWhichThreadTouchesWhatIsNotItsMemory) {
   EXPECT_DEATH(RunKernel(TouchBehind, 1, 32, 0, ints, 64), kUnmapped);
 }
 
+TEST(EmulatorInOrder, ReportsAWriteBesideAnArray) {
+  EXPECT_DEATH(
+      {
+        const std::shared_ptr<std::byte> array = GuardedBytes(65 * sizeof(int));
+        RunKernel(TouchBehind, 1, 32, 0, reinterpret_cast<int*>(array.get()), -1);
+      },
+      "wrote beside an array of 260 bytes");
+}
+
 TEST_P(Emulator, RefusesMoreSharedMemoryThanABlockMayHave) {
   EXPECT_NO_THROW(RunKernel(Fill, 1, 32, 232448, 0));
   EXPECT_THROW(RunKernel(Fill, 1, 32, 232449, 0), Fault);

@@ -159,7 +159,8 @@ std::byte* StaticSharedBytes(std::type_index type, size_t bytes, size_t alignmen
 uint32_t SharedAddress(const void* shared);
 std::byte* SharedAt(uint32_t address);
 
-/// Memory of the "device": 0xFF, ends at a page that cannot be touched (to 16 bytes).
+/// Memory of the "device": 0xFF, ends at a page that cannot be touched (to 16 bytes). Bytes beside
+/// it that were written end the process when it is freed.
 std::shared_ptr<std::byte> GuardedBytes(size_t bytes);
 
 std::shared_ptr<void>& ThreadSlot(std::type_index type);

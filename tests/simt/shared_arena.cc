@@ -1,6 +1,8 @@
 #include "simt/shared_arena.h"
 
 #include <algorithm>
+#include <cstdio>
+#include <cstdlib>
 #include <cstring>
 #include <memory>
 #include <new>
@@ -112,8 +114,15 @@ std::shared_ptr<std::byte> GuardedBytes(size_t bytes) {
   auto* begin = static_cast<std::byte*>(mapping) + Page();
   if (mprotect(begin, mapped - 2 * Page(), PROT_READ | PROT_WRITE) != 0) throw std::bad_alloc();
   std::memset(begin, kPoison, mapped - 2 * Page());
-  return {begin + (mapped - 2 * Page()) - used,
-          [mapping, mapped](std::byte*) { munmap(mapping, mapped); }};
+  return {begin + (mapped - 2 * Page()) - used, [=](std::byte* array) {
+            const auto touched = [](std::byte b) { return b != std::byte{kPoison}; };
+            if (std::any_of(begin, array, touched) ||
+                std::any_of(array + bytes, array + used, touched)) {
+              std::fprintf(stderr, "simt: a kernel wrote beside an array of %zu bytes\n", bytes);
+              std::abort();
+            }
+            munmap(mapping, mapped);
+          }};
 }
 
 }  // namespace baton::simt
