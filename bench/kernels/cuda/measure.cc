@@ -115,8 +115,7 @@ BFloat16* DeviceSet::BFloat16s(int64_t n) {
 float* DeviceSet::Floats(int64_t n) {
   std::vector<float> values(static_cast<size_t>(n));
   for (size_t i = 0; i < values.size(); ++i) {
-    values[i] =
-        i < kPeriod ? static_cast<float>(random_.Uniform() * 2 - 1) : values[i - kPeriod];
+    values[i] = i < kPeriod ? static_cast<float>(random_.Uniform() * 2 - 1) : values[i - kPeriod];
   }
   return Copied(values);
 }
