@@ -49,7 +49,7 @@ __global__ void __launch_bounds__(kThreads) CopyRuns(uint4* cache, uint4* buffer
 template <bool kGather>
 void Copy(const ops::KvRunsParams& p, device::Stream& stream) {
   if (p.B == 0) return;
-  BATON_CHECK(p.B > 0 && p.runs > 0 && p.run_bytes > 0 && p.cache != nullptr &&
+  BATON_CHECK(p.B > 0 && p.runs > 0 && p.runs < 65536 && p.run_bytes > 0 && p.cache != nullptr &&
               p.buffer != nullptr && p.blocks != nullptr);
   BATON_CHECK(Fits16(p.cache) && Fits16(p.buffer) && Fits16(p.block_stride) && Fits16(p.offset) &&
               Fits16(p.run_bytes) && Fits16(p.run_stride));
