@@ -1,6 +1,7 @@
 #include "baton/kernels/cuda_ops.h"
 
 #include "operations.h"
+#include "paged_attention/plan.h"
 
 namespace baton::kernels {
 
@@ -8,9 +9,13 @@ const ops::Ops& CudaOps() {
   static const ops::Ops ops = {
       .name = "cuda-sm90a",
       .activation = DType::kBFloat16,
+      .plan_bytes = cuda::paged_attention::PlanBytes,
+      .plan = cuda::paged_attention::WritePlan,
+      .attention_scratch_bytes = cuda::paged_attention::ScratchBytes,
       .embedding = cuda::Embedding,
       .rms_norm = cuda::RmsNorm,
       .rope_kv_write = cuda::RopeKvWrite,
+      .paged_attention = cuda::PagedAttention,
       .silu_mul = cuda::SiluMul,
       .gelu_mul = cuda::GeluMul,
       .soft_cap = cuda::SoftCap,

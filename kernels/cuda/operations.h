@@ -8,6 +8,7 @@ namespace baton::kernels::cuda {
 
 void Embedding(const ops::EmbeddingParams& p, device::Stream& stream);
 void RmsNorm(const ops::RmsNormParams& p, device::Stream& stream);
+void PagedAttention(const ops::PagedAttentionParams& p, device::Stream& stream);
 void RopeKvWrite(const ops::RopeKvWriteParams& p, device::Stream& stream);
 void SiluMul(const ops::GatedActivationParams& p, device::Stream& stream);
 void GeluMul(const ops::GatedActivationParams& p, device::Stream& stream);

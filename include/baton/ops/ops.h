@@ -29,6 +29,8 @@ struct Ops {
   /// Writes the plan of a batch whose arrays the host can read; pure. The plan goes where the batch
   /// goes, into PagedBatch::plan, before any operation of that step. Null where plan_bytes is.
   void (*plan)(const PagedBatch&, const PlanShape&, std::byte* out) = nullptr;
+  /// Bytes of PagedAttentionParams::scratch. Null: none.
+  size_t (*attention_scratch_bytes)(const PlanShape&) = nullptr;
   void (*embedding)(const EmbeddingParams&, device::Stream&) = nullptr;
   void (*rms_norm)(const RmsNormParams&, device::Stream&) = nullptr;
   void (*linear)(const LinearParams&, device::Stream&) = nullptr;

@@ -21,9 +21,16 @@ struct Expectation {
 };
 
 constexpr Expectation kExpectations[] = {
-    {.part = "CapAll<"},       {.part = "CopyRuns<"},    {.part = "EmbedRows<"},
-    {.part = "GateRows<"},     {.part = "GatherUnits<"}, {.part = "NormHeadRows("},
-    {.part = "NormWideRows<"}, {.part = "RopeTokens<"},
+    {.part = "AttendItems<", .hmma = true},
+    {.part = "CapAll<"},
+    {.part = "CopyRuns<"},
+    {.part = "EmbedRows<"},
+    {.part = "GateRows<"},
+    {.part = "GatherUnits<"},
+    {.part = "MergeSplits<"},
+    {.part = "NormHeadRows("},
+    {.part = "NormWideRows<"},
+    {.part = "RopeTokens<"},
 };
 
 const std::vector<KernelCode>& Kernels() {
