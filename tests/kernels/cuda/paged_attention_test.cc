@@ -311,7 +311,7 @@ TEST_P(CudaPagedAttention, GivesTheSameBitsWithoutPartials) {
 }
 
 TEST_P(CudaPagedAttention, TakesMoreItemsThanBlocksFitTheDevice) {
-  const Shape shape{.H = 48, .G = 48, .P = 16, .D = 256};
+  const Shape shape{.H = 90, .G = 90, .P = 16, .D = 128};
   const Content content(random_, shape, 81);
   ExpectAccurate(shape, {{&content, 0, 17}, {&content, 60, 21}, {&content, 33, 17}});
 }
