@@ -64,5 +64,6 @@ std::string DeviceName();
 
 // The benchmarks, by source.
 std::vector<Case> RowCases();
+std::vector<Case> AttentionCases();
 
 }  // namespace baton::bench
