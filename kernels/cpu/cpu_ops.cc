@@ -31,6 +31,10 @@ constexpr ops::Ops MakeOps(const char* name) {
                      Stream& stream) { cpu::SoftCap(isa(), p, AsHost(stream)); },
       .gather_rows = [](const ops::GatherRowsParams& p,
                         Stream& stream) { cpu::GatherRows(p, AsHost(stream)); },
+      .gather_kv = [](const ops::KvRunsParams& p,
+                      Stream& stream) { cpu::GatherKv(p, AsHost(stream)); },
+      .scatter_kv = [](const ops::KvRunsParams& p,
+                       Stream& stream) { cpu::ScatterKv(p, AsHost(stream)); },
       .sample = [](const ops::SampleParams& p,
                    Stream& stream) { cpu::Sample(isa(), p, AsHost(stream)); },
   };

@@ -19,6 +19,8 @@ void SiluMul(const Isa& isa, const ops::GatedActivationParams& p, device::HostSt
 void GeluMul(const Isa& isa, const ops::GatedActivationParams& p, device::HostStream& stream);
 void SoftCap(const Isa& isa, const ops::SoftCapParams& p, device::HostStream& stream);
 void GatherRows(const ops::GatherRowsParams& p, device::HostStream& stream);
+void GatherKv(const ops::KvRunsParams& p, device::HostStream& stream);
+void ScatterKv(const ops::KvRunsParams& p, device::HostStream& stream);
 void Sample(const Isa& isa, const ops::SampleParams& p, device::HostStream& stream);
 
 /// Aborts unless `kv` and `batch` can be addressed.

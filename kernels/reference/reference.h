@@ -28,6 +28,8 @@ void SiluMul(const ops::GatedActivationParams& p, device::Stream& stream);
 void GeluMul(const ops::GatedActivationParams& p, device::Stream& stream);
 void SoftCap(const ops::SoftCapParams& p, device::Stream& stream);
 void GatherRows(const ops::GatherRowsParams& p, device::Stream& stream);
+void GatherKv(const ops::KvRunsParams& p, device::Stream& stream);
+void ScatterKv(const ops::KvRunsParams& p, device::Stream& stream);
 void Sample(const ops::SampleParams& p, device::Stream& stream);
 
 }  // namespace baton::kernels::reference

@@ -59,6 +59,8 @@ const ops::Ops& ReferenceOps() {
       .gelu_mul = reference::GeluMul,
       .soft_cap = reference::SoftCap,
       .gather_rows = reference::GatherRows,
+      .gather_kv = reference::GatherKv,
+      .scatter_kv = reference::ScatterKv,
       .sample = reference::Sample,
   };
   return kOps;

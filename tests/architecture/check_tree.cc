@@ -179,7 +179,7 @@ class Checker {
     const std::string beside = fs::path(file).parent_path().string();
     for (const std::string& folder :
          {beside, std::string("include"), std::string("."), std::string("src"),
-          std::string("kernels"), std::string("tests")}) {
+          std::string("kernels"), std::string("kernels/cuda"), std::string("tests")}) {
       const std::string path = (fs::path(folder) / header).lexically_normal();
       if (files_.contains(path)) return path;
     }
@@ -212,9 +212,10 @@ class Checker {
       }
       return;
     }
-    const bool tests_it = IsUnder(file, "tests/unit") && ModuleOf(file) == ModuleOf(target);
+    const bool tests_it = (IsUnder(file, "tests/unit") || IsUnder(file, "tests/kernels")) &&
+                          ModuleOf(file) == ModuleOf(target);
     const bool looks_inside = IsUnder(file, "tests/support") || IsUnder(file, "tests/simulation") ||
-                              IsUnder(file, "tests/fuzz");
+                              IsUnder(file, "tests/simt") || IsUnder(file, "tests/fuzz");
     const bool measures_it = IsUnder(file, "bench") && Part(file, 1) == ModuleOf(target);
     if (!tests_it && !measures_it && !looks_inside &&
         FirstParts(file, 2) != FirstParts(target, 2)) {

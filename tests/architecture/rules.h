@@ -22,8 +22,9 @@ inline const std::vector<Door> kDoors = {
     {"yaml-cpp", {"yaml-cpp/"}, {"src/config"}},
     {"prometheus-cpp", {"prometheus/"}, {"src/telemetry"}},
     {"CUDA",
-     {"cuda", "cublas", "cooperative_groups", "mma.h", "nv/", "nvtx3/", "cub/", "cute/"},
-     {"src/device", "kernels/cuda", "tests/kernels", "bench/kernels"}},
+     {"cuda", "cublas", "cooperative_groups", "mma.h", "nv/", "nvtx3/", "cub/", "cute/",
+      "vector_functions.h", "vector_types.h"},
+     {"src/device", "kernels/cuda", "tests/kernels", "tests/simt", "bench/kernels"}},
     {"PCRE2", {"pcre2"}, {"src/text"}},
     {"ICU", {"unicode/"}, {"src/text"}},
     {"UCX", {"ucm/", "ucp/", "uct/", "ucs/"}, {"src/transport/ucx"}},
@@ -50,13 +51,14 @@ inline const std::vector<Door> kDoors = {
 
 /// Headers of the C library, POSIX, Linux and the compiler; those of C++ have no dot and no slash.
 inline const Words kSystemHeaders = {
-    "arpa/",      "asm/",      "bits/",    "linux/",     "net/",        "netinet/", "sys/",
-    "*intrin.h",  "cpuid.h",   "dirent.h", "dlfcn.h",    "elf.h",       "errno.h",  "fcntl.h",
-    "fenv.h",     "float.h",   "ftw.h",    "getopt.h",   "glob.h",      "grp.h",    "ifaddrs.h",
-    "inttypes.h", "libgen.h",  "limits.h", "link.h",     "malloc.h",    "math.h",   "netdb.h",
-    "poll.h",     "pthread.h", "pwd.h",    "sched.h",    "semaphore.h", "signal.h", "spawn.h",
-    "stdarg.h",   "stddef.h",  "stdint.h", "stdio.h",    "stdlib.h",    "string.h", "strings.h",
-    "syslog.h",   "termios.h", "time.h",   "ucontext.h", "unistd.h",    "wait.h",   "sanitizer/",
+    "arpa/",      "asm/",       "bits/",     "linux/",   "net/",       "netinet/",    "sys/",
+    "*intrin.h",  "cpuid.h",    "cxxabi.h",  "dirent.h", "dlfcn.h",    "elf.h",       "errno.h",
+    "fcntl.h",    "fenv.h",     "float.h",   "ftw.h",    "getopt.h",   "glob.h",      "grp.h",
+    "ifaddrs.h",  "inttypes.h", "libgen.h",  "limits.h", "link.h",     "malloc.h",    "math.h",
+    "netdb.h",    "poll.h",     "pthread.h", "pwd.h",    "sched.h",    "semaphore.h", "signal.h",
+    "spawn.h",    "stdarg.h",   "stddef.h",  "stdint.h", "stdio.h",    "stdlib.h",    "string.h",
+    "strings.h",  "syslog.h",   "termios.h", "time.h",   "ucontext.h", "unistd.h",    "wait.h",
+    "sanitizer/",
 };
 
 /// Folders that gather what belongs nowhere.

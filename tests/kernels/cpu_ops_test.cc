@@ -18,7 +18,8 @@ TEST(CpuOps, FillsEveryEntryOfEveryTable) {
   for (const std::string& set : CpuInstructionSets()) {
     const ops::Ops& ops = **CpuOpsFor(set);
     EXPECT_TRUE(ops.embedding && ops.rms_norm && ops.linear && ops.rope_kv_write &&
-                ops.paged_attention && ops.silu_mul && ops.gelu_mul && ops.soft_cap && ops.sample)
+                ops.paged_attention && ops.silu_mul && ops.gelu_mul && ops.soft_cap &&
+                ops.gather_rows && ops.gather_kv && ops.scatter_kv && ops.sample)
         << set;
   }
 }

@@ -1,9 +1,15 @@
 # Flags that every Baton target shares, and the search for the optional CUDA toolkit.
 
+option(BATON_WERROR "Warnings of the host's compiler are errors; off for compilers not seen before" ON)
+set(werror)
+if(BATON_WERROR)
+  set(werror -Werror)
+endif()
+
 add_library(baton_flags INTERFACE)
 target_compile_options(baton_flags INTERFACE
   $<$<COMPILE_LANGUAGE:CXX>:-Wall -Wextra -Wpedantic -Wshadow -Wnon-virtual-dtor
-  -Woverloaded-virtual -Wno-missing-field-initializers -Werror -fno-math-errno -ffp-contract=off>)
+  -Woverloaded-virtual -Wno-missing-field-initializers ${werror} -fno-math-errno -ffp-contract=off>)
 if(CMAKE_CXX_COMPILER_ID STREQUAL "GNU" AND CMAKE_CXX_COMPILER_VERSION VERSION_LESS 13)
   # Sees overlaps in string's operator+ that cannot be (PR 105651).
   target_compile_options(baton_flags INTERFACE $<$<COMPILE_LANGUAGE:CXX>:-Wno-restrict>)
@@ -20,7 +26,7 @@ set(BATON_SANITIZE_OPTIONS "")
 if(BATON_SANITIZE)
   set(BATON_SANITIZE_OPTIONS -fsanitize=${BATON_SANITIZE} -fno-sanitize-recover=all
     -fno-omit-frame-pointer)
-  target_compile_options(baton_flags INTERFACE ${BATON_SANITIZE_OPTIONS})
+  target_compile_options(baton_flags INTERFACE $<$<COMPILE_LANGUAGE:CXX>:${BATON_SANITIZE_OPTIONS}>)
   target_link_options(baton_flags INTERFACE -fsanitize=${BATON_SANITIZE})
   if(BATON_SANITIZE MATCHES "thread")
     target_compile_options(baton_foreign_layout INTERFACE -U__SANITIZE_THREAD__ -D_GLIBCXX_TSAN=1)
@@ -52,4 +58,38 @@ if(NOT BATON_CUDA STREQUAL "OFF")
       "install one, set CUDAToolkit_ROOT, or configure with -DBATON_CUDA=OFF")
   endif()
 endif()
-message(STATUS "Baton: CUDA ${BATON_HAVE_CUDA}, server ${BATON_SERVER}, tests ${BATON_TESTS}")
+
+# Kernels need the compiler too; a toolkit may come without it.
+set(BATON_HAVE_NVCC OFF)
+if(BATON_HAVE_CUDA AND CUDAToolkit_NVCC_EXECUTABLE)
+  execute_process(COMMAND ${CUDAToolkit_NVCC_EXECUTABLE} --version
+    RESULT_VARIABLE nvcc_status OUTPUT_QUIET ERROR_QUIET)
+  if(nvcc_status EQUAL 0)
+    set(BATON_HAVE_NVCC ON)
+  endif()
+endif()
+if(BATON_HAVE_NVCC)
+  set(CMAKE_CUDA_COMPILER ${CUDAToolkit_NVCC_EXECUTABLE})
+  set(CMAKE_CUDA_HOST_COMPILER ${CMAKE_CXX_COMPILER})
+  # The one architecture is named below: its own instructions need the 'a', which CMake knows not.
+  set(CMAKE_CUDA_ARCHITECTURES OFF)
+  enable_language(CUDA)
+  # CMake 3.25 knows no C++20 of nvcc.
+  if(NOT DEFINED CMAKE_CUDA20_STANDARD_COMPILE_OPTION)
+    set(CMAKE_CUDA20_STANDARD_COMPILE_OPTION -std=c++20)
+  endif()
+  set(CMAKE_CUDA_STANDARD 20)
+  set(CMAKE_CUDA_STANDARD_REQUIRED ON)
+  set(CMAKE_CUDA_EXTENSIONS OFF)
+  # What ptxas only tells of (wgmma made serial, setmaxnreg ignored) fails the build as well.
+  set(CMAKE_CUDA_COMPILER_LAUNCHER ${PROJECT_SOURCE_DIR}/tools/strict_nvcc ${BATON_CCACHE})
+  # No contraction that is not written: the same bits in every kernel that shares a formula, here
+  # and under the emulator. A kernel says fmaf where it means it. Not compressed, so that a test can
+  # read the code (kernels.cuda.machine_code).
+  target_compile_options(baton_flags INTERFACE $<$<COMPILE_LANGUAGE:CUDA>:
+    -gencode=arch=compute_90a,code=sm_90a -fmad=false --expt-relaxed-constexpr -no-compress
+    $<$<BOOL:${BATON_WERROR}>:-Werror=all-warnings> -Xptxas=-warn-spills,-Werror
+    -Xcompiler=-Wall,-Wextra,-Wno-unused-parameter,-fno-math-errno,-ffp-contract=off>)
+endif()
+message(STATUS "Baton: CUDA ${BATON_HAVE_CUDA}, nvcc ${BATON_HAVE_NVCC}, server ${BATON_SERVER}, "
+  "tests ${BATON_TESTS}")

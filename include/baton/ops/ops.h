@@ -3,6 +3,7 @@
 #include "baton/ops/embedding.h"
 #include "baton/ops/gated_activation.h"
 #include "baton/ops/gather_rows.h"
+#include "baton/ops/kv_runs.h"
 #include "baton/ops/linear.h"
 #include "baton/ops/paged_attention.h"
 #include "baton/ops/rms_norm.h"
@@ -28,6 +29,8 @@ struct Ops {
   /// Writes the plan of a batch whose arrays the host can read; pure. The plan goes where the batch
   /// goes, into PagedBatch::plan, before any operation of that step. Null where plan_bytes is.
   void (*plan)(const PagedBatch&, const PlanShape&, std::byte* out) = nullptr;
+  /// Bytes of PagedAttentionParams::scratch. Null: none.
+  size_t (*attention_scratch_bytes)(const PlanShape&) = nullptr;
   void (*embedding)(const EmbeddingParams&, device::Stream&) = nullptr;
   void (*rms_norm)(const RmsNormParams&, device::Stream&) = nullptr;
   void (*linear)(const LinearParams&, device::Stream&) = nullptr;
@@ -37,6 +40,8 @@ struct Ops {
   void (*gelu_mul)(const GatedActivationParams&, device::Stream&) = nullptr;
   void (*soft_cap)(const SoftCapParams&, device::Stream&) = nullptr;
   void (*gather_rows)(const GatherRowsParams&, device::Stream&) = nullptr;
+  void (*gather_kv)(const KvRunsParams&, device::Stream&) = nullptr;
+  void (*scatter_kv)(const KvRunsParams&, device::Stream&) = nullptr;
   void (*sample)(const SampleParams&, device::Stream&) = nullptr;
 };
 

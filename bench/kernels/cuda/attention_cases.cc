@@ -1,0 +1,117 @@
+#include <cstring>
+#include <string>
+#include <vector>
+
+#include "baton/base/units.h"
+#include "baton/kernels/cuda_ops.h"
+#include "measure.h"
+
+/// Paged attention: decodes are bound by the memory of K and V, prompts by products.
+namespace baton::bench {
+namespace {
+
+using device::Stream;
+using kernels::CudaOps;
+
+/// As Llama-3-8B has it.
+constexpr int32_t kHeads = 32;
+constexpr int32_t kKvHeads = 8;
+constexpr int32_t kHeadDim = 128;
+constexpr int32_t kBlockTokens = 16;
+
+/// `sequences` of `kv_tokens` positions each, the last `tokens` of them in this step.
+struct Step {
+  int32_t sequences = 1;
+  int32_t tokens = 1;
+  int32_t kv_tokens = 1;
+};
+
+std::vector<int32_t> PlanOf(const ops::PagedBatch& batch) {
+  const ops::PlanShape shape{.H = kHeads,
+                             .G = kKvHeads,
+                             .D = kHeadDim,
+                             .P = kBlockTokens,
+                             .step_tokens = batch.T,
+                             .sequences = batch.S,
+                             .context_tokens = batch.kv_tokens[0]};
+  std::vector<std::byte> bytes(CudaOps().plan_bytes(shape));
+  CudaOps().plan(batch, shape, bytes.data());
+  std::vector<int32_t> words(CeilDiv(bytes.size(), sizeof(int32_t)));
+  std::memcpy(words.data(), bytes.data(), bytes.size());
+  return words;
+}
+
+std::function<void(Stream&)> Prepare(const Step& step, DeviceSet& set) {
+  const int32_t blocks = CeilDiv(step.kv_tokens, kBlockTokens);
+  std::vector<int32_t> begin = {0}, kv_tokens, tables;
+  for (int32_t s = 0; s < step.sequences; ++s) {
+    begin.push_back(begin.back() + step.tokens);
+    kv_tokens.push_back(step.kv_tokens);
+    // A sequence's blocks lie apart, as they do in a pool that was in use for a while.
+    for (int32_t b = 0; b < blocks; ++b) tables.push_back(b * step.sequences + s);
+  }
+  ops::PagedBatch batch{.query_begin = begin.data(),
+                        .kv_tokens = kv_tokens.data(),
+                        .block_tables = tables.data(),
+                        .table_stride = blocks,
+                        .S = step.sequences,
+                        .T = begin.back()};
+  const ops::PlanShape shape{.D = kHeadDim};
+  batch.plan = reinterpret_cast<const std::byte*>(set.Ints(PlanOf(batch)));
+  batch.query_begin = set.Ints(begin);
+  batch.kv_tokens = set.Ints(kv_tokens);
+  batch.block_tables = set.Ints(tables);
+  const int64_t plane = int64_t{kKvHeads} * kBlockTokens * kHeadDim;
+  const int64_t width = int64_t{kHeads} * kHeadDim;
+  const ops::PagedAttentionParams p{
+      .q = set.BFloat16s(batch.T * width),
+      .y = set.BFloat16s(batch.T * width),
+      .activation = DType::kBFloat16,
+      .q_stride = width,
+      .H = kHeads,
+      .scale = 0.0883883f,
+      .batch = batch,
+      .kv = {.base =
+                 reinterpret_cast<std::byte*>(set.BFloat16s(2 * plane * blocks * step.sequences)),
+             .block_stride = 4 * plane,
+             .v_offset = 2 * plane,
+             .dtype = DType::kBFloat16,
+             .G = kKvHeads,
+             .P = kBlockTokens,
+             .D = kHeadDim},
+      .scratch = set.Bytes(static_cast<int64_t>(CudaOps().attention_scratch_bytes(shape)))};
+  return [p](Stream& stream) { CudaOps().paged_attention(p, stream); };
+}
+
+Case AttentionCase(const char* op, const Step& step) {
+  // Positions that a row sees, on average.
+  const double seen = step.kv_tokens - (step.tokens - 1) / 2.0;
+  const double rows = double{1} * step.sequences * step.tokens;
+  return {.op = op,
+          .shape = "S " + std::to_string(step.sequences) + " T " + std::to_string(step.tokens) +
+                   " kv " + std::to_string(step.kv_tokens) + " H 32/8 D 128",
+          .bytes = 4.0 * step.sequences * step.kv_tokens * kKvHeads * kHeadDim +
+                   4.0 * rows * kHeads * kHeadDim,
+          .flops = 4.0 * rows * seen * kHeads * kHeadDim,
+          .prepare = [step](DeviceSet& set) { return Prepare(step, set); }};
+}
+
+}  // namespace
+
+std::vector<Case> AttentionCases() {
+  std::vector<Case> cases;
+  for (const int32_t kv_tokens : {1024, 4096}) {
+    for (const int32_t sequences : {1, 16, 64, 128}) {
+      cases.push_back(AttentionCase("attention, decode", {sequences, 1, kv_tokens}));
+    }
+  }
+  for (const int32_t tokens : {4096, 8192, 16384}) {
+    cases.push_back(AttentionCase("attention, prompt", {1, tokens, tokens}));
+  }
+  for (const int32_t tokens : {512, 1024}) {
+    cases.push_back(AttentionCase("attention, chunk", {1, tokens, 8192}));
+  }
+  return cases;
+}
+
+}  // namespace baton::bench

@@ -1,0 +1,29 @@
+#pragma once
+
+#include <memory>
+
+#include "baton/base/check.h"
+#include "baton/base/status.h"
+#include "baton/device/stream.h"
+
+namespace baton::device {
+
+/// A stream of a CUDA device, never the default one. *Threads*: lives on the thread of its owner.
+class CudaStream : public Stream {
+ public:
+  /// cudaStream_t.
+  virtual void* native() = 0;
+};
+
+/// A stream of its own on a device, which becomes the calling thread's current one. Fails with
+/// Unavailable, saying why there is none: this build, the driver, or the number of devices.
+Result<std::unique_ptr<CudaStream>> OpenCudaStream(int device);
+
+/// REQUIRES: `stream` is a CudaStream; the CUDA operations are never given another.
+inline CudaStream& AsCuda(Stream& stream) {
+  auto* cuda = dynamic_cast<CudaStream*>(&stream);
+  BATON_CHECK(cuda != nullptr) << "an operation for CUDA on another device's stream";
+  return *cuda;
+}
+
+}  // namespace baton::device

@@ -1,0 +1,31 @@
+#include "baton/kernels/cuda_ops.h"
+
+#include "operations.h"
+#include "paged_attention/plan.h"
+
+namespace baton::kernels {
+
+const ops::Ops& CudaOps() {
+  static const ops::Ops ops = {
+      .name = "cuda-sm90a",
+      .activation = DType::kBFloat16,
+      .plan_bytes = cuda::paged_attention::PlanBytes,
+      .plan = cuda::paged_attention::WritePlan,
+      .attention_scratch_bytes = cuda::paged_attention::ScratchBytes,
+      .embedding = cuda::Embedding,
+      .rms_norm = cuda::RmsNorm,
+      .rope_kv_write = cuda::RopeKvWrite,
+      .paged_attention = cuda::PagedAttention,
+      .silu_mul = cuda::SiluMul,
+      .gelu_mul = cuda::GeluMul,
+      .soft_cap = cuda::SoftCap,
+      .gather_rows = cuda::GatherRows,
+      .gather_kv = cuda::GatherKv,
+      .scatter_kv = cuda::ScatterKv,
+  };
+  return ops;
+}
+
+std::string_view WhyNoCudaOps() { return ""; }
+
+}  // namespace baton::kernels

@@ -1,0 +1,15 @@
+#include "baton/base/check.h"
+#include "baton/kernels/cuda_ops.h"
+
+namespace baton::kernels {
+
+const ops::Ops& CudaOps() {
+  BATON_CHECK(false) << WhyNoCudaOps();
+  __builtin_unreachable();
+}
+
+std::string_view WhyNoCudaOps() {
+  return "this build has no kernels for CUDA: no nvcc was found, or CUDA was turned off";
+}
+
+}  // namespace baton::kernels

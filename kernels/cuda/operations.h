@@ -1,0 +1,20 @@
+#pragma once
+
+#include "baton/ops/ops.h"
+
+/// The operations one by one. Each checks its contract, enqueues on the stream (a CudaStream; under
+/// the emulator any) and returns; none allocates, all are graph-safe.
+namespace baton::kernels::cuda {
+
+void Embedding(const ops::EmbeddingParams& p, device::Stream& stream);
+void RmsNorm(const ops::RmsNormParams& p, device::Stream& stream);
+void PagedAttention(const ops::PagedAttentionParams& p, device::Stream& stream);
+void RopeKvWrite(const ops::RopeKvWriteParams& p, device::Stream& stream);
+void SiluMul(const ops::GatedActivationParams& p, device::Stream& stream);
+void GeluMul(const ops::GatedActivationParams& p, device::Stream& stream);
+void SoftCap(const ops::SoftCapParams& p, device::Stream& stream);
+void GatherRows(const ops::GatherRowsParams& p, device::Stream& stream);
+void GatherKv(const ops::KvRunsParams& p, device::Stream& stream);
+void ScatterKv(const ops::KvRunsParams& p, device::Stream& stream);
+
+}  // namespace baton::kernels::cuda

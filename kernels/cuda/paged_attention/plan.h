@@ -1,0 +1,68 @@
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+
+#include "baton/ops/step_plan.h"
+
+/// How the attention of a step is divided: made on the host once per step, the same for every
+/// layer. Pure. A packed row is a query token with one of the query heads of a KV head: row
+/// token * (H / G) + head. None of this changes a result.
+namespace baton::kernels::cuda::paged_attention {
+
+/// Positions of a tile and of a split; both are aligned to position 0. A row's result is that of
+/// its splits, each a softmax over its tiles in order, merged in order.
+inline constexpr int32_t kTilePositions = 64;
+inline constexpr int32_t kSplitPositions = 512;
+/// Packed rows of one warp, and of the warps that share tiles where there are many rows.
+inline constexpr int32_t kWarpRows = 16;
+inline constexpr int32_t kWideRows = 64;
+/// Most items that are one split of several; what more there is takes all splits of its rows.
+inline constexpr int32_t kMaxPartials = 4096;
+
+/// Rows of one sequence and KV head over some of its splits. Narrow items have at most kWarpRows
+/// rows, wide ones kWideRows.
+struct Item {
+  int32_t sequence = 0;
+  int32_t kv_head = 0;
+  int32_t step_row = 0;   ///< Of the sequence's first token in this step.
+  int32_t position = 0;   ///< Of that token.
+  int32_t kv_tokens = 0;  ///< Of the sequence.
+  int32_t first = 0;      ///< Packed row of the sequence's tokens.
+  int32_t rows = 0;
+  int32_t first_split = 0;
+  int32_t splits = 0;
+  int32_t partial = -1;  ///< Where the result waits for a merge; -1: it is the whole result.
+};
+
+/// Rows whose splits are items of their own, at partials [partial, partial + splits).
+struct Merge {
+  int32_t kv_head = 0;
+  int32_t step_row = 0;
+  int32_t first = 0;
+  int32_t rows = 0;
+  int32_t partial = 0;
+  int32_t splits = 0;
+};
+
+/// A plan begins with this; the lists follow, longest items first.
+struct Header {
+  int32_t narrow_items = 0;
+  int32_t wide_items = 0;
+  int32_t merges = 0;
+  int32_t partials = 0;
+  int32_t narrow_at = 0;  ///< Bytes from the header, as the others.
+  int32_t wide_at = 0;
+  int32_t merges_at = 0;
+};
+
+size_t PlanBytes(const ops::PlanShape& shape);
+void WritePlan(const ops::PagedBatch& batch, const ops::PlanShape& shape, std::byte* out);
+
+/// Bytes of a partial: float32 [kWarpRows, D], then the largest score and the sum of each row.
+constexpr size_t PartialBytes(int32_t D) {
+  return static_cast<size_t>(kWarpRows) * (static_cast<size_t>(D) + 2) * sizeof(float);
+}
+size_t ScratchBytes(const ops::PlanShape& shape);
+
+}  // namespace baton::kernels::cuda::paged_attention

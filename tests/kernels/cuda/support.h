@@ -1,0 +1,98 @@
+#pragma once
+
+#include <cmath>
+#include <cstring>
+#include <vector>
+
+#include <gtest/gtest.h>
+
+#include "baton/base/dtype.h"
+#include "baton/base/random.h"
+#include "baton/device/host_stream.h"
+#include "baton/kernels/reference_ops.h"
+#include "kernels/cuda/device.h"
+
+namespace baton::kernels::cuda {
+
+/// Elements on the device under test, all bytes 0xFF (a NaN of every type) until written.
+template <class T>
+class DeviceArray {
+ public:
+  explicit DeviceArray(size_t n) : size_(n), bytes_(DeviceBytes(n * sizeof(T))) {}
+  explicit DeviceArray(const std::vector<T>& values) : DeviceArray(values.size()) {
+    CopyToDevice(bytes_.get(), values.data(), size_ * sizeof(T));
+  }
+
+  T* data() const { return reinterpret_cast<T*>(bytes_.get()); }
+  size_t size() const { return size_; }
+  std::vector<T> Read() const {
+    std::vector<T> values(size_);
+    CopyToHost(values.data(), bytes_.get(), size_ * sizeof(T));
+    return values;
+  }
+
+ private:
+  size_t size_ = 0;
+  std::shared_ptr<std::byte> bytes_;
+};
+
+/// Each test runs once for every schedule of the device, and skips where there is none.
+class DeviceTest : public testing::TestWithParam<uint64_t> {
+ protected:
+  void SetUp() override {
+    if (const std::string why = WhyNoDevice(); !why.empty()) GTEST_SKIP() << why;
+    SetSchedule(GetParam());
+  }
+
+  device::Stream& stream() { return DeviceStream(); }
+
+  device::HostStream host_stream_{1};
+  Random random_{20260730};
+};
+
+#define BATON_DEVICE_SUITE(suite)                                           \
+  INSTANTIATE_TEST_SUITE_P(Schedule, suite, testing::ValuesIn(Schedules()), \
+                           testing::PrintToStringParamName())
+
+inline std::vector<float> Uniform(Random& random, size_t n, float low = -1, float high = 1) {
+  std::vector<float> values(n);
+  for (float& value : values) value = low + (high - low) * static_cast<float>(random.Uniform());
+  return values;
+}
+
+inline std::vector<BFloat16> ToBFloat16s(const std::vector<float>& values) {
+  std::vector<BFloat16> rounded(values.size());
+  for (size_t i = 0; i < values.size(); ++i) rounded[i] = ToBFloat16(values[i]);
+  return rounded;
+}
+
+inline std::vector<float> ToFloats(const std::vector<BFloat16>& values) {
+  std::vector<float> widened(values.size());
+  for (size_t i = 0; i < values.size(); ++i) widened[i] = ToFloat(values[i]);
+  return widened;
+}
+
+template <class T>
+bool SameBits(const std::vector<T>& a, const std::vector<T>& b) {
+  return a.size() == b.size() && std::memcmp(a.data(), b.data(), a.size() * sizeof(T)) == 0;
+}
+
+/// Whether |actual - exact| <= units of bfloat16's last place at |exact| + absolute; half a unit is
+/// one rounding of the exact value. NaN never passes.
+inline ::testing::AssertionResult WithinBFloat16(const std::vector<float>& actual,
+                                                 const std::vector<float>& exact, double units,
+                                                 double absolute = 1e-9) {
+  if (actual.size() != exact.size()) return ::testing::AssertionFailure() << "sizes differ";
+  for (size_t i = 0; i < actual.size(); ++i) {
+    int exponent = 0;
+    std::frexp(exact[i], &exponent);
+    const double bound = units * std::ldexp(1.0, exponent - 8) + absolute;
+    if (!(std::abs(double{actual[i]} - exact[i]) <= bound)) {
+      return ::testing::AssertionFailure() << "element " << i << " is " << actual[i] << ", exactly "
+                                           << exact[i] << ", bound " << bound;
+    }
+  }
+  return ::testing::AssertionSuccess();
+}
+
+}  // namespace baton::kernels::cuda

@@ -1,0 +1,27 @@
+#pragma once
+
+#include <cstddef>
+#include <tuple>
+#include <utility>
+
+#include "baton/device/stream.h"
+#include "simt/machine.h"
+
+namespace baton::kernels::cuda {
+
+/// The twin of kernels/cuda/launch.h: the kernel has run when the call returns. Throws simt::Fault.
+template <class... Formal, class... Actual>
+void Launch(void (*kernel)(Formal...), dim3 grid, dim3 block, size_t shared_bytes, cudaStream_t,
+            Actual&&... actual) {
+  std::tuple<Formal...> arguments(static_cast<Formal>(std::forward<Actual>(actual))...);
+  simt::RunGrid({.grid = grid, .block = block, .shared_bytes = shared_bytes},
+                [&] { std::apply(kernel, arguments); });
+}
+
+/// Streams of the host have no other name.
+inline cudaStream_t NativeStream(device::Stream&) { return nullptr; }
+
+/// As an H100 has.
+inline int Multiprocessors() { return 132; }
+
+}  // namespace baton::kernels::cuda

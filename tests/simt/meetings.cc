@@ -1,0 +1,150 @@
+#include <algorithm>
+#include <cstring>
+#include <utility>
+
+#include "simt/scheduler.h"
+
+namespace baton::simt {
+
+void Scheduler::MeetLanes(uint32_t mask, const char* what, void* brought, Together together,
+                          const Site& site) {
+  const Thread& thread = self();
+  if ((mask >> thread.self.lane & 1) == 0) {
+    Fail(std::string(what) + " with a mask without the calling lane", site);
+  }
+  const int first = thread.self.warp * 32;
+  uint32_t there = 0;
+  for (int lane = 0; lane < 32 && first + lane < count_; ++lane) there |= 1u << lane;
+  mask &= there;
+  for (int lane = 0; lane < 32; ++lane) {
+    if ((mask >> lane & 1) != 0 && threads_[first + lane]->state == State::kExited) {
+      Fail(std::string(what) + " waits for lane " + std::to_string(lane) + ", which has exited",
+           site);
+    }
+  }
+  auto& warp = lanes_[thread.self.warp];
+  auto found =
+      std::find_if(warp.begin(), warp.end(), [&](const Meeting& m) { return m.mask == mask; });
+  if (found == warp.end()) {
+    warp.push_back({.mask = mask});
+    found = warp.end() - 1;
+  }
+  found->expected = __builtin_popcount(mask);
+  if (Join(*found, what, brought, together, site)) {
+    std::vector<Arrival> arrivals = std::move(found->arrivals);
+    warp.erase(found);
+    Release(arrivals, together);
+  } else {
+    Wait(what, site);
+  }
+}
+
+void Scheduler::MeetWarpgroup(const char* what, void* brought, Together together,
+                              const Site& site) {
+  const int group = self().self.linear / 128;
+  if (count_ < (group + 1) * 128) Fail(std::string(what) + " in a part of a warpgroup", site);
+  Meeting& meeting = warpgroups_[group];
+  meeting.expected = 128;
+  JoinOrWait(meeting, what, brought, together, site);
+}
+
+void Scheduler::MeetBlock(const char* what, void* brought, Together together, const Site& site) {
+  if (live_ != count_) {
+    Fail(std::string(what) + " although " + std::to_string(count_ - live_) +
+             " threads of the block have exited",
+         site);
+  }
+  Meeting& meeting = barriers_[0];
+  meeting.expected = count_;
+  JoinOrWait(meeting, what, brought, together, site);
+}
+
+void Scheduler::Barrier(int id, int threads, bool wait, const Site& site) {
+  const std::string name = "barrier " + std::to_string(id);
+  if (id < 0 || id >= kBarriers) Fail(name + ": there are 16", site);
+  if (threads <= 0 || threads % 32 != 0) Fail(name + " for part of a warp", site);
+  Meeting& meeting = barriers_[id];
+  if (meeting.expected != 0 && meeting.expected != threads) {
+    Fail(name + " for " + std::to_string(threads) + " threads, others expect " +
+             std::to_string(meeting.expected),
+         site);
+  }
+  meeting.expected = threads;
+  meeting.one_site = false;
+  bool complete = false;
+  if (wait) {
+    complete = Join(meeting, "a named barrier", nullptr, nullptr, site);
+  } else {
+    complete = ++meeting.counted + static_cast<int>(meeting.arrivals.size()) == threads;
+  }
+  if (complete) {
+    Release(std::exchange(meeting, {}).arrivals, nullptr);
+  } else if (wait) {
+    Wait("a named barrier", site);
+  }
+}
+
+bool Scheduler::Join(Meeting& meeting, const char* what, void* brought, Together together,
+                     const Site& site) {
+  if (!meeting.arrivals.empty() && meeting.one_site) {
+    const Arrival& first = meeting.arrivals[0];
+    if (meeting.together != together || first.site.line() != site.line() ||
+        std::strcmp(first.site.file_name(), site.file_name()) != 0) {
+      Fail(std::string("divergent ") + what + ": " + Name(*threads_[first.linear]) + " is in " +
+               meeting.what + " at " + Place(first.site),
+           site);
+    }
+  }
+  meeting.what = what;
+  meeting.together = together;
+  meeting.arrivals.push_back({self().self.linear, brought, site});
+  return static_cast<int>(meeting.arrivals.size()) + meeting.counted == meeting.expected;
+}
+
+void Scheduler::JoinOrWait(Meeting& meeting, const char* what, void* brought, Together together,
+                           const Site& site) {
+  if (Join(meeting, what, brought, together, site)) {
+    Release(std::exchange(meeting, {}).arrivals, together);
+  } else {
+    Wait(what, site);
+  }
+}
+
+void Scheduler::Release(std::vector<Arrival> arrivals, Together together) {
+  std::sort(arrivals.begin(), arrivals.end(),
+            [](const Arrival& a, const Arrival& b) { return a.linear < b.linear; });
+  if (together != nullptr) together(arrivals);
+  for (const Arrival& arrival : arrivals) {
+    Thread& thread = *threads_[arrival.linear];
+    if (&thread == self_) continue;
+    thread.state = State::kReady;
+    ready_.push_back(&thread);
+  }
+}
+
+void Scheduler::Wait(const char* what, const Site& site) {
+  Thread& thread = self();
+  thread.state = State::kMeets;
+  thread.waits_for = what;
+  thread.site = site;
+  thread.fiber.Suspend();
+}
+
+void Scheduler::WaitUntil(const char* what, bool (*ready)(const void*), const void* context,
+                          const Site& site) {
+  if (ready(context)) return;
+  Thread& thread = self();
+  thread.state = State::kPolls;
+  thread.waits_for = what;
+  thread.site = site;
+  thread.ready = ready;
+  thread.context = context;
+  pollers_.push_back(&thread);
+  thread.fiber.Suspend();
+}
+
+void Scheduler::Later(const char* what, std::function<void()> work) {
+  later_.push_back({what, std::move(work)});
+}
+
+}  // namespace baton::simt

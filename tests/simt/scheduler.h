@@ -1,0 +1,128 @@
+#pragma once
+
+#include <deque>
+#include <functional>
+#include <map>
+#include <memory>
+#include <optional>
+#include <string>
+#include <typeindex>
+#include <vector>
+
+#include "baton/base/random.h"
+#include "simt/fiber.h"
+#include "simt/machine.h"
+#include "simt/shared_arena.h"
+
+namespace baton::simt {
+
+enum class State { kReady, kMeets, kPolls, kExited };
+
+using Slots = std::map<std::type_index, std::shared_ptr<void>>;
+
+struct Thread {
+  Fiber fiber;
+  Indices self;
+  State state = State::kReady;
+  const char* waits_for = "";
+  Site site;
+  bool (*ready)(const void*) = nullptr;
+  const void* context = nullptr;
+  Slots slots;
+};
+
+/// "emulator_test.cc:42", "thread (1,0,0) of block (0,0,0)".
+std::string Place(const Site& site);
+std::string Name(const Thread& thread);
+
+/// Threads that wait for each other.
+struct Meeting {
+  uint32_t mask = 0;
+  const char* what = "";
+  Together together = nullptr;
+  std::vector<Arrival> arrivals;
+  /// Arrivals that do not wait; barriers only.
+  int counted = 0;
+  /// How many end it; of a hardware barrier 0 while nobody came.
+  int expected = 0;
+  /// Whether all must come from one place.
+  bool one_site = true;
+};
+
+/// Runs the threads of one block after the other until all have exited. machine.h says what its
+/// functions mean. *Invariants*: outside of Resume no thread runs; a thread is in ready_, in
+/// pollers_, in one meeting's arrivals, or has exited.
+class Scheduler {
+ public:
+  void SetSchedule(uint64_t seed);
+  void RunGrid(const Grid& grid, const std::function<void()>& kernel);
+
+  Thread& self();
+  /// Unwinds the thread's stack, or that of the scheduler, which does the work of engines.
+  [[noreturn]] void Fail(const std::string& what, const Site& site) const;
+  void Yield();
+  void MeetLanes(uint32_t mask, const char* what, void* brought, Together together,
+                 const Site& site);
+  void MeetWarpgroup(const char* what, void* brought, Together together, const Site& site);
+  void MeetBlock(const char* what, void* brought, Together together, const Site& site);
+  void Barrier(int id, int threads, bool wait, const Site& site);
+  void WaitUntil(const char* what, bool (*ready)(const void*), const void* context,
+                 const Site& site);
+  void Later(const char* what, std::function<void()> work);
+
+  SharedArena& shared() { return shared_; }
+  Slots& block_slots() { return block_slots_; }
+
+ private:
+  static constexpr int kBarriers = 16;
+
+  struct Work {
+    const char* what;
+    std::function<void()> run;
+  };
+
+  /// What a fiber runs: one thread of the kernel.
+  static void Enter();
+  static void WriteRunningThread(char* text, size_t size);
+
+  void RunBlock(const Grid& grid, const uint3& block);
+  void Start(int linear, const Grid& grid, const uint3& block);
+  Thread* TakeReady();
+  void Resume(Thread& thread);
+  void Exit(Thread& thread);
+
+  /// Whether the calling thread is the last that the meeting waited for.
+  bool Join(Meeting& meeting, const char* what, void* brought, Together together, const Site& site);
+  void JoinOrWait(Meeting& meeting, const char* what, void* brought, Together together,
+                  const Site& site);
+  void Release(std::vector<Arrival> arrivals, Together together);
+  void Wait(const char* what, const Site& site);
+  /// Both say whether anything came of it.
+  bool Poll();
+  bool DoSomeWork();
+  /// Who waits where; threads that wait alike in one line.
+  std::string Deadlock() const;
+
+  SharedArena shared_;
+  std::vector<std::unique_ptr<Thread>> threads_;
+  Slots block_slots_;
+  const std::function<void()>* kernel_ = nullptr;
+  /// Null while the scheduler itself runs.
+  Thread* self_ = nullptr;
+  bool running_ = false;
+  int count_ = 0;
+  int live_ = 0;
+  uint64_t seed_ = 0;
+  Random draw_{0};
+  std::deque<Thread*> ready_;
+  std::vector<Thread*> pollers_;
+  std::deque<Work> later_;
+  std::vector<std::vector<Meeting>> lanes_;
+  std::vector<Meeting> warpgroups_;
+  Meeting barriers_[kBarriers];
+  std::optional<std::string> fault_;
+};
+
+Scheduler& TheScheduler();
+
+}  // namespace baton::simt
