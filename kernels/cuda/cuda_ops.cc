@@ -8,6 +8,9 @@ const ops::Ops& CudaOps() {
   static const ops::Ops ops = {
       .name = "cuda-sm90a",
       .activation = DType::kBFloat16,
+      .sample_plan_bytes = cuda::SamplePlanBytes,
+      .plan_sample = cuda::PlanSample,
+      .sample_scratch_bytes = cuda::SampleScratchBytes,
       .embedding = cuda::Embedding,
       .rms_norm = cuda::RmsNorm,
       .rope_kv_write = cuda::RopeKvWrite,
@@ -17,6 +20,7 @@ const ops::Ops& CudaOps() {
       .gather_rows = cuda::GatherRows,
       .gather_kv = cuda::GatherKv,
       .scatter_kv = cuda::ScatterKv,
+      .sample = cuda::Sample,
   };
   return ops;
 }

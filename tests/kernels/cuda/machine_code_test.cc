@@ -21,9 +21,11 @@ struct Expectation {
 };
 
 constexpr Expectation kExpectations[] = {
-    {.part = "CapAll<"},       {.part = "CopyRuns<"},    {.part = "EmbedRows<"},
-    {.part = "GateRows<"},     {.part = "GatherUnits<"}, {.part = "NormHeadRows("},
-    {.part = "NormWideRows<"}, {.part = "RopeTokens<"},
+    {.part = "AdjustLogits("},  {.part = "FindLargest<"},  {.part = "FillBins<"},
+    {.part = "CutRow("},        {.part = "SumKept("},      {.part = "PickToken("},
+    {.part = "ListLikeliest("}, {.part = "CapAll<"},       {.part = "CopyRuns<"},
+    {.part = "EmbedRows<"},     {.part = "GateRows<"},     {.part = "GatherUnits<"},
+    {.part = "NormHeadRows("},  {.part = "NormWideRows<"}, {.part = "RopeTokens<"},
 };
 
 const std::vector<KernelCode>& Kernels() {
