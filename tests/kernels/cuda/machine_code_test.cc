@@ -21,11 +21,22 @@ struct Expectation {
 };
 
 constexpr Expectation kExpectations[] = {
-    {.part = "AdjustLogits("},  {.part = "FindLargest<"},  {.part = "FillBins<"},
-    {.part = "CutRow("},        {.part = "SumKept("},      {.part = "PickToken("},
-    {.part = "ListLikeliest("}, {.part = "CapAll<"},       {.part = "CopyRuns<"},
-    {.part = "EmbedRows<"},     {.part = "GateRows<"},     {.part = "GatherUnits<"},
-    {.part = "NormHeadRows("},  {.part = "NormWideRows<"}, {.part = "RopeTokens<"},
+    {.part = "SkinnyColumns<", .hmma = true},
+    {.part = "AdjustLogits("},
+    {.part = "FindLargest<"},
+    {.part = "FillBins<"},
+    {.part = "CutRow("},
+    {.part = "SumKept("},
+    {.part = "PickToken("},
+    {.part = "ListLikeliest("},
+    {.part = "CapAll<"},
+    {.part = "CopyRuns<"},
+    {.part = "EmbedRows<"},
+    {.part = "GateRows<"},
+    {.part = "GatherUnits<"},
+    {.part = "NormHeadRows("},
+    {.part = "NormWideRows<"},
+    {.part = "RopeTokens<"},
 };
 
 const std::vector<KernelCode>& Kernels() {
