@@ -13,6 +13,7 @@ const ops::Ops& CudaOps() {
       .sample_scratch_bytes = cuda::SampleScratchBytes,
       .embedding = cuda::Embedding,
       .rms_norm = cuda::RmsNorm,
+      .linear = cuda::Linear,
       .rope_kv_write = cuda::RopeKvWrite,
       .silu_mul = cuda::SiluMul,
       .gelu_mul = cuda::GeluMul,

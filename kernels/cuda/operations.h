@@ -9,6 +9,7 @@ namespace baton::kernels::cuda {
 void Embedding(const ops::EmbeddingParams& p, device::Stream& stream);
 void RmsNorm(const ops::RmsNormParams& p, device::Stream& stream);
 void RopeKvWrite(const ops::RopeKvWriteParams& p, device::Stream& stream);
+void Linear(const ops::LinearParams& p, device::Stream& stream);
 void SiluMul(const ops::GatedActivationParams& p, device::Stream& stream);
 void GeluMul(const ops::GatedActivationParams& p, device::Stream& stream);
 void SoftCap(const ops::SoftCapParams& p, device::Stream& stream);
