@@ -57,7 +57,10 @@ bool WriteJson(const std::string& path, const std::vector<Row>& rows, double cop
 }
 
 int Run(const Options& options) {
-  std::vector<Case> cases = RowCases();
+  std::vector<Case> cases;
+  for (const auto& source : {RowCases(), LinearCases(), SampleCases()}) {
+    cases.insert(cases.end(), source.begin(), source.end());
+  }
   std::erase_if(cases, [&](const Case& c) { return c.op.find(options.name) == std::string::npos; });
   const auto stream = kernels::WhyNoCudaOps().empty()
                           ? device::OpenCudaStream(0)
