@@ -105,7 +105,7 @@ Case SkinnyCase(const Matrix& matrix, int64_t M) {
 }
 
 Case LibraryCase(const Matrix& matrix, int64_t M, bool deterministic) {
-  Case made = Base(deterministic ? "linear: cuBLASLt, one" : "linear: cuBLASLt", matrix, M);
+  Case made = Base(deterministic ? "linear: cuBLASLt, fixed" : "linear: cuBLASLt", matrix, M);
   made.prepare = [matrix, M, deterministic](DeviceSet& set) {
     const GemmOperands operands = OperandsFor(matrix, M, set);
     const GemmProblem problem = ProblemFor(matrix, M);
@@ -115,11 +115,9 @@ Case LibraryCase(const Matrix& matrix, int64_t M, bool deterministic) {
       GemmProblem widest = problem;
       widest.M = matrix.y_dtype == DType::kFloat32 ? kMostLogitRows : kMostRows;
       // Only the first call, outside of any graph, chooses.
-      const Status fixed =
-          plans.Fix(widest, [&](const GemmProblem& most, const GemmAlgorithm& algorithm) {
-            return ProveRowsAlikeAndWait(*library.gemm, most, algorithm, operands, *library.memory,
-                                         stream);
-          });
+      const Status fixed = plans.Fix(widest, [&](const GemmTrial& trial) {
+        return ProveRowsAlikeAndWait(*library.gemm, trial, operands, *library.memory, stream);
+      });
       const std::optional<GemmAlgorithm> algorithm = plans.For(problem);
       BATON_CHECK(algorithm.has_value()) << fixed;
       const Status status =

@@ -20,8 +20,9 @@ const ops::Ops& CudaOps();
 std::string_view WhyNoCudaOps();
 
 struct CudaLinearOptions {
-  /// Each weight matrix has one algorithm, which leaves sums over K whole, for any number of rows:
-  /// a row's bits do not depend on its neighbours. Else each number of rows has its fastest.
+  /// Each weight matrix has an algorithm that leaves sums over K whole, and for few rows others
+  /// that give the same bits: a row's do not depend on its neighbours. Else each number of rows has
+  /// its fastest.
   bool deterministic = true;
   /// The file of cuBLASLt; empty: the one of this build's major version, where the loader finds it.
   std::string library;

@@ -12,22 +12,34 @@
 
 namespace baton::kernels::cuda {
 
+/// An algorithm that is to be tried for products of so many rows.
+struct GemmTrial {
+  int64_t least_rows = 1;
+  GemmProblem most;  ///< With the most rows.
+  GemmAlgorithm algorithm;
+  /// What computes a row alone.
+  GemmAlgorithm base;
+};
+
 /// Which algorithm of a library computes which product.
 ///
-/// Deterministic: one algorithm for all M of a weight matrix, chosen once by Fix(), so that a row's
-/// bits do not depend on how many rows there are. Else: the library's fastest for each range of M.
-/// *Threads*: lives on the thread of its owner.
+/// Deterministic: chosen once by Fix(), so that a row's bits do not depend on how many rows there
+/// are: one algorithm, and for few rows others that give the same bits. Else: the library's fastest
+/// for each range of M. *Threads*: lives on the thread of its owner.
 class GemmPlans {
  public:
-  /// Says whether rows come out alike for every M, OK where they do. Run on the device.
-  using Proof = std::function<Status(const GemmProblem& widest, const GemmAlgorithm& algorithm)>;
+  /// Says whether the algorithm gives rows the bits that the base gives each alone, OK where it
+  /// does. Run on the device.
+  using Proof = std::function<Status(const GemmTrial& trial)>;
 
   GemmPlans(GemmLibrary& library, bool deterministic)
       : library_(library), deterministic_(deterministic) {}
 
-  /// Chooses for all M up to that of `widest`: the first candidate that divides no sum, runs at
-  /// every M looked at and passes the proof. Fails where none does, with the reason; For() then
-  /// gives none. Does nothing where it was called for such a matrix before, or not deterministic.
+  /// Chooses for all M up to that of `widest`: as base the first candidate that divides no sum,
+  /// runs at every M looked at and passes the proof against itself; then for each range of few rows
+  /// its fastest that passes against the base, which large tiles serve badly. Fails where there is
+  /// no base, with the reason; For() then gives none. Does nothing where it was called for such a
+  /// matrix before, or not deterministic.
   Status Fix(const GemmProblem& widest, const Proof& proof);
 
   /// The algorithm for a problem; none: compute it without the library.
@@ -36,10 +48,13 @@ class GemmPlans {
  private:
   using Key = std::tuple<int64_t, int64_t, int64_t, int64_t, int64_t, DType, bool>;
 
-  /// `rows` 0: for any number of them.
+  /// `rows` 0: the base.
   static Key KeyOf(const GemmProblem& problem, int64_t rows);
   std::optional<GemmAlgorithm> Fastest(const GemmProblem& problem);
-  Result<GemmAlgorithm> Choose(const GemmProblem& widest, const Proof& proof);
+  Result<GemmAlgorithm> Base(const GemmProblem& widest, const Proof& proof);
+  /// The first of the candidates that passes; the trial's algorithm is not looked at.
+  Result<GemmAlgorithm> FirstOf(const std::vector<GemmAlgorithm>& candidates, GemmTrial trial,
+                                const Proof& proof);
 
   GemmLibrary& library_;
   const bool deterministic_;
@@ -50,8 +65,11 @@ class GemmPlans {
 /// 8 by themselves, then powers of two.
 int64_t GemmBucket(int64_t M);
 
-/// Numbers of rows at which an algorithm for up to `widest` of them is tried: the least, the edges
-/// of usual tiles and one beside them, and the most.
-std::vector<int64_t> GemmProbes(int64_t widest);
+/// The most rows of the ranges of few rows, ascending: where bits must not depend on M.
+inline constexpr int64_t kFewRows[] = {8, 16, 32, 64, 128, 256, 512};
+
+/// Numbers of rows within [least, most] at which an algorithm is tried: both, the edges of usual
+/// tiles and one beside them.
+std::vector<int64_t> GemmProbes(int64_t least, int64_t most);
 
 }  // namespace baton::kernels::cuda

@@ -45,10 +45,9 @@ Status Products::FixAndWait(const ops::LinearParams& widest, device::DeviceMemor
                        ": not of the library's types or alignment");
   }
   const GemmOperands operands{.w = widest.w, .bias = widest.bias};
-  return plans_.Fix(
-      ProblemOf(widest), [&](const GemmProblem& problem, const GemmAlgorithm& algorithm) {
-        return ProveRowsAlikeAndWait(*library_, problem, algorithm, operands, memory, stream);
-      });
+  return plans_.Fix(ProblemOf(widest), [&](const GemmTrial& trial) {
+    return ProveRowsAlikeAndWait(*library_, trial, operands, memory, stream);
+  });
 }
 
 void Products::Enqueue(const ops::LinearParams& p, device::Stream& stream, void* native) {

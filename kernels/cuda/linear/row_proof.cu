@@ -4,7 +4,6 @@
 #include <cuda_bf16.h>
 
 #include "launch.h"
-#include "linear/gemm_plans.h"
 #include "linear/row_proof.h"
 
 namespace baton::kernels::cuda {
@@ -61,9 +60,8 @@ __global__ void ClearProofErrors(uint32_t* errors) { *errors = 0; }
 template <typename T>
 class Proof {
  public:
-  Proof(GemmLibrary& library, const GemmProblem& widest, const GemmAlgorithm& algorithm,
-        device::Stream& stream)
-      : library_(library), problem_(widest), algorithm_(algorithm), stream_(stream) {}
+  Proof(GemmLibrary& library, const GemmTrial& trial, device::Stream& stream)
+      : library_(library), trial_(trial), problem_(trial.most), stream_(stream) {}
 
   Status Run(const GemmOperands& operands, device::DeviceMemory& memory) {
     const int64_t M = problem_.M;
@@ -84,11 +82,11 @@ class Proof {
     for (int b = 0; b < kRows; ++b) {
       row.x = x.get() + b * problem_.x_stride * 2;
       row.y = Elements(alone) + b * problem_.y_stride;
-      BATON_RETURN_IF_ERROR(Multiply(1, row));
+      BATON_RETURN_IF_ERROR(Multiply(1, row, trial_.base));
     }
     row.x = x.get();
     row.y = y.get();
-    for (const int64_t rows : GemmProbes(M)) {
+    for (const int64_t rows : GemmProbes(trial_.least_rows, M)) {
       BATON_RETURN_IF_ERROR(Compare(rows, row, Elements(alone), count));
     }
     return OkStatus();
@@ -101,10 +99,10 @@ class Proof {
   static dim3 Rows(int64_t rows) { return dim3(static_cast<unsigned>(rows)); }
   cudaStream_t native() { return NativeStream(stream_); }
 
-  Status Multiply(int64_t rows, const GemmOperands& operands) {
+  Status Multiply(int64_t rows, const GemmOperands& operands, const GemmAlgorithm& algorithm) {
     GemmProblem problem = problem_;
     problem.M = rows;
-    Status status = library_.Enqueue(problem, operands, algorithm_, native());
+    Status status = library_.Enqueue(problem, operands, algorithm, native());
     // What was enqueued reads memory that is about to be freed.
     if (!status.ok()) stream_.SynchronizeAndWait();
     return status;
@@ -114,7 +112,7 @@ class Proof {
     auto* y = static_cast<T*>(operands.y);
     Launch(ClearProofErrors, dim3(1), dim3(1), 0, native(), errors);
     Launch(PoisonProofRows<T>, Rows(rows), dim3(kThreads), 0, native(), y, problem_.y_stride);
-    BATON_RETURN_IF_ERROR(Multiply(rows, operands));
+    BATON_RETURN_IF_ERROR(Multiply(rows, operands, trial_.algorithm));
     Launch(CountProofErrors<T>, Rows(rows), dim3(kThreads), 0, native(), y, alone, problem_.N,
            problem_.y_stride, errors);
     stream_.SynchronizeAndWait();
@@ -124,20 +122,20 @@ class Proof {
   }
 
   GemmLibrary& library_;
+  const GemmTrial& trial_;
   const GemmProblem& problem_;
-  const GemmAlgorithm& algorithm_;
   device::Stream& stream_;
 };
 
 }  // namespace
 
-Status ProveRowsAlikeAndWait(GemmLibrary& library, const GemmProblem& widest,
-                             const GemmAlgorithm& algorithm, const GemmOperands& operands,
-                             device::DeviceMemory& memory, device::Stream& stream) {
-  if (widest.y_dtype == DType::kFloat32) {
-    return Proof<uint32_t>(library, widest, algorithm, stream).Run(operands, memory);
+Status ProveRowsAlikeAndWait(GemmLibrary& library, const GemmTrial& trial,
+                             const GemmOperands& operands, device::DeviceMemory& memory,
+                             device::Stream& stream) {
+  if (trial.most.y_dtype == DType::kFloat32) {
+    return Proof<uint32_t>(library, trial, stream).Run(operands, memory);
   }
-  return Proof<uint16_t>(library, widest, algorithm, stream).Run(operands, memory);
+  return Proof<uint16_t>(library, trial, stream).Run(operands, memory);
 }
 
 }  // namespace baton::kernels::cuda

@@ -43,7 +43,11 @@ GemmProblem Problem(int64_t M) {
   return {.M = M, .N = 96, .K = 64, .x_stride = 64, .y_stride = 96};
 }
 
-Status Holds(const GemmProblem&, const GemmAlgorithm&) { return OkStatus(); }
+Status Holds(const GemmTrial&) { return OkStatus(); }
+/// For an algorithm against itself only.
+Status HoldsForBase(const GemmTrial& trial) {
+  return trial.algorithm == trial.base ? OkStatus() : Unavailable("rows differ");
+}
 
 class DeterministicGemmPlans : public testing::Test {
  protected:
@@ -51,12 +55,40 @@ class DeterministicGemmPlans : public testing::Test {
   GemmPlans plans_{library_, true};
 };
 
-TEST_F(DeterministicGemmPlans, HasOneAlgorithmForAnyNumberOfRows) {
+TEST_F(DeterministicGemmPlans, HasOneAlgorithmForAnyNumberOfRowsWhereNoOtherHasItsBits) {
   library_.algorithms = [](int64_t M) { return std::vector{Named(static_cast<uint64_t>(M))}; };
-  ASSERT_TRUE(plans_.Fix(Problem(512), Holds).ok());
-  for (const int64_t M : {1, 3, 8, 100, 512}) EXPECT_EQ(plans_.For(Problem(M)), Named(512));
-  EXPECT_THAT(library_.asked, ElementsAre(512));
+  ASSERT_TRUE(plans_.Fix(Problem(1000), HoldsForBase).ok());
+  for (const int64_t M : {1, 3, 8, 100, 512, 1000}) EXPECT_EQ(plans_.For(Problem(M)), Named(1000));
   EXPECT_TRUE(library_.asked_whole_sums);
+}
+
+TEST_F(DeterministicGemmPlans, HasAnAlgorithmOfTheSameBitsForEachRangeOfFewRows) {
+  library_.algorithms = [](int64_t M) {
+    const auto name = static_cast<uint64_t>(M);
+    return std::vector{Named(name + 1), Named(name)};
+  };
+  // Odd ones differ from the base, 1001, where there are few rows.
+  const auto proof = [](const GemmTrial& trial) {
+    const bool base = trial.algorithm == trial.base;
+    return base || trial.algorithm.opaque[0] % 2 == 0 ? OkStatus() : Unavailable("rows differ");
+  };
+  ASSERT_TRUE(plans_.Fix(Problem(1000), proof).ok());
+  EXPECT_EQ(plans_.For(Problem(1)), Named(8));
+  EXPECT_EQ(plans_.For(Problem(9)), Named(16));
+  EXPECT_EQ(plans_.For(Problem(512)), Named(512));
+  EXPECT_EQ(plans_.For(Problem(513)), Named(1001));
+}
+
+TEST_F(DeterministicGemmPlans, TriesEachNumberOfRowsInOneRange) {
+  library_.known = {Named(1)};
+  std::vector<std::pair<int64_t, int64_t>> ranges;
+  const auto proof = [&](const GemmTrial& trial) {
+    ranges.emplace_back(trial.least_rows, trial.most.M);
+    return OkStatus();
+  };
+  ASSERT_TRUE(plans_.Fix(Problem(40), proof).ok());
+  EXPECT_THAT(ranges,
+              ElementsAre(std::pair(1, 40), std::pair(1, 8), std::pair(9, 16), std::pair(17, 32)));
 }
 
 TEST_F(DeterministicGemmPlans, PassesOverAlgorithmsThatDivideSums) {
@@ -75,21 +107,19 @@ TEST_F(DeterministicGemmPlans, PassesOverAlgorithmsThatDoNotRunWithAnyNumberOfRo
 TEST_F(DeterministicGemmPlans, TakesTheFirstAlgorithmThatPassesTheProof) {
   library_.known = {Named(1), Named(2), Named(3)};
   std::vector<uint64_t> tried;
-  const auto proof = [&](const GemmProblem& widest, const GemmAlgorithm& algorithm) {
-    EXPECT_EQ(widest.M, 512);
-    tried.push_back(algorithm.opaque[0]);
-    return algorithm == Named(2) ? OkStatus() : Unavailable("rows differ");
+  const auto proof = [&](const GemmTrial& trial) {
+    EXPECT_EQ(trial.base, trial.algorithm);
+    tried.push_back(trial.algorithm.opaque[0]);
+    return trial.algorithm == Named(2) ? OkStatus() : Unavailable("rows differ");
   };
-  ASSERT_TRUE(plans_.Fix(Problem(512), proof).ok());
+  ASSERT_TRUE(plans_.Fix(Problem(8), proof).ok());
   EXPECT_EQ(plans_.For(Problem(7)), Named(2));
   EXPECT_THAT(tried, ElementsAre(1, 2));
 }
 
 TEST_F(DeterministicGemmPlans, HasNoneWhereNonePassesAndSaysWhy) {
   library_.known = {Named(1)};
-  const auto proof = [](const GemmProblem&, const GemmAlgorithm&) {
-    return Unavailable("rows differ");
-  };
+  const auto proof = [](const GemmTrial&) { return Unavailable("rows differ"); };
   const Status status = plans_.Fix(Problem(512), proof);
   EXPECT_THAT(status.message(), HasSubstr("96 x 64"));
   EXPECT_THAT(status.message(), HasSubstr("rows differ"));
@@ -141,7 +171,7 @@ TEST_F(FastestGemmPlans, AskAgainWhereTheRangesAlgorithmDoesNotFit) {
 
 TEST_F(FastestGemmPlans, NeedNoProof) {
   library_.known = {Named(1)};
-  const auto proof = [](const GemmProblem&, const GemmAlgorithm&) -> Status {
+  const auto proof = [](const GemmTrial&) -> Status {
     ADD_FAILURE() << "there is nothing to prove";
     return OkStatus();
   };
@@ -155,11 +185,11 @@ TEST(GemmBucket, IsTheNumberItselfThenPowersOfTwo) {
   EXPECT_EQ(GemmBucket(4097), 8192);
 }
 
-TEST(GemmProbes, BeginWithOneRowAndEndWithTheMost) {
-  EXPECT_THAT(GemmProbes(1), ElementsAre(1));
-  EXPECT_THAT(GemmProbes(9), ElementsAre(1, 2, 3, 8, 9));
-  const std::vector<int64_t> probes = GemmProbes(8192);
-  EXPECT_EQ(probes.front(), 1);
+TEST(GemmProbes, BeginAndEndWithTheRange) {
+  EXPECT_THAT(GemmProbes(1, 1), ElementsAre(1));
+  EXPECT_THAT(GemmProbes(1, 9), ElementsAre(1, 2, 3, 8, 9));
+  EXPECT_THAT(GemmProbes(17, 32), ElementsAre(17, 32));
+  const std::vector<int64_t> probes = GemmProbes(1, 8192);
   EXPECT_EQ(probes.back(), 8192);
   EXPECT_EQ(std::set(probes.begin(), probes.end()).size(), probes.size());
 }

@@ -101,8 +101,10 @@ class CudaProducts : public DeviceTest {
   }
 
   Status Prove(uint64_t algorithm, const GemmProblem& widest) {
-    return ProveRowsAlikeAndWait(*library_, widest, {.opaque = {algorithm}}, {.w = w_->data()},
-                                 *memory_, stream());
+    return Prove({.most = widest, .algorithm = {.opaque = {algorithm}}, .base = {.opaque = {2}}});
+  }
+  Status Prove(const GemmTrial& trial) {
+    return ProveRowsAlikeAndWait(*library_, trial, {.w = w_->data()}, *memory_, stream());
   }
 
   /// Products of one row and of `T`, enqueued by `products`.
@@ -139,6 +141,19 @@ TEST_P(CudaProducts, ProofTellsOfRowsThatDependOnTheirNumber) {
     EXPECT_THAT(status.message(), HasSubstr("of 32 rows"));
     EXPECT_THAT(status.message(), HasSubstr("differ from those of a row alone"));
   }
+}
+
+TEST_P(CudaProducts, ProofComparesWithTheBaseWhateverTheNumberOfRowsBegins) {
+  EXPECT_TRUE(Prove({.least_rows = 9,
+                     .most = Problem(16),
+                     .algorithm = {.opaque = {1}},
+                     .base = {.opaque = {2}}})
+                  .ok());
+  EXPECT_FALSE(Prove({.least_rows = 33,
+                      .most = Problem(40),
+                      .algorithm = {.opaque = {1}},
+                      .base = {.opaque = {2}}})
+                   .ok());
 }
 
 TEST_P(CudaProducts, ProofPassesOnWhatTheLibraryFailsWith) {
