@@ -12,8 +12,12 @@ const ops::Ops& CudaOps() {
       .plan_bytes = cuda::paged_attention::PlanBytes,
       .plan = cuda::paged_attention::WritePlan,
       .attention_scratch_bytes = cuda::paged_attention::ScratchBytes,
+      .sample_plan_bytes = cuda::SamplePlanBytes,
+      .plan_sample = cuda::PlanSample,
+      .sample_scratch_bytes = cuda::SampleScratchBytes,
       .embedding = cuda::Embedding,
       .rms_norm = cuda::RmsNorm,
+      .linear = cuda::Linear,
       .rope_kv_write = cuda::RopeKvWrite,
       .paged_attention = cuda::PagedAttention,
       .silu_mul = cuda::SiluMul,
@@ -22,6 +26,7 @@ const ops::Ops& CudaOps() {
       .gather_rows = cuda::GatherRows,
       .gather_kv = cuda::GatherKv,
       .scatter_kv = cuda::ScatterKv,
+      .sample = cuda::Sample,
   };
   return ops;
 }

@@ -10,11 +10,18 @@ void Embedding(const ops::EmbeddingParams& p, device::Stream& stream);
 void RmsNorm(const ops::RmsNormParams& p, device::Stream& stream);
 void PagedAttention(const ops::PagedAttentionParams& p, device::Stream& stream);
 void RopeKvWrite(const ops::RopeKvWriteParams& p, device::Stream& stream);
+void Linear(const ops::LinearParams& p, device::Stream& stream);
 void SiluMul(const ops::GatedActivationParams& p, device::Stream& stream);
 void GeluMul(const ops::GatedActivationParams& p, device::Stream& stream);
 void SoftCap(const ops::SoftCapParams& p, device::Stream& stream);
 void GatherRows(const ops::GatherRowsParams& p, device::Stream& stream);
 void GatherKv(const ops::KvRunsParams& p, device::Stream& stream);
 void ScatterKv(const ops::KvRunsParams& p, device::Stream& stream);
+
+/// Rows are planned by PlanSample; rows' lists are not read here.
+size_t SamplePlanBytes(const ops::SampleRow* rows, int64_t R, int64_t V);
+ops::SamplePlan PlanSample(const ops::SampleRow* rows, int64_t R, int64_t V, std::byte* out);
+size_t SampleScratchBytes(int64_t R, int64_t V);
+void Sample(const ops::SampleParams& p, device::Stream& stream);
 
 }  // namespace baton::kernels::cuda

@@ -63,7 +63,9 @@ double CopyBytesPerSecond(device::CudaStream& stream);
 std::string DeviceName();
 
 // The benchmarks, by source.
+std::vector<Case> LinearCases();
 std::vector<Case> RowCases();
 std::vector<Case> AttentionCases();
+std::vector<Case> SampleCases();
 
 }  // namespace baton::bench

@@ -1,6 +1,9 @@
 #pragma once
 
 #include <memory>
+#include <typeindex>
+#include <unordered_map>
+#include <utility>
 
 #include "baton/base/check.h"
 #include "baton/base/status.h"
@@ -13,6 +16,22 @@ class CudaStream : public Stream {
  public:
   /// cudaStream_t.
   virtual void* native() = 0;
+
+  /// What operations keep for this stream, one of each type: a library's handle, its workspace.
+  /// Null where there is none.
+  template <typename T>
+  T* attached() const {
+    const auto found = attached_.find(typeid(T));
+    return found == attached_.end() ? nullptr : static_cast<T*>(found->second.get());
+  }
+  /// It goes when the stream has gone.
+  template <typename T>
+  void Attach(std::shared_ptr<T> state) {
+    attached_[typeid(T)] = std::move(state);
+  }
+
+ private:
+  std::unordered_map<std::type_index, std::shared_ptr<void>> attached_;
 };
 
 /// A stream of its own on a device, which becomes the calling thread's current one. Fails with

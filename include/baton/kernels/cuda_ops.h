@@ -1,7 +1,13 @@
 #pragma once
 
+#include <span>
+#include <string>
 #include <string_view>
+#include <vector>
 
+#include "baton/base/status.h"
+#include "baton/device/cuda_stream.h"
+#include "baton/device/memory.h"
 #include "baton/ops/ops.h"
 
 namespace baton::kernels {
@@ -12,5 +18,25 @@ const ops::Ops& CudaOps();
 
 /// Why this build has no kernels for CUDA, for a person to read; empty where it has.
 std::string_view WhyNoCudaOps();
+
+struct CudaLinearOptions {
+  /// Each weight matrix has an algorithm that leaves sums over K whole, and for few rows others
+  /// that give the same bits: a row's do not depend on its neighbours. Else each number of rows has
+  /// its fastest.
+  bool deterministic = true;
+  /// The file of cuBLASLt; empty: the one of this build's major version, where the loader finds it.
+  std::string library;
+};
+
+/// Lets Ops::linear use cuBLASLt on a stream: loads it, and chooses an algorithm for each of
+/// `widest`, the products of a model with the most rows that they will have; their w and bias are
+/// read, their x and y are not. Deterministic algorithms are tried on the device, in memory of so
+/// many rows that is freed again. Yields, for each product that the library is not used for, why;
+/// it is computed by our own kernels, as all are on a stream that this was not called for.
+/// `memory` is of the stream's device and outlives the stream. Fails with Unavailable, naming the
+/// library, where it cannot be loaded, and with ResourceExhausted.
+Result<std::vector<std::string>> PrepareCudaLinearAndWait(
+    device::CudaStream& stream, device::DeviceMemory& memory, const CudaLinearOptions& options,
+    std::span<const ops::LinearParams> widest);
 
 }  // namespace baton::kernels

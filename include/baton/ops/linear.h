@@ -13,7 +13,8 @@ namespace baton::ops {
 /// Errors: none; shapes are checked (BATON_CHECK) once per call. T = 0 is a no-op.
 /// Stream: enqueues only. Cost: 2 T N K FLOPs, N K weights read once per call for small T.
 /// Accuracy: each y[t][n] is one float32 sum over K in an order that depends on K only, so that a
-/// row's bits do not depend on T, on its neighbours or on the number of threads.
+/// row's bits do not depend on T, on its neighbours or on the number of threads; on CUDA devices on
+/// N, too, and only while they are asked to be deterministic (PrepareCudaLinearAndWait).
 struct LinearParams {
   const void* x = nullptr;
   const void* w = nullptr;

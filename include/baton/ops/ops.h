@@ -31,6 +31,13 @@ struct Ops {
   void (*plan)(const PagedBatch&, const PlanShape&, std::byte* out) = nullptr;
   /// Bytes of PagedAttentionParams::scratch. Null: none.
   size_t (*attention_scratch_bytes)(const PlanShape&) = nullptr;
+  /// At least the bytes that plan_sample writes. Null where plan_sample is.
+  size_t (*sample_plan_bytes)(const SampleRow* rows, int64_t R, int64_t V) = nullptr;
+  /// Writes the plan of rows whose lists the host can read; pure. The plan goes to the device, to
+  /// SampleParams::plan, aligned to 8. Null: sample reads the rows themselves.
+  SamplePlan (*plan_sample)(const SampleRow* rows, int64_t R, int64_t V, std::byte* out) = nullptr;
+  /// Bytes of SampleParams::scratch, aligned to 8. Null where plan_sample is.
+  size_t (*sample_scratch_bytes)(int64_t R, int64_t V) = nullptr;
   void (*embedding)(const EmbeddingParams&, device::Stream&) = nullptr;
   void (*rms_norm)(const RmsNormParams&, device::Stream&) = nullptr;
   void (*linear)(const LinearParams&, device::Stream&) = nullptr;

@@ -1,5 +1,6 @@
 #pragma once
 
+#include <cstddef>
 #include <cstdint>
 
 #include "baton/base/ids.h"
@@ -53,6 +54,22 @@ struct SampledToken {
   int32_t rank = 0;
 };
 
+/// Parts of sampling that some row needs. A device may skip the others.
+struct SampleStages {
+  bool adjusts = true;   ///< Biases, bans or penalties.
+  bool masks = true;     ///< Masks.
+  bool cuts = true;      ///< top_k or top_p.
+  bool logprobs = true;  ///< Log-probabilities.
+
+  bool operator==(const SampleStages&) const = default;
+};
+
+/// Rows and their lists as a device wants them.
+struct SamplePlan {
+  size_t bytes = 0;
+  SampleStages stages;
+};
+
 /// Draws a token for each row of logits.
 /// Order: biases, bans and mask, repetition, frequency and presence penalties, temperature, then
 /// top_k, top_p and min_p on the probabilities after temperature, then inverse transform sampling
@@ -65,14 +82,24 @@ struct SampledToken {
 /// likeliest. Repetition counts prompt and output, the other penalties the output only. Shapes:
 /// logits [R, V] (overwritten), rows [R], out [R]; top [R, top_stride] or null, of which each row's
 /// first `logprobs` are written, likeliest first, with token -1 beyond the vocabulary.
+/// Where Ops::plan_sample is set, rows are not read: what it wrote about them is in `plan`, and all
+/// pointers are the device's. Params with equal pointers, R, V and stages enqueue the same work.
 struct SampleParams {
   float* logits = nullptr;
   const SampleRow* rows = nullptr;
   SampledToken* out = nullptr;
   SampledToken* top = nullptr;
+  /// Null, or [R]: the tokens of `out` alone, for the next step's embedding.
+  TokenId* tokens = nullptr;
   int64_t top_stride = 0;
   int64_t R = 0;
   int64_t V = 0;
+  /// May be written to.
+  std::byte* plan = nullptr;
+  /// Ops::sample_scratch_bytes(R, V) or more.
+  std::byte* scratch = nullptr;
+  /// At least those of the plan.
+  SampleStages stages;
 };
 
 }  // namespace baton::ops

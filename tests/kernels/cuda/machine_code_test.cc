@@ -22,6 +22,18 @@ struct Expectation {
 
 constexpr Expectation kExpectations[] = {
     {.part = "AttendItems<", .hmma = true},
+    {.part = "SkinnyColumns<", .hmma = true},
+    {.part = "AdjustLogits("},
+    {.part = "FindLargest<"},
+    {.part = "FillBins<"},
+    {.part = "FillProofRows("},
+    {.part = "PoisonProofRows<"},
+    {.part = "CountProofErrors<"},
+    {.part = "ClearProofErrors("},
+    {.part = "CutRow("},
+    {.part = "SumKept("},
+    {.part = "PickToken("},
+    {.part = "ListLikeliest("},
     {.part = "CapAll<"},
     {.part = "CopyRuns<"},
     {.part = "EmbedRows<"},

@@ -1,0 +1,194 @@
+#include "linear/products.h"
+
+#include <gmock/gmock.h>
+
+#include "baton/device/cuda_stream.h"
+#include "kernels/cuda/support.h"
+#include "linear/row_proof.h"
+#include "linear/skinny.h"
+
+namespace baton::kernels::cuda {
+namespace {
+
+using testing::HasSubstr;
+
+/// Memory of the emulator's device, which is the host's.
+class EmulatedMemory final : public device::DeviceMemory {
+ public:
+  std::string_view name() const override { return "emulated"; }
+  Result<device::Allocation> Allocate(size_t bytes) override { return Make(bytes); }
+  Result<device::Allocation> AllocatePinned(size_t bytes) override { return Make(bytes); }
+  Result<std::unique_ptr<device::CopyQueue>> MakeQueue() override { return Unavailable("none"); }
+  void MakeCurrent() override {}
+
+ private:
+  static device::Allocation Make(size_t bytes) {
+    std::shared_ptr<std::byte> memory = DeviceBytes(bytes);
+    return device::Allocation(memory.get(), [memory](std::byte*) {});
+  }
+};
+
+/// Multiplies by our own kernel. Algorithm 1 leaves out the last of K where there are more than 20
+/// rows, so that rows are not alike; algorithm 2 is honest; algorithm 3 fails.
+class FakeLibrary final : public GemmLibrary {
+ public:
+  Result<std::vector<GemmAlgorithm>> Candidates(const GemmProblem&, bool, int) override {
+    return std::vector<GemmAlgorithm>{{.opaque = {1}}, {.opaque = {2}}};
+  }
+  bool Runs(const GemmProblem&, const GemmAlgorithm&) override { return true; }
+  Status Enqueue(const GemmProblem& p, const GemmOperands& operands, const GemmAlgorithm& algorithm,
+                 void*) override {
+    ++products;
+    if (algorithm.opaque[0] == 3) return Internal("it fails");
+    const bool cheats = algorithm.opaque[0] == 1 && p.M > 20;
+    if (cheats) zeroed = DeviceBytes(static_cast<size_t>(p.N * p.K) * 2);
+    if (cheats) CopyToDevice(zeroed.get(), zeros.data(), zeros.size() * 2);
+    SkinnyLinear({.x = operands.x,
+                  .w = cheats ? zeroed.get() : operands.w,
+                  .bias = operands.bias,
+                  .y = operands.y,
+                  .x_dtype = DType::kBFloat16,
+                  .y_dtype = p.y_dtype,
+                  .T = p.M,
+                  .N = p.N,
+                  .K = p.K,
+                  .x_stride = p.x_stride,
+                  .y_stride = p.y_stride},
+                 DeviceStream());
+    return OkStatus();
+  }
+
+  int products = 0;
+  std::vector<BFloat16> zeros;
+  std::shared_ptr<std::byte> zeroed;
+};
+
+class CudaProducts : public DeviceTest {
+ protected:
+  static constexpr int64_t kN = 24;
+  static constexpr int64_t kK = 40;
+
+  void SetUp() override {
+    DeviceTest::SetUp();
+    if (IsSkipped()) return;
+    memory_ = std::make_unique<EmulatedMemory>();
+    if (dynamic_cast<device::CudaStream*>(&stream()) != nullptr) {
+      auto cuda = device::OpenCudaMemory(0);
+      ASSERT_TRUE(cuda.ok()) << cuda.status();
+      memory_ = *std::move(cuda);
+    }
+    auto library = std::make_unique<FakeLibrary>();
+    library_ = library.get();
+    library_->zeros.resize(kN * kK);
+    own_ = std::move(library);
+    values_ = ToBFloat16s(Uniform(random_, kN * kK));
+    w_ = std::make_unique<DeviceArray<BFloat16>>(values_);
+  }
+
+  GemmProblem Problem(int64_t M, DType y_dtype = DType::kBFloat16) const {
+    return {.M = M, .N = kN, .K = kK, .x_stride = 48, .y_stride = 32, .y_dtype = y_dtype};
+  }
+
+  ops::LinearParams Params(int64_t T) const {
+    return {.w = w_->data(),
+            .x_dtype = DType::kBFloat16,
+            .y_dtype = DType::kBFloat16,
+            .T = T,
+            .N = kN,
+            .K = kK,
+            .x_stride = 48,
+            .y_stride = 32};
+  }
+
+  Status Prove(uint64_t algorithm, const GemmProblem& widest) {
+    return Prove({.most = widest, .algorithm = {.opaque = {algorithm}}, .base = {.opaque = {2}}});
+  }
+  Status Prove(const GemmTrial& trial) {
+    return ProveRowsAlikeAndWait(*library_, trial, {.w = w_->data()}, *memory_, stream());
+  }
+
+  /// Products of one row and of `T`, enqueued by `products`.
+  int ProductsOfTheLibrary(Products& products, int64_t T) {
+    const DeviceArray<BFloat16> x(ToBFloat16s(Uniform(random_, static_cast<size_t>(T * 48))));
+    const DeviceArray<BFloat16> y(static_cast<size_t>(T * 32));
+    ops::LinearParams params = Params(T);
+    params.x = x.data();
+    params.y = y.data();
+    const int before = library_->products;
+    products.Enqueue(params, stream(), nullptr);
+    for (int64_t t = 0; t < T; ++t) {
+      EXPECT_FALSE(std::isnan(ToFloat(y.Read()[static_cast<size_t>(t * 32 + kN - 1)])));
+    }
+    return library_->products - before;
+  }
+
+  std::unique_ptr<device::DeviceMemory> memory_;
+  std::unique_ptr<GemmLibrary> own_;
+  FakeLibrary* library_ = nullptr;
+  std::vector<BFloat16> values_;
+  std::unique_ptr<DeviceArray<BFloat16>> w_;
+};
+
+TEST_P(CudaProducts, ProofHoldsForAnAlgorithmWhoseRowsAreAlike) {
+  EXPECT_TRUE(Prove(2, Problem(70)).ok());
+  EXPECT_TRUE(Prove(2, Problem(33, DType::kFloat32)).ok());
+}
+
+TEST_P(CudaProducts, ProofTellsOfRowsThatDependOnTheirNumber) {
+  for (const DType y_dtype : {DType::kBFloat16, DType::kFloat32}) {
+    EXPECT_TRUE(Prove(1, Problem(17, y_dtype)).ok());
+    const Status status = Prove(1, Problem(33, y_dtype));
+    EXPECT_THAT(status.message(), HasSubstr("of 32 rows"));
+    EXPECT_THAT(status.message(), HasSubstr("differ from those of a row alone"));
+  }
+}
+
+TEST_P(CudaProducts, ProofComparesWithTheBaseWhateverTheNumberOfRowsBegins) {
+  EXPECT_TRUE(Prove({.least_rows = 9,
+                     .most = Problem(16),
+                     .algorithm = {.opaque = {1}},
+                     .base = {.opaque = {2}}})
+                  .ok());
+  EXPECT_FALSE(Prove({.least_rows = 33,
+                      .most = Problem(40),
+                      .algorithm = {.opaque = {1}},
+                      .base = {.opaque = {2}}})
+                   .ok());
+}
+
+TEST_P(CudaProducts, ProofPassesOnWhatTheLibraryFailsWith) {
+  EXPECT_EQ(Prove(3, Problem(8)).message(), "it fails");
+}
+
+TEST_P(CudaProducts, DeterministicOnesUseTheLibraryForAnyNumberOfRowsOnceFixed) {
+  Products products(std::move(own_), true);
+  EXPECT_EQ(ProductsOfTheLibrary(products, 3), 0);
+  ASSERT_TRUE(products.FixAndWait(Params(40), *memory_, stream()).ok());
+  EXPECT_EQ(ProductsOfTheLibrary(products, 1), 1);
+  EXPECT_EQ(ProductsOfTheLibrary(products, 40), 1);
+}
+
+TEST_P(CudaProducts, OthersLeaveFewRowsToTheSkinnyKernel) {
+  Products products(std::move(own_), false);
+  EXPECT_EQ(ProductsOfTheLibrary(products, kSkinnyRows), 0);
+  EXPECT_EQ(ProductsOfTheLibrary(products, kSkinnyRows + 1), 1);
+}
+
+TEST_P(CudaProducts, LeaveWhatTheLibraryDoesNotTakeToOurKernels) {
+  ops::LinearParams biased = Params(40);
+  biased.bias = w_->data();
+  biased.y_dtype = DType::kFloat32;
+  ops::LinearParams odd = Params(40);
+  odd.K = 39;
+  for (const ops::LinearParams& params : {biased, odd}) {
+    EXPECT_FALSE(LibraryTakes(params));
+    Products products(std::make_unique<FakeLibrary>(), true);
+    EXPECT_FALSE(products.FixAndWait(params, *memory_, stream()).ok());
+  }
+  EXPECT_TRUE(LibraryTakes(Params(40)));
+}
+
+BATON_DEVICE_SUITE(CudaProducts);
+
+}  // namespace
+}  // namespace baton::kernels::cuda
