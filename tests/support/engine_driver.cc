@@ -19,7 +19,11 @@ EngineDriver::EngineDriver(model::Model& model, const DriverOptions& options, co
           *kv::KvCache::Create(model.KvGeometry(options.block_tokens, options.kv_dtype), memory_)) {
   engine::EngineOptions engine = options.engine;
   if (options.grammars) engine.constraints = &grammars_;
-  auto created = Engine::Create(engine, model, cache_, ops, stream_, *this, clock_);
+  const auto limits = engine::LimitsFor(engine, model.config());
+  BATON_CHECK(limits.ok()) << limits.status();
+  runner_ = *model::RankRunner::Create(
+      {.model = model, .cache = cache_, .ops = ops, .stream = stream_, .memory = host_}, *limits);
+  auto created = Engine::Create(engine, model, *runner_, *this, clock_);
   BATON_CHECK(created.ok()) << created.status();
   engine_.reset(static_cast<StepEngine*>((*std::move(created)).release()));
 }

@@ -6,11 +6,12 @@
 #include <vector>
 
 #include "baton/base/clock.h"
+#include "baton/device/host_memory.h"
 #include "baton/device/host_stream.h"
 #include "baton/engine/engine.h"
 #include "baton/kernels/cpu_ops.h"
 #include "baton/kv/kv_cache.h"
-#include "baton/model/model.h"
+#include "baton/model/rank_runner.h"
 #include "step_engine.h"
 #include "support/fake_grammar.h"
 
@@ -49,6 +50,7 @@ class EngineDriver final : public engine::EngineListener {
   void RunUntilIdle();
 
   engine::StepEngine& engine() { return *engine_; }
+  model::StepRunner& runner() { return *runner_; }
   kv::KvCache& cache() { return cache_; }
   SequenceLog& log(SequenceId sequence) { return logs_[sequence]; }
   const kv::BlockCounts& counts() const { return engine_->pool().counts(); }
@@ -66,10 +68,12 @@ class EngineDriver final : public engine::EngineListener {
 
  private:
   device::HostStream stream_;
+  device::HostMemory host_;
   std::vector<std::byte> memory_;
   kv::KvCache cache_;
   ManualClock clock_;
   FakeGrammars grammars_;
+  std::unique_ptr<model::RankRunner> runner_;
   std::unique_ptr<engine::StepEngine> engine_;
   std::map<SequenceId, SequenceLog> logs_;
   uint64_t last_sequence_ = 0;
