@@ -11,8 +11,9 @@ namespace baton::device {
 /// A stream of a CUDA device, never the default one. *Threads*: lives on the thread of its owner.
 class CudaStream : public Stream {
  public:
+  bool asynchronous() const override { return true; }
   /// cudaStream_t.
-  virtual void* native() = 0;
+  void* native() override = 0;
 };
 
 /// A stream of its own on a device, which becomes the calling thread's current one. Fails with
