@@ -14,6 +14,7 @@
 #include "baton/model/rank_runner.h"
 #include "step_engine.h"
 #include "support/fake_grammar.h"
+#include "support/late_device.h"
 
 namespace baton::testing_support {
 
@@ -36,9 +37,12 @@ struct DriverOptions {
   int threads = 1;
   /// Takes requests with a grammar, of FakeGrammars.
   bool grammars = true;
+  /// Computes there; the model's weights are there too. Null: on the CPU.
+  device::LateDevice* device = nullptr;
 };
 
 /// An engine with its memory on the calling thread, driven step by step. The cache starts as NaN.
+/// Lives no longer than its device.
 class EngineDriver final : public engine::EngineListener {
  public:
   EngineDriver(model::Model& model, const DriverOptions& options,
@@ -67,9 +71,10 @@ class EngineDriver final : public engine::EngineListener {
   void OnPrefilled(SequenceId sequence, TokenOutput first) override;
 
  private:
-  device::HostStream stream_;
   device::HostMemory host_;
-  std::vector<std::byte> memory_;
+  device::DeviceMemory& device_;
+  std::unique_ptr<device::Stream> stream_;
+  device::Allocation memory_;
   kv::KvCache cache_;
   ManualClock clock_;
   FakeGrammars grammars_;

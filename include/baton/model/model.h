@@ -4,6 +4,7 @@
 #include <filesystem>
 #include <functional>
 #include <memory>
+#include <optional>
 #include <span>
 #include <string>
 #include <vector>
@@ -29,6 +30,12 @@ struct LoadOptions {
   /// Of the device that will compute, which outlives the model. Null: the host does, with the
   /// weights where their files are mapped.
   device::DeviceMemory* memory = nullptr;
+  /// What all weights become on that device; none: they stay what they are.
+  std::optional<DType> weights_dtype;
+  /// Needs config.json only: the weights are made up, always the same, for those who measure.
+  bool random_weights = false;
+  /// Told now and then how many bytes of weights the device has, of how many.
+  std::function<void(int64_t done, int64_t total)> on_progress;
 };
 
 /// Numbers of rows, ascending, where the device reads them.
