@@ -1,6 +1,8 @@
 #include "baton/device/cuda_stream.h"
 
+#include <deque>
 #include <string>
+#include <vector>
 
 #include <cuda_runtime_api.h>
 
@@ -12,16 +14,85 @@ namespace {
 class OwnedStream final : public CudaStream {
  public:
   explicit OwnedStream(cudaStream_t stream) : stream_(stream) {}
-  ~OwnedStream() override { (void)cudaStreamDestroy(stream_); }
-
-  void SynchronizeAndWait() override {
-    const cudaError_t error = cudaStreamSynchronize(stream_);
-    BATON_CHECK(error == cudaSuccess) << "a CUDA stream: " << cudaGetErrorString(error);
+  ~OwnedStream() override {
+    for (const Pending& pending : pending_) (void)cudaEventDestroy(pending.event);
+    for (cudaEvent_t event : free_) (void)cudaEventDestroy(event);
+    (void)cudaStreamDestroy(stream_);
   }
+
+  void SynchronizeAndWait() override { Note("a stream", cudaStreamSynchronize(stream_)); }
+
+  void ToDevice(void* device, const void* host, size_t bytes) override {
+    Copy(device, host, bytes, cudaMemcpyHostToDevice);
+  }
+  void ToHost(void* host, const void* device, size_t bytes) override {
+    Copy(host, device, bytes, cudaMemcpyDeviceToHost);
+  }
+
+  uint64_t Mark() override {
+    cudaEvent_t event = nullptr;
+    if (!free_.empty()) {
+      event = free_.back();
+      free_.pop_back();
+    } else if (!Note("cudaEventCreate", cudaEventCreateWithFlags(&event, cudaEventDisableTiming))) {
+      return ++last_mark_;
+    }
+    Note("cudaEventRecord", cudaEventRecord(event, stream_));
+    pending_.push_back({++last_mark_, event});
+    return last_mark_;
+  }
+
+  bool Reached(uint64_t mark) override {
+    while (status_.ok() && reached_ < mark && !pending_.empty()) {
+      const cudaError_t error = cudaEventQuery(pending_.front().event);
+      if (error == cudaErrorNotReady) return false;
+      if (Note("a step", error)) Pass();
+    }
+    return true;
+  }
+
+  void ReachAndWait(uint64_t mark) override {
+    while (status_.ok() && reached_ < mark && !pending_.empty()) {
+      if (Note("a step", cudaEventSynchronize(pending_.front().event))) Pass();
+    }
+  }
+
+  Status status() const override { return status_; }
   void* native() override { return stream_; }
 
  private:
+  struct Pending {
+    uint64_t mark = 0;
+    cudaEvent_t event = nullptr;
+  };
+
+  /// The first error stays: a device that fails once fails everything.
+  bool Note(const char* what, cudaError_t error) {
+    if (error == cudaSuccess) return true;
+    if (status_.ok()) {
+      status_ =
+          Internal(std::string(what) + ": " + cudaGetErrorString(error)).WithBlast(Blast::kWorker);
+    }
+    return false;
+  }
+
+  void Copy(void* to, const void* from, size_t bytes, cudaMemcpyKind kind) {
+    if (bytes > 0) Note("cudaMemcpyAsync", cudaMemcpyAsync(to, from, bytes, kind, stream_));
+  }
+
+  /// The event of the oldest mark has come.
+  void Pass() {
+    reached_ = pending_.front().mark;
+    free_.push_back(pending_.front().event);
+    pending_.pop_front();
+  }
+
   const cudaStream_t stream_;
+  std::deque<Pending> pending_;
+  std::vector<cudaEvent_t> free_;
+  uint64_t last_mark_ = 0;
+  uint64_t reached_ = 0;
+  Status status_;
 };
 
 }  // namespace

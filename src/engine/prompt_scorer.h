@@ -4,8 +4,8 @@
 #include <span>
 #include <vector>
 
-#include "baton/device/stream.h"
-#include "baton/ops/ops.h"
+#include "baton/model/step_runner.h"
+#include "baton/ops/sample.h"
 #include "baton/scheduler/scheduler.h"
 
 namespace baton::engine {
@@ -18,31 +18,20 @@ struct ScoredPositions {
 };
 ScoredPositions ScoredIn(const scheduler::Scheduled& scheduled);
 
-/// Works out the log-probabilities of prompts, a piece of the step's rows after the other.
+/// Has the log-probabilities of prompts worked out by the steps that compute them.
 /// *Threads*: lives on the engine thread.
 class PromptScorer {
  public:
-  /// `rows`: most in one piece.
-  PromptScorer(int32_t rows, int32_t vocabulary, const ops::Ops& ops, device::Stream& stream);
+  explicit PromptScorer(int32_t vocabulary) : vocabulary_(vocabulary) {}
 
-  void Begin(const scheduler::StepPlan& plan);
-  /// The logits [n, V] of the next n of the plan's scored positions, in order; overwritten.
-  void Score(std::span<float> logits);
+  /// What is asked of the plan's scored positions, in order; valid until the next call.
+  std::span<const ops::SampleRow> Rows(const scheduler::StepPlan& plan);
+  /// What the plan's scored positions gave, for the sequences that want it.
+  void Take(const scheduler::StepPlan& plan, const model::SampledRows& scored) const;
 
  private:
-  struct Row {
-    scheduler::Sequence* sequence = nullptr;
-    int32_t position = 0;
-  };
-
   const int32_t vocabulary_;
-  const ops::Ops& ops_;
-  device::Stream& stream_;
-  std::vector<Row> pending_;
-  size_t next_ = 0;
   std::vector<ops::SampleRow> rows_;
-  std::vector<ops::SampledToken> scored_;
-  std::vector<ops::SampledToken> top_;
 };
 
 }  // namespace baton::engine

@@ -15,7 +15,7 @@ StepArrays::StepArrays(int32_t step_tokens, int32_t sequences, int32_t table_blo
   block_tables_.resize(S * static_cast<size_t>(table_blocks));
 }
 
-model::StepBatch StepArrays::Fill(const scheduler::StepPlan& plan, int32_t layer_group) {
+model::StepInput StepArrays::Fill(const scheduler::StepPlan& plan, int32_t layer_group) {
   tokens_.clear();
   query_begin_.clear();
   kv_tokens_.clear();

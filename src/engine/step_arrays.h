@@ -3,19 +3,19 @@
 #include <cstdint>
 #include <vector>
 
-#include "baton/model/model.h"
+#include "baton/model/step_runner.h"
 #include "baton/scheduler/scheduler.h"
 
 namespace baton::engine {
 
-/// A step's plan as the flat arrays that the model takes. Keeps its memory between steps.
+/// A step's plan as the flat arrays that a runner takes. Keeps its memory between steps.
 /// *Threads*: lives on the engine thread.
 class StepArrays {
  public:
   StepArrays(int32_t step_tokens, int32_t sequences, int32_t table_blocks);
 
-  /// The batch points into this object and is valid until the next call.
-  model::StepBatch Fill(const scheduler::StepPlan& plan, int32_t layer_group);
+  /// Points into this object and is valid until the next call. What is scored is left out.
+  model::StepInput Fill(const scheduler::StepPlan& plan, int32_t layer_group);
 
  private:
   std::vector<TokenId> tokens_;

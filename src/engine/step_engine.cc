@@ -13,44 +13,41 @@ namespace {
 /// How long the engine sleeps at most when there is nothing to do; posts wake it.
 constexpr Duration kIdleWait = std::chrono::milliseconds(500);
 
-scheduler::SchedulerOptions ForScheduler(const EngineOptions& options, const kv::KvCache& cache) {
+scheduler::SchedulerOptions ForScheduler(const EngineOptions& options,
+                                         const model::StepRunner& runner) {
   return {.step_tokens = options.step_tokens,
           .running_sequences = options.running_sequences,
           .waiting_sequences = options.waiting_sequences,
           .context_tokens = options.context_tokens,
-          .block_tokens = cache.geometry().block_tokens,
+          .block_tokens = runner.block_tokens(),
           .prefix_cache = options.prefix_cache};
 }
 
-int32_t TableBlocks(const EngineOptions& options, const kv::KvCache& cache) {
-  return std::min(CeilDiv(options.context_tokens, cache.geometry().block_tokens), cache.blocks());
+int32_t TableBlocks(const EngineOptions& options, const model::StepRunner& runner) {
+  return std::min(CeilDiv(options.context_tokens, runner.block_tokens()), runner.blocks());
 }
 
 }  // namespace
 
-StepEngine::StepEngine(const EngineOptions& options, const model::Model& model, kv::KvCache& cache,
-                       const ops::Ops& ops, device::Stream& stream, EngineListener& listener,
-                       Clock& clock)
+StepEngine::StepEngine(const EngineOptions& options, const model::Model& model,
+                       model::StepRunner& runner, EngineListener& listener, Clock& clock)
     : options_(options),
       model_(model),
-      cache_(cache),
-      ops_(ops),
-      stream_(stream),
+      runner_(runner),
       listener_(listener),
       clock_(clock),
       submissions_(static_cast<size_t>(options.waiting_sequences)),
       // Submissions may fill part of the mailbox only: ends and releases of what is here already
       // must get through, at most a few for every sequence that can wait, run or hold blocks.
       mailbox_(submissions_ + 4 * (submissions_ + static_cast<size_t>(options.running_sequences) +
-                                   static_cast<size_t>(cache.blocks()))),
-      pool_(cache.blocks()),
-      scheduler_(ForScheduler(options, cache), pool_),
-      workspace_(model.config(), options.step_tokens, options.running_sequences),
-      arrays_(options.step_tokens, options.running_sequences, TableBlocks(options, cache)),
+                                   static_cast<size_t>(runner.blocks()))),
+      pool_(runner.blocks()),
+      scheduler_(ForScheduler(options, runner), pool_),
+      arrays_(options.step_tokens, options.running_sequences, TableBlocks(options, runner)),
       masks_(options.running_sequences, model.config().vocabulary, model.eos_tokens(),
              options.constraints),
-      scorer_(options.running_sequences, model.config().vocabulary, ops, stream),
-      sampler_(options.running_sequences, model.config().vocabulary, ops, stream),
+      scorer_(model.config().vocabulary),
+      sampler_(options.running_sequences, model.config().vocabulary),
       layer_group_(options.layer_group) {
   PublishStats();
 }
@@ -104,51 +101,52 @@ bool StepEngine::Step() {
 }
 
 void StepEngine::Compute(const scheduler::StepPlan& plan) {
-  const model::StepBatch batch = arrays_.Fill(plan, layer_group_);
+  model::StepInput input = arrays_.Fill(plan, layer_group_);
+  input.scored = scorer_.Rows(plan);
   const bool hands_off = std::any_of(plan.batch.begin(), plan.batch.end(), [](const auto& entry) {
     return entry.sequence->prefill_only;
   });
-  model::Model::OnLayers on_layers;
+  model::StepRunner::OnLayers on_layers;
   if (hands_off) {
     on_layers = [&](int32_t begin, int32_t end) { AnnounceLayers(plan, begin, end); };
   }
   masks_.Begin(plan);
-  scorer_.Begin(plan);
-  const std::span<float> logits =
-      model_.Forward(batch, cache_, workspace_, ops_, stream_, on_layers,
-                     [this](std::span<float> scored) { scorer_.Score(scored); });
+  runner_.Begin(input, std::move(on_layers));
   AwaitMasks();
-  const auto drawn = sampler_.Draw(plan, logits, masks_);
+  if (!input.logit_rows.empty()) runner_.Draw(sampler_.Rows(plan, masks_));
+  const Result<model::StepOutput> output = runner_.FinishAndWait();
+  if (output.ok()) return Take(plan, *output);
+  BATON_LOG(Error) << "a step failed: " << output.status();
+  for (const auto& scheduled : plan.batch) Fail(*scheduled.sequence, output.status());
+}
+
+void StepEngine::Take(const scheduler::StepPlan& plan, const model::StepOutput& output) {
+  scorer_.Take(plan, output.scored);
   counters_.prompt_tokens += plan.prefill_tokens;
   size_t row = 0;
   for (const scheduler::Scheduled& scheduled : plan.batch) {
-    Sequence& sequence = *scheduled.sequence;
-    if (!scheduled.draws) {
-      scheduler_.Advance(scheduled);
-      continue;
-    }
-    const size_t i = row++;
-    if (Status status = masks_.status(i); !status.ok()) {
-      scheduler_.Advance(scheduled);
-      Fail(sequence, std::move(status));
-      continue;
-    }
-    if (drawn[i].token < 0) {
-      BATON_LOG(Error) << "sequence " << Index(sequence.id) << " at position " << sequence.size()
-                       << " has no finite logit: the device or the weights are damaged";
-      Fail(sequence, Internal("the model computed no finite logit").WithBlast(Blast::kWorker));
-      continue;
-    }
-    scheduler_.Advance(scheduled);
-    TokenOutput output = sampler_.Output(sequence, i);
-    output.prompt_logprobs = std::move(sequence.prompt_logprobs);
-    if (sequence.sampling.max_tokens == 0) {
-      EndScored(sequence, std::move(output));
-      continue;
-    }
-    ++counters_.generated_tokens;
-    Accept(sequence, std::move(output));
+    scheduled.draws ? TakeDrawn(scheduled, output.drawn, row++) : scheduler_.Advance(scheduled);
   }
+}
+
+void StepEngine::TakeDrawn(const scheduler::Scheduled& scheduled, const model::SampledRows& drawn,
+                           size_t i) {
+  Sequence& sequence = *scheduled.sequence;
+  if (Status status = masks_.status(i); !status.ok()) {
+    scheduler_.Advance(scheduled);
+    return Fail(sequence, std::move(status));
+  }
+  if (drawn.tokens[i].token < 0) {
+    BATON_LOG(Error) << "sequence " << Index(sequence.id) << " at position " << sequence.size()
+                     << " has no finite logit: the device or the weights are damaged";
+    return Fail(sequence, Internal("the model computed no finite logit").WithBlast(Blast::kWorker));
+  }
+  scheduler_.Advance(scheduled);
+  TokenOutput output = sampler_.Output(sequence, drawn, i);
+  output.prompt_logprobs = std::move(sequence.prompt_logprobs);
+  if (sequence.sampling.max_tokens == 0) return EndScored(sequence, std::move(output));
+  ++counters_.generated_tokens;
+  Accept(sequence, std::move(output));
 }
 
 void StepEngine::AwaitMasks() {

@@ -11,6 +11,7 @@
 #include "baton/engine/engine.h"
 #include "baton/kv/block_pool.h"
 #include "baton/model/model.h"
+#include "baton/model/step_runner.h"
 #include "baton/scheduler/scheduler.h"
 #include "prompt_scorer.h"
 #include "step_arrays.h"
@@ -22,8 +23,8 @@ namespace baton::engine {
 /// The engine. Tests drive it with Step() in place of Run().
 class StepEngine final : public Engine {
  public:
-  StepEngine(const EngineOptions& options, const model::Model& model, kv::KvCache& cache,
-             const ops::Ops& ops, device::Stream& stream, EngineListener& listener, Clock& clock);
+  StepEngine(const EngineOptions& options, const model::Model& model, model::StepRunner& runner,
+             EngineListener& listener, Clock& clock);
 
   void Run(std::stop_token stop) override;
   bool Submit(Submission submission) override;
@@ -78,6 +79,9 @@ class StepEngine final : public Engine {
   void AnnounceAdmitted(const std::vector<Sequence*>& admitted);
   void Compute(const scheduler::StepPlan& plan);
   void AwaitMasks();
+  /// What the plan's sequences make of it.
+  void Take(const scheduler::StepPlan& plan, const model::StepOutput& output);
+  void TakeDrawn(const scheduler::Scheduled& scheduled, const model::SampledRows& drawn, size_t i);
   void AnnounceLayers(const scheduler::StepPlan& plan, int32_t begin, int32_t end);
   /// Ends a sequence of which only the prompt was wanted. Its token was drawn like any other and is
   /// given up here.
@@ -93,9 +97,7 @@ class StepEngine final : public Engine {
 
   const EngineOptions options_;
   const model::Model& model_;
-  kv::KvCache& cache_;
-  const ops::Ops& ops_;
-  device::Stream& stream_;
+  model::StepRunner& runner_;
   EngineListener& listener_;
   Clock& clock_;
 
@@ -104,7 +106,6 @@ class StepEngine final : public Engine {
 
   kv::BlockPool pool_;
   scheduler::Scheduler scheduler_;
-  model::Workspace workspace_;
   StepArrays arrays_;
   TokenMasks masks_;
   PromptScorer scorer_;

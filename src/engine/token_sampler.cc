@@ -2,8 +2,6 @@
 
 #include <algorithm>
 
-#include "baton/base/check.h"
-
 namespace baton::engine {
 namespace {
 
@@ -38,42 +36,23 @@ ops::SampleRow MakeRow(const scheduler::Sequence& sequence, const uint32_t* mask
 
 }  // namespace
 
-TokenSampler::TokenSampler(int32_t sequences, int32_t vocabulary, const ops::Ops& ops,
-                           device::Stream& stream)
-    : vocabulary_(vocabulary), ops_(ops), stream_(stream) {
-  const size_t S = static_cast<size_t>(sequences);
-  rows_.reserve(S);
-  drawn_.resize(S);
-  top_.resize(S * kTopStride);
+TokenSampler::TokenSampler(int32_t sequences, int32_t vocabulary) : vocabulary_(vocabulary) {
+  rows_.reserve(static_cast<size_t>(sequences));
 }
 
-std::span<const ops::SampledToken> TokenSampler::Draw(const scheduler::StepPlan& plan,
-                                                      std::span<float> logits,
-                                                      const TokenMasks& masks) {
+std::span<const ops::SampleRow> TokenSampler::Rows(const scheduler::StepPlan& plan,
+                                                   const TokenMasks& masks) {
   rows_.clear();
   biases_.clear();
   size_t biased = 0;
   for (const auto& scheduled : plan.batch) biased += scheduled.sequence->sampling.logit_bias.size();
   biases_.reserve(biased);  // Rows point into it.
-  bool wants_top = false;
   for (const auto& scheduled : plan.batch) {
     if (!scheduled.draws) continue;
     rows_.push_back(MakeRow(*scheduled.sequence, masks.mask(rows_.size())));
     AddBiases(scheduled.sequence->sampling.logit_bias, rows_.back());
-    wants_top = wants_top || rows_.back().logprobs > 0;
   }
-  if (rows_.empty()) return {};
-  BATON_CHECK(logits.size() == rows_.size() * static_cast<size_t>(vocabulary_));
-  ops_.sample({.logits = logits.data(),
-               .rows = rows_.data(),
-               .out = drawn_.data(),
-               .top = wants_top ? top_.data() : nullptr,
-               .top_stride = kTopStride,
-               .R = static_cast<int64_t>(rows_.size()),
-               .V = vocabulary_},
-              stream_);
-  stream_.SynchronizeAndWait();
-  return std::span(drawn_).first(rows_.size());
+  return rows_;
 }
 
 void TokenSampler::AddBiases(const std::vector<LogitBias>& biases, ops::SampleRow& row) {
@@ -82,14 +61,16 @@ void TokenSampler::AddBiases(const std::vector<LogitBias>& biases, ops::SampleRo
   for (const auto& [token, bias] : biases) biases_.push_back({.token = token, .bias = bias});
 }
 
-TokenOutput TokenSampler::Output(const scheduler::Sequence& sequence, size_t i) const {
-  TokenOutput output{.token = drawn_[i].token, .position = sequence.size()};
+TokenOutput TokenSampler::Output(const scheduler::Sequence& sequence,
+                                 const model::SampledRows& drawn, size_t i) const {
+  const ops::SampledToken& token = drawn.tokens[i];
+  TokenOutput output{.token = token.token, .position = sequence.size()};
   if (sequence.size() == sequence.prompt_tokens) output.cached_tokens = sequence.cached_tokens;
   if (sequence.sampling.logprobs < 0) return output;
-  output.logprob = drawn_[i].logprob;
+  output.logprob = token.logprob;
   const size_t wanted = static_cast<size_t>(std::min(sequence.sampling.logprobs, vocabulary_));
   for (size_t k = 0; k < wanted; ++k) {
-    const ops::SampledToken& top = top_[i * kTopStride + k];
+    const ops::SampledToken& top = drawn.top[i * kTopStride + k];
     output.top_logprobs.push_back({.token = top.token, .logprob = top.logprob});
   }
   return output;

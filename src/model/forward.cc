@@ -1,5 +1,4 @@
 #include <algorithm>
-#include <iterator>
 
 #include "baton/base/check.h"
 #include "baton/model/model.h"
@@ -9,32 +8,47 @@ namespace {
 
 size_t Elements(int64_t rows, int64_t columns) { return static_cast<size_t>(rows * columns); }
 
-/// Moves the wanted rows to the front. `rows` ascend, so that no row is overwritten before it
-/// moves.
-void KeepRows(std::span<const int32_t> rows, int64_t columns, std::vector<float>& matrix) {
-  for (size_t i = 0; i < rows.size(); ++i) {
-    if (static_cast<size_t>(rows[i]) == i) continue;
-    std::copy_n(matrix.begin() + rows[i] * columns, columns,
-                matrix.begin() + static_cast<int64_t>(i) * columns);
-  }
-}
-
 }  // namespace
 
-Workspace::Workspace(const ModelConfig& config, int32_t step_tokens, int32_t logit_rows)
-    : step_tokens_(step_tokens),
-      logit_rows_(logit_rows),
-      residual_(Elements(step_tokens, config.hidden)),
-      normed_(residual_.size()),
-      delta_(residual_.size()),
-      q_(Elements(step_tokens, int64_t{config.query_heads} * config.head_dim)),
-      k_(Elements(step_tokens, int64_t{config.kv_heads} * config.head_dim)),
-      v_(k_.size()),
-      attention_(q_.size()),
-      gate_(Elements(step_tokens, config.intermediate)),
-      up_(gate_.size()),
-      logits_(Elements(logit_rows, config.vocabulary)) {
-  kept_rows_.reserve(static_cast<size_t>(step_tokens));
+/// Bytes of each array.
+struct Workspace::Sizes {
+  Sizes(const ModelConfig& config, const StepLimits& limits, DType activation) {
+    const auto T = int64_t{limits.step_tokens};
+    const size_t element = DTypeBytes(activation);
+    residual = Elements(T, config.hidden) * sizeof(float);
+    logits = Elements(limits.sequences, config.vocabulary) * sizeof(float);
+    hidden = Elements(T, config.hidden) * element;
+    q = Elements(T, int64_t{config.query_heads} * config.head_dim) * element;
+    kv = Elements(T, int64_t{config.kv_heads} * config.head_dim) * element;
+    intermediate = Elements(T, config.intermediate) * element;
+  }
+  size_t residual, logits, hidden, q, kv, intermediate;
+};
+
+int64_t Workspace::Bytes(const ModelConfig& config, const StepLimits& limits, DType activation) {
+  const Sizes sizes(config, limits, activation);
+  return static_cast<int64_t>(2 * sizes.residual + sizes.logits + 2 * sizes.hidden + 2 * sizes.q +
+                              2 * sizes.kv + 2 * sizes.intermediate);
+}
+
+Result<Workspace> Workspace::Create(const ModelConfig& config, const StepLimits& limits,
+                                    DType activation, device::DeviceMemory& memory) {
+  const Sizes sizes(config, limits, activation);
+  Workspace space;
+  space.limits_ = limits;
+  space.activation_ = activation;
+  BATON_ASSIGN_OR_RETURN(space.residual_, memory.Allocate(sizes.residual));
+  BATON_ASSIGN_OR_RETURN(space.kept_residual_, memory.Allocate(sizes.residual));
+  BATON_ASSIGN_OR_RETURN(space.logits_, memory.Allocate(sizes.logits));
+  BATON_ASSIGN_OR_RETURN(space.normed_, memory.Allocate(sizes.hidden));
+  BATON_ASSIGN_OR_RETURN(space.delta_, memory.Allocate(sizes.hidden));
+  BATON_ASSIGN_OR_RETURN(space.q_, memory.Allocate(sizes.q));
+  BATON_ASSIGN_OR_RETURN(space.k_, memory.Allocate(sizes.kv));
+  BATON_ASSIGN_OR_RETURN(space.v_, memory.Allocate(sizes.kv));
+  BATON_ASSIGN_OR_RETURN(space.attention_, memory.Allocate(sizes.q));
+  BATON_ASSIGN_OR_RETURN(space.gate_, memory.Allocate(sizes.intermediate));
+  BATON_ASSIGN_OR_RETURN(space.up_, memory.Allocate(sizes.intermediate));
+  return space;
 }
 
 /// The stages of one forward pass, with what they share. Each reads and writes the workspace.
@@ -49,19 +63,23 @@ class ForwardPass {
         space_(space),
         ops_(ops),
         stream_(stream),
-        T_(static_cast<int64_t>(batch.tokens.size())),
+        activation_(space.activation_),
+        residual_(reinterpret_cast<float*>(space.residual_.get())),
+        attention_(space.attention_.get()),
+        T_(batch.sequences.T),
         q_columns_(int64_t{config_.query_heads} * config_.head_dim),
         kv_columns_(int64_t{config_.kv_heads} * config_.head_dim) {
-    BATON_CHECK(T_ <= space.step_tokens_ && batch.sequences.T == T_);
-    BATON_CHECK(batch.logit_rows.size() <= static_cast<size_t>(space.logit_rows_));
+    BATON_CHECK(T_ <= space.limits_.step_tokens);
+    BATON_CHECK(batch.logits.count <= space.limits_.sequences);
+    BATON_CHECK(ops.activation == activation_) << "a workspace of another device's operations";
     BATON_CHECK(cache.geometry().layers == config_.layers);
   }
 
   void Embed() {
     const TensorView& table = model_.weights().embedding;
-    ops_.embedding({.tokens = batch_.tokens.data(),
+    ops_.embedding({.tokens = batch_.tokens,
                     .table = table.data,
-                    .y = space_.residual_.data(),
+                    .y = residual_,
                     .table_dtype = table.dtype,
                     .T = T_,
                     .V = config_.vocabulary,
@@ -74,19 +92,20 @@ class ForwardPass {
   void WriteKv(int32_t l) {
     const LayerWeights& layer = model_.weights().layers[static_cast<size_t>(l)];
     Norm(layer.attention_norm, /*with_delta=*/l > 0);
-    Linear(space_.normed_, layer.q, space_.q_);
-    Linear(space_.normed_, layer.k, space_.k_);
-    Linear(space_.normed_, layer.v, space_.v_);
+    Project(space_.normed_, layer.q, space_.q_);
+    Project(space_.normed_, layer.k, space_.k_);
+    Project(space_.normed_, layer.v, space_.v_);
     if (config_.qk_norm) {
       NormHeads(layer.q_norm, config_.query_heads, space_.q_);
       NormHeads(layer.k_norm, config_.kv_heads, space_.k_);
     }
-    ops_.rope_kv_write({.q = space_.q_.data(),
-                        .k = space_.k_.data(),
-                        .v = space_.v_.data(),
+    ops_.rope_kv_write({.q = space_.q_.get(),
+                        .k = space_.k_.get(),
+                        .v = space_.v_.get(),
+                        .activation = activation_,
                         .q_stride = q_columns_,
                         .kv_stride = kv_columns_,
-                        .inv_freq = InverseFrequencies(l).data(),
+                        .inv_freq = InverseFrequencies(l),
                         .attention_scale = config_.rope_scaling.attention_factor,
                         .H = config_.query_heads,
                         .R = config_.rotary_dim,
@@ -96,8 +115,9 @@ class ForwardPass {
   }
 
   void Attend(int32_t l) {
-    ops_.paged_attention({.q = space_.q_.data(),
-                          .y = space_.attention_.data(),
+    ops_.paged_attention({.q = space_.q_.get(),
+                          .y = attention_,
+                          .activation = activation_,
                           .q_stride = q_columns_,
                           .H = config_.query_heads,
                           .scale = config_.attention_scale,
@@ -108,88 +128,85 @@ class ForwardPass {
                          stream_);
   }
 
-  /// Behind the last attention only the rows that become logits matter.
-  void KeepLogitRows() {
-    stream_.SynchronizeAndWait();
-    std::vector<int32_t>& kept = space_.kept_rows_;
-    kept.clear();
-    std::merge(batch_.logit_rows.begin(), batch_.logit_rows.end(), batch_.scored_rows.begin(),
-               batch_.scored_rows.end(), std::back_inserter(kept));
-    KeepRows(kept, q_columns_, space_.attention_);
-    KeepRows(kept, config_.hidden, space_.residual_);
-    T_ = static_cast<int64_t>(kept.size());
+  /// Behind the last attention only these rows matter.
+  void KeepRows() {
+    if (batch_.kept.rows == nullptr) return;
+    Gather(batch_.kept, attention_, q_columns_ * Bytes(activation_), space_.q_.get());
+    attention_ = space_.q_.get();
+    auto* kept = reinterpret_cast<float*>(space_.kept_residual_.get());
+    Gather(batch_.kept, residual_, config_.hidden * Bytes(DType::kFloat32), kept);
+    residual_ = kept;
+    T_ = batch_.kept.count;
   }
 
   /// From the attention's output to the next delta.
   void FeedForward(int32_t l) {
     const LayerWeights& layer = model_.weights().layers[static_cast<size_t>(l)];
-    Linear(space_.attention_, layer.o, space_.delta_);
+    Linear(attention_, activation_, layer.o, space_.delta_.get(), activation_);
     if (config_.post_norms) NormDelta(layer.attention_post_norm);
     Norm(layer.mlp_norm, /*with_delta=*/true);
-    Linear(space_.normed_, layer.gate, space_.gate_);
-    Linear(space_.normed_, layer.up, space_.up_);
+    Project(space_.normed_, layer.gate, space_.gate_);
+    Project(space_.normed_, layer.up, space_.up_);
     Activate();
-    Linear(space_.gate_, layer.down, space_.delta_);
+    Project(space_.gate_, layer.down, space_.delta_);
     if (config_.post_norms) NormDelta(layer.mlp_post_norm);
-  }
-
-  /// REQUIRES: the scored rows are done, if there are any.
-  std::span<float> Logits() {
-    if (batch_.scored_rows.empty()) return LogitsOf(space_.normed_);
-    GatherNormed(batch_.logit_rows);
-    return LogitsOf(space_.delta_);
   }
 
   void FinalNorm() { Norm(model_.weights().final_norm, /*with_delta=*/true); }
 
+  /// REQUIRES: the scored rows are done, if there are any.
+  float* Logits() {
+    if (batch_.scored.count == 0) return LogitsOf(space_.normed_);
+    GatherNormed(batch_.logits);
+    return LogitsOf(space_.delta_);
+  }
+
   void Score(const Model::OnScored& on_scored) {
-    auto rest = batch_.scored_rows;
-    while (!rest.empty()) {
-      const size_t piece = std::min(rest.size(), static_cast<size_t>(space_.logit_rows_));
-      GatherNormed(rest.first(piece));
-      rest = rest.subspan(piece);
-      const std::span<float> logits = LogitsOf(space_.delta_);
-      stream_.SynchronizeAndWait();
-      on_scored(logits);
+    const int64_t most = space_.limits_.sequences;
+    for (int64_t begin = 0; begin < batch_.scored.count; begin += most) {
+      const int64_t count = std::min(most, batch_.scored.count - begin);
+      GatherNormed({.rows = batch_.scored.rows + begin, .count = count});
+      on_scored(LogitsOf(space_.delta_), begin, count);
     }
   }
 
  private:
-  std::span<float> LogitsOf(const std::vector<float>& normed) {
-    Linear(normed, {.weight = model_.weights().output, .bias = {}}, space_.logits_);
+  static int64_t Bytes(DType dtype) { return static_cast<int64_t>(DTypeBytes(dtype)); }
+
+  float* LogitsOf(const device::Allocation& normed) {
+    auto* logits = reinterpret_cast<float*>(space_.logits_.get());
+    Linear(normed.get(), activation_, {.weight = model_.weights().output, .bias = {}}, logits,
+           DType::kFloat32);
     if (config_.logit_softcap > 0) {
-      ops_.soft_cap({.x = space_.logits_.data(),
-                     .cap = config_.logit_softcap,
-                     .T = T_,
-                     .F = config_.vocabulary},
+      ops_.soft_cap({.x = logits, .cap = config_.logit_softcap, .T = T_, .F = config_.vocabulary},
                     stream_);
     }
-    return std::span(space_.logits_).first(Elements(T_, config_.vocabulary));
+    return logits;
   }
 
-  /// Copies rows of the batch from among the kept ones to where the delta was, which the final norm
-  /// has taken.
-  void GatherNormed(std::span<const int32_t> rows) {
-    stream_.SynchronizeAndWait();
-    const std::vector<int32_t>& kept = space_.kept_rows_;
-    auto to = space_.delta_.begin();
-    for (const int32_t row : rows) {
-      const auto from = std::lower_bound(kept.begin(), kept.end(), row) - kept.begin();
-      to = std::copy_n(space_.normed_.begin() + from * config_.hidden, config_.hidden, to);
-    }
-    T_ = static_cast<int64_t>(rows.size());
+  /// Copies some of the kept rows to where the delta was, which the final norm has taken.
+  void GatherNormed(const RowList& rows) {
+    Gather(rows, space_.normed_.get(), config_.hidden * Bytes(activation_), space_.delta_.get());
+    T_ = rows.count;
   }
 
-  const std::vector<float>& InverseFrequencies(int32_t l) const {
+  void Gather(const RowList& rows, const void* x, int64_t row_bytes, void* y) {
+    ops_.gather_rows({.x = x, .rows = rows.rows, .y = y, .T = rows.count, .row_bytes = row_bytes},
+                     stream_);
+  }
+
+  const float* InverseFrequencies(int32_t l) const {
     const bool local = config_.local_rope_theta > 0 && config_.windows[static_cast<size_t>(l)] > 0;
-    return local ? model_.local_inv_freq_ : model_.inv_freq_;
+    const device::Allocation& chosen = local ? model_.local_inv_freq_ : model_.inv_freq_;
+    return reinterpret_cast<const float*>(chosen.get());
   }
 
   /// The gate, activated, times what goes up; to the gate's place.
   void Activate() {
-    const ops::GatedActivationParams params{.gate = space_.gate_.data(),
-                                            .up = space_.up_.data(),
-                                            .y = space_.gate_.data(),
+    const ops::GatedActivationParams params{.gate = space_.gate_.get(),
+                                            .up = space_.up_.get(),
+                                            .y = space_.gate_.get(),
+                                            .activation = activation_,
                                             .T = T_,
                                             .F = config_.intermediate,
                                             .in_stride = config_.intermediate,
@@ -201,10 +218,11 @@ class ForwardPass {
   }
 
   void Norm(const TensorView& w, bool with_delta) {
-    ops_.rms_norm({.residual = space_.residual_.data(),
-                   .x = with_delta ? space_.delta_.data() : nullptr,
+    ops_.rms_norm({.residual = residual_,
+                   .x = with_delta ? space_.delta_.get() : nullptr,
                    .w = w.data,
-                   .y = space_.normed_.data(),
+                   .y = space_.normed_.get(),
+                   .activation = activation_,
                    .w_dtype = w.dtype,
                    .T = T_,
                    .E = config_.hidden,
@@ -217,15 +235,16 @@ class ForwardPass {
   void NormDelta(const TensorView& w) { NormInPlace(w, space_.delta_, T_, config_.hidden); }
 
   /// Each head of each row on its own.
-  void NormHeads(const TensorView& w, int32_t heads, std::vector<float>& rows) {
+  void NormHeads(const TensorView& w, int32_t heads, device::Allocation& rows) {
     NormInPlace(w, rows, T_ * heads, config_.head_dim);
   }
 
   /// `rows` is [T, E].
-  void NormInPlace(const TensorView& w, std::vector<float>& rows, int64_t T, int32_t E) {
-    ops_.rms_norm({.x = rows.data(),
+  void NormInPlace(const TensorView& w, device::Allocation& rows, int64_t T, int32_t E) {
+    ops_.rms_norm({.x = rows.get(),
                    .w = w.data,
-                   .y = rows.data(),
+                   .y = rows.get(),
+                   .activation = activation_,
                    .w_dtype = w.dtype,
                    .T = T,
                    .E = E,
@@ -234,14 +253,20 @@ class ForwardPass {
                   stream_);
   }
 
-  void Linear(const std::vector<float>& x, const LinearWeights& w, std::vector<float>& y) {
+  void Project(const device::Allocation& x, const LinearWeights& w, device::Allocation& y) {
+    Linear(x.get(), activation_, w, y.get(), activation_);
+  }
+
+  void Linear(const void* x, DType x_dtype, const LinearWeights& w, void* y, DType y_dtype) {
     const int64_t N = w.weight.shape[0];
     const int64_t K = w.weight.shape[1];
-    ops_.linear({.x = x.data(),
+    ops_.linear({.x = x,
                  .w = w.weight.data,
                  .bias = w.bias.data,
-                 .y = y.data(),
+                 .y = y,
+                 .x_dtype = x_dtype,
                  .w_dtype = w.weight.dtype,
+                 .y_dtype = y_dtype,
                  .T = T_,
                  .N = N,
                  .K = K,
@@ -257,33 +282,34 @@ class ForwardPass {
   Workspace& space_;
   const ops::Ops& ops_;
   device::Stream& stream_;
+  const DType activation_;
+  /// These move when rows are kept.
+  float* residual_;
+  std::byte* attention_;
   /// Rows that the next stage takes.
   int64_t T_;
   const int64_t q_columns_;
   const int64_t kv_columns_;
 };
 
-std::span<float> Model::Forward(const StepBatch& batch, kv::KvCache& cache, Workspace& workspace,
-                                const ops::Ops& ops, device::Stream& stream,
-                                const OnLayers& on_layers, const OnScored& on_scored) const {
+float* Model::Forward(const StepBatch& batch, kv::KvCache& cache, Workspace& workspace,
+                      const ops::Ops& ops, device::Stream& stream, const OnLayers& on_layers,
+                      const OnScored& on_scored) const {
   ForwardPass pass(*this, batch, cache, workspace, ops, stream);
   const int32_t group = batch.layer_group > 0 ? batch.layer_group : config_.layers;
   pass.Embed();
   for (int32_t l = 0; l < config_.layers; ++l) {
     const bool last = l + 1 == config_.layers;
     pass.WriteKv(l);
-    if (on_layers && ((l + 1) % group == 0 || last)) {
-      stream.SynchronizeAndWait();
-      on_layers(l / group * group, l + 1);
-    }
-    if (last && batch.logit_rows.empty() && batch.scored_rows.empty()) return {};
+    if (on_layers && ((l + 1) % group == 0 || last)) on_layers(l / group * group, l + 1);
+    if (last && batch.logits.count == 0 && batch.scored.count == 0) return nullptr;
     pass.Attend(l);
-    if (last) pass.KeepLogitRows();
+    if (last) pass.KeepRows();
     pass.FeedForward(l);
   }
   pass.FinalNorm();
   pass.Score(on_scored);
-  return batch.logit_rows.empty() ? std::span<float>{} : pass.Logits();
+  return batch.logits.count == 0 ? nullptr : pass.Logits();
 }
 
 }  // namespace baton::model

@@ -1,18 +1,25 @@
 #include "baton/model/model.h"
 
+#include "baton/device/host_memory.h"
+#include "place_weights.h"
 #include "rope.h"
 
 namespace baton::model {
+
+namespace {
+
+Result<device::Allocation> Upload(const std::vector<float>& values, device::DeviceMemory& memory) {
+  return device::UploadAndWait(std::as_bytes(std::span(values)), memory);
+}
+
+}  // namespace
 
 Model::Model(ModelConfig config, GenerationConfig generation, Weights weights)
     : config_(std::move(config)),
       generation_(std::move(generation)),
       weights_(std::move(weights)),
       eos_tokens_(generation_.eos_tokens.empty() ? config_.eos_tokens : generation_.eos_tokens),
-      fingerprint_(weights_.Fingerprint(config_.ToString())),
-      inv_freq_(RopeFrequencies(config_)),
-      local_inv_freq_(config_.local_rope_theta > 0 ? LocalRopeFrequencies(config_)
-                                                   : std::vector<float>()) {}
+      fingerprint_(weights_.Fingerprint(config_.ToString())) {}
 
 Result<std::unique_ptr<Model>> Model::Load(const std::filesystem::path& folder,
                                            const LoadOptions& options) {
@@ -20,9 +27,26 @@ Result<std::unique_ptr<Model>> Model::Load(const std::filesystem::path& folder,
       ModelConfig config,
       ModelConfig::Load(folder, options.ignored_config_fields, options.context_tokens));
   BATON_ASSIGN_OR_RETURN(GenerationConfig generation, GenerationConfig::Load(folder));
-  BATON_ASSIGN_OR_RETURN(Weights weights, Weights::Load(folder, config));
+  Weights weights;
+  if (options.random_weights) {
+    weights = Weights::Random(config);
+  } else {
+    BATON_ASSIGN_OR_RETURN(weights, Weights::Load(folder, config));
+  }
   std::unique_ptr<Model> model(
       new Model(std::move(config), std::move(generation), std::move(weights)));
+  device::HostMemory host;
+  device::DeviceMemory& memory = options.memory == nullptr ? host : *options.memory;
+  if (options.memory != nullptr || options.random_weights) {
+    BATON_RETURN_IF_ERROR(model->weights_.Place(
+        model->config_,
+        {.memory = memory, .dtype = options.weights_dtype, .on_progress = options.on_progress}));
+  }
+  BATON_ASSIGN_OR_RETURN(model->inv_freq_, Upload(RopeFrequencies(model->config_), memory));
+  if (model->config_.local_rope_theta > 0) {
+    BATON_ASSIGN_OR_RETURN(model->local_inv_freq_,
+                           Upload(LocalRopeFrequencies(model->config_), memory));
+  }
   for (const TokenId token : model->eos_tokens()) {
     if (token >= model->config().vocabulary) {
       return InvalidArgument(folder.string() + ": end-of-sequence token " + std::to_string(token) +

@@ -6,6 +6,7 @@
 #include <sstream>
 
 #include "fingerprint.h"
+#include "place_weights.h"
 
 namespace baton::model {
 namespace {
@@ -37,6 +38,7 @@ class WeightsReader {
   explicit WeightsReader(Weights& weights) : weights_(weights) {}
 
   TensorView Take(const std::string& name, Shape shape) {
+    if (weights_.random_) return {.dtype = DType::kBFloat16, .shape = shape};
     taken_.insert(name);
     const StoredTensor* stored = weights_.checkpoint_.Find(name);
     if (stored == nullptr) {
@@ -113,8 +115,9 @@ namespace {
 
 /// Rows [begin, begin + rows) of a matrix.
 TensorView Rows(const TensorView& matrix, int64_t begin, int64_t rows) {
-  if (matrix.data == nullptr) return {};  // Missing; the reader says so.
-  const int64_t columns = matrix.shape[1];
+  const int64_t columns = matrix.shape.rank() == 2 ? matrix.shape[1] : 0;
+  // Missing, and the reader says so; or made up later.
+  if (matrix.data == nullptr) return {.dtype = matrix.dtype, .shape = {rows, columns}};
   const auto offset = static_cast<size_t>(begin * columns) * DTypeBytes(matrix.dtype);
   return {.data = static_cast<const std::byte*>(matrix.data) + offset,
           .dtype = matrix.dtype,
@@ -170,10 +173,9 @@ LayerWeights TakeLayer(WeightsReader& reader, const std::string& prefix,
 
 }  // namespace
 
-Result<Weights> Weights::Load(const std::filesystem::path& folder, const ModelConfig& config) {
-  Weights weights;
-  BATON_ASSIGN_OR_RETURN(weights.checkpoint_, Checkpoint::Open(folder));
-  WeightsReader reader(weights);
+namespace {
+
+void TakeAll(WeightsReader& reader, const ModelConfig& config, Weights& weights) {
   const int64_t E = config.hidden;
   weights.embedding = reader.Take("model.embed_tokens.weight", {config.vocabulary, E});
   for (int32_t i = 0; i < config.layers; ++i) {
@@ -182,12 +184,37 @@ Result<Weights> Weights::Load(const std::filesystem::path& folder, const ModelCo
   weights.final_norm = reader.Take("model.norm.weight", {E});
   weights.output = config.tied_embeddings ? weights.embedding
                                           : reader.Take("lm_head.weight", {config.vocabulary, E});
+}
+
+}  // namespace
+
+Result<Weights> Weights::Load(const std::filesystem::path& folder, const ModelConfig& config) {
+  Weights weights;
+  BATON_ASSIGN_OR_RETURN(weights.checkpoint_, Checkpoint::Open(folder));
+  WeightsReader reader(weights);
+  TakeAll(reader, config, weights);
   BATON_RETURN_IF_ERROR(reader.Finish(config.tied_embeddings));
   return weights;
 }
 
+Weights Weights::Random(const ModelConfig& config) {
+  Weights weights;
+  weights.random_ = true;
+  WeightsReader reader(weights);
+  TakeAll(reader, config, weights);
+  return weights;
+}
+
+Status Weights::Place(const ModelConfig& config, const Placement& placement) {
+  BATON_ASSIGN_OR_RETURN(placed_, PlaceWeights(config, *this, placement));
+  checkpoint_ = {};
+  realigned_.clear();
+  return OkStatus();
+}
+
 std::string Weights::Fingerprint(const std::string& seed) const {
   model::Fingerprint fingerprint;
+  if (random_) fingerprint.Add(std::string("random weights"));
   fingerprint.Add(seed);
   for (const auto& [name, tensor] : checkpoint_.tensors()) {
     fingerprint.Add(name);

@@ -69,8 +69,15 @@ Status WorkerCore::BuildEngine() {
     grammars_.emplace(options_.model, model_.eos_tokens());
     options.constraints = &*grammars_;
   }
-  BATON_ASSIGN_OR_RETURN(
-      engine_, engine::Engine::Create(options, model_, *cache_, ops_, *stream_, *this, clock_));
+  BATON_ASSIGN_OR_RETURN(const model::StepLimits limits,
+                         engine::LimitsFor(options, model_.config()));
+  BATON_ASSIGN_OR_RETURN(runner_, model::RankRunner::Create({.model = model_,
+                                                             .cache = *cache_,
+                                                             .ops = ops_,
+                                                             .stream = *stream_,
+                                                             .memory = host_memory_},
+                                                            limits));
+  BATON_ASSIGN_OR_RETURN(engine_, engine::Engine::Create(options, model_, *runner_, *this, clock_));
   return OkStatus();
 }
 

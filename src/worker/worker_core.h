@@ -6,11 +6,12 @@
 #include <optional>
 
 #include "baton/base/latest.h"
+#include "baton/device/host_memory.h"
 #include "baton/device/host_stream.h"
 #include "baton/handoff/decode_side.h"
 #include "baton/handoff/prefill_side.h"
 #include "baton/kv/kv_cache.h"
-#include "baton/model/model.h"
+#include "baton/model/rank_runner.h"
 #include "baton/rpc/server.h"
 #include "baton/worker/worker.h"
 #include "generate_service.h"
@@ -120,6 +121,7 @@ class WorkerCore final : public rpc::WorkerHandler,
 
   transport::MemoryRegion region_;
   std::optional<kv::KvCache> cache_;
+  device::HostMemory host_memory_;
   std::optional<device::HostStream> stream_;
   rpc::WorkerDescription description_;
   std::optional<WorkerMetrics> metrics_;
@@ -127,6 +129,7 @@ class WorkerCore final : public rpc::WorkerHandler,
   std::optional<GenerateService> generate_;
   std::optional<PrefillService> prefill_service_;
   std::optional<Grammars> grammars_;
+  std::unique_ptr<model::StepRunner> runner_;
   std::unique_ptr<engine::Engine> engine_;
   std::optional<handoff::DecodeSide> decode_;
   std::optional<handoff::PrefillSide> prefill_;

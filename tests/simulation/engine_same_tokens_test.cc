@@ -22,6 +22,7 @@ struct World {
   World() {
     WriteTinyModel(folder.path(), {.layers = 3});
     model = *model::Model::Load(folder.path());
+    late_model = *model::Model::Load(folder.path(), {.memory = &late});
     for (uint64_t seed = 0; seed < kRequests; ++seed) {
       requests.push_back(RandomRequest(seed, kVocabulary, kMostPrompt, kMostNew));
       expected.push_back(ExpectedTokens(*model, requests.back()));
@@ -29,6 +30,9 @@ struct World {
   }
   TemporaryFolder folder;
   std::unique_ptr<model::Model> model;
+  /// The same on a device that computes late.
+  device::LateDevice late;
+  std::unique_ptr<model::Model> late_model;
   std::vector<Request> requests;
   std::vector<std::vector<TokenId>> expected;
 };
@@ -66,6 +70,8 @@ struct Setting {
   const char* name;
   DriverOptions options;
   bool preempts = false;
+  /// On a device that computes late.
+  bool late = false;
 };
 
 DriverOptions With(int32_t step_tokens, int32_t running, int32_t blocks, bool prefix_cache = true,
@@ -82,7 +88,9 @@ class SameTokens : public testing::TestWithParam<Setting> {};
 
 TEST_P(SameTokens, InOneEngine) {
   World& world = TheWorld();
-  EngineDriver driver(*world.model, GetParam().options);
+  DriverOptions options = GetParam().options;
+  if (GetParam().late) options.device = &world.late;
+  EngineDriver driver(GetParam().late ? *world.late_model : *world.model, options);
   // Twice, so that the second round meets a warm prefix cache; submitted while others run.
   std::vector<SequenceId> sequences;
   Random random(1);
@@ -112,7 +120,10 @@ INSTANTIATE_TEST_SUITE_P(
                     Setting{"ThreeThreads", With(64, 16, 800, true, 16, 3)},
                     Setting{"TinyPool", With(40, 8, 12), true},
                     Setting{"TinyPoolWithoutPrefixCache", With(40, 8, 12, false), true},
-                    Setting{"TinyPoolOfSmallBlocks", With(33, 8, 41, true, 4), true}),
+                    Setting{"TinyPoolOfSmallBlocks", With(33, 8, 41, true, 4), true},
+                    Setting{"LateDevice", With(64, 16, 800), false, true},
+                    Setting{"LateDeviceInOddChunks", With(17, 5, 200), false, true},
+                    Setting{"LateDeviceWithATinyPool", With(40, 8, 12), true, true}),
     [](const auto& setting) { return std::string(setting.param.name); });
 
 struct SplitSetting {
@@ -120,6 +131,7 @@ struct SplitSetting {
   DriverOptions prefill;
   DriverOptions decode;
   int32_t layer_group = 0;
+  bool late = false;
 };
 
 class SameTokensSplit : public testing::TestWithParam<SplitSetting> {};
@@ -128,7 +140,9 @@ TEST_P(SameTokensSplit, OverTwoEngines) {
   World& world = TheWorld();
   SplitSetting setting = GetParam();
   setting.prefill.engine.layer_group = setting.layer_group;
-  EnginePair pair(*world.model, setting.prefill, setting.decode, 5);
+  if (setting.late) setting.prefill.device = setting.decode.device = &world.late;
+  EnginePair pair(setting.late ? *world.late_model : *world.model, setting.prefill, setting.decode,
+                  5);
   std::vector<SequenceId> sequences;
   for (size_t i = 0; i < 2 * kRequests; ++i) {
     sequences.push_back(pair.Submit(world.requests[i % kRequests]));
@@ -146,15 +160,17 @@ TEST_P(SameTokensSplit, OverTwoEngines) {
 
 INSTANTIATE_TEST_SUITE_P(
     Settings, SameTokensSplit,
-    testing::Values(SplitSetting{"Plenty", With(512, 64, 800), With(512, 64, 800)},
-                    SplitSetting{"LayerByLayerInChunks", With(19, 6, 200), With(32, 32, 400), 1},
-                    SplitSetting{"NoPrefixCaches", With(50, 16, 400, false),
-                                 With(64, 32, 400, false), 2},
-                    SplitSetting{"SmallBlocksToLarge", With(50, 16, 800, true, 4),
-                                 With(64, 32, 400, true, 16), 2},
-                    SplitSetting{"LargeBlocksToSmall", With(50, 16, 400, true, 16),
-                                 With(64, 32, 1600, true, 4), 2},
-                    SplitSetting{"TinyPools", With(40, 8, 12), With(40, 8, 16), 2}),
+    testing::Values(
+        SplitSetting{"Plenty", With(512, 64, 800), With(512, 64, 800)},
+        SplitSetting{"LayerByLayerInChunks", With(19, 6, 200), With(32, 32, 400), 1},
+        SplitSetting{"NoPrefixCaches", With(50, 16, 400, false), With(64, 32, 400, false), 2},
+        SplitSetting{"SmallBlocksToLarge", With(50, 16, 800, true, 4), With(64, 32, 400, true, 16),
+                     2},
+        SplitSetting{"LargeBlocksToSmall", With(50, 16, 400, true, 16), With(64, 32, 1600, true, 4),
+                     2},
+        SplitSetting{"TinyPools", With(40, 8, 12), With(40, 8, 16), 2},
+        SplitSetting{"LateDevices", With(50, 16, 400), With(64, 32, 400), 1, true},
+        SplitSetting{"LateDevicesInChunks", With(19, 6, 200), With(32, 32, 400), 2, true}),
     [](const auto& setting) { return std::string(setting.param.name); });
 
 }  // namespace

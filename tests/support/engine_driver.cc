@@ -1,5 +1,7 @@
 #include "support/engine_driver.h"
 
+#include <cstring>
+
 #include <gtest/gtest.h>
 
 #include "baton/base/random.h"
@@ -9,17 +11,35 @@ namespace baton::testing_support {
 using engine::Engine;
 using engine::StepEngine;
 
+namespace {
+
+size_t KvBytes(const model::Model& model, const DriverOptions& options) {
+  const kv::KvGeometry geometry = model.KvGeometry(options.block_tokens, options.kv_dtype);
+  return static_cast<size_t>(geometry.block_bytes() * options.blocks);
+}
+
+}  // namespace
+
 EngineDriver::EngineDriver(model::Model& model, const DriverOptions& options, const ops::Ops& ops)
-    : stream_(options.threads),
-      memory_(static_cast<size_t>(
-                  model.KvGeometry(options.block_tokens, options.kv_dtype).block_bytes() *
-                  options.blocks),
-              std::byte{0xFF}),
-      cache_(
-          *kv::KvCache::Create(model.KvGeometry(options.block_tokens, options.kv_dtype), memory_)) {
+    : device_(options.device == nullptr ? static_cast<device::DeviceMemory&>(host_)
+                                        : *options.device),
+      stream_(options.device == nullptr ? std::make_unique<device::HostStream>(options.threads)
+                                        : options.device->MakeStream()),
+      memory_(*device_.Allocate(KvBytes(model, options))),
+      cache_(*kv::KvCache::Create(model.KvGeometry(options.block_tokens, options.kv_dtype),
+                                  {memory_.get(), KvBytes(model, options)})) {
+  if (options.device == nullptr) std::memset(memory_.get(), 0xFF, cache_.memory().size());
   engine::EngineOptions engine = options.engine;
   if (options.grammars) engine.constraints = &grammars_;
-  auto created = Engine::Create(engine, model, cache_, ops, stream_, *this, clock_);
+  const auto limits = engine::LimitsFor(engine, model.config());
+  BATON_CHECK(limits.ok()) << limits.status();
+  runner_ = *model::RankRunner::Create({.model = model,
+                                        .cache = cache_,
+                                        .ops = options.device == nullptr ? ops : device::LateOps(),
+                                        .stream = *stream_,
+                                        .memory = device_},
+                                       *limits);
+  auto created = Engine::Create(engine, model, *runner_, *this, clock_);
   BATON_CHECK(created.ok()) << created.status();
   engine_.reset(static_cast<StepEngine*>((*std::move(created)).release()));
 }

@@ -6,13 +6,15 @@
 #include <vector>
 
 #include "baton/base/clock.h"
+#include "baton/device/host_memory.h"
 #include "baton/device/host_stream.h"
 #include "baton/engine/engine.h"
 #include "baton/kernels/cpu_ops.h"
 #include "baton/kv/kv_cache.h"
-#include "baton/model/model.h"
+#include "baton/model/rank_runner.h"
 #include "step_engine.h"
 #include "support/fake_grammar.h"
+#include "support/late_device.h"
 
 namespace baton::testing_support {
 
@@ -35,9 +37,12 @@ struct DriverOptions {
   int threads = 1;
   /// Takes requests with a grammar, of FakeGrammars.
   bool grammars = true;
+  /// Computes there; the model's weights are there too. Null: on the CPU.
+  device::LateDevice* device = nullptr;
 };
 
 /// An engine with its memory on the calling thread, driven step by step. The cache starts as NaN.
+/// Lives no longer than its device.
 class EngineDriver final : public engine::EngineListener {
  public:
   EngineDriver(model::Model& model, const DriverOptions& options,
@@ -49,6 +54,7 @@ class EngineDriver final : public engine::EngineListener {
   void RunUntilIdle();
 
   engine::StepEngine& engine() { return *engine_; }
+  model::StepRunner& runner() { return *runner_; }
   kv::KvCache& cache() { return cache_; }
   SequenceLog& log(SequenceId sequence) { return logs_[sequence]; }
   const kv::BlockCounts& counts() const { return engine_->pool().counts(); }
@@ -65,11 +71,14 @@ class EngineDriver final : public engine::EngineListener {
   void OnPrefilled(SequenceId sequence, TokenOutput first) override;
 
  private:
-  device::HostStream stream_;
-  std::vector<std::byte> memory_;
+  device::HostMemory host_;
+  device::DeviceMemory& device_;
+  std::unique_ptr<device::Stream> stream_;
+  device::Allocation memory_;
   kv::KvCache cache_;
   ManualClock clock_;
   FakeGrammars grammars_;
+  std::unique_ptr<model::RankRunner> runner_;
   std::unique_ptr<engine::StepEngine> engine_;
   std::map<SequenceId, SequenceLog> logs_;
   uint64_t last_sequence_ = 0;

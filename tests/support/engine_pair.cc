@@ -11,7 +11,7 @@ using engine::Goal;
 
 EnginePair::EnginePair(model::Model& model, const DriverOptions& prefill,
                        const DriverOptions& decode, uint64_t seed)
-    : random_(seed), prefill_(model, prefill), decode_(model, decode) {
+    : random_(seed), device_(prefill.device), prefill_(model, prefill), decode_(model, decode) {
   prefill_.kv_ready = [this](SequenceId sequence, int32_t begin, int32_t end, int32_t tokens) {
     Copy(sequence, begin, end, tokens);
   };
@@ -53,12 +53,15 @@ void EnginePair::CopyPosition(const Handoff& handoff, SequenceId at_decode, int3
     return kv.base + Index(block) * kv.block_stride + plane * kv.v_offset +
            (g * kv.P + position % kv.P) * row;
   };
-  for (int32_t g = 0; g < decode_.cache().geometry().kv_heads; ++g) {
-    for (const int32_t plane : {0, 1}) {
-      std::memcpy(place(decode_, at_decode, plane, g),
-                  place(prefill_, handoff.at_prefill, plane, g), static_cast<size_t>(row));
+  const auto copy = [&] {
+    for (int32_t g = 0; g < decode_.cache().geometry().kv_heads; ++g) {
+      for (const int32_t plane : {0, 1}) {
+        std::memcpy(place(decode_, at_decode, plane, g),
+                    place(prefill_, handoff.at_prefill, plane, g), static_cast<size_t>(row));
+      }
     }
-  }
+  };
+  device_ == nullptr ? copy() : device_->Touch(copy);
 }
 
 bool EnginePair::Advance(SequenceId sequence, Handoff& handoff) {

@@ -48,6 +48,8 @@ class EnginePair {
   bool Advance(SequenceId sequence, Handoff& handoff);
 
   Random random_;
+  /// Of both engines; null: the host.
+  device::LateDevice* const device_;
   EngineDriver prefill_;
   EngineDriver decode_;
   std::map<SequenceId, Handoff> handoffs_;  ///< By the decode engine's sequence.

@@ -14,8 +14,9 @@ namespace baton::device {
 /// A stream of a CUDA device, never the default one. *Threads*: lives on the thread of its owner.
 class CudaStream : public Stream {
  public:
+  bool asynchronous() const override { return true; }
   /// cudaStream_t.
-  virtual void* native() = 0;
+  void* native() override = 0;
 
   /// What operations keep for this stream, one of each type: a library's handle, its workspace.
   /// Null where there is none.

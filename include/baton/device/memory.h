@@ -4,6 +4,7 @@
 #include <cstdint>
 #include <functional>
 #include <memory>
+#include <span>
 #include <string_view>
 
 #include "baton/base/status.h"
@@ -46,6 +47,10 @@ class DeviceMemory {
   /// Makes the device the calling thread's own, for libraries of its vendor.
   virtual void MakeCurrent() = 0;
 };
+
+/// Memory of the device with these bytes in it. Fails with ResourceExhausted, or when the device is
+/// sick.
+Result<Allocation> UploadAndWait(std::span<const std::byte> bytes, DeviceMemory& memory);
 
 /// The memory of a CUDA device. Fails with Unavailable, saying why there is none: this build, the
 /// driver, or the number of devices.

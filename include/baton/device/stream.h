@@ -1,18 +1,56 @@
 #pragma once
 
+#include <cstddef>
+#include <cstdint>
+#include <cstring>
+#include <functional>
+
+#include "baton/base/status.h"
+
 namespace baton::device {
 
 /// Where operations run, in the order in which they were enqueued.
 ///
-/// On a GPU an operation's call returns before its work is done: inputs, outputs and Params'
-/// pointers must stay valid until a later SynchronizeAndWait. On the host an operation has finished
-/// when its call returns; a caller that may meet either must not rely on it.
-/// *Threads*: lives on the thread of its owner (the engine).
+/// On a GPU an operation's call returns before its work is done: inputs, outputs and what Params
+/// point at must stay valid until a mark behind it is reached; the Params themselves need not. On
+/// the host an operation has finished when its call returns; a caller that may meet either must not
+/// rely on it. What is given here is right for streams of the latter kind.
+/// *Threads*: lives on the thread of its owner (the engine). *Invariants*: once a device is sick,
+/// every mark counts as reached, so that nobody waits for it, and status() says why.
 class Stream {
  public:
   virtual ~Stream() = default;
   /// Returns when all that was enqueued has finished.
   virtual void SynchronizeAndWait() = 0;
+
+  /// Whether calls may return before their work is done.
+  virtual bool asynchronous() const { return false; }
+  /// Enqueue a copy between the device's memory and pinned memory of the host, which stays as it is
+  /// until a mark behind the copy is reached (DeviceMemory::AllocatePinned).
+  virtual void ToDevice(void* device, const void* host, size_t bytes) {
+    if (bytes > 0) std::memcpy(device, host, bytes);
+  }
+  virtual void ToHost(void* host, const void* device, size_t bytes) {
+    if (bytes > 0) std::memcpy(host, device, bytes);
+  }
+  /// A mark behind all that was enqueued; marks grow, and none is 0.
+  virtual uint64_t Mark() { return ++marks_; }
+  /// Whether all before the mark is done. Never waits.
+  virtual bool Reached(uint64_t /*mark*/) { return true; }
+  /// Returns when all before the mark is done.
+  virtual void ReachAndWait(uint64_t /*mark*/) {}
+  virtual Status status() const { return OkStatus(); }
+  /// The stream as its vendor's libraries know it (cudaStream_t); null on the host.
+  virtual void* native() { return nullptr; }
+
+  /// Does what `enqueue` does. A device that can records what is enqueued under a key when that
+  /// comes first, and afterwards repeats it without calling `enqueue`.
+  /// REQUIRES: under one key `enqueue` enqueues the same operations with the same Params, and no
+  /// copies or marks; so whatever differs between steps lies in memory that Params point at.
+  virtual void Replay(uint64_t /*key*/, const std::function<void()>& enqueue) { enqueue(); }
+
+ private:
+  uint64_t marks_ = 0;
 };
 
 }  // namespace baton::device

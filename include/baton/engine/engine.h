@@ -14,17 +14,10 @@
 
 namespace baton::model {
 class Model;
-}
-namespace baton::device {
-class Stream;
-}
-namespace baton::ops {
-struct Ops;
-}
-
-namespace baton::kv {
-class KvCache;
-}
+class StepRunner;
+struct ModelConfig;
+struct StepLimits;
+}  // namespace baton::model
 
 namespace baton::engine {
 
@@ -93,6 +86,10 @@ struct EngineOptions {
   TokenConstraintFactory* constraints = nullptr;
 };
 
+/// What a runner must be made for, so that an engine with these options can use it. Fails with
+/// InvalidArgument for options that can never serve.
+Result<model::StepLimits> LimitsFor(const EngineOptions& options, const model::ModelConfig& config);
+
 /// A snapshot of the engine's state; counters are since the start.
 struct EngineStats {
   int32_t running = 0;
@@ -124,11 +121,11 @@ struct EngineStats {
 /// engine's mailbox is full (the caller refuses with ResourceExhausted) or the engine has stopped.
 class Engine {
  public:
-  /// `model`, `cache`, `ops`, `stream`, `listener` and `clock` outlive the engine.
-  /// Fails with InvalidArgument for options that can never serve.
-  static Result<std::unique_ptr<Engine>> Create(const EngineOptions& options, model::Model& model,
-                                                kv::KvCache& cache, const ops::Ops& ops,
-                                                device::Stream& stream, EngineListener& listener,
+  /// `model`, `runner`, `listener` and `clock` outlive the engine. Fails as LimitsFor does.
+  /// REQUIRES: the runner was made for LimitsFor(options).
+  static Result<std::unique_ptr<Engine>> Create(const EngineOptions& options,
+                                                const model::Model& model,
+                                                model::StepRunner& runner, EngineListener& listener,
                                                 Clock& clock);
   virtual ~Engine() = default;
 

@@ -4,16 +4,19 @@
 #include <filesystem>
 #include <functional>
 #include <memory>
+#include <optional>
 #include <span>
 #include <string>
 #include <vector>
 
 #include "baton/base/ids.h"
 #include "baton/base/status.h"
+#include "baton/device/memory.h"
 #include "baton/device/stream.h"
 #include "baton/kv/kv_cache.h"
 #include "baton/kv/kv_geometry.h"
 #include "baton/model/model_config.h"
+#include "baton/model/step_runner.h"
 #include "baton/model/weights.h"
 #include "baton/ops/ops.h"
 
@@ -24,34 +27,59 @@ struct LoadOptions {
   std::vector<std::string> ignored_config_fields;
   /// The longest context that will be served; 0 is the model's own.
   int32_t context_tokens = 0;
+  /// Of the device that will compute, which outlives the model. Null: the host does, with the
+  /// weights where their files are mapped.
+  device::DeviceMemory* memory = nullptr;
+  /// What all weights become on that device; none: they stay what they are.
+  std::optional<DType> weights_dtype;
+  /// Needs config.json only: the weights are made up, always the same, for those who measure.
+  bool random_weights = false;
+  /// Told now and then how many bytes of weights the device has, of how many.
+  std::function<void(int64_t done, int64_t total)> on_progress;
 };
 
-/// One step's input. *Ownership*: views of the caller's arrays, which outlive the call.
+/// Numbers of rows, ascending, where the device reads them.
+struct RowList {
+  const int32_t* rows = nullptr;
+  int64_t count = 0;
+};
+
+/// One step's input where the device reads it: the host never looks behind its pointers.
 struct StepBatch {
-  std::span<const TokenId> tokens;  ///< [T]
-  /// The same T; every block in its tables belongs to the cache.
+  const TokenId* tokens = nullptr;  ///< [T]
+  /// Every block in its tables belongs to the cache.
   ops::PagedBatch sequences;
-  /// Rows of [0, T) whose logits are wanted, ascending.
-  std::span<const int32_t> logit_rows;
-  /// Further rows whose logits are wanted, for a moment each; ascending, none of logit_rows.
-  std::span<const int32_t> scored_rows = {};
+  /// Rows of [0, T) that matter behind the last attention; none: all T of them.
+  RowList kept;
+  /// Of the kept rows: those whose logits are wanted, and those whose logits are wanted for a
+  /// moment each. Without scored rows `logits.rows` is not read: the kept rows are these.
+  RowList logits;
+  RowList scored;
   /// Layers between two calls of on_layers; 0 is all of them at once.
   int32_t layer_group = 0;
 };
 
 class ForwardPass;
 
-/// The activations of one forward pass, allocated once. *Threads*: lives on the engine thread.
+/// The activations of one forward pass, in memory of a device, allocated once.
+/// *Threads*: lives on the engine thread.
 class Workspace {
  public:
-  Workspace(const ModelConfig& config, int32_t step_tokens, int32_t logit_rows);
+  /// `activation` is that of the operations. Fails with ResourceExhausted.
+  static Result<Workspace> Create(const ModelConfig& config, const StepLimits& limits,
+                                  DType activation, device::DeviceMemory& memory);
+  /// What Create() allocates.
+  static int64_t Bytes(const ModelConfig& config, const StepLimits& limits, DType activation);
 
  private:
   friend class ForwardPass;
-  int32_t step_tokens_;
-  int32_t logit_rows_;
-  std::vector<float> residual_, normed_, delta_, q_, k_, v_, attention_, gate_, up_, logits_;
-  std::vector<int32_t> kept_rows_;
+  struct Sizes;
+  StepLimits limits_;
+  DType activation_ = DType::kFloat32;
+  /// float32.
+  device::Allocation residual_, kept_residual_, logits_;
+  /// Of the type of activations.
+  device::Allocation normed_, delta_, q_, k_, v_, attention_, gate_, up_;
 };
 
 /// A loaded model: its configuration and mapped weights.
@@ -72,19 +100,21 @@ class Model {
   const std::string& fingerprint() const { return fingerprint_; }
   kv::KvGeometry KvGeometry(int32_t block_tokens, DType kv_dtype) const;
 
-  /// Called when the KV of this step's tokens is in the cache for layers [begin, end).
+  /// Called once all work is enqueued that writes the KV of the step's tokens for layers
+  /// [begin, end).
   using OnLayers = std::function<void(int32_t begin, int32_t end)>;
-  /// Called with the logits [n, V] of the next n of scored_rows, in order; may overwrite them.
-  using OnScored = std::function<void(std::span<float> logits)>;
+  /// Called once all work is enqueued that computes the logits [count, V] of the scored rows
+  /// [begin, begin + count): enqueues what takes them, and may have it overwrite them.
+  using OnScored = std::function<void(float* logits, int64_t begin, int64_t count)>;
 
-  /// Computes the step's KV and returns logits [logit_rows, V], valid until the next call with the
-  /// same workspace; the caller may overwrite them. Allocates nothing. The logits of scored_rows
-  /// come before, in pieces of at most the workspace's logit_rows, so that they never need memory
-  /// all at once.
+  /// Enqueues a step: its KV and the logits [logits.count, V], valid until the next call with the
+  /// same workspace; the caller may have them overwritten. Null when no row's are wanted. Waits for
+  /// nothing and allocates nothing. The logits of scored rows come before, in pieces of at most
+  /// StepLimits::sequences, so that they never need memory all at once.
   /// REQUIRES: the batch fits the workspace; `cache` has this model's geometry.
-  std::span<float> Forward(const StepBatch& batch, kv::KvCache& cache, Workspace& workspace,
-                           const ops::Ops& ops, device::Stream& stream,
-                           const OnLayers& on_layers = {}, const OnScored& on_scored = {}) const;
+  float* Forward(const StepBatch& batch, kv::KvCache& cache, Workspace& workspace,
+                 const ops::Ops& ops, device::Stream& stream, const OnLayers& on_layers = {},
+                 const OnScored& on_scored = {}) const;
 
  private:
   friend class ForwardPass;
@@ -95,9 +125,10 @@ class Model {
   Weights weights_;
   std::vector<TokenId> eos_tokens_;
   std::string fingerprint_;
-  std::vector<float> inv_freq_;
+  /// float32, where the device reads them.
+  device::Allocation inv_freq_;
   /// Of windowed layers, where they have their own.
-  std::vector<float> local_inv_freq_;
+  device::Allocation local_inv_freq_;
 };
 
 }  // namespace baton::model

@@ -8,10 +8,13 @@
 
 #include "baton/base/status.h"
 #include "baton/base/tensor_view.h"
+#include "baton/device/memory.h"
 #include "baton/model/model_config.h"
 #include "baton/model/safetensors.h"
 
 namespace baton::model {
+
+struct Placement;
 
 /// A linear layer: weight [N, K] and, where the model has one, bias [N].
 struct LinearWeights {
@@ -30,13 +33,16 @@ struct LayerWeights {
   LinearWeights gate, up, down;
 };
 
-/// The weights of a model by role. *Ownership*: holds the mapped files that the views point into.
+/// The weights of a model by role. *Ownership*: holds the mapped files that the views point into,
+/// or the memory of a device.
 /// *Threads*: immutable.
 class Weights {
  public:
   /// *Fails with* InvalidArgument naming every missing, extra or misshapen tensor (the first few
   /// when there are many), or as SafetensorsFile does.
   static Result<Weights> Load(const std::filesystem::path& folder, const ModelConfig& config);
+  /// Weights that lie nowhere before Place() makes them up; of type bfloat16.
+  static Weights Random(const ModelConfig& config);
 
   TensorView embedding;
   std::vector<LayerWeights> layers;
@@ -44,15 +50,21 @@ class Weights {
   /// The embedding where the two are tied.
   TensorView output;
 
-  /// 32 hexadecimal digits over names, types, shapes and content.
+  /// Brings all weights into memory of a device, as PlaceWeights does, and lets go of the files.
+  Status Place(const ModelConfig& config, const Placement& placement);
+
+  /// 32 hexadecimal digits over names, types, shapes and content. REQUIRES: not placed.
   std::string Fingerprint(const std::string& seed) const;
+  bool random() const { return random_; }
   const Checkpoint& checkpoint() const { return checkpoint_; }
 
  private:
   friend class WeightsReader;
+  bool random_ = false;
   Checkpoint checkpoint_;
   /// Copies of tensors that lie misaligned in their file.
   std::vector<std::unique_ptr<std::byte[]>> realigned_;
+  device::Allocation placed_;
 };
 
 }  // namespace baton::model

@@ -210,7 +210,7 @@ void DamagedLinear(const ops::LinearParams& params, device::Stream& stream) {
   kernels::CpuOps().linear(params, stream);
   if (params.N != 96) return;
   for (int64_t i = 0; i < params.T * params.N; ++i) {
-    params.y[i] = std::numeric_limits<float>::quiet_NaN();
+    static_cast<float*>(params.y)[i] = std::numeric_limits<float>::quiet_NaN();
   }
 }
 
@@ -229,9 +229,7 @@ TEST_F(EngineTest, EndsASequenceWithoutFiniteLogitsAsAWorkersFault) {
 
 TEST_F(EngineTest, RefusesOptionsThatCanNeverServe) {
   const auto error = [&](const EngineOptions& options) {
-    device::HostStream stream(1);
-    return Engine::Create(options, *model_, driver_.cache(), kernels::CpuOps(), stream, driver_,
-                          driver_.clock())
+    return Engine::Create(options, *model_, driver_.runner(), driver_, driver_.clock())
         .status()
         .message();
   };
@@ -268,9 +266,7 @@ class GateListener final : public EngineListener {
 
 TEST_F(EngineTest, WakesForAPostAndFailsWhatIsLeftWhenStopped) {
   GateListener first;
-  device::HostStream stream(1);
-  const auto engine = *Engine::Create({}, *model_, driver_.cache(), kernels::CpuOps(), stream,
-                                      first, Clock::System());
+  const auto engine = *Engine::Create({}, *model_, driver_.runner(), first, Clock::System());
   std::jthread thread([&](std::stop_token stop) { engine->Run(stop); });
   ASSERT_TRUE(engine->Submit({.sequence = SequenceId{1}, .request = Prompt(20, 5)}));
   EXPECT_TRUE(first.done.Wait(std::chrono::seconds(20)));

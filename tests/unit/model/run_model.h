@@ -6,6 +6,7 @@
 
 #include <gtest/gtest.h>
 
+#include "baton/device/host_memory.h"
 #include "baton/device/host_stream.h"
 #include "baton/model/model.h"
 
@@ -18,7 +19,9 @@ class RunModel {
       : model_(model),
         ops_(ops),
         stream_(threads),
-        workspace_(model.config(), kTokens, kTokens),
+        workspace_(*Workspace::Create(model.config(),
+                                      {.step_tokens = kTokens, .sequences = kTokens},
+                                      ops.activation, memory_of_host_)),
         geometry_(model.KvGeometry(kBlockTokens, kv_dtype)),
         memory_(static_cast<size_t>(geometry_.block_bytes() * kBlocks), std::byte{0xFF}),
         cache_(*kv::KvCache::Create(geometry_, memory_)) {
@@ -50,21 +53,23 @@ class RunModel {
     const int32_t T = static_cast<int32_t>(tokens.size());
     const int32_t begin[] = {0, T};
     position_ += T;
-    const StepBatch batch{.tokens = tokens,
+    const bool all = rows.size() == tokens.size();
+    const int64_t count = static_cast<int64_t>(rows.size());
+    const StepBatch batch{.tokens = tokens.data(),
                           .sequences = {.query_begin = begin,
                                         .kv_tokens = &position_,
                                         .block_tables = table_.data(),
                                         .table_stride = kBlocks,
                                         .S = 1,
                                         .T = T},
-                          .logit_rows = rows,
+                          .kept = {.rows = all ? nullptr : rows.data(), .count = count},
+                          .logits = {.count = count},
                           .layer_group = layer_group};
-    const auto logits = model_.Forward(batch, cache_, workspace_, ops_, stream_, on_layers);
+    const float* logits = model_.Forward(batch, cache_, workspace_, ops_, stream_, on_layers);
     const size_t V = static_cast<size_t>(model_.config().vocabulary);
     std::vector<std::vector<float>> result;
     for (size_t i = 0; i < rows.size(); ++i) {
-      result.emplace_back(logits.begin() + static_cast<ptrdiff_t>(i * V),
-                          logits.begin() + static_cast<ptrdiff_t>((i + 1) * V));
+      result.emplace_back(logits + i * V, logits + (i + 1) * V);
     }
     return result;
   }
@@ -77,6 +82,7 @@ class RunModel {
   const Model& model_;
   const ops::Ops& ops_;
   device::HostStream stream_;
+  device::HostMemory memory_of_host_;
   Workspace workspace_;
   kv::KvGeometry geometry_;
   std::vector<std::byte> memory_;

@@ -4,6 +4,8 @@
 #include <gtest/gtest.h>
 
 #include "baton/model/model.h"
+#include "place_weights.h"
+#include "support/late_device.h"
 #include "support/tiny_model.h"
 
 namespace baton::model {
@@ -46,6 +48,88 @@ TEST(Model, HasAFingerprintOfItsConfigurationAndContent) {
   EXPECT_EQ(fingerprint({}), first);
   EXPECT_NE(fingerprint({.seed = 2}), first);
   EXPECT_NE(fingerprint({.config_fields = {{"rope_theta", "20000.0"}}}), first);
+}
+
+/// The views' elements as float32, wherever they are.
+std::vector<float> Values(const TensorView& view, device::LateDevice* device = nullptr) {
+  std::vector<float> values(static_cast<size_t>(view.shape.elements()));
+  const auto read = [&] {
+    for (size_t i = 0; i < values.size(); ++i) {
+      if (view.dtype == DType::kFloat32) {
+        values[i] = static_cast<const float*>(view.data)[i];
+      } else {
+        values[i] = ToFloat(BFloat16{static_cast<const uint16_t*>(view.data)[i]});
+      }
+    }
+  };
+  device == nullptr ? read() : device->Touch(read);
+  return values;
+}
+
+TEST(PlacedWeights, AreThoseOfTheFilesWhateverFitsIntoAStagingBuffer) {
+  TemporaryFolder folder;
+  WriteTinyModel(folder.path());
+  const ModelConfig config = *ModelConfig::Load(folder.path(), {}, 0);
+  const Weights mapped = *Weights::Load(folder.path(), config);
+  for (const size_t staging_bytes : {size_t{64}, size_t{192}, size_t{1} << 20}) {
+    device::LateDevice device;
+    Weights placed = *Weights::Load(folder.path(), config);
+    ASSERT_TRUE(placed.Place(config, {.memory = device, .staging_bytes = staging_bytes}).ok());
+    EXPECT_EQ(Values(placed.embedding, &device), Values(mapped.embedding));
+    EXPECT_EQ(Values(placed.layers[1].down.weight, &device), Values(mapped.layers[1].down.weight));
+    EXPECT_EQ(Values(placed.final_norm, &device), Values(mapped.final_norm));
+    EXPECT_EQ(Values(placed.output, &device), Values(mapped.output));
+  }
+}
+
+TEST(PlacedWeights, AreRoundedToTheTypeThatTheDeviceWants) {
+  TemporaryFolder folder;
+  WriteTinyModel(folder.path(), {.tied_embeddings = true, .dtype = DType::kFloat32});
+  const auto mapped = *Model::Load(folder.path());
+  device::LateDevice device;
+  const auto placed =
+      *Model::Load(folder.path(), {.memory = &device, .weights_dtype = DType::kBFloat16});
+  auto expected = Values(mapped->weights().layers[0].q.weight);
+  for (float& value : expected) value = ToFloat(ToBFloat16(value));
+  EXPECT_EQ(placed->weights().layers[0].q.weight.dtype, DType::kBFloat16);
+  EXPECT_EQ(Values(placed->weights().layers[0].q.weight, &device), expected);
+  EXPECT_EQ(placed->weights().output.data, placed->weights().embedding.data);
+  EXPECT_EQ(placed->fingerprint(), mapped->fingerprint());
+}
+
+TEST(PlacedWeights, TellHowManyBytesAreThere) {
+  TemporaryFolder folder;
+  WriteTinyModel(folder.path());
+  device::LateDevice device;
+  int64_t last = 0;
+  int64_t all = 0;
+  const auto model = Model::Load(
+      folder.path(), {.memory = &device, .on_progress = [&](int64_t done, int64_t total) {
+                        EXPECT_GT(done, last);
+                        last = done;
+                        all = total;
+                      }});
+  ASSERT_TRUE(model.ok());
+  EXPECT_GT(all, 0);
+  EXPECT_EQ(last, all);
+}
+
+TEST(RandomWeights, NeedNoTensorsAndAreTheSameEverywhere) {
+  TemporaryFolder folder;
+  WriteTinyModel(folder.path());
+  const std::string mapped = (*Model::Load(folder.path()))->fingerprint();
+  std::filesystem::remove(folder.path() / "model.safetensors");
+  device::LateDevice device;
+  const auto here = *Model::Load(folder.path(), {.random_weights = true});
+  const auto there = *Model::Load(folder.path(), {.memory = &device, .random_weights = true});
+  const auto values = Values(here->weights().layers[1].up.weight);
+  EXPECT_EQ(values, Values(there->weights().layers[1].up.weight, &device));
+  EXPECT_EQ(here->fingerprint(), there->fingerprint());
+  EXPECT_NE(here->fingerprint(), mapped);
+  double squares = 0;
+  for (const float value : values) squares += double{value} * value;
+  EXPECT_NEAR(squares / static_cast<double>(values.size()) * 32, 1, 0.1) << "variance 1 / K";
+  EXPECT_EQ(Values(here->weights().final_norm), std::vector<float>(32, 1.0f));
 }
 
 TEST(Model, TakesItsEndTokensFromTheGenerationConfigFirst) {

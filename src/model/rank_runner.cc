@@ -1,0 +1,367 @@
+#include "baton/model/rank_runner.h"
+
+#include <algorithm>
+#include <array>
+#include <iterator>
+#include <utility>
+#include <vector>
+
+#include "baton/base/check.h"
+#include "baton/base/units.h"
+#include "step_upload.h"
+
+namespace baton::model {
+namespace {
+
+using ops::SampledToken;
+
+constexpr size_t kMaskBits = 32;
+
+template <typename T>
+size_t PaddedBytes(size_t count) {
+  return StepPacker::Padded(count * sizeof(T));
+}
+
+/// Where sampled tokens lie, on the device and in pinned memory alike; in tokens.
+struct SampledLayout {
+  explicit SampledLayout(const StepLimits& limits)
+      : top(static_cast<size_t>(limits.top_logprobs)),
+        drawn_top(static_cast<size_t>(limits.sequences)),
+        scored(drawn_top * (1 + top)),
+        scored_top(scored + static_cast<size_t>(limits.step_tokens)),
+        size(scored_top + static_cast<size_t>(limits.step_tokens) * top) {}
+
+  size_t top;
+  size_t drawn_top;
+  size_t scored;
+  size_t scored_top;
+  size_t size;
+};
+
+/// Which lists of a row are read at all.
+bool ReadsPrompt(const ops::SampleRow& row) { return row.repetition_penalty != 1.0f; }
+bool ReadsOutput(const ops::SampleRow& row) {
+  return ReadsPrompt(row) || row.frequency_penalty != 0 || row.presence_penalty != 0;
+}
+
+class Runner final : public RankRunner {
+ public:
+  Runner(const Parts& parts, const StepLimits& limits, Workspace workspace)
+      : model_(parts.model),
+        config_(parts.model.config()),
+        cache_(parts.cache),
+        ops_(parts.ops),
+        stream_(parts.stream),
+        limits_(limits),
+        workspace_(std::move(workspace)),
+        layout_(limits),
+        batch_upload_(parts.memory, parts.stream),
+        scored_upload_(parts.memory, parts.stream),
+        drawn_upload_(parts.memory, parts.stream) {
+    const kv::KvGeometry& geometry = cache_.geometry();
+    plan_shape_ = {.H = config_.query_heads,
+                   .G = geometry.rank_kv_heads(),
+                   .D = config_.head_dim,
+                   .P = geometry.block_tokens,
+                   .step_tokens = limits.step_tokens,
+                   .sequences = limits.sequences,
+                   .context_tokens = limits.context_tokens};
+    plan_bytes_ = ops_.plan_bytes == nullptr ? 0 : ops_.plan_bytes(plan_shape_);
+  }
+
+  Status Allocate(device::DeviceMemory& memory);
+
+  const StepLimits& limits() const override { return limits_; }
+  int32_t blocks() const override { return cache_.blocks(); }
+  int32_t block_tokens() const override { return cache_.geometry().block_tokens; }
+  bool asynchronous() const override { return stream_.asynchronous(); }
+
+  void Begin(const StepInput& input, OnLayers on_layers) override;
+  void Draw(std::span<const ops::SampleRow> rows) override;
+  void Poll() override;
+  Result<StepOutput> FinishAndWait() override;
+
+ private:
+  struct LayersWritten {
+    uint64_t mark = 0;
+    int32_t begin = 0;
+    int32_t end = 0;
+  };
+  /// A step that was begun.
+  struct Step {
+    OnLayers on_layers;
+    std::vector<LayersWritten> written;
+    size_t announced = 0;
+    uint64_t done = 0;
+    size_t drawn = 0;
+    size_t scored = 0;
+    device::Allocation sampled;  ///< Pinned.
+  };
+
+  Step& At(uint64_t step) { return steps_[step % steps_.size()]; }
+  StepBatch Upload(const StepInput& input);
+  void PackKeptRows(const StepInput& input, StepPacker& packer, StepBatch& batch) const;
+  void Announce(Step& step);
+  size_t BatchBytes() const;
+  size_t DrawnBytes(std::span<const ops::SampleRow> rows) const;
+  void PackLists(StepPacker& packer, ops::SampleRow& row) const;
+  SampledToken* Sampled(const device::Allocation& of) const {
+    return reinterpret_cast<SampledToken*>(of.get());
+  }
+  /// Enqueues the copy of `count` sampled tokens to the host.
+  void Download(Step& step, size_t begin, size_t count) {
+    stream_.ToHost(Sampled(step.sampled) + begin, Sampled(sampled_) + begin,
+                   count * sizeof(SampledToken));
+  }
+
+  const Model& model_;
+  const ModelConfig& config_;
+  kv::KvCache& cache_;
+  const ops::Ops& ops_;
+  device::Stream& stream_;
+  const StepLimits limits_;
+  Workspace workspace_;
+  const SampledLayout layout_;
+  ops::PlanShape plan_shape_;
+  size_t plan_bytes_ = 0;
+  StepUpload batch_upload_;
+  StepUpload scored_upload_;
+  StepUpload drawn_upload_;
+  device::Allocation sampled_;
+  /// Logits of the step that was begun last; null once they are drawn from.
+  float* logits_ = nullptr;
+  std::array<Step, kMostUnderWay> steps_;
+  uint64_t begun_ = 0;
+  uint64_t finished_ = 0;
+  Status failed_;
+};
+
+size_t Runner::BatchBytes() const {
+  const auto T = static_cast<size_t>(limits_.step_tokens);
+  const auto S = static_cast<size_t>(limits_.sequences);
+  const auto table = static_cast<size_t>(
+      std::min(CeilDiv(limits_.context_tokens, block_tokens()), cache_.blocks()));
+  return PaddedBytes<TokenId>(T) + PaddedBytes<int32_t>(S + 1) + PaddedBytes<int32_t>(S) +
+         2 * PaddedBytes<int32_t>(T) + PaddedBytes<int32_t>(S) +
+         PaddedBytes<std::byte>(plan_bytes_) + PaddedBytes<int32_t>(S * table);
+}
+
+Status Runner::Allocate(device::DeviceMemory& memory) {
+  BATON_RETURN_IF_ERROR(batch_upload_.ReserveAndWait(BatchBytes()));
+  const size_t bytes = layout_.size * sizeof(SampledToken);
+  BATON_ASSIGN_OR_RETURN(sampled_, memory.Allocate(bytes));
+  for (Step& step : steps_) {
+    BATON_ASSIGN_OR_RETURN(step.sampled, memory.AllocatePinned(bytes));
+    step.written.reserve(static_cast<size_t>(config_.layers));
+  }
+  return OkStatus();
+}
+
+StepBatch Runner::Upload(const StepInput& input) {
+  StepPacker packer(batch_upload_.HostAndWait(), batch_upload_);
+  const ops::PagedBatch& host = input.sequences;
+  const auto S = static_cast<size_t>(host.S);
+  StepBatch batch{.sequences = host, .layer_group = input.layer_group};
+  batch.tokens = packer.Put(input.tokens.data(), input.tokens.size());
+  batch.sequences.query_begin = packer.Put(host.query_begin, S + 1);
+  batch.sequences.kv_tokens = packer.Put(host.kv_tokens, S);
+  if (plan_bytes_ > 0) {
+    std::byte* plan = packer.Make(plan_bytes_, batch.sequences.plan);
+    ops_.plan(host, plan_shape_, plan);
+  }
+  PackKeptRows(input, packer, batch);
+  batch.sequences.block_tables =
+      packer.Put(host.block_tables, S * static_cast<size_t>(host.table_stride));
+  batch_upload_.Send(packer.used());
+  return batch;
+}
+
+void Runner::PackKeptRows(const StepInput& input, StepPacker& packer, StepBatch& batch) const {
+  const auto& drawn = input.logit_rows;
+  const auto& scored = input.scored_rows;
+  batch.logits.count = static_cast<int64_t>(drawn.size());
+  batch.scored.count = static_cast<int64_t>(scored.size());
+  const size_t count = drawn.size() + scored.size();
+  if (count == 0) return;
+  // Where all rows are kept, each is where it was.
+  const bool all = count == input.tokens.size();
+  const auto among = [&](const int32_t* kept, std::span<const int32_t> rows, RowList& list) {
+    int32_t* at = packer.Make(rows.size(), list.rows);
+    for (const int32_t row : rows) {
+      *at++ = all ? row : static_cast<int32_t>(std::lower_bound(kept, kept + count, row) - kept);
+    }
+  };
+  int32_t* kept = nullptr;
+  if (!all) {
+    batch.kept.count = static_cast<int64_t>(count);
+    kept = packer.Make(count, batch.kept.rows);
+    std::merge(drawn.begin(), drawn.end(), scored.begin(), scored.end(), kept);
+  }
+  if (scored.empty()) return;
+  among(kept, drawn, batch.logits);
+  among(kept, scored, batch.scored);
+}
+
+void Runner::Begin(const StepInput& input, OnLayers on_layers) {
+  BATON_CHECK(begun_ - finished_ < steps_.size() && logits_ == nullptr);
+  BATON_CHECK(input.scored.size() == input.scored_rows.size());
+  Step& step = At(begun_++);
+  step.on_layers = std::move(on_layers);
+  step.written.clear();
+  step.announced = 0;
+  step.drawn = 0;
+  step.scored = input.scored.size();
+  const StepBatch batch = Upload(input);
+  const ops::SampleRow* scored = nullptr;
+  if (step.scored > 0) {
+    if (Status status = scored_upload_.ReserveAndWait(PaddedBytes<ops::SampleRow>(step.scored));
+        !status.ok()) {
+      failed_ = std::move(status);
+      return;
+    }
+    StepPacker packer(scored_upload_.HostAndWait(), scored_upload_);
+    scored = packer.Put(input.scored.data(), input.scored.size());
+    scored_upload_.Send(packer.used());
+  }
+  Model::OnLayers written;
+  if (step.on_layers) {
+    written = [&](int32_t begin, int32_t end) {
+      step.written.push_back({.mark = stream_.Mark(), .begin = begin, .end = end});
+      Poll();
+    };
+  }
+  logits_ = model_.Forward(
+      batch, cache_, workspace_, ops_, stream_, written,
+      [&](float* logits, int64_t begin, int64_t count) {
+        const auto first = static_cast<size_t>(begin);
+        ops_.sample({.logits = logits,
+                     .rows = scored + first,
+                     .out = Sampled(sampled_) + layout_.scored + first,
+                     .top = Sampled(sampled_) + layout_.scored_top + first * layout_.top,
+                     .top_stride = limits_.top_logprobs,
+                     .R = count,
+                     .V = config_.vocabulary},
+                    stream_);
+      });
+  if (step.scored > 0) {
+    Download(step, layout_.scored, step.scored);
+    Download(step, layout_.scored_top, step.scored * layout_.top);
+  }
+  step.done = stream_.Mark();
+}
+
+size_t Runner::DrawnBytes(std::span<const ops::SampleRow> rows) const {
+  size_t bytes = PaddedBytes<ops::SampleRow>(rows.size());
+  for (const ops::SampleRow& row : rows) {
+    if (ReadsPrompt(row)) bytes += PaddedBytes<TokenId>(static_cast<size_t>(row.prompt_tokens));
+    if (ReadsOutput(row)) bytes += PaddedBytes<TokenId>(static_cast<size_t>(row.output_tokens));
+    bytes += PaddedBytes<ops::TokenBias>(static_cast<size_t>(row.biased_tokens));
+    bytes += PaddedBytes<TokenId>(static_cast<size_t>(row.banned_tokens));
+    if (row.mask != nullptr) {
+      bytes += PaddedBytes<uint32_t>(CeilDiv(static_cast<size_t>(config_.vocabulary), kMaskBits));
+    }
+  }
+  return bytes;
+}
+
+void Runner::PackLists(StepPacker& packer, ops::SampleRow& row) const {
+  const auto put = [&](auto*& list, int64_t& count, bool read) {
+    if (!read) count = 0;
+    list = count == 0 ? nullptr : packer.Put(list, static_cast<size_t>(count));
+  };
+  put(row.prompt, row.prompt_tokens, ReadsPrompt(row));
+  put(row.output, row.output_tokens, ReadsOutput(row));
+  put(row.biases, row.biased_tokens, true);
+  put(row.banned, row.banned_tokens, true);
+  if (row.mask == nullptr) return;
+  row.mask = packer.Put(row.mask, CeilDiv(static_cast<size_t>(config_.vocabulary), kMaskBits));
+}
+
+void Runner::Draw(std::span<const ops::SampleRow> rows) {
+  if (!failed_.ok()) return;
+  BATON_CHECK(logits_ != nullptr && rows.size() <= static_cast<size_t>(limits_.sequences));
+  Step& step = At(begun_ - 1);
+  if (Status status = drawn_upload_.ReserveAndWait(DrawnBytes(rows)); !status.ok()) {
+    failed_ = std::move(status);
+    return;
+  }
+  StepPacker packer(drawn_upload_.HostAndWait(), drawn_upload_);
+  const ops::SampleRow* device_rows = nullptr;
+  ops::SampleRow* packed = packer.Make(rows.size(), device_rows);
+  bool wants_top = false;
+  for (size_t i = 0; i < rows.size(); ++i) {
+    packed[i] = rows[i];
+    PackLists(packer, packed[i]);
+    wants_top = wants_top || rows[i].logprobs > 0;
+  }
+  drawn_upload_.Send(packer.used());
+  SampledToken* drawn = Sampled(sampled_);
+  ops_.sample({.logits = std::exchange(logits_, nullptr),
+               .rows = device_rows,
+               .out = drawn,
+               .top = wants_top ? drawn + layout_.drawn_top : nullptr,
+               .top_stride = limits_.top_logprobs,
+               .R = static_cast<int64_t>(rows.size()),
+               .V = config_.vocabulary},
+              stream_);
+  step.drawn = rows.size();
+  Download(step, 0, rows.size());
+  if (wants_top) Download(step, layout_.drawn_top, rows.size() * layout_.top);
+  step.done = stream_.Mark();
+}
+
+void Runner::Poll() {
+  for (uint64_t i = finished_; i < begun_; ++i) {
+    Step& step = At(i);
+    while (step.announced < step.written.size()) {
+      if (!stream_.Reached(step.written[step.announced].mark) || !stream_.status().ok()) return;
+      Announce(step);
+    }
+  }
+}
+
+void Runner::Announce(Step& step) {
+  const LayersWritten& written = step.written[step.announced++];
+  step.on_layers(written.begin, written.end);
+}
+
+Result<StepOutput> Runner::FinishAndWait() {
+  BATON_CHECK(finished_ < begun_);
+  Step& step = At(finished_);
+  while (failed_.ok() && step.announced < step.written.size()) {
+    stream_.ReachAndWait(step.written[step.announced].mark);
+    failed_ = stream_.status();
+    if (failed_.ok()) Announce(step);
+  }
+  if (failed_.ok()) {
+    stream_.ReachAndWait(step.done);
+    failed_ = stream_.status();
+  }
+  ++finished_;
+  if (!failed_.ok()) {
+    logits_ = nullptr;
+    return Status(failed_).WithBlast(Blast::kWorker);
+  }
+  const std::span all(Sampled(step.sampled), layout_.size);
+  return StepOutput{.drawn = {.tokens = all.first(step.drawn),
+                              .top = all.subspan(layout_.drawn_top, step.drawn * layout_.top)},
+                    .scored = {.tokens = all.subspan(layout_.scored, step.scored),
+                               .top = all.subspan(layout_.scored_top, step.scored * layout_.top)}};
+}
+
+}  // namespace
+
+Result<std::unique_ptr<RankRunner>> RankRunner::Create(const Parts& parts,
+                                                       const StepLimits& limits) {
+  const kv::KvGeometry& geometry = parts.cache.geometry();
+  BATON_RETURN_IF_ERROR(
+      kv::CheckCompatible(geometry, parts.model.KvGeometry(geometry.block_tokens, geometry.dtype)));
+  BATON_ASSIGN_OR_RETURN(
+      Workspace workspace,
+      Workspace::Create(parts.model.config(), limits, parts.ops.activation, parts.memory));
+  auto runner = std::make_unique<Runner>(parts, limits, std::move(workspace));
+  BATON_RETURN_IF_ERROR(runner->Allocate(parts.memory));
+  return std::unique_ptr<RankRunner>(std::move(runner));
+}
+
+}  // namespace baton::model
