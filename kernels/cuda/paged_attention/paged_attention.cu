@@ -87,11 +87,10 @@ void Attend(const ops::PagedAttentionParams& p, const Operands& operands, cudaSt
   const int64_t tokens = batch.table_stride * p.kv.P;
   const int64_t splits = CeilDiv<int64_t>(tokens, kSplitPositions);
   const int64_t heads = int64_t{batch.S} * p.kv.G;
-  const bool one_each = batch.T <= batch.S && operands.group <= kWarpRows;
   // 2. Narrow rows, wide ones where there can be any, merges where a row can have two splits.
   LaunchItems<D, 1>(operands, heads + std::min<int64_t>(heads * (splits - 1), kMaxPartials),
                     stream);
-  if (!one_each) {
+  if (!AllNarrow(batch, operands.group)) {
     const int64_t wide = (int64_t{batch.T} * operands.group / kWideRows + batch.S) * p.kv.G;
     LaunchItems<D, kWideRows / kWarpRows>(operands, wide, stream);
   }

@@ -36,7 +36,10 @@ int64_t Tiles(const Item& item) {
 class Planner {
  public:
   Planner(const ops::PagedBatch& batch, const ops::PlanShape& shape)
-      : batch_(batch), group_(shape.H / shape.G), kv_heads_(shape.G) {}
+      : batch_(batch),
+        group_(shape.H / shape.G),
+        kv_heads_(shape.G),
+        all_narrow_(AllNarrow(batch, group_)) {}
 
   void AddAll() {
     for (int32_t s = 0; s < batch_.S; ++s) AddSequence(s);
@@ -80,7 +83,7 @@ class Planner {
     const int32_t begin = batch_.query_begin[s];
     const int32_t tokens = batch_.query_begin[s + 1] - begin;
     const int32_t rows = tokens * group_;
-    const bool narrow = rows <= kWarpRows;
+    const bool narrow = all_narrow_ || rows <= kWarpRows;
     const int32_t most = narrow ? kWarpRows : kWideRows;
     const int32_t position = batch_.kv_tokens[s] - tokens;
     for (int32_t g = 0; g < kv_heads_; ++g) {
@@ -125,6 +128,7 @@ class Planner {
   const ops::PagedBatch& batch_;
   const int32_t group_;
   const int32_t kv_heads_;
+  const bool all_narrow_;
   std::vector<Item> narrow_;
   std::vector<Item> wide_;
   std::vector<Merge> merges_;

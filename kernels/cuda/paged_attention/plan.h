@@ -20,6 +20,13 @@ inline constexpr int32_t kWideRows = 64;
 /// Most items that are one split of several; what more there is takes all splits of its rows.
 inline constexpr int32_t kMaxPartials = 4096;
 
+/// Whether all items of a batch are narrow, however its rows lie in its sequences: with no more
+/// rows than sequences, as in decodes, there are few enough of them. Known without the batch's
+/// arrays, which the launch cannot read.
+constexpr bool AllNarrow(const ops::PagedBatch& batch, int32_t group) {
+  return batch.T <= batch.S && group <= kWarpRows;
+}
+
 /// Rows of one sequence and KV head over some of its splits. Narrow items have at most kWarpRows
 /// rows, wide ones kWideRows.
 struct Item {

@@ -148,6 +148,21 @@ TEST(PagedAttentionPlan, KeepsItsBoundsWithAFullBatchOfLongSequences) {
   ExpectWhole(shape, std::vector<Sequence>(512, {.tokens = 1, .kv_tokens = 131072}));
 }
 
+TEST(PagedAttentionPlan, HasOnlyNarrowItemsWithNoMoreRowsThanSequences) {
+  const ops::PlanShape shape{.H = 32,
+                             .G = 2,
+                             .D = 64,
+                             .P = 16,
+                             .step_tokens = 20,
+                             .sequences = 20,
+                             .context_tokens = 4096};
+  std::vector<Sequence> sequences(20, {.tokens = 0, .kv_tokens = 100});
+  sequences[7] = {.tokens = 13, .kv_tokens = 1040};
+  sequences[9] = {.tokens = 7, .kv_tokens = 7};
+  ExpectWhole(shape, sequences);
+  EXPECT_TRUE(Plan(shape, sequences).wide.empty());
+}
+
 TEST(PagedAttentionPlan, SplitsADecodeForTheWholeDevice) {
   const ops::PlanShape shape{.H = 32,
                              .G = 8,

@@ -310,6 +310,13 @@ TEST_P(CudaPagedAttention, GivesTheSameBitsWithoutPartials) {
   EXPECT_TRUE(SameBits(apart, RowsOf(wide, shape, 19, 1)));
 }
 
+TEST_P(CudaPagedAttention, WritesAllRowsOfASequenceBesideThoseWithoutAny) {
+  // As many rows as sequences, but all of one: more packed rows than a warp has.
+  const Shape shape{.H = 16, .G = 1, .P = 16, .D = 32};
+  const Content a(random_, shape, 30), b(random_, shape, 9);
+  ExpectAccurate(shape, {{&a, 20, 0}, {&b, 6, 3}, {&a, 30, 0}});
+}
+
 TEST_P(CudaPagedAttention, TakesMoreItemsThanBlocksFitTheDevice) {
   const Shape shape{.H = 90, .G = 90, .P = 16, .D = 128};
   const Content content(random_, shape, 81);
