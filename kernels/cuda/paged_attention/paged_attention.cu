@@ -48,14 +48,14 @@ __global__ void __launch_bounds__(kMergeThreads) MergeSplits(Operands o) {
       float sum = 0;
       float total[kPerLane] = {};
       for (int split = 0; split < merge.splits; ++split) {
-        const float* partial =
-            reinterpret_cast<const float*>(o.scratch + (merge.partial + split) * PartialBytes(D));
-        const Weights weights = WeightsOf(largest, partial[kWarpRows * D + row]);
+        const float* partial = reinterpret_cast<const float*>(o.scratch) +
+                               (merge.partial + split * merge.rows + row) * PartialFloats(D);
+        const Weights weights = WeightsOf(largest, partial[D]);
         largest = weights.largest;
-        sum = Fold(sum, partial[kWarpRows * (D + 1) + row], weights);
+        sum = Fold(sum, partial[D + 1], weights);
 #pragma unroll
         for (int k = 0; k < kPerLane; ++k) {
-          total[k] = Fold(total[k], partial[row * D + k * 32 + lane], weights);
+          total[k] = Fold(total[k], partial[k * 32 + lane], weights);
         }
       }
       const int packed = merge.first + row;

@@ -106,7 +106,9 @@ class Planner {
 
   /// The item as one for each split while there are partials left, else as it is.
   void AddSplits(const Item& item, std::vector<Item>& items) {
-    if (item.splits == 1 || partials_ + item.splits > kMaxPartials) {
+    const int32_t rows = item.splits * item.rows;
+    if (item.splits == 1 || partials_ + item.splits > kMaxPartials ||
+        partial_rows_ + rows > kMaxPartialRows) {
       items.push_back(item);
       return;
     }
@@ -114,15 +116,17 @@ class Planner {
                        .step_row = item.step_row,
                        .first = item.first,
                        .rows = item.rows,
-                       .partial = partials_,
+                       .partial = partial_rows_,
                        .splits = item.splits});
     for (int32_t i = 0; i < item.splits; ++i) {
       Item part = item;
       part.first_split = i;
       part.splits = 1;
-      part.partial = partials_++;
+      part.partial = partial_rows_ + i * item.rows;
       items.push_back(part);
     }
+    partials_ += item.splits;
+    partial_rows_ += rows;
   }
 
   const ops::PagedBatch& batch_;
@@ -133,6 +137,7 @@ class Planner {
   std::vector<Item> wide_;
   std::vector<Merge> merges_;
   int32_t partials_ = 0;
+  int32_t partial_rows_ = 0;
 };
 
 }  // namespace
@@ -149,6 +154,8 @@ void WritePlan(const ops::PagedBatch& batch, const ops::PlanShape& shape, std::b
   planner.Write(Bounds(shape), out);
 }
 
-size_t ScratchBytes(const ops::PlanShape& shape) { return kMaxPartials * PartialBytes(shape.D); }
+size_t ScratchBytes(const ops::PlanShape& shape) {
+  return kMaxPartialRows * static_cast<size_t>(PartialFloats(shape.D)) * sizeof(float);
+}
 
 }  // namespace baton::kernels::cuda::paged_attention
