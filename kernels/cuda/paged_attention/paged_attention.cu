@@ -47,6 +47,8 @@ __global__ void __launch_bounds__(kMergeThreads) MergeSplits(Operands o) {
       float largest = -CUDART_INF_F;
       float sum = 0;
       float total[kPerLane] = {};
+      // Loads of four splits under way at a time; they are folded in order all the same.
+#pragma unroll 4
       for (int split = 0; split < merge.splits; ++split) {
         const float* partial = reinterpret_cast<const float*>(o.scratch) +
                                (merge.partial + split * merge.rows + row) * PartialFloats(D);
