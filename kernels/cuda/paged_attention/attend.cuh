@@ -195,20 +195,21 @@ class WarpRows {
 
   /// Ends a split whose rows have others, elsewhere: leaves it in the item's partial.
   __device__ void StorePartial() {
-    float* partial = reinterpret_cast<float*>(o_.scratch + item_.partial * PartialBytes(D));
+    float* partial = reinterpret_cast<float*>(o_.scratch) + item_.partial * PartialFloats(D);
 #pragma unroll
     for (int i = 0; i < 2; ++i) {
       const int row = lane_ / 4 + 8 * i;
       const float sum = SumOfRow(i);
       if (row >= item_.rows) continue;
+      float* of_row = partial + row * PartialFloats(D);
 #pragma unroll
       for (int n = 0; n < D / 8; ++n) {
-        *reinterpret_cast<float2*>(partial + row * D + n * 8 + lane_ % 4 * 2) =
+        *reinterpret_cast<float2*>(of_row + n * 8 + lane_ % 4 * 2) =
             make_float2(values_[n][2 * i], values_[n][2 * i + 1]);
       }
       if (lane_ % 4 == 0) {
-        partial[kWarpRows * D + row] = largest_[i];
-        partial[kWarpRows * (D + 1) + row] = sum;
+        of_row[D] = largest_[i];
+        of_row[D + 1] = sum;
       }
     }
   }

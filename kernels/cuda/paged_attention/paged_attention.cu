@@ -47,15 +47,17 @@ __global__ void __launch_bounds__(kMergeThreads) MergeSplits(Operands o) {
       float largest = -CUDART_INF_F;
       float sum = 0;
       float total[kPerLane] = {};
+      // Loads of four splits under way at a time; they are folded in order all the same.
+#pragma unroll 4
       for (int split = 0; split < merge.splits; ++split) {
-        const float* partial =
-            reinterpret_cast<const float*>(o.scratch + (merge.partial + split) * PartialBytes(D));
-        const Weights weights = WeightsOf(largest, partial[kWarpRows * D + row]);
+        const float* partial = reinterpret_cast<const float*>(o.scratch) +
+                               (merge.partial + split * merge.rows + row) * PartialFloats(D);
+        const Weights weights = WeightsOf(largest, partial[D]);
         largest = weights.largest;
-        sum = Fold(sum, partial[kWarpRows * (D + 1) + row], weights);
+        sum = Fold(sum, partial[D + 1], weights);
 #pragma unroll
         for (int k = 0; k < kPerLane; ++k) {
-          total[k] = Fold(total[k], partial[row * D + k * 32 + lane], weights);
+          total[k] = Fold(total[k], partial[k * 32 + lane], weights);
         }
       }
       const int packed = merge.first + row;
@@ -87,11 +89,10 @@ void Attend(const ops::PagedAttentionParams& p, const Operands& operands, cudaSt
   const int64_t tokens = batch.table_stride * p.kv.P;
   const int64_t splits = CeilDiv<int64_t>(tokens, kSplitPositions);
   const int64_t heads = int64_t{batch.S} * p.kv.G;
-  const bool one_each = batch.T <= batch.S && operands.group <= kWarpRows;
   // 2. Narrow rows, wide ones where there can be any, merges where a row can have two splits.
   LaunchItems<D, 1>(operands, heads + std::min<int64_t>(heads * (splits - 1), kMaxPartials),
                     stream);
-  if (!one_each) {
+  if (!AllNarrow(batch, operands.group)) {
     const int64_t wide = (int64_t{batch.T} * operands.group / kWideRows + batch.S) * p.kv.G;
     LaunchItems<D, kWideRows / kWarpRows>(operands, wide, stream);
   }

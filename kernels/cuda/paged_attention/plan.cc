@@ -36,7 +36,10 @@ int64_t Tiles(const Item& item) {
 class Planner {
  public:
   Planner(const ops::PagedBatch& batch, const ops::PlanShape& shape)
-      : batch_(batch), group_(shape.H / shape.G), kv_heads_(shape.G) {}
+      : batch_(batch),
+        group_(shape.H / shape.G),
+        kv_heads_(shape.G),
+        all_narrow_(AllNarrow(batch, group_)) {}
 
   void AddAll() {
     for (int32_t s = 0; s < batch_.S; ++s) AddSequence(s);
@@ -80,7 +83,7 @@ class Planner {
     const int32_t begin = batch_.query_begin[s];
     const int32_t tokens = batch_.query_begin[s + 1] - begin;
     const int32_t rows = tokens * group_;
-    const bool narrow = rows <= kWarpRows;
+    const bool narrow = all_narrow_ || rows <= kWarpRows;
     const int32_t most = narrow ? kWarpRows : kWideRows;
     const int32_t position = batch_.kv_tokens[s] - tokens;
     for (int32_t g = 0; g < kv_heads_; ++g) {
@@ -103,7 +106,9 @@ class Planner {
 
   /// The item as one for each split while there are partials left, else as it is.
   void AddSplits(const Item& item, std::vector<Item>& items) {
-    if (item.splits == 1 || partials_ + item.splits > kMaxPartials) {
+    const int32_t rows = item.splits * item.rows;
+    if (item.splits == 1 || partials_ + item.splits > kMaxPartials ||
+        partial_rows_ + rows > kMaxPartialRows) {
       items.push_back(item);
       return;
     }
@@ -111,24 +116,28 @@ class Planner {
                        .step_row = item.step_row,
                        .first = item.first,
                        .rows = item.rows,
-                       .partial = partials_,
+                       .partial = partial_rows_,
                        .splits = item.splits});
     for (int32_t i = 0; i < item.splits; ++i) {
       Item part = item;
       part.first_split = i;
       part.splits = 1;
-      part.partial = partials_++;
+      part.partial = partial_rows_ + i * item.rows;
       items.push_back(part);
     }
+    partials_ += item.splits;
+    partial_rows_ += rows;
   }
 
   const ops::PagedBatch& batch_;
   const int32_t group_;
   const int32_t kv_heads_;
+  const bool all_narrow_;
   std::vector<Item> narrow_;
   std::vector<Item> wide_;
   std::vector<Merge> merges_;
   int32_t partials_ = 0;
+  int32_t partial_rows_ = 0;
 };
 
 }  // namespace
@@ -145,6 +154,8 @@ void WritePlan(const ops::PagedBatch& batch, const ops::PlanShape& shape, std::b
   planner.Write(Bounds(shape), out);
 }
 
-size_t ScratchBytes(const ops::PlanShape& shape) { return kMaxPartials * PartialBytes(shape.D); }
+size_t ScratchBytes(const ops::PlanShape& shape) {
+  return kMaxPartialRows * static_cast<size_t>(PartialFloats(shape.D)) * sizeof(float);
+}
 
 }  // namespace baton::kernels::cuda::paged_attention

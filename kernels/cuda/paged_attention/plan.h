@@ -17,8 +17,19 @@ inline constexpr int32_t kSplitPositions = 512;
 /// Packed rows of one warp, and of the warps that share tiles where there are many rows.
 inline constexpr int32_t kWarpRows = 16;
 inline constexpr int32_t kWideRows = 64;
-/// Most items that are one split of several; what more there is takes all splits of its rows.
-inline constexpr int32_t kMaxPartials = 4096;
+/// Most items that are one split of several, and most rows of them all; what more there is takes
+/// all splits of its rows. The first bounds the plan, the second the scratch. 128 decodes at 4k
+/// with 8 KV heads and groups of up to 8 are within both: left whole, some would take eight times
+/// as long as the others, which no order of so few evens out.
+inline constexpr int32_t kMaxPartials = 8192;
+inline constexpr int32_t kMaxPartialRows = 65536;
+
+/// Whether all items of a batch are narrow, however its rows lie in its sequences: with no more
+/// rows than sequences, as in decodes, there are few enough of them. Known without the batch's
+/// arrays, which the launch cannot read.
+constexpr bool AllNarrow(const ops::PagedBatch& batch, int32_t group) {
+  return batch.T <= batch.S && group <= kWarpRows;
+}
 
 /// Rows of one sequence and KV head over some of its splits. Narrow items have at most kWarpRows
 /// rows, wide ones kWideRows.
@@ -32,10 +43,12 @@ struct Item {
   int32_t rows = 0;
   int32_t first_split = 0;
   int32_t splits = 0;
-  int32_t partial = -1;  ///< Where the result waits for a merge; -1: it is the whole result.
+  /// Its first row of the scratch, where the result waits for a merge; -1: it is the whole result.
+  int32_t partial = -1;
 };
 
-/// Rows whose splits are items of their own, at partials [partial, partial + splits).
+/// Rows whose splits are items of their own. Those of split i are in the scratch at
+/// [partial + i * rows, partial + (i + 1) * rows).
 struct Merge {
   int32_t kv_head = 0;
   int32_t step_row = 0;
@@ -59,10 +72,8 @@ struct Header {
 size_t PlanBytes(const ops::PlanShape& shape);
 void WritePlan(const ops::PagedBatch& batch, const ops::PlanShape& shape, std::byte* out);
 
-/// Bytes of a partial: float32 [kWarpRows, D], then the largest score and the sum of each row.
-constexpr size_t PartialBytes(int32_t D) {
-  return static_cast<size_t>(kWarpRows) * (static_cast<size_t>(D) + 2) * sizeof(float);
-}
+/// Floats of a row of the scratch: D sums, its largest score, its sum of weights.
+constexpr int64_t PartialFloats(int32_t D) { return int64_t{D} + 2; }
 size_t ScratchBytes(const ops::PlanShape& shape);
 
 }  // namespace baton::kernels::cuda::paged_attention

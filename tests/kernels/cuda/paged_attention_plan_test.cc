@@ -64,6 +64,7 @@ void ExpectWhole(const ops::PlanShape& shape, const std::vector<Sequence>& seque
   const int32_t group = shape.H / shape.G;
   std::map<Row, std::multiset<int32_t>> splits;
   std::map<int32_t, const Item*> partials;
+  std::set<int32_t> scratch_rows;
   std::map<Row, int> results;
   const auto take = [&](const Item& item, int32_t most) {
     ASSERT_TRUE(item.rows > 0 && item.rows <= most);
@@ -75,8 +76,11 @@ void ExpectWhole(const ops::PlanShape& shape, const std::vector<Sequence>& seque
       if (item.partial < 0) ++results[{item.sequence, item.kv_head, r}];
     }
     if (item.partial >= 0) {
-      ASSERT_LT(item.partial, kMaxPartials);
-      ASSERT_TRUE(partials.emplace(item.partial, &item).second) << "a partial of two items";
+      partials.emplace(item.partial, &item);
+      for (int32_t r = item.partial; r < item.partial + item.rows; ++r) {
+        ASSERT_LT(r, kMaxPartialRows);
+        ASSERT_TRUE(scratch_rows.insert(r).second) << "a row of the scratch of two items";
+      }
     }
   };
   for (const Item& item : plan.narrow) take(item, kWarpRows);
@@ -86,7 +90,7 @@ void ExpectWhole(const ops::PlanShape& shape, const std::vector<Sequence>& seque
   }
   for (const Merge& merge : plan.merges) {
     for (int32_t i = 0; i < merge.splits; ++i) {
-      const Item& item = *partials.at(merge.partial + i);
+      const Item& item = *partials.at(merge.partial + i * merge.rows);
       ASSERT_EQ(item.first_split, i) << "merged out of order";
       ASSERT_EQ(std::tie(item.kv_head, item.step_row, item.first, item.rows),
                 std::tie(merge.kv_head, merge.step_row, merge.first, merge.rows));
@@ -148,6 +152,21 @@ TEST(PagedAttentionPlan, KeepsItsBoundsWithAFullBatchOfLongSequences) {
   ExpectWhole(shape, std::vector<Sequence>(512, {.tokens = 1, .kv_tokens = 131072}));
 }
 
+TEST(PagedAttentionPlan, HasOnlyNarrowItemsWithNoMoreRowsThanSequences) {
+  const ops::PlanShape shape{.H = 32,
+                             .G = 2,
+                             .D = 64,
+                             .P = 16,
+                             .step_tokens = 20,
+                             .sequences = 20,
+                             .context_tokens = 4096};
+  std::vector<Sequence> sequences(20, {.tokens = 0, .kv_tokens = 100});
+  sequences[7] = {.tokens = 13, .kv_tokens = 1040};
+  sequences[9] = {.tokens = 7, .kv_tokens = 7};
+  ExpectWhole(shape, sequences);
+  EXPECT_TRUE(Plan(shape, sequences).wide.empty());
+}
+
 TEST(PagedAttentionPlan, SplitsADecodeForTheWholeDevice) {
   const ops::PlanShape shape{.H = 32,
                              .G = 8,
@@ -160,6 +179,19 @@ TEST(PagedAttentionPlan, SplitsADecodeForTheWholeDevice) {
   EXPECT_EQ(plan.narrow.size(), 8U * 32U);
   EXPECT_EQ(plan.merges.size(), 8U);
   EXPECT_TRUE(plan.wide.empty());
+}
+
+TEST(PagedAttentionPlan, SplitsAllOfAFullBatchOfDecodes) {
+  const ops::PlanShape shape{.H = 32,
+                             .G = 8,
+                             .D = 128,
+                             .P = 16,
+                             .step_tokens = 128,
+                             .sequences = 128,
+                             .context_tokens = 4096};
+  const std::vector<Sequence> sequences(128, {.tokens = 1, .kv_tokens = 4096});
+  ExpectWhole(shape, sequences);
+  EXPECT_EQ(Plan(shape, sequences).narrow.size(), 128U * 8U * 8U);
 }
 
 TEST(PagedAttentionPlan, PutsLongItemsFirst) {

@@ -302,12 +302,23 @@ TEST_P(CudaPagedAttention, GivesARowTheSameBitsHoweverItsSequenceIsCutAndBatched
 }
 
 TEST_P(CudaPagedAttention, GivesTheSameBitsWithoutPartials) {
-  // Beyond kMaxPartials splits of a plan, an item takes all of its rows' splits itself.
-  const Shape shape{.H = 1, .G = 1, .P = 16, .D = 32};
-  const Content content(random_, shape, 600);
-  const std::vector<BFloat16> apart = Run(shape, {{&content, 599, 1}});
-  const std::vector<BFloat16> wide = Run(shape, {{&content, 580, 20}});
-  EXPECT_TRUE(SameBits(apart, RowsOf(wide, shape, 19, 1)));
+  // Rows of a wide item merge all their splits themselves, as do items beyond kMaxPartials. Two
+  // splits have the same sum in either order, so there are more.
+  const Shape shape{.H = 2, .G = 1, .P = 16, .D = 32};
+  const Content content(random_, shape, 1930);
+  const std::vector<BFloat16> wide = Run(shape, {{&content, 1910, 20}});
+  for (const int32_t position : {1910, 1919, 1920, 1929}) {
+    EXPECT_TRUE(
+        SameBits(Run(shape, {{&content, position, 1}}), RowsOf(wide, shape, position - 1910, 1)))
+        << "position " << position;
+  }
+}
+
+TEST_P(CudaPagedAttention, WritesAllRowsOfASequenceBesideThoseWithoutAny) {
+  // As many rows as sequences, but all of one: more packed rows than a warp has.
+  const Shape shape{.H = 16, .G = 1, .P = 16, .D = 32};
+  const Content a(random_, shape, 30), b(random_, shape, 9);
+  ExpectAccurate(shape, {{&a, 20, 0}, {&b, 6, 3}, {&a, 30, 0}});
 }
 
 TEST_P(CudaPagedAttention, TakesMoreItemsThanBlocksFitTheDevice) {
