@@ -8,14 +8,13 @@
 
 #include "baton/base/check.h"
 #include "baton/base/units.h"
+#include "sample_upload.h"
 #include "step_upload.h"
 
 namespace baton::model {
 namespace {
 
 using ops::SampledToken;
-
-constexpr size_t kMaskBits = 32;
 
 template <typename T>
 size_t PaddedBytes(size_t count) {
@@ -38,12 +37,6 @@ struct SampledLayout {
   size_t size;
 };
 
-/// Which lists of a row are read at all.
-bool ReadsPrompt(const ops::SampleRow& row) { return row.repetition_penalty != 1.0f; }
-bool ReadsOutput(const ops::SampleRow& row) {
-  return ReadsPrompt(row) || row.frequency_penalty != 0 || row.presence_penalty != 0;
-}
-
 class Runner final : public RankRunner {
  public:
   Runner(const Parts& parts, const StepLimits& limits, Workspace workspace)
@@ -56,8 +49,8 @@ class Runner final : public RankRunner {
         workspace_(std::move(workspace)),
         layout_(limits),
         batch_upload_(parts.memory, parts.stream),
-        scored_upload_(parts.memory, parts.stream),
-        drawn_upload_(parts.memory, parts.stream) {
+        scored_(parts.ops, parts.memory, parts.stream, config_.vocabulary),
+        drawn_(parts.ops, parts.memory, parts.stream, config_.vocabulary) {
     const kv::KvGeometry& geometry = cache_.geometry();
     plan_shape_ = {.H = config_.query_heads,
                    .G = geometry.rank_kv_heads(),
@@ -103,8 +96,6 @@ class Runner final : public RankRunner {
   void PackKeptRows(const StepInput& input, StepPacker& packer, StepBatch& batch) const;
   void Announce(Step& step);
   size_t BatchBytes() const;
-  size_t DrawnBytes(std::span<const ops::SampleRow> rows) const;
-  void PackLists(StepPacker& packer, ops::SampleRow& row) const;
   SampledToken* Sampled(const device::Allocation& of) const {
     return reinterpret_cast<SampledToken*>(of.get());
   }
@@ -125,8 +116,8 @@ class Runner final : public RankRunner {
   ops::PlanShape plan_shape_;
   size_t plan_bytes_ = 0;
   StepUpload batch_upload_;
-  StepUpload scored_upload_;
-  StepUpload drawn_upload_;
+  SampleUpload scored_;
+  SampleUpload drawn_;
   device::Allocation sampled_;
   /// Logits of the step that was begun last; null once they are drawn from.
   float* logits_ = nullptr;
@@ -148,6 +139,8 @@ size_t Runner::BatchBytes() const {
 
 Status Runner::Allocate(device::DeviceMemory& memory) {
   BATON_RETURN_IF_ERROR(batch_upload_.ReserveAndWait(BatchBytes()));
+  BATON_RETURN_IF_ERROR(scored_.Allocate(limits_.sequences));
+  BATON_RETURN_IF_ERROR(drawn_.Allocate(limits_.sequences));
   const size_t bytes = layout_.size * sizeof(SampledToken);
   BATON_ASSIGN_OR_RETURN(sampled_, memory.Allocate(bytes));
   for (Step& step : steps_) {
@@ -212,16 +205,11 @@ void Runner::Begin(const StepInput& input, OnLayers on_layers) {
   step.drawn = 0;
   step.scored = input.scored.size();
   const StepBatch batch = Upload(input);
-  const ops::SampleRow* scored = nullptr;
   if (step.scored > 0) {
-    if (Status status = scored_upload_.ReserveAndWait(PaddedBytes<ops::SampleRow>(step.scored));
-        !status.ok()) {
+    if (Status status = scored_.SendAndMaybeWait(input.scored); !status.ok()) {
       failed_ = std::move(status);
       return;
     }
-    StepPacker packer(scored_upload_.HostAndWait(), scored_upload_);
-    scored = packer.Put(input.scored.data(), input.scored.size());
-    scored_upload_.Send(packer.used());
   }
   Model::OnLayers written;
   if (step.on_layers) {
@@ -230,19 +218,17 @@ void Runner::Begin(const StepInput& input, OnLayers on_layers) {
       Poll();
     };
   }
-  logits_ = model_.Forward(
-      batch, cache_, workspace_, ops_, stream_, written,
-      [&](float* logits, int64_t begin, int64_t count) {
-        const auto first = static_cast<size_t>(begin);
-        ops_.sample({.logits = logits,
-                     .rows = scored + first,
-                     .out = Sampled(sampled_) + layout_.scored + first,
-                     .top = Sampled(sampled_) + layout_.scored_top + first * layout_.top,
-                     .top_stride = limits_.top_logprobs,
-                     .R = count,
-                     .V = config_.vocabulary},
-                    stream_);
-      });
+  logits_ = model_.Forward(batch, cache_, workspace_, ops_, stream_, written,
+                           [&](float* logits, int64_t begin, int64_t count) {
+                             const auto first = static_cast<size_t>(begin);
+                             ops::SampleParams params = scored_.Params(begin, count);
+                             params.logits = logits;
+                             params.out = Sampled(sampled_) + layout_.scored + first;
+                             params.top =
+                                 Sampled(sampled_) + layout_.scored_top + first * layout_.top;
+                             params.top_stride = limits_.top_logprobs;
+                             ops_.sample(params, stream_);
+                           });
   if (step.scored > 0) {
     Download(step, layout_.scored, step.scored);
     Download(step, layout_.scored_top, step.scored * layout_.top);
@@ -250,60 +236,23 @@ void Runner::Begin(const StepInput& input, OnLayers on_layers) {
   step.done = stream_.Mark();
 }
 
-size_t Runner::DrawnBytes(std::span<const ops::SampleRow> rows) const {
-  size_t bytes = PaddedBytes<ops::SampleRow>(rows.size());
-  for (const ops::SampleRow& row : rows) {
-    if (ReadsPrompt(row)) bytes += PaddedBytes<TokenId>(static_cast<size_t>(row.prompt_tokens));
-    if (ReadsOutput(row)) bytes += PaddedBytes<TokenId>(static_cast<size_t>(row.output_tokens));
-    bytes += PaddedBytes<ops::TokenBias>(static_cast<size_t>(row.biased_tokens));
-    bytes += PaddedBytes<TokenId>(static_cast<size_t>(row.banned_tokens));
-    if (row.mask != nullptr) {
-      bytes += PaddedBytes<uint32_t>(CeilDiv(static_cast<size_t>(config_.vocabulary), kMaskBits));
-    }
-  }
-  return bytes;
-}
-
-void Runner::PackLists(StepPacker& packer, ops::SampleRow& row) const {
-  const auto put = [&](auto*& list, int64_t& count, bool read) {
-    if (!read) count = 0;
-    list = count == 0 ? nullptr : packer.Put(list, static_cast<size_t>(count));
-  };
-  put(row.prompt, row.prompt_tokens, ReadsPrompt(row));
-  put(row.output, row.output_tokens, ReadsOutput(row));
-  put(row.biases, row.biased_tokens, true);
-  put(row.banned, row.banned_tokens, true);
-  if (row.mask == nullptr) return;
-  row.mask = packer.Put(row.mask, CeilDiv(static_cast<size_t>(config_.vocabulary), kMaskBits));
-}
-
 void Runner::Draw(std::span<const ops::SampleRow> rows) {
   if (!failed_.ok()) return;
   BATON_CHECK(logits_ != nullptr && rows.size() <= static_cast<size_t>(limits_.sequences));
   Step& step = At(begun_ - 1);
-  if (Status status = drawn_upload_.ReserveAndWait(DrawnBytes(rows)); !status.ok()) {
+  if (Status status = drawn_.SendAndMaybeWait(rows); !status.ok()) {
     failed_ = std::move(status);
     return;
   }
-  StepPacker packer(drawn_upload_.HostAndWait(), drawn_upload_);
-  const ops::SampleRow* device_rows = nullptr;
-  ops::SampleRow* packed = packer.Make(rows.size(), device_rows);
-  bool wants_top = false;
-  for (size_t i = 0; i < rows.size(); ++i) {
-    packed[i] = rows[i];
-    PackLists(packer, packed[i]);
-    wants_top = wants_top || rows[i].logprobs > 0;
-  }
-  drawn_upload_.Send(packer.used());
+  const bool wants_top = std::any_of(rows.begin(), rows.end(),
+                                     [](const ops::SampleRow& row) { return row.logprobs > 0; });
   SampledToken* drawn = Sampled(sampled_);
-  ops_.sample({.logits = std::exchange(logits_, nullptr),
-               .rows = device_rows,
-               .out = drawn,
-               .top = wants_top ? drawn + layout_.drawn_top : nullptr,
-               .top_stride = limits_.top_logprobs,
-               .R = static_cast<int64_t>(rows.size()),
-               .V = config_.vocabulary},
-              stream_);
+  ops::SampleParams params = drawn_.Params(0, static_cast<int64_t>(rows.size()));
+  params.logits = std::exchange(logits_, nullptr);
+  params.out = drawn;
+  params.top = wants_top ? drawn + layout_.drawn_top : nullptr;
+  params.top_stride = limits_.top_logprobs;
+  ops_.sample(params, stream_);
   step.drawn = rows.size();
   Download(step, 0, rows.size());
   if (wants_top) Download(step, layout_.drawn_top, rows.size() * layout_.top);

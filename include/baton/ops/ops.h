@@ -34,7 +34,8 @@ struct Ops {
   /// At least the bytes that plan_sample writes. Null where plan_sample is.
   size_t (*sample_plan_bytes)(const SampleRow* rows, int64_t R, int64_t V) = nullptr;
   /// Writes the plan of rows whose lists the host can read; pure. The plan goes to the device, to
-  /// SampleParams::plan, aligned to 8. Null: sample reads the rows themselves.
+  /// SampleParams::plan, aligned to 8. Rows of given tokens have plans of one size, one behind the
+  /// other, each of which may be the first of a draw. Null: sample reads the rows themselves.
   SamplePlan (*plan_sample)(const SampleRow* rows, int64_t R, int64_t V, std::byte* out) = nullptr;
   /// Bytes of SampleParams::scratch, aligned to 8. Null where plan_sample is.
   size_t (*sample_scratch_bytes)(int64_t R, int64_t V) = nullptr;
