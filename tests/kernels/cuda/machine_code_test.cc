@@ -46,6 +46,17 @@ constexpr Expectation kExpectations[] = {
     {.part = "NormHeadRows("},
     {.part = "NormWideRows<"},
     {.part = "RopeTokens<"},
+    // A softmax of 64 keys, 128 otherwise: two instructions for a capped score and one for each.
+    {.part = "paged_prefill::(anonymous namespace)::Prefill<256>",
+     .hgmma = true,
+     .utmaldg = true,
+     .usetmaxreg = true,
+     .overlapped = 3 * 32},
+    {.part = "paged_prefill::",
+     .hgmma = true,
+     .utmaldg = true,
+     .usetmaxreg = true,
+     .overlapped = 3 * 64},
     {.part = "wgmma_gemm::", .hgmma = true, .utmaldg = true, .usetmaxreg = true},
 };
 
