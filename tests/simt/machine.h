@@ -139,8 +139,8 @@ void WaitUntil(const char* what, const Ready& ready, Site site = Site::current()
 }
 
 /// Work of an engine beside the threads (a bulk copy, a tensor core's): done at some later time, in
-/// any order, at the latest when no thread could go on without it. A block that ends before it is
-/// done is a Fault.
+/// any order, at the latest when no thread could go on without it; in drawn schedules some of it
+/// only when nothing else can be done at all. A block that ends before it is done is a Fault.
 void Later(const char* what, std::function<void()> work);
 
 /// State that each thread, or the block, has of its own from its start; one per type.

@@ -144,7 +144,9 @@ void Scheduler::WaitUntil(const char* what, bool (*ready)(const void*), const vo
 }
 
 void Scheduler::Later(const char* what, std::function<void()> work) {
-  later_.push_back({what, std::move(work)});
+  // In drawn schedules one in so many waits until nothing else can be done.
+  constexpr size_t kLagging = 8;
+  later_.push_back({what, std::move(work), seed_ != 0 && draw_.Below(kLagging) == 0});
 }
 
 }  // namespace baton::simt

@@ -96,11 +96,11 @@ void Scheduler::RunBlock(const Grid& grid, const uint3& block) {
   gridDim = grid.grid;
   for (int i = 0; i < count_; ++i) Start(i, grid, block);
   while (live_ > 0 && !fault_) {
-    if (seed_ != 0 && draw_.Below(8) == 0) DoSomeWork();
+    if (seed_ != 0 && draw_.Below(8) == 0) DoSomeWork(false);
     if (seed_ != 0 && draw_.Below(8) == 0) Poll();
     if (!ready_.empty()) {
       Resume(*TakeReady());
-    } else if (!Poll() && !DoSomeWork()) {
+    } else if (!Poll() && !DoSomeWork(true)) {
       fault_ = Deadlock();
     }
   }
@@ -165,9 +165,14 @@ bool Scheduler::Poll() {
   return any;
 }
 
-bool Scheduler::DoSomeWork() {
-  if (later_.empty()) return false;
-  if (seed_ != 0) std::swap(later_.front(), later_[draw_.Below(later_.size())]);
+bool Scheduler::DoSomeWork(bool lagging_too) {
+  auto end = std::partition(later_.begin(), later_.end(), [](const Work& w) { return !w.lags; });
+  if (end == later_.begin()) {
+    if (!lagging_too || later_.empty()) return false;
+    end = later_.end();
+  }
+  const auto choice = static_cast<size_t>(end - later_.begin());
+  if (seed_ != 0) std::swap(later_.front(), later_[draw_.Below(choice)]);
   const Work work = std::move(later_.front());
   later_.pop_front();
   work.run();

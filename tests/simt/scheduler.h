@@ -79,6 +79,8 @@ class Scheduler {
   struct Work {
     const char* what;
     std::function<void()> run;
+    /// Drawn to come after all others that are not.
+    bool lags = false;
   };
 
   /// What a fiber runs: one thread of the kernel.
@@ -99,7 +101,8 @@ class Scheduler {
   void Wait(const char* what, const Site& site);
   /// Both say whether anything came of it.
   bool Poll();
-  bool DoSomeWork();
+  /// Work that lags only where `lagging_too`, and where there is no other.
+  bool DoSomeWork(bool lagging_too);
   /// Who waits where; threads that wait alike in one line.
   std::string Deadlock() const;
 

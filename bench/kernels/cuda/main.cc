@@ -58,7 +58,8 @@ bool WriteJson(const std::string& path, const std::vector<Row>& rows, double cop
 
 int Run(const Options& options) {
   std::vector<Case> cases;
-  for (const auto& source : {AttentionCases(), LinearCases(), RowCases(), SampleCases()}) {
+  for (const auto& source :
+       {AttentionCases(), LinearCases(), PrefillCases(), RowCases(), SampleCases()}) {
     cases.insert(cases.end(), source.begin(), source.end());
   }
   std::erase_if(cases, [&](const Case& c) { return c.op.find(options.name) == std::string::npos; });

@@ -1,5 +1,6 @@
 #include "kernels/cuda/cubin.h"
 
+#include <algorithm>
 #include <cstring>
 #include <fstream>
 #include <iterator>
@@ -28,6 +29,10 @@ constexpr uint64_t kHgmma = 0x1f0;
 constexpr uint64_t kUtmaldg = 0x1b4;
 constexpr uint64_t kHmma = 0x03c;
 constexpr uint64_t kLdgsts = 0x1ae;
+constexpr uint64_t kMufu = 0x108;
+constexpr uint64_t kWarpgroup = 0x1c5;
+constexpr uint64_t kWarpgroupWaits = uint64_t{1} << 47;
+constexpr uint64_t kUsetmaxreg = 0x1c8;
 constexpr uint64_t kLdl = 0x183;
 constexpr uint64_t kStl = 0x187;
 
@@ -56,12 +61,23 @@ std::string Demangled(const std::string& name) {
 }
 
 void CountInstructions(std::string_view code, KernelCode& kernel) {
+  bool waited = false;
+  int special = 0;
   for (size_t at = 0; at + kInstructionBytes <= code.size(); at += kInstructionBytes) {
-    const uint64_t opcode = Read<uint64_t>(code, at) & kOpcodeMask;
+    const auto instruction = Read<uint64_t>(code, at);
+    const uint64_t opcode = instruction & kOpcodeMask;
     kernel.hgmma += opcode == kHgmma;
     kernel.utmaldg += opcode == kUtmaldg;
     kernel.hmma += opcode == kHmma;
     kernel.ldgsts += opcode == kLdgsts;
+    kernel.usetmaxreg += opcode == kUsetmaxreg;
+    if (opcode == kHgmma) waited = false;
+    special += opcode == kMufu;
+    if (opcode == kWarpgroup && (instruction & kWarpgroupWaits) != 0) {
+      if (waited) kernel.overlapped = std::max(kernel.overlapped, special);
+      waited = true;
+      special = 0;
+    }
     kernel.local += opcode == kLdl || opcode == kStl;
   }
 }

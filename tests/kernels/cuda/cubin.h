@@ -20,6 +20,11 @@ struct KernelCode {
   int utmaldg = 0;
   int hmma = 0;
   int ldgsts = 0;
+  /// Changes of how many registers a warpgroup's threads have.
+  int usetmaxreg = 0;
+  /// The most special functions (exponentials) from a wait for products to the next wait, with none
+  /// issued in between: what runs beside products that are under way.
+  int overlapped = 0;
   /// Loads from and stores to local memory.
   int local = 0;
 };

@@ -16,6 +16,9 @@ struct Expectation {
   bool hgmma = false;
   bool utmaldg = false;
   bool hmma = false;
+  bool usetmaxreg = false;
+  /// How many special functions must run beside products.
+  int overlapped = 0;
   /// Why it may use local memory; empty: it may not.
   const char* local_memory = "";
 };
@@ -43,6 +46,18 @@ constexpr Expectation kExpectations[] = {
     {.part = "NormHeadRows("},
     {.part = "NormWideRows<"},
     {.part = "RopeTokens<"},
+    // A softmax of 64 keys, 128 otherwise: two instructions for a capped score and one for each.
+    {.part = "paged_prefill::(anonymous namespace)::Prefill<256>",
+     .hgmma = true,
+     .utmaldg = true,
+     .usetmaxreg = true,
+     .overlapped = 3 * 32},
+    {.part = "paged_prefill::",
+     .hgmma = true,
+     .utmaldg = true,
+     .usetmaxreg = true,
+     .overlapped = 3 * 64},
+    {.part = "wgmma_gemm::", .hgmma = true, .utmaldg = true, .usetmaxreg = true},
 };
 
 const std::vector<KernelCode>& Kernels() {
@@ -79,6 +94,8 @@ TEST(MachineCode, HoldsTheMatrixAndCopyInstructionsOfItsKernels) {
     EXPECT_EQ(kernel.hgmma > 0, expected->hgmma) << kernel.name << ": warpgroup products";
     EXPECT_EQ(kernel.utmaldg > 0, expected->utmaldg) << kernel.name << ": tensor copies";
     EXPECT_EQ(kernel.hmma > 0, expected->hmma) << kernel.name << ": warp products";
+    EXPECT_EQ(kernel.usetmaxreg > 0, expected->usetmaxreg) << kernel.name << ": registers moved";
+    EXPECT_GE(kernel.overlapped, expected->overlapped) << kernel.name << ": waits too early";
   }
 }
 
@@ -99,6 +116,8 @@ TEST(MachineCode, OfAPlantedObjectIsReadAsItsToolsReadIt) {
   EXPECT_EQ(kernels[0].utmaldg, 1);
   EXPECT_EQ(kernels[0].hmma, 1);
   EXPECT_EQ(kernels[0].ldgsts, 1);
+  EXPECT_EQ(kernels[0].usetmaxreg, 1);
+  EXPECT_EQ(kernels[0].overlapped, 1);
   EXPECT_GT(kernels[0].local, 1);
   EXPECT_EQ(kernels[0].stack_bytes, 256U);
   EXPECT_GT(kernels[0].registers, 16);

@@ -7,6 +7,7 @@ __global__ void __launch_bounds__(128, 1)
     MadeOfEverything(float* out, const __grid_constant__ CUtensorMap map, int n,
                      const unsigned* in) {
   extern __shared__ __align__(1024) unsigned char shared[];
+  asm volatile("setmaxnreg.inc.sync.aligned.u32 248;");
   const auto tile = static_cast<unsigned>(__cvta_generic_to_shared(shared));
   asm volatile(
       "cp.async.bulk.tensor.2d.shared::cluster.global.mbarrier::complete_tx::bytes [%0], [%1, {%3, "
@@ -22,6 +23,10 @@ __global__ void __launch_bounds__(128, 1)
       : "+f"(d[0]), "+f"(d[1]), "+f"(d[2]), "+f"(d[3])
       : "l"(uint64_t{tile >> 4}), "l"(uint64_t{tile >> 4}));
   asm volatile("wgmma.commit_group.sync.aligned;");
+  asm volatile("wgmma.wait_group.sync.aligned 1;");
+  float e = 0;
+  asm volatile("ex2.approx.ftz.f32 %0, %1;" : "=f"(e) : "f"(static_cast<float>(n)));
+  if (e < 0) __nanosleep(1);
   asm volatile("wgmma.wait_group.sync.aligned 0;");
   asm volatile("cp.async.cg.shared.global [%0], [%1], 16;" ::"r"(tile), "l"(in));
   asm volatile("cp.async.wait_all;");
