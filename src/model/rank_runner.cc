@@ -52,6 +52,7 @@ class Runner final : public RankRunner {
         cache_(parts.cache),
         ops_(parts.ops),
         stream_(parts.stream),
+        communicator_(parts.communicator),
         limits_(limits),
         workspace_(std::move(workspace)),
         layout_(limits),
@@ -59,7 +60,7 @@ class Runner final : public RankRunner {
         scored_upload_(parts.memory, parts.stream),
         drawn_upload_(parts.memory, parts.stream) {
     const kv::KvGeometry& geometry = cache_.geometry();
-    plan_shape_ = {.H = config_.query_heads,
+    plan_shape_ = {.H = model_.shard().query_heads,
                    .G = geometry.rank_kv_heads(),
                    .D = config_.head_dim,
                    .P = geometry.block_tokens,
@@ -99,6 +100,16 @@ class Runner final : public RankRunner {
   };
 
   Step& At(uint64_t step) { return steps_[step % steps_.size()]; }
+  /// From here on every step fails; no other rank waits for this one.
+  void Fail(Status status) {
+    failed_ = std::move(status);
+    if (communicator_ != nullptr) communicator_->Abort(failed_);
+  }
+  /// Takes note of a device that is sick, ours or another rank's.
+  void CheckDevices() {
+    if (failed_.ok() && !stream_.status().ok()) Fail(stream_.status());
+    if (failed_.ok() && communicator_ != nullptr) failed_ = communicator_->status();
+  }
   StepBatch Upload(const StepInput& input);
   void PackKeptRows(const StepInput& input, StepPacker& packer, StepBatch& batch) const;
   void Announce(Step& step);
@@ -119,6 +130,7 @@ class Runner final : public RankRunner {
   kv::KvCache& cache_;
   const ops::Ops& ops_;
   device::Stream& stream_;
+  collective::Communicator* const communicator_;
   const StepLimits limits_;
   Workspace workspace_;
   const SampledLayout layout_;
@@ -216,7 +228,7 @@ void Runner::Begin(const StepInput& input, OnLayers on_layers) {
   if (step.scored > 0) {
     if (Status status = scored_upload_.ReserveAndWait(PaddedBytes<ops::SampleRow>(step.scored));
         !status.ok()) {
-      failed_ = std::move(status);
+      Fail(std::move(status));
       return;
     }
     StepPacker packer(scored_upload_.HostAndWait(), scored_upload_);
@@ -231,8 +243,13 @@ void Runner::Begin(const StepInput& input, OnLayers on_layers) {
     };
   }
   logits_ = model_.Forward(
-      batch, cache_, workspace_, ops_, stream_, written,
-      [&](float* logits, int64_t begin, int64_t count) {
+      batch,
+      {.cache = cache_,
+       .workspace = workspace_,
+       .ops = ops_,
+       .stream = stream_,
+       .communicator = communicator_},
+      written, [&](float* logits, int64_t begin, int64_t count) {
         const auto first = static_cast<size_t>(begin);
         ops_.sample({.logits = logits,
                      .rows = scored + first,
@@ -282,7 +299,7 @@ void Runner::Draw(std::span<const ops::SampleRow> rows) {
   BATON_CHECK(logits_ != nullptr && rows.size() <= static_cast<size_t>(limits_.sequences));
   Step& step = At(begun_ - 1);
   if (Status status = drawn_upload_.ReserveAndWait(DrawnBytes(rows)); !status.ok()) {
-    failed_ = std::move(status);
+    Fail(std::move(status));
     return;
   }
   StepPacker packer(drawn_upload_.HostAndWait(), drawn_upload_);
@@ -330,12 +347,12 @@ Result<StepOutput> Runner::FinishAndWait() {
   Step& step = At(finished_);
   while (failed_.ok() && step.announced < step.written.size()) {
     stream_.ReachAndWait(step.written[step.announced].mark);
-    failed_ = stream_.status();
+    CheckDevices();
     if (failed_.ok()) Announce(step);
   }
   if (failed_.ok()) {
     stream_.ReachAndWait(step.done);
-    failed_ = stream_.status();
+    CheckDevices();
   }
   ++finished_;
   if (!failed_.ok()) {
@@ -356,9 +373,9 @@ Result<std::unique_ptr<RankRunner>> RankRunner::Create(const Parts& parts,
   const kv::KvGeometry& geometry = parts.cache.geometry();
   BATON_RETURN_IF_ERROR(
       kv::CheckCompatible(geometry, parts.model.KvGeometry(geometry.block_tokens, geometry.dtype)));
-  BATON_ASSIGN_OR_RETURN(
-      Workspace workspace,
-      Workspace::Create(parts.model.config(), limits, parts.ops.activation, parts.memory));
+  BATON_ASSIGN_OR_RETURN(Workspace workspace,
+                         Workspace::Create(parts.model.config(), parts.model.shard(), limits,
+                                           parts.ops.activation, parts.memory));
   auto runner = std::make_unique<Runner>(parts, limits, std::move(workspace));
   BATON_RETURN_IF_ERROR(runner->Allocate(parts.memory));
   return std::unique_ptr<RankRunner>(std::move(runner));

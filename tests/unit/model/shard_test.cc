@@ -6,7 +6,8 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
-#include "baton/model/weights.h"
+#include "baton/device/host_memory.h"
+#include "baton/model/model.h"
 #include "support/tiny_model.h"
 
 namespace baton::model {
@@ -182,6 +183,41 @@ TEST(ShardedWeights, OfEveryFamilyReassembleToTheWhole) {
     ++models;
   }
   EXPECT_GE(models, 15);
+}
+
+TEST(ShardedWeights, LieDenselyOnADevice) {
+  testing_support::TemporaryFolder folder;
+  for (const bool tied : {false, true}) {
+    testing_support::WriteTinyModel(folder.path(), {.tied_embeddings = tied});
+    for (const int32_t rank : {0, 1, 2, 3}) {
+      device::HostMemory device;
+      const auto mapped = *Model::Load(folder.path(), {.rank = rank, .ranks = 4});
+      const auto placed =
+          *Model::Load(folder.path(), {.memory = &device, .rank = rank, .ranks = 4});
+      const LayerWeights& expected = mapped->weights().layers[1];
+      const LayerWeights& layer = placed->weights().layers[1];
+      for (const auto linear : {&LayerWeights::q, &LayerWeights::o, &LayerWeights::down}) {
+        EXPECT_EQ((layer.*linear).stride, 0);
+        EXPECT_EQ(Dense(layer.*linear), Dense(expected.*linear));
+      }
+      EXPECT_EQ(Bytes(placed->weights().output), Bytes(mapped->weights().output)) << tied;
+      EXPECT_EQ(placed->fingerprint(), mapped->fingerprint());
+    }
+  }
+}
+
+TEST(ShardedWeights, OfRandomWeightsAreThoseOfTheWhole) {
+  testing_support::TemporaryFolder folder;
+  testing_support::WriteTinyModel(folder.path());
+  const auto whole = *Model::Load(folder.path(), {.random_weights = true});
+  std::string up;
+  for (const int32_t rank : {0, 1}) {
+    const auto shard =
+        *Model::Load(folder.path(), {.random_weights = true, .rank = rank, .ranks = 2});
+    up += Dense(shard->weights().layers[0].up);
+    EXPECT_EQ(shard->fingerprint(), whole->fingerprint());
+  }
+  EXPECT_EQ(up, Dense(whole->weights().layers[0].up));
 }
 
 TEST(ShardedWeights, CopyNothing) {
