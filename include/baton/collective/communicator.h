@@ -66,4 +66,11 @@ using Group = std::vector<std::unique_ptr<Communicator>>;
 /// REQUIRES: ranks >= 1.
 Group MakeHostGroup(int32_t ranks);
 
+/// A group of threads of one process over CUDA devices, a rank each, by NCCL; each thread's current
+/// device is its rank's. `deterministic`: what AllReduceParams says of accuracy holds, for more
+/// than two ranks at the price of log2(ranks) operations for one; else it does not.
+/// Fails with InvalidArgument for a deterministic group whose size is no power of two, and with
+/// Unavailable as nccl::Load does, or when the devices do not connect.
+Result<Group> MakeNcclGroup(const std::vector<int>& devices, bool deterministic);
+
 }  // namespace baton::collective
