@@ -45,7 +45,9 @@ Result<Deployment> PlanDeployment(const config::Config& config, int32_t availabl
                            .role = role};
       if (!cores.empty()) worker.cores = CoresOfWorker(cores, i, group.count);
       const auto pinned = static_cast<int32_t>(worker.cores.size());
+      worker.ranks = group.tensor_parallel;
       worker.threads = group.threads > 0 ? group.threads : pinned > 0 ? pinned : equal_threads;
+      worker.threads = std::max(worker.threads, worker.ranks);
       int32_t port = group.port + i;
       if (group.port == 0) {
         BATON_ASSIGN_OR_RETURN(PortReservation kept, PortReservation::Take(config.workers.host));
@@ -92,9 +94,12 @@ std::vector<ProcessSpec> ProcessesOf(const Deployment& deployment, const config:
 std::string DescribeGroups(const config::Workers& workers) {
   std::string text;
   for (const Role role : kRoles) {
-    const int32_t count = workers.group(role).count;
-    if (count == 0) continue;
-    text += (text.empty() ? "" : " + ") + std::to_string(count) + " " + std::string(RoleName(role));
+    const config::WorkerGroup& group = workers.group(role);
+    if (group.count == 0) continue;
+    text += text.empty() ? "" : " + ";
+    text += std::to_string(group.count) + " " + std::string(RoleName(role));
+    if (group.tensor_parallel > 1)
+      text += " of " + std::to_string(group.tensor_parallel) + " ranks";
   }
   return text;
 }

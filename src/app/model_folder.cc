@@ -1,5 +1,7 @@
 #include "baton/app/model_folder.h"
 
+#include "baton/model/shard.h"
+
 namespace baton::app {
 
 Status CheckModelFolder(const std::filesystem::path& folder) {
@@ -16,6 +18,19 @@ Status CheckModelFolder(const std::filesystem::path& folder) {
     if (entry.path().extension() == ".safetensors") return OkStatus();
   }
   return NotFound("model: " + folder.string() + " has no .safetensors file");
+}
+
+Status CheckTensorParallelism(const config::Config& config) {
+  for (const Role role : {Role::kPrefill, Role::kDecode, Role::kMixed}) {
+    const config::WorkerGroup& group = config.workers.group(role);
+    if (group.count == 0 || group.tensor_parallel == 1) continue;
+    BATON_ASSIGN_OR_RETURN(const model::ModelConfig model, model::ModelConfig::Load(config.model));
+    const auto shard = model::Shard::Of(model, 0, group.tensor_parallel);
+    if (shard.ok()) continue;
+    return shard.status().WithContext("workers." + std::string(RoleName(role)) +
+                                      ".tensor_parallel");
+  }
+  return OkStatus();
 }
 
 }  // namespace baton::app

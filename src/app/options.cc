@@ -38,8 +38,10 @@ Result<worker::WorkerOptions> ToWorkerOptions(const config::Config& config,
   BATON_ASSIGN_OR_RETURN(options.cores,
                          config::ParseCores(flags.cores.empty() ? group.cores : flags.cores));
   const auto pinned = static_cast<int32_t>(options.cores.size());
+  options.tensor_parallel = group.tensor_parallel;
   options.threads = flags.threads.value_or(group.threads);
   if (options.threads == 0) options.threads = pinned > 0 ? pinned : available_cores;
+  options.threads = std::max(options.threads, options.tensor_parallel);
   options.kv_bytes = group.kv_memory_bytes;
   options.block_tokens = config.engine.block_tokens;
   options.kv_dtype = config.engine.kv_dtype;

@@ -27,6 +27,7 @@ void DescribeWorkers(LogOutput& log, const Deployment& deployment, int32_t cores
   for (const PlannedWorker& worker : deployment.workers) {
     text += " " + worker.name + " " + std::to_string(worker.threads) +
             (worker.threads == 1 ? " thread" : " threads");
+    if (worker.ranks > 1) text += " in " + std::to_string(worker.ranks) + " ranks";
     if (!worker.cores.empty()) text += " on " + FormatCores(worker.cores);
     text += " at " + worker.address;
     if (&worker != &deployment.workers.back()) text += ",";
@@ -65,7 +66,8 @@ int RunServe(const CommandLine& command, const config::Loaded& loaded, Clock& cl
   // Before anything that can take long, so that no signal is lost.
   const FileDescriptor signals(MakeSignalDescriptor());
   const int32_t cores = AvailableCores();
-  const Status model = CheckModelFolder(config.model);
+  Status model = CheckModelFolder(config.model);
+  if (model.ok()) model = CheckTensorParallelism(config);
   Result<Deployment> deployment = model.ok() ? PlanDeployment(config, cores) : model;
   if (!deployment.ok()) {
     std::fprintf(stderr, "baton: %s\n", deployment.status().message().c_str());

@@ -38,8 +38,17 @@ void AddGroup(std::vector<Key>& keys, const std::string& role, WorkerGroup Worke
                                 : role + " workers; 1 where no count is given for any role";
   add("count", &WorkerGroup::count, count, {.greatest = 1024});
   add("threads", &WorkerGroup::threads,
-      "threads that compute, per worker; 0: this host's cores divided by its workers",
+      "threads that compute, per worker and at least one per rank; 0: this host's cores divided by "
+      "its "
+      "workers",
       {.greatest = 1024});
+  add("tensor_parallel", &WorkerGroup::tensor_parallel,
+      "ranks of a worker, which share its model's heads and columns, its threads and its "
+      "kv_memory; "
+      "must divide the model's query heads and intermediate size, and its KV heads or be a "
+      "multiple "
+      "of them",
+      {.least = 1, .greatest = 64});
   add("kv_memory", &WorkerGroup::kv_memory_bytes, "memory for the KV cache, per worker",
       {.least = 4 * kKiB});
   add("cores", &WorkerGroup::cores,

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 
+#include "baton/base/await_change.h"
 #include "baton/base/check.h"
 
 namespace baton::device {
@@ -10,28 +11,6 @@ namespace {
 constexpr uint32_t kOpen = 1u << 15;
 constexpr uint32_t kJoined = kOpen - 1;
 constexpr uint32_t kGeneration = 1u << 16;
-
-/// Some 10 to 20 us: longer than the gap between two operations of a step, shorter than a wake-up.
-constexpr int kSpins = 400;
-
-void Pause() {
-#if defined(__x86_64__)
-  __builtin_ia32_pause();
-#elif defined(__aarch64__)
-  asm volatile("yield");
-#endif
-}
-
-/// Returns when `value` is not `old`: at once, while spinning, or woken by a notify.
-uint32_t AwaitChange(const std::atomic<uint32_t>& value, uint32_t old) {
-  for (int i = 0; i < kSpins; ++i) {
-    const uint32_t now = value.load(std::memory_order_acquire);
-    if (now != old) return now;
-    Pause();
-  }
-  value.wait(old, std::memory_order_acquire);
-  return value.load(std::memory_order_acquire);
-}
 
 }  // namespace
 

@@ -12,28 +12,31 @@ size_t Elements(int64_t rows, int64_t columns) { return static_cast<size_t>(rows
 
 /// Bytes of each array.
 struct Workspace::Sizes {
-  Sizes(const ModelConfig& config, const StepLimits& limits, DType activation) {
+  Sizes(const ModelConfig& config, const Shard& shard, const StepLimits& limits, DType activation) {
     const auto T = int64_t{limits.step_tokens};
     const size_t element = DTypeBytes(activation);
     residual = Elements(T, config.hidden) * sizeof(float);
-    logits = Elements(limits.sequences, config.vocabulary) * sizeof(float);
+    logits = Elements(limits.sequences, shard.rank == 0 ? config.vocabulary : shard.tokens) *
+             sizeof(float);
     hidden = Elements(T, config.hidden) * element;
-    q = Elements(T, int64_t{config.query_heads} * config.head_dim) * element;
-    kv = Elements(T, int64_t{config.kv_heads} * config.head_dim) * element;
-    intermediate = Elements(T, config.intermediate) * element;
+    q = Elements(T, int64_t{shard.query_heads} * config.head_dim) * element;
+    kv = Elements(T, int64_t{shard.kv_heads} * config.head_dim) * element;
+    intermediate = Elements(T, shard.intermediate) * element;
   }
   size_t residual, logits, hidden, q, kv, intermediate;
 };
 
-int64_t Workspace::Bytes(const ModelConfig& config, const StepLimits& limits, DType activation) {
-  const Sizes sizes(config, limits, activation);
+int64_t Workspace::Bytes(const ModelConfig& config, const Shard& shard, const StepLimits& limits,
+                         DType activation) {
+  const Sizes sizes(config, shard, limits, activation);
   return static_cast<int64_t>(2 * sizes.residual + sizes.logits + 2 * sizes.hidden + 2 * sizes.q +
                               2 * sizes.kv + 2 * sizes.intermediate);
 }
 
-Result<Workspace> Workspace::Create(const ModelConfig& config, const StepLimits& limits,
-                                    DType activation, device::DeviceMemory& memory) {
-  const Sizes sizes(config, limits, activation);
+Result<Workspace> Workspace::Create(const ModelConfig& config, const Shard& shard,
+                                    const StepLimits& limits, DType activation,
+                                    device::DeviceMemory& memory) {
+  const Sizes sizes(config, shard, limits, activation);
   Workspace space;
   space.limits_ = limits;
   space.activation_ = activation;
@@ -54,25 +57,27 @@ Result<Workspace> Workspace::Create(const ModelConfig& config, const StepLimits&
 /// The stages of one forward pass, with what they share. Each reads and writes the workspace.
 class ForwardPass {
  public:
-  ForwardPass(const Model& model, const StepBatch& batch, kv::KvCache& cache, Workspace& space,
-              const ops::Ops& ops, device::Stream& stream)
+  ForwardPass(const Model& model, const StepBatch& batch, const Place& place)
       : model_(model),
         config_(model.config()),
+        shard_(model.shard()),
         batch_(batch),
-        cache_(cache),
-        space_(space),
-        ops_(ops),
-        stream_(stream),
-        activation_(space.activation_),
-        residual_(reinterpret_cast<float*>(space.residual_.get())),
-        attention_(space.attention_.get()),
+        cache_(place.cache),
+        space_(place.workspace),
+        ops_(place.ops),
+        stream_(place.stream),
+        communicator_(place.communicator),
+        activation_(space_.activation_),
+        residual_(reinterpret_cast<float*>(space_.residual_.get())),
+        attention_(space_.attention_.get()),
         T_(batch.sequences.T),
-        q_columns_(int64_t{config_.query_heads} * config_.head_dim),
-        kv_columns_(int64_t{config_.kv_heads} * config_.head_dim) {
-    BATON_CHECK(T_ <= space.limits_.step_tokens);
-    BATON_CHECK(batch.logits.count <= space.limits_.sequences);
-    BATON_CHECK(ops.activation == activation_) << "a workspace of another device's operations";
-    BATON_CHECK(cache.geometry().layers == config_.layers);
+        q_columns_(int64_t{shard_.query_heads} * config_.head_dim),
+        kv_columns_(int64_t{shard_.kv_heads} * config_.head_dim) {
+    BATON_CHECK(T_ <= space_.limits_.step_tokens);
+    BATON_CHECK(batch.logits.count <= space_.limits_.sequences);
+    BATON_CHECK(ops_.activation == activation_) << "a workspace of another device's operations";
+    BATON_CHECK(cache_.geometry().layers == config_.layers);
+    BATON_CHECK(shard_.ranks == 1 || communicator_ != nullptr);
   }
 
   void Embed() {
@@ -96,8 +101,8 @@ class ForwardPass {
     Project(space_.normed_, layer.k, space_.k_);
     Project(space_.normed_, layer.v, space_.v_);
     if (config_.qk_norm) {
-      NormHeads(layer.q_norm, config_.query_heads, space_.q_);
-      NormHeads(layer.k_norm, config_.kv_heads, space_.k_);
+      NormHeads(layer.q_norm, shard_.query_heads, space_.q_);
+      NormHeads(layer.k_norm, shard_.kv_heads, space_.k_);
     }
     ops_.rope_kv_write({.q = space_.q_.get(),
                         .k = space_.k_.get(),
@@ -107,7 +112,7 @@ class ForwardPass {
                         .kv_stride = kv_columns_,
                         .inv_freq = InverseFrequencies(l),
                         .attention_scale = config_.rope_scaling.attention_factor,
-                        .H = config_.query_heads,
+                        .H = shard_.query_heads,
                         .R = config_.rotary_dim,
                         .batch = batch_.sequences,
                         .kv = cache_.Layer(l)},
@@ -119,7 +124,7 @@ class ForwardPass {
                           .y = attention_,
                           .activation = activation_,
                           .q_stride = q_columns_,
-                          .H = config_.query_heads,
+                          .H = shard_.query_heads,
                           .scale = config_.attention_scale,
                           .window = config_.windows[static_cast<size_t>(l)],
                           .softcap = config_.attention_softcap,
@@ -143,12 +148,14 @@ class ForwardPass {
   void FeedForward(int32_t l) {
     const LayerWeights& layer = model_.weights().layers[static_cast<size_t>(l)];
     Linear(attention_, activation_, layer.o, space_.delta_.get(), activation_);
+    SumDelta();
     if (config_.post_norms) NormDelta(layer.attention_post_norm);
     Norm(layer.mlp_norm, /*with_delta=*/true);
     Project(space_.normed_, layer.gate, space_.gate_);
     Project(space_.normed_, layer.up, space_.up_);
     Activate();
     Project(space_.gate_, layer.down, space_.delta_);
+    SumDelta();
     if (config_.post_norms) NormDelta(layer.mlp_post_norm);
   }
 
@@ -166,7 +173,8 @@ class ForwardPass {
     for (int64_t begin = 0; begin < batch_.scored.count; begin += most) {
       const int64_t count = std::min(most, batch_.scored.count - begin);
       GatherNormed({.rows = batch_.scored.rows + begin, .count = count});
-      on_scored(LogitsOf(space_.delta_), begin, count);
+      float* logits = LogitsOf(space_.delta_);
+      if (logits != nullptr) on_scored(logits, begin, count);
     }
   }
 
@@ -175,8 +183,14 @@ class ForwardPass {
 
   float* LogitsOf(const device::Allocation& normed) {
     auto* logits = reinterpret_cast<float*>(space_.logits_.get());
+    const int64_t stride = shard_.rank == 0 ? config_.vocabulary : shard_.tokens;
     Linear(normed.get(), activation_, {.weight = model_.weights().output, .bias = {}}, logits,
-           DType::kFloat32);
+           DType::kFloat32, stride);
+    if (shard_.ranks > 1) {
+      communicator_->Gather({.x = logits, .y = logits, .rows = T_, .columns = config_.vocabulary},
+                            stream_);
+      if (shard_.rank > 0) return nullptr;
+    }
     if (config_.logit_softcap > 0) {
       ops_.soft_cap({.x = logits, .cap = config_.logit_softcap, .T = T_, .F = config_.vocabulary},
                     stream_);
@@ -208,9 +222,9 @@ class ForwardPass {
                                             .y = space_.gate_.get(),
                                             .activation = activation_,
                                             .T = T_,
-                                            .F = config_.intermediate,
-                                            .in_stride = config_.intermediate,
-                                            .y_stride = config_.intermediate};
+                                            .F = shard_.intermediate,
+                                            .in_stride = shard_.intermediate,
+                                            .y_stride = shard_.intermediate};
     switch (config_.activation) {
       case ModelConfig::Activation::kSilu: return ops_.silu_mul(params, stream_);
       case ModelConfig::Activation::kGeluTanh: return ops_.gelu_mul(params, stream_);
@@ -257,7 +271,15 @@ class ForwardPass {
     Linear(x.get(), activation_, w, y.get(), activation_);
   }
 
-  void Linear(const void* x, DType x_dtype, const LinearWeights& w, void* y, DType y_dtype) {
+  /// What the ranks add to the residual.
+  void SumDelta() {
+    if (shard_.ranks == 1) return;
+    communicator_->AllReduce(
+        {.x = space_.delta_.get(), .dtype = activation_, .count = T_ * config_.hidden}, stream_);
+  }
+
+  void Linear(const void* x, DType x_dtype, const LinearWeights& w, void* y, DType y_dtype,
+              int64_t y_stride = 0) {
     const int64_t N = w.weight.shape[0];
     const int64_t K = w.weight.shape[1];
     ops_.linear({.x = x,
@@ -271,17 +293,20 @@ class ForwardPass {
                  .N = N,
                  .K = K,
                  .x_stride = K,
-                 .y_stride = N},
+                 .w_stride = w.stride,
+                 .y_stride = y_stride == 0 ? N : y_stride},
                 stream_);
   }
 
   const Model& model_;
   const ModelConfig& config_;
+  const Shard& shard_;
   const StepBatch& batch_;
   kv::KvCache& cache_;
   Workspace& space_;
   const ops::Ops& ops_;
   device::Stream& stream_;
+  collective::Communicator* const communicator_;
   const DType activation_;
   /// These move when rows are kept.
   float* residual_;
@@ -292,10 +317,9 @@ class ForwardPass {
   const int64_t kv_columns_;
 };
 
-float* Model::Forward(const StepBatch& batch, kv::KvCache& cache, Workspace& workspace,
-                      const ops::Ops& ops, device::Stream& stream, const OnLayers& on_layers,
+float* Model::Forward(const StepBatch& batch, const Place& place, const OnLayers& on_layers,
                       const OnScored& on_scored) const {
-  ForwardPass pass(*this, batch, cache, workspace, ops, stream);
+  ForwardPass pass(*this, batch, place);
   const int32_t group = batch.layer_group > 0 ? batch.layer_group : config_.layers;
   pass.Embed();
   for (int32_t l = 0; l < config_.layers; ++l) {

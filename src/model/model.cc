@@ -12,10 +12,28 @@ Result<device::Allocation> Upload(const std::vector<float>& values, device::Devi
   return device::UploadAndWait(std::as_bytes(std::span(values)), memory);
 }
 
+/// A shard is as it is in the whole, so random weights are made up whole first.
+Result<Weights> LoadWeights(const std::filesystem::path& folder, const ModelConfig& config,
+                            const Shard& shard, const LoadOptions& options) {
+  if (!options.random_weights) {
+    BATON_ASSIGN_OR_RETURN(Weights weights, Weights::Load(folder, config));
+    weights.Narrow(config, shard);
+    return weights;
+  }
+  Weights weights = Weights::Random(config);
+  if (shard.ranks == 1) return weights;
+  device::HostMemory host;
+  BATON_RETURN_IF_ERROR(
+      weights.Place(config, {.memory = host, .dtype = options.weights_dtype, .on_progress = {}}));
+  weights.Narrow(config, shard);
+  return weights;
+}
+
 }  // namespace
 
-Model::Model(ModelConfig config, GenerationConfig generation, Weights weights)
+Model::Model(ModelConfig config, const Shard& shard, GenerationConfig generation, Weights weights)
     : config_(std::move(config)),
+      shard_(shard),
       generation_(std::move(generation)),
       weights_(std::move(weights)),
       eos_tokens_(generation_.eos_tokens.empty() ? config_.eos_tokens : generation_.eos_tokens),
@@ -27,17 +45,13 @@ Result<std::unique_ptr<Model>> Model::Load(const std::filesystem::path& folder,
       ModelConfig config,
       ModelConfig::Load(folder, options.ignored_config_fields, options.context_tokens));
   BATON_ASSIGN_OR_RETURN(GenerationConfig generation, GenerationConfig::Load(folder));
-  Weights weights;
-  if (options.random_weights) {
-    weights = Weights::Random(config);
-  } else {
-    BATON_ASSIGN_OR_RETURN(weights, Weights::Load(folder, config));
-  }
+  BATON_ASSIGN_OR_RETURN(const Shard shard, Shard::Of(config, options.rank, options.ranks));
+  BATON_ASSIGN_OR_RETURN(Weights weights, LoadWeights(folder, config, shard, options));
   std::unique_ptr<Model> model(
-      new Model(std::move(config), std::move(generation), std::move(weights)));
+      new Model(std::move(config), shard, std::move(generation), std::move(weights)));
   device::HostMemory host;
   device::DeviceMemory& memory = options.memory == nullptr ? host : *options.memory;
-  if (options.memory != nullptr || options.random_weights) {
+  if (options.memory != nullptr || (options.random_weights && options.ranks == 1)) {
     BATON_RETURN_IF_ERROR(model->weights_.Place(
         model->config_,
         {.memory = memory, .dtype = options.weights_dtype, .on_progress = options.on_progress}));
@@ -62,7 +76,8 @@ kv::KvGeometry Model::KvGeometry(int32_t block_tokens, DType kv_dtype) const {
           .kv_heads = config_.kv_heads,
           .head_dim = config_.head_dim,
           .block_tokens = block_tokens,
-          .dtype = kv_dtype};
+          .dtype = kv_dtype,
+          .tp_size = shard_.ranks};
 }
 
 }  // namespace baton::model

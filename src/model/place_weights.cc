@@ -19,6 +19,8 @@ enum class Kind : uint8_t { kMatrix, kNorm, kBias };
 struct Tensor {
   TensorView* view = nullptr;
   Kind kind = Kind::kMatrix;
+  /// Of a matrix that may be some columns of a wider one; here its rows come to lie densely.
+  int64_t* stride = nullptr;
 };
 
 /// All that lie apart; a tied output lies in the embedding.
@@ -28,7 +30,7 @@ std::vector<Tensor> TensorsOf(const ModelConfig& config, Weights& weights) {
     if (view.shape.rank() > 0) tensors.push_back({&view, kind});
   };
   const auto linear = [&](LinearWeights& layer) {
-    add(layer.weight, Kind::kMatrix);
+    tensors.push_back({&layer.weight, Kind::kMatrix, &layer.stride});
     add(layer.bias, Kind::kBias);
   };
   add(weights.embedding, Kind::kMatrix);
@@ -92,6 +94,7 @@ class Placer {
       BATON_ASSIGN_OR_RETURN(slot.pinned,
                              placement_.memory.AllocatePinned(placement_.staging_bytes));
     }
+    const int64_t tied_at = config_.tied_embeddings ? OutputInEmbedding(weights) : 0;
     size_t begin = 0;
     for (size_t i = 0; i < tensors.size(); ++i) {
       BATON_RETURN_IF_ERROR(Bring(tensors[i], i, memory.get() + begin));
@@ -101,7 +104,11 @@ class Placer {
       }
     }
     for (Slot& slot : slots_) BATON_RETURN_IF_ERROR(Await(slot));
-    if (config_.tied_embeddings) weights.output = weights.embedding;
+    if (config_.tied_embeddings) {
+      weights.output.dtype = weights.embedding.dtype;
+      weights.output.data = static_cast<const std::byte*>(weights.embedding.data) +
+                            static_cast<size_t>(tied_at) * DTypeBytes(weights.output.dtype);
+    }
     return memory;
   }
 
@@ -110,6 +117,14 @@ class Placer {
     device::Allocation pinned;
     uint64_t copied = 0;
   };
+
+  /// Where a tied output begins, in elements: a shard has some rows of it.
+  static int64_t OutputInEmbedding(const Weights& weights) {
+    if (weights.output.data == nullptr) return 0;
+    return (static_cast<const std::byte*>(weights.output.data) -
+            static_cast<const std::byte*>(weights.embedding.data)) /
+           static_cast<int64_t>(DTypeBytes(weights.embedding.dtype));
+  }
 
   DType TypeOf(const TensorView& view) const { return placement_.dtype.value_or(view.dtype); }
   size_t Padded(const Tensor& tensor) const {
@@ -136,7 +151,7 @@ class Placer {
       next_ = (next_ + 1) % slots_.size();
       BATON_RETURN_IF_ERROR(Await(slot));
       view.data == nullptr ? MakeUp(tensor, seed, begin, count, slot.pinned.get())
-                           : Read(view, begin, count, slot.pinned.get());
+                           : Read(tensor, begin, count, slot.pinned.get());
       const size_t bytes = static_cast<size_t>(count) * DTypeBytes(dtype);
       const size_t offset = static_cast<size_t>(begin) * DTypeBytes(dtype);
       BATON_RETURN_IF_ERROR(queue_->ToDevice(to + offset, slot.pinned.get(), bytes));
@@ -144,10 +159,29 @@ class Placer {
     }
     view.data = to;
     view.dtype = dtype;
+    if (tensor.stride != nullptr) *tensor.stride = 0;
     return OkStatus();
   }
 
-  void Read(const TensorView& view, int64_t begin, int64_t count, std::byte* to) const {
+  /// Elements [begin, begin + count) of the tensor, its rows one behind the other.
+  void Read(const Tensor& tensor, int64_t begin, int64_t count, std::byte* to) const {
+    const TensorView& view = *tensor.view;
+    if (tensor.stride == nullptr || *tensor.stride == 0) {
+      ReadRun(view, begin, count, to);
+      return;
+    }
+    const int64_t columns = view.shape[1];
+    for (int64_t done = 0; done < count;) {
+      const int64_t row = (begin + done) / columns;
+      const int64_t column = (begin + done) % columns;
+      const int64_t run = std::min(columns - column, count - done);
+      ReadRun(view, row * *tensor.stride + column, run,
+              to + static_cast<size_t>(done) * DTypeBytes(TypeOf(view)));
+      done += run;
+    }
+  }
+
+  void ReadRun(const TensorView& view, int64_t begin, int64_t count, std::byte* to) const {
     const DType dtype = TypeOf(view);
     const size_t from_bytes = DTypeBytes(view.dtype);
     const auto* from =

@@ -45,6 +45,7 @@ class Runner final : public RankRunner {
         cache_(parts.cache),
         ops_(parts.ops),
         stream_(parts.stream),
+        communicator_(parts.communicator),
         limits_(limits),
         workspace_(std::move(workspace)),
         layout_(limits),
@@ -52,7 +53,7 @@ class Runner final : public RankRunner {
         scored_(parts.ops, parts.memory, parts.stream, config_.vocabulary),
         drawn_(parts.ops, parts.memory, parts.stream, config_.vocabulary) {
     const kv::KvGeometry& geometry = cache_.geometry();
-    plan_shape_ = {.H = config_.query_heads,
+    plan_shape_ = {.H = model_.shard().query_heads,
                    .G = geometry.rank_kv_heads(),
                    .D = config_.head_dim,
                    .P = geometry.block_tokens,
@@ -92,6 +93,16 @@ class Runner final : public RankRunner {
   };
 
   Step& At(uint64_t step) { return steps_[step % steps_.size()]; }
+  /// From here on every step fails; no other rank waits for this one.
+  void Fail(Status status) {
+    failed_ = std::move(status);
+    if (communicator_ != nullptr) communicator_->Abort(failed_);
+  }
+  /// Takes note of a device that is sick, ours or another rank's.
+  void CheckDevices() {
+    if (failed_.ok() && !stream_.status().ok()) Fail(stream_.status());
+    if (failed_.ok() && communicator_ != nullptr) failed_ = communicator_->status();
+  }
   StepBatch Upload(const StepInput& input);
   void PackKeptRows(const StepInput& input, StepPacker& packer, StepBatch& batch) const;
   void Announce(Step& step);
@@ -110,6 +121,7 @@ class Runner final : public RankRunner {
   kv::KvCache& cache_;
   const ops::Ops& ops_;
   device::Stream& stream_;
+  collective::Communicator* const communicator_;
   const StepLimits limits_;
   Workspace workspace_;
   const SampledLayout layout_;
@@ -207,7 +219,7 @@ void Runner::Begin(const StepInput& input, OnLayers on_layers) {
   const StepBatch batch = Upload(input);
   if (step.scored > 0) {
     if (Status status = scored_.SendAndMaybeWait(input.scored); !status.ok()) {
-      failed_ = std::move(status);
+      Fail(std::move(status));
       return;
     }
   }
@@ -218,17 +230,22 @@ void Runner::Begin(const StepInput& input, OnLayers on_layers) {
       Poll();
     };
   }
-  logits_ = model_.Forward(batch, cache_, workspace_, ops_, stream_, written,
-                           [&](float* logits, int64_t begin, int64_t count) {
-                             const auto first = static_cast<size_t>(begin);
-                             ops::SampleParams params = scored_.Params(begin, count);
-                             params.logits = logits;
-                             params.out = Sampled(sampled_) + layout_.scored + first;
-                             params.top =
-                                 Sampled(sampled_) + layout_.scored_top + first * layout_.top;
-                             params.top_stride = limits_.top_logprobs;
-                             ops_.sample(params, stream_);
-                           });
+  logits_ = model_.Forward(
+      batch,
+      {.cache = cache_,
+       .workspace = workspace_,
+       .ops = ops_,
+       .stream = stream_,
+       .communicator = communicator_},
+      written, [&](float* logits, int64_t begin, int64_t count) {
+        const auto first = static_cast<size_t>(begin);
+        ops::SampleParams params = scored_.Params(begin, count);
+        params.logits = logits;
+        params.out = Sampled(sampled_) + layout_.scored + first;
+        params.top = Sampled(sampled_) + layout_.scored_top + first * layout_.top;
+        params.top_stride = limits_.top_logprobs;
+        ops_.sample(params, stream_);
+      });
   if (step.scored > 0) {
     Download(step, layout_.scored, step.scored);
     Download(step, layout_.scored_top, step.scored * layout_.top);
@@ -241,7 +258,7 @@ void Runner::Draw(std::span<const ops::SampleRow> rows) {
   BATON_CHECK(logits_ != nullptr && rows.size() <= static_cast<size_t>(limits_.sequences));
   Step& step = At(begun_ - 1);
   if (Status status = drawn_.SendAndMaybeWait(rows); !status.ok()) {
-    failed_ = std::move(status);
+    Fail(std::move(status));
     return;
   }
   const bool wants_top = std::any_of(rows.begin(), rows.end(),
@@ -279,12 +296,12 @@ Result<StepOutput> Runner::FinishAndWait() {
   Step& step = At(finished_);
   while (failed_.ok() && step.announced < step.written.size()) {
     stream_.ReachAndWait(step.written[step.announced].mark);
-    failed_ = stream_.status();
+    CheckDevices();
     if (failed_.ok()) Announce(step);
   }
   if (failed_.ok()) {
     stream_.ReachAndWait(step.done);
-    failed_ = stream_.status();
+    CheckDevices();
   }
   ++finished_;
   if (!failed_.ok()) {
@@ -305,9 +322,9 @@ Result<std::unique_ptr<RankRunner>> RankRunner::Create(const Parts& parts,
   const kv::KvGeometry& geometry = parts.cache.geometry();
   BATON_RETURN_IF_ERROR(
       kv::CheckCompatible(geometry, parts.model.KvGeometry(geometry.block_tokens, geometry.dtype)));
-  BATON_ASSIGN_OR_RETURN(
-      Workspace workspace,
-      Workspace::Create(parts.model.config(), limits, parts.ops.activation, parts.memory));
+  BATON_ASSIGN_OR_RETURN(Workspace workspace,
+                         Workspace::Create(parts.model.config(), parts.model.shard(), limits,
+                                           parts.ops.activation, parts.memory));
   auto runner = std::make_unique<Runner>(parts, limits, std::move(workspace));
   BATON_RETURN_IF_ERROR(runner->Allocate(parts.memory));
   return std::unique_ptr<RankRunner>(std::move(runner));

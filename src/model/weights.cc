@@ -113,15 +113,32 @@ class WeightsReader {
 
 namespace {
 
+/// Where element `begin` of `view` lies.
+const void* At(const TensorView& view, int64_t begin) {
+  return static_cast<const std::byte*>(view.data) +
+         static_cast<size_t>(begin) * DTypeBytes(view.dtype);
+}
+
 /// Rows [begin, begin + rows) of a matrix.
 TensorView Rows(const TensorView& matrix, int64_t begin, int64_t rows) {
   const int64_t columns = matrix.shape.rank() == 2 ? matrix.shape[1] : 0;
   // Missing, and the reader says so; or made up later.
   if (matrix.data == nullptr) return {.dtype = matrix.dtype, .shape = {rows, columns}};
-  const auto offset = static_cast<size_t>(begin * columns) * DTypeBytes(matrix.dtype);
-  return {.data = static_cast<const std::byte*>(matrix.data) + offset,
-          .dtype = matrix.dtype,
-          .shape = {rows, columns}};
+  return {.data = At(matrix, begin * columns), .dtype = matrix.dtype, .shape = {rows, columns}};
+}
+
+void KeepRows(LinearWeights& linear, int64_t begin, int64_t rows) {
+  linear.weight = Rows(linear.weight, begin, rows);
+  if (linear.bias.data == nullptr) return;
+  linear.bias.data = At(linear.bias, begin);
+  linear.bias.shape = {rows};
+}
+
+void KeepColumns(LinearWeights& linear, int64_t begin, int64_t columns, bool keep_bias) {
+  linear.stride = linear.weight.shape[1];
+  linear.weight.data = At(linear.weight, begin);
+  linear.weight.shape = {linear.weight.shape[0], columns};
+  if (!keep_bias) linear.bias = {};
 }
 
 void TakeProjections(WeightsReader& reader, const std::string& prefix, const ModelConfig& config,
@@ -210,6 +227,27 @@ Status Weights::Place(const ModelConfig& config, const Placement& placement) {
   checkpoint_ = {};
   realigned_.clear();
   return OkStatus();
+}
+
+void Weights::Narrow(const ModelConfig& config, const Shard& shard) {
+  if (shard.ranks == 1) return;
+  const int64_t D = config.head_dim;
+  const auto query_rows = [&](LinearWeights& linear) {
+    KeepRows(linear, shard.first_query_head * D, shard.query_heads * D);
+  };
+  const auto kv_rows = [&](LinearWeights& linear) {
+    KeepRows(linear, shard.first_kv_head * D, shard.kv_heads * D);
+  };
+  for (LayerWeights& layer : layers) {
+    query_rows(layer.q);
+    kv_rows(layer.k);
+    kv_rows(layer.v);
+    KeepColumns(layer.o, shard.first_query_head * D, shard.query_heads * D, shard.rank == 0);
+    KeepRows(layer.gate, shard.first_intermediate, shard.intermediate);
+    KeepRows(layer.up, shard.first_intermediate, shard.intermediate);
+    KeepColumns(layer.down, shard.first_intermediate, shard.intermediate, shard.rank == 0);
+  }
+  output = Rows(output, shard.first_token, shard.tokens);
 }
 
 std::string Weights::Fingerprint(const std::string& seed) const {

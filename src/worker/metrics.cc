@@ -55,6 +55,8 @@ WorkerMetrics::WorkerMetrics(const std::string& worker)
               &registry_.AddGauge("baton_kv_blocks", kBlocksHelp, {{"state", "used"}}),
               &registry_.AddGauge("baton_kv_blocks", kBlocksHelp, {{"state", "cached"}}),
               &registry_.AddGauge("baton_kv_blocks", kBlocksHelp, {{"state", "quarantined"}})},
+      ranks_(
+          registry_.AddGauge("baton_tensor_parallel_ranks", "Ranks that share the worker's model")),
       prompt_tokens_(registry_.AddCounter("baton_prompt_tokens_total", "Prompt tokens computed")),
       generated_tokens_(registry_.AddCounter("baton_generated_tokens_total", "Tokens generated")),
       prefix_hit_tokens_(registry_.AddCounter("baton_prefix_hit_tokens_total",

@@ -28,6 +28,8 @@ class WorkerMetrics {
   void CountCommit(const handoff::CommitReport& report);
   void CountPrefill(const handoff::PrefillReport& report);
 
+  void SetRanks(int32_t ranks) { ranks_.Set(ranks); }
+
   /// What carries KV to or from a peer, from its join until it is lost.
   void SetPath(const std::string& peer, const transport::Path& path, bool joined);
 
@@ -73,6 +75,7 @@ class WorkerMetrics {
   telemetry::Gauge& vllm_waiting_;
   telemetry::Gauge& vllm_usage_;
   std::array<telemetry::Gauge*, 4> blocks_;
+  telemetry::Gauge& ranks_;
   Total prompt_tokens_;
   Total generated_tokens_;
   Total prefix_hit_tokens_;

@@ -66,7 +66,8 @@ class WorkerProcess {
 
   const WorkerOptions options_;
   Clock& clock_;
-  std::unique_ptr<model::Model> model_;
+  /// By rank.
+  std::vector<std::unique_ptr<model::Model>> shards_;
   std::unique_ptr<transport::Transport> transport_;
   std::unique_ptr<WorkerCore> core_;
   std::unique_ptr<rpc::WorkerServer> server_;
@@ -78,12 +79,19 @@ class WorkerProcess {
 
 Status WorkerProcess::Build() {
   BATON_RETURN_IF_ERROR(PinToCores(options_.cores));
-  BATON_ASSIGN_OR_RETURN(
-      model_,
-      model::Model::Load(options_.model, {.context_tokens = options_.engine.context_tokens}));
+  std::vector<const model::Model*> other_shards;
+  for (int32_t rank = 0; rank < options_.tensor_parallel; ++rank) {
+    BATON_ASSIGN_OR_RETURN(
+        auto shard,
+        model::Model::Load(options_.model, {.context_tokens = options_.engine.context_tokens,
+                                            .rank = rank,
+                                            .ranks = options_.tensor_parallel}));
+    if (rank > 0) other_shards.push_back(shard.get());
+    shards_.push_back(std::move(shard));
+  }
   BATON_ASSIGN_OR_RETURN(transport_, MakeTransport(options_));
   BATON_ASSIGN_OR_RETURN(core_,
-                         WorkerCore::Create(options_, {.model = *model_,
+                         WorkerCore::Create(options_, {.model = *shards_.front(),
                                                        .transport = *transport_,
                                                        .ops = kernels::CpuOps(),
                                                        .dial = rpc::DialOverGrpc(options_.tls),
@@ -92,7 +100,8 @@ Status WorkerProcess::Build() {
                                                              sick_ = status;
                                                              end_.Open();
                                                            },
-                                                       .clock = clock_}));
+                                                       .clock = clock_,
+                                                       .other_shards = std::move(other_shards)}));
   return OkStatus();
 }
 
@@ -128,6 +137,7 @@ void WorkerProcess::LogStart() const {
   BATON_LOG(Info) << RoleName(options_.role) << " worker listens on " << server_->address()
                   << ": epoch " << core_->Describe().identity.epoch << ", "
                   << kernels::CpuOps().name << " on " << options_.threads << " threads, "
+                  << (shards_.size() > 1 ? std::to_string(shards_.size()) + " ranks, " : "")
                   << core_->cache().blocks() << " KV blocks of " << options_.block_tokens
                   << " tokens (" << FormatBytes(options_.kv_bytes) << ")";
 }

@@ -23,6 +23,7 @@ Result<std::unique_ptr<WorkerCore>> WorkerCore::Create(const WorkerOptions& opti
 Status WorkerCore::Build() {
   BATON_RETURN_IF_ERROR(BuildCache());
   metrics_.emplace(options_.name);
+  metrics_->SetRanks(static_cast<int32_t>(ranks_.size()));
   transport_thread_.emplace(transport_, clock_);
   generate_.emplace(options_.name, options_.local_prefill_max_tokens,
                     GenerateService::Parts{*transport_thread_, *metrics_, clock_});
@@ -44,9 +45,7 @@ Status WorkerCore::BuildCache() {
     BATON_RETURN_IF_ERROR(
         transport::CheckOffered(options_.required_paths, transport_.OfferedPaths()));
   }
-  BATON_ASSIGN_OR_RETURN(region_,
-                         transport_.AllocateRegion(static_cast<size_t>(options_.kv_bytes)));
-  BATON_ASSIGN_OR_RETURN(cache_, kv::KvCache::Create(geometry, {region_.data, region_.bytes}));
+  BATON_RETURN_IF_ERROR(BuildRanks());
   BATON_ASSIGN_OR_RETURN(const std::string address, transport_.Address());
   const int32_t context = options_.engine.context_tokens > 0 ? options_.engine.context_tokens
                                                              : model_.config().context_tokens;
@@ -61,8 +60,49 @@ Status WorkerCore::BuildCache() {
   return OkStatus();
 }
 
+/// Each rank gets an equal part of memory and threads.
+Status WorkerCore::BuildRanks() {
+  const auto ranks = static_cast<int32_t>(shards_.size());
+  for (const model::Model* shard : shards_) {
+    const auto rank = static_cast<int32_t>(ranks_.size());
+    const kv::KvGeometry geometry = shard->KvGeometry(options_.block_tokens, options_.kv_dtype);
+    BATON_CHECK(geometry.tp_size == ranks && shard->shard().rank == rank);
+    BATON_ASSIGN_OR_RETURN(
+        const transport::MemoryRegion region,
+        transport_.AllocateRegion(static_cast<size_t>(options_.kv_bytes / ranks)));
+    BATON_ASSIGN_OR_RETURN(kv::KvCache cache,
+                           kv::KvCache::Create(geometry, {region.data, region.bytes}));
+    const int64_t threads = collective::PartBegin(options_.threads, rank + 1, ranks) -
+                            collective::PartBegin(options_.threads, rank, ranks);
+    ranks_.push_back(
+        {.model = *shard,
+         .region = region,
+         .cache = cache,
+         .stream = std::make_unique<device::HostStream>(std::max(1, static_cast<int>(threads)))});
+  }
+  return OkStatus();
+}
+
+Status WorkerCore::BuildRunner(const model::StepLimits& limits) {
+  group_ = collective::MakeHostGroup(static_cast<int32_t>(ranks_.size()));
+  std::vector<model::RankRunner::Parts> parts;
+  for (Rank& rank : ranks_) {
+    parts.push_back({.model = rank.model,
+                     .cache = rank.cache,
+                     .ops = ops_,
+                     .stream = *rank.stream,
+                     .memory = host_memory_,
+                     .communicator = group_[parts.size()].get()});
+  }
+  if (parts.size() == 1) {
+    BATON_ASSIGN_OR_RETURN(runner_, model::RankRunner::Create(parts.front(), limits));
+  } else {
+    BATON_ASSIGN_OR_RETURN(runner_, model::ParallelRunner::Create(parts, limits));
+  }
+  return OkStatus();
+}
+
 Status WorkerCore::BuildEngine() {
-  stream_.emplace(options_.threads);
   engine::EngineOptions options = options_.engine;
   options.context_tokens = description_.context_tokens;
   if (options.constraints == nullptr) {
@@ -71,18 +111,14 @@ Status WorkerCore::BuildEngine() {
   }
   BATON_ASSIGN_OR_RETURN(const model::StepLimits limits,
                          engine::LimitsFor(options, model_.config()));
-  BATON_ASSIGN_OR_RETURN(runner_, model::RankRunner::Create({.model = model_,
-                                                             .cache = *cache_,
-                                                             .ops = ops_,
-                                                             .stream = *stream_,
-                                                             .memory = host_memory_},
-                                                            limits));
+  BATON_RETURN_IF_ERROR(BuildRunner(limits));
   BATON_ASSIGN_OR_RETURN(engine_, engine::Engine::Create(options, model_, *runner_, *this, clock_));
   return OkStatus();
 }
 
 void WorkerCore::BuildHandoff() {
-  const handoff::LocalWorker local{.description = description_.identity, .regions = {region_}};
+  handoff::LocalWorker local{.description = description_.identity, .regions = {}};
+  for (const Rank& rank : ranks_) local.regions.push_back(rank.region);
   handoff::DecodeSideOptions decode;
   decode.lease = options_.lease;
   decode.checksums = options_.checksum;

@@ -4,14 +4,16 @@
 #include <functional>
 #include <memory>
 #include <optional>
+#include <vector>
 
 #include "baton/base/latest.h"
+#include "baton/collective/communicator.h"
 #include "baton/device/host_memory.h"
 #include "baton/device/host_stream.h"
 #include "baton/handoff/decode_side.h"
 #include "baton/handoff/prefill_side.h"
 #include "baton/kv/kv_cache.h"
-#include "baton/model/rank_runner.h"
+#include "baton/model/parallel_runner.h"
 #include "baton/rpc/server.h"
 #include "baton/worker/worker.h"
 #include "generate_service.h"
@@ -34,6 +36,7 @@ class WorkerCore final : public rpc::WorkerHandler,
  public:
   /// What outlives the worker.
   struct Surroundings {
+    /// Its first rank's shard, where the options have several.
     model::Model& model;
     transport::Transport& transport;
     const ops::Ops& ops;
@@ -42,6 +45,8 @@ class WorkerCore final : public rpc::WorkerHandler,
     /// The device is sick: the worker must end. Called on the engine thread.
     std::function<void(const Status&)> on_sick;
     Clock& clock;
+    /// The other ranks' shards, by rank.
+    std::vector<const model::Model*> other_shards = {};
   };
 
   /// Fails when the options can never serve.
@@ -63,7 +68,8 @@ class WorkerCore final : public rpc::WorkerHandler,
   /// That is done, so that no call is under way.
   bool left() const { return left_; }
 
-  const kv::KvCache& cache() const { return *cache_; }
+  /// Of one rank; all have as many blocks.
+  const kv::KvCache& cache(size_t rank = 0) const { return ranks_[rank].cache; }
   const handoff::DecodeSide& decode_side() const { return *decode_; }
   const handoff::PrefillSide& prefill_side() const { return *prefill_; }
   const Peers& peers() const { return *peers_; }
@@ -86,9 +92,23 @@ class WorkerCore final : public rpc::WorkerHandler,
         ops_(surroundings.ops),
         dial_(std::move(surroundings.dial)),
         on_sick_(std::move(surroundings.on_sick)),
-        clock_(surroundings.clock) {}
+        clock_(surroundings.clock) {
+    shards_.push_back(&model_);
+    shards_.insert(shards_.end(), surroundings.other_shards.begin(),
+                   surroundings.other_shards.end());
+  }
+
+  /// What one tensor-parallel rank computes with.
+  struct Rank {
+    const model::Model& model;
+    transport::MemoryRegion region;
+    kv::KvCache cache;
+    std::unique_ptr<device::HostStream> stream;
+  };
 
   Status Build();
+  Status BuildRanks();
+  Status BuildRunner(const model::StepLimits& limits);
   Status BuildCache();
   Status BuildEngine();
   void BuildHandoff();
@@ -119,16 +139,17 @@ class WorkerCore final : public rpc::WorkerHandler,
   const std::function<void(const Status&)> on_sick_;
   Clock& clock_;
 
-  transport::MemoryRegion region_;
-  std::optional<kv::KvCache> cache_;
+  /// By rank, the first of them model_.
+  std::vector<const model::Model*> shards_;
+  std::vector<Rank> ranks_;
   device::HostMemory host_memory_;
-  std::optional<device::HostStream> stream_;
   rpc::WorkerDescription description_;
   std::optional<WorkerMetrics> metrics_;
   std::optional<TransportThread> transport_thread_;
   std::optional<GenerateService> generate_;
   std::optional<PrefillService> prefill_service_;
   std::optional<Grammars> grammars_;
+  collective::Group group_;
   std::unique_ptr<model::StepRunner> runner_;
   std::unique_ptr<engine::Engine> engine_;
   std::optional<handoff::DecodeSide> decode_;

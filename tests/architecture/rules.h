@@ -28,7 +28,7 @@ inline const std::vector<Door> kDoors = {
     {"PCRE2", {"pcre2"}, {"src/text"}},
     {"ICU", {"unicode/"}, {"src/text"}},
     {"UCX", {"ucm/", "ucp/", "uct/", "ucs/"}, {"src/transport/ucx"}},
-    {"NCCL", {"nccl.h", "nccl_net.h"}, {"src/transport/nccl"}},
+    {"NCCL", {"nccl.h", "nccl_net.h"}, {"src/nccl"}},
     {"gRPC", {"grpc/", "grpcpp/", "*.grpc.pb.h"}, {"src/grpc", "src/rpc", "tests/unit/grpc"}},
     {"Abseil", {"absl/"}, {"src/rpc"}},
     {"Protocol Buffers",

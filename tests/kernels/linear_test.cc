@@ -94,6 +94,36 @@ TEST_P(Linear, ReadsWeightsAtAnyElementAlignment) {
   EXPECT_TRUE(SameBits(y, expected));
 }
 
+TEST_P(Linear, ReadsSomeColumnsOfAWiderMatrixAsItReadsThemPacked) {
+  for (const DType dtype : kFloatTypes) {
+    const Problem problem(random_, 5, 13, 40, dtype, true);
+    constexpr int64_t kFirst = 7;
+    constexpr int64_t kWide = 40 + 9;
+    const size_t row = 40 * DTypeBytes(dtype);
+    std::vector<std::byte> wide(13 * kWide * DTypeBytes(dtype), std::byte{0xFF});
+    for (size_t n = 0; n < 13; ++n) {
+      std::copy_n(problem.w.begin() + static_cast<ptrdiff_t>(n * row), row,
+                  wide.begin() + static_cast<ptrdiff_t>((n * kWide + kFirst) * DTypeBytes(dtype)));
+    }
+    for (const ops::Ops* ops : {&cpu(), &reference()}) {
+      std::vector<float> y = NanFilled(5 * 13);
+      ops->linear({.x = problem.x.data(),
+                   .w = wide.data() + kFirst * DTypeBytes(dtype),
+                   .bias = problem.bias.data(),
+                   .y = y.data(),
+                   .w_dtype = dtype,
+                   .T = 5,
+                   .N = 13,
+                   .K = 40,
+                   .x_stride = 43,
+                   .w_stride = kWide,
+                   .y_stride = 13},
+                  stream_);
+      EXPECT_TRUE(SameBits(y, problem.Run(*ops, stream_))) << ops->name << " " << DTypeName(dtype);
+    }
+  }
+}
+
 TEST_P(Linear, GivesTheSameBitsTwice) {
   const Problem problem(random_, 20, 100, 700, DType::kFloat16);
   EXPECT_TRUE(SameBits(problem.Run(cpu(), stream_), problem.Run(cpu(), stream_)));

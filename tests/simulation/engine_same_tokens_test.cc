@@ -1,4 +1,5 @@
 // The same tokens in whatever company, chunks, memory and place they are computed.
+#include <map>
 #include <set>
 #include <utility>
 
@@ -17,15 +18,19 @@ constexpr int32_t kMostPrompt = 120;
 constexpr int32_t kMostNew = 40;
 constexpr uint64_t kRequests = 24;
 
-/// The model, the requests and their answers, made once.
+/// The model as one rank or several share it, the requests and their answers, made once.
 struct World {
-  World() {
+  explicit World(int32_t ranks = 1) {
     WriteTinyModel(folder.path(), {.layers = 3});
-    model = *model::Model::Load(folder.path());
-    late_model = *model::Model::Load(folder.path(), {.memory = &late});
+    model = *model::Model::Load(folder.path(), {.ranks = ranks});
+    for (int32_t rank = 1; rank < ranks; ++rank) {
+      others.push_back(*model::Model::Load(folder.path(), {.rank = rank, .ranks = ranks}));
+      other_shards.push_back(others.back().get());
+    }
+    if (ranks == 1) late_model = *model::Model::Load(folder.path(), {.memory = &late});
     for (uint64_t seed = 0; seed < kRequests; ++seed) {
       requests.push_back(RandomRequest(seed, kVocabulary, kMostPrompt, kMostNew));
-      expected.push_back(ExpectedTokens(*model, requests.back()));
+      expected.push_back(ExpectedTokens(*model, requests.back(), DType::kBFloat16, other_shards));
     }
   }
   TemporaryFolder folder;
@@ -33,13 +38,15 @@ struct World {
   /// The same on a device that computes late.
   device::LateDevice late;
   std::unique_ptr<model::Model> late_model;
+  std::vector<std::unique_ptr<model::Model>> others;
+  std::vector<const model::Model*> other_shards;
   std::vector<Request> requests;
   std::vector<std::vector<TokenId>> expected;
 };
 
-World& TheWorld() {
-  static World world;
-  return world;
+World& TheWorld(int32_t ranks = 1) {
+  static std::map<int32_t, World> worlds;
+  return worlds.try_emplace(ranks, ranks).first->second;
 }
 
 TEST(SameTokensWorld, HasAnswersThatDifferEnoughToTellMistakes) {
@@ -70,6 +77,7 @@ struct Setting {
   const char* name;
   DriverOptions options;
   bool preempts = false;
+  int32_t ranks = 1;
   /// On a device that computes late.
   bool late = false;
 };
@@ -87,8 +95,9 @@ DriverOptions With(int32_t step_tokens, int32_t running, int32_t blocks, bool pr
 class SameTokens : public testing::TestWithParam<Setting> {};
 
 TEST_P(SameTokens, InOneEngine) {
-  World& world = TheWorld();
+  World& world = TheWorld(GetParam().ranks);
   DriverOptions options = GetParam().options;
+  options.other_shards = world.other_shards;
   if (GetParam().late) options.device = &world.late;
   EngineDriver driver(GetParam().late ? *world.late_model : *world.model, options);
   // Twice, so that the second round meets a warm prefix cache; submitted while others run.
@@ -121,9 +130,14 @@ INSTANTIATE_TEST_SUITE_P(
                     Setting{"TinyPool", With(40, 8, 12), true},
                     Setting{"TinyPoolWithoutPrefixCache", With(40, 8, 12, false), true},
                     Setting{"TinyPoolOfSmallBlocks", With(33, 8, 41, true, 4), true},
-                    Setting{"LateDevice", With(64, 16, 800), false, true},
-                    Setting{"LateDeviceInOddChunks", With(17, 5, 200), false, true},
-                    Setting{"LateDeviceWithATinyPool", With(40, 8, 12), true, true}),
+                    Setting{"LateDevice", With(64, 16, 800), false, 1, true},
+                    Setting{"LateDeviceInOddChunks", With(17, 5, 200), false, 1, true},
+                    Setting{"LateDeviceWithATinyPool", With(40, 8, 12), true, 1, true},
+                    Setting{"TwoRanks", With(512, 64, 800), false, 2},
+                    Setting{"TwoRanksInOddChunks", With(17, 5, 200), false, 2},
+                    Setting{"TwoRanksOfTwoThreads", With(64, 16, 800, true, 16, 2), false, 2},
+                    Setting{"TwoRanksWithATinyPool", With(40, 8, 12), true, 2},
+                    Setting{"MoreRanksThanKvHeads", With(33, 8, 41, true, 4), true, 4}),
     [](const auto& setting) { return std::string(setting.param.name); });
 
 struct SplitSetting {

@@ -11,34 +11,41 @@ namespace baton::testing_support {
 using engine::Engine;
 using engine::StepEngine;
 
-namespace {
-
-size_t KvBytes(const model::Model& model, const DriverOptions& options) {
-  const kv::KvGeometry geometry = model.KvGeometry(options.block_tokens, options.kv_dtype);
-  return static_cast<size_t>(geometry.block_bytes() * options.blocks);
-}
-
-}  // namespace
-
-EngineDriver::EngineDriver(model::Model& model, const DriverOptions& options, const ops::Ops& ops)
-    : device_(options.device == nullptr ? static_cast<device::DeviceMemory&>(host_)
-                                        : *options.device),
-      stream_(options.device == nullptr ? std::make_unique<device::HostStream>(options.threads)
-                                        : options.device->MakeStream()),
-      memory_(*device_.Allocate(KvBytes(model, options))),
-      cache_(*kv::KvCache::Create(model.KvGeometry(options.block_tokens, options.kv_dtype),
-                                  {memory_.get(), KvBytes(model, options)})) {
-  if (options.device == nullptr) std::memset(memory_.get(), 0xFF, cache_.memory().size());
+EngineDriver::EngineDriver(model::Model& model, const DriverOptions& options, const ops::Ops& ops) {
   engine::EngineOptions engine = options.engine;
   if (options.grammars) engine.constraints = &grammars_;
   const auto limits = engine::LimitsFor(engine, model.config());
   BATON_CHECK(limits.ok()) << limits.status();
-  runner_ = *model::RankRunner::Create({.model = model,
-                                        .cache = cache_,
-                                        .ops = options.device == nullptr ? ops : device::LateOps(),
-                                        .stream = *stream_,
-                                        .memory = device_},
-                                       *limits);
+  const bool late = options.device != nullptr;
+  device::DeviceMemory& device = late ? static_cast<device::DeviceMemory&>(*options.device) : host_;
+  std::vector<const model::Model*> shards = {&model};
+  shards.insert(shards.end(), options.other_shards.begin(), options.other_shards.end());
+  group_ = collective::MakeHostGroup(static_cast<int32_t>(shards.size()));
+  const kv::KvGeometry geometry = model.KvGeometry(options.block_tokens, options.kv_dtype);
+  const auto bytes = static_cast<size_t>(geometry.block_bytes() * options.blocks);
+  for (size_t rank = 0; rank < shards.size(); ++rank) {
+    device::Allocation memory = *device.Allocate(bytes);
+    if (!late) std::memset(memory.get(), 0xFF, bytes);
+    const kv::KvCache cache = *kv::KvCache::Create(geometry, {memory.get(), bytes});
+    ranks_.push_back({.stream = late ? options.device->MakeStream()
+                                     : std::make_unique<device::HostStream>(options.threads),
+                      .memory = std::move(memory),
+                      .cache = cache});
+  }
+  std::vector<model::RankRunner::Parts> parts;
+  for (size_t rank = 0; rank < shards.size(); ++rank) {
+    parts.push_back({.model = *shards[rank],
+                     .cache = ranks_[rank].cache,
+                     .ops = late ? device::LateOps() : ops,
+                     .stream = *ranks_[rank].stream,
+                     .memory = device,
+                     .communicator = group_[rank].get()});
+  }
+  if (parts.size() == 1) {
+    runner_ = *model::RankRunner::Create(parts.front(), *limits);
+  } else {
+    runner_ = *model::ParallelRunner::Create(parts, *limits);
+  }
   auto created = Engine::Create(engine, model, *runner_, *this, clock_);
   BATON_CHECK(created.ok()) << created.status();
   engine_.reset(static_cast<StepEngine*>((*std::move(created)).release()));
@@ -128,8 +135,9 @@ Request RandomRequest(uint64_t seed, int32_t vocabulary, int32_t most_prompt_tok
   return request;
 }
 
-std::vector<TokenId> ExpectedTokens(model::Model& model, const Request& request, DType kv_dtype) {
-  DriverOptions options{.kv_dtype = kv_dtype};
+std::vector<TokenId> ExpectedTokens(model::Model& model, const Request& request, DType kv_dtype,
+                                    const std::vector<const model::Model*>& other_shards) {
+  DriverOptions options{.kv_dtype = kv_dtype, .other_shards = other_shards};
   options.engine = {.step_tokens = 512, .running_sequences = 1, .prefix_cache = false};
   EngineDriver driver(model, options);
   const SequenceId sequence = driver.Submit(request);

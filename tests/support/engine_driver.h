@@ -11,7 +11,7 @@
 #include "baton/engine/engine.h"
 #include "baton/kernels/cpu_ops.h"
 #include "baton/kv/kv_cache.h"
-#include "baton/model/rank_runner.h"
+#include "baton/model/parallel_runner.h"
 #include "step_engine.h"
 #include "support/fake_grammar.h"
 #include "support/late_device.h"
@@ -34,7 +34,10 @@ struct DriverOptions {
   int32_t blocks = 64;
   int32_t block_tokens = 16;
   DType kv_dtype = DType::kBFloat16;
+  /// For each rank.
   int threads = 1;
+  /// Of ranks 1, 2, ...; the engine's model is rank 0's then.
+  std::vector<const model::Model*> other_shards = {};
   /// Takes requests with a grammar, of FakeGrammars.
   bool grammars = true;
   /// Computes there; the model's weights are there too. Null: on the CPU.
@@ -55,7 +58,7 @@ class EngineDriver final : public engine::EngineListener {
 
   engine::StepEngine& engine() { return *engine_; }
   model::StepRunner& runner() { return *runner_; }
-  kv::KvCache& cache() { return cache_; }
+  kv::KvCache& cache(size_t rank = 0) { return ranks_[rank].cache; }
   SequenceLog& log(SequenceId sequence) { return logs_[sequence]; }
   const kv::BlockCounts& counts() const { return engine_->pool().counts(); }
   ManualClock& clock() { return clock_; }
@@ -71,14 +74,18 @@ class EngineDriver final : public engine::EngineListener {
   void OnPrefilled(SequenceId sequence, TokenOutput first) override;
 
  private:
+  struct Rank {
+    std::unique_ptr<device::Stream> stream;
+    device::Allocation memory;
+    kv::KvCache cache;
+  };
+
   device::HostMemory host_;
-  device::DeviceMemory& device_;
-  std::unique_ptr<device::Stream> stream_;
-  device::Allocation memory_;
-  kv::KvCache cache_;
+  collective::Group group_;
+  std::vector<Rank> ranks_;
   ManualClock clock_;
   FakeGrammars grammars_;
-  std::unique_ptr<model::RankRunner> runner_;
+  std::unique_ptr<model::StepRunner> runner_;
   std::unique_ptr<engine::StepEngine> engine_;
   std::map<SequenceId, SequenceLog> logs_;
   uint64_t last_sequence_ = 0;
@@ -91,6 +98,7 @@ Request RandomRequest(uint64_t seed, int32_t vocabulary, int32_t most_prompt_tok
 
 /// What a lone engine with plenty of everything answers: what every other must answer too.
 std::vector<TokenId> ExpectedTokens(model::Model& model, const Request& request,
-                                    DType kv_dtype = DType::kBFloat16);
+                                    DType kv_dtype = DType::kBFloat16,
+                                    const std::vector<const model::Model*>& other_shards = {});
 
 }  // namespace baton::testing_support

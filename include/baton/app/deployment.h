@@ -16,6 +16,8 @@ struct PlannedWorker {
   std::string name;
   Role role = Role::kMixed;
   int32_t threads = 1;
+  /// Tensor-parallel ones, which share the threads.
+  int32_t ranks = 1;
   std::vector<int32_t> cores;
   /// "host:port" on which it listens.
   std::string listen;
@@ -36,7 +38,7 @@ Result<Deployment> PlanDeployment(const config::Config& config, int32_t availabl
 /// The command lines of the router and the workers; `sources` are those that serve itself got.
 std::vector<ProcessSpec> ProcessesOf(const Deployment& deployment, const config::Sources& sources);
 
-/// "1 prefill + 1 decode".
+/// "1 prefill + 2 decode of 4 ranks".
 std::string DescribeGroups(const config::Workers& workers);
 
 }  // namespace baton::app

@@ -20,7 +20,10 @@ struct WorkerGroup {
   int32_t count = 0;
   /// Per worker; 0: the cores of this host divided by the workers on it.
   int32_t threads = 0;
-  /// Per worker: memory for the KV cache.
+  /// Per worker: ranks that share the model's heads and columns, each with memory and threads of
+  /// its own.
+  int32_t tensor_parallel = 1;
+  /// Per worker, of all its ranks: memory for the KV cache.
   int64_t kv_memory_bytes = 256 * kMiB;
   /// Cores that the group is pinned to, e.g. "0-3,8"; each worker gets an equal part of them.
   /// Empty: not pinned.

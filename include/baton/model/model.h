@@ -11,11 +11,13 @@
 
 #include "baton/base/ids.h"
 #include "baton/base/status.h"
+#include "baton/collective/communicator.h"
 #include "baton/device/memory.h"
 #include "baton/device/stream.h"
 #include "baton/kv/kv_cache.h"
 #include "baton/kv/kv_geometry.h"
 #include "baton/model/model_config.h"
+#include "baton/model/shard.h"
 #include "baton/model/step_runner.h"
 #include "baton/model/weights.h"
 #include "baton/ops/ops.h"
@@ -36,6 +38,9 @@ struct LoadOptions {
   bool random_weights = false;
   /// Told now and then how many bytes of weights the device has, of how many.
   std::function<void(int64_t done, int64_t total)> on_progress;
+  /// Which of how many tensor-parallel ranks will compute with it.
+  int32_t rank = 0;
+  int32_t ranks = 1;
 };
 
 /// Numbers of rows, ascending, where the device reads them.
@@ -66,10 +71,12 @@ class ForwardPass;
 class Workspace {
  public:
   /// `activation` is that of the operations. Fails with ResourceExhausted.
-  static Result<Workspace> Create(const ModelConfig& config, const StepLimits& limits,
-                                  DType activation, device::DeviceMemory& memory);
+  static Result<Workspace> Create(const ModelConfig& config, const Shard& shard,
+                                  const StepLimits& limits, DType activation,
+                                  device::DeviceMemory& memory);
   /// What Create() allocates.
-  static int64_t Bytes(const ModelConfig& config, const StepLimits& limits, DType activation);
+  static int64_t Bytes(const ModelConfig& config, const Shard& shard, const StepLimits& limits,
+                       DType activation);
 
  private:
   friend class ForwardPass;
@@ -82,7 +89,18 @@ class Workspace {
   device::Allocation normed_, delta_, q_, k_, v_, attention_, gate_, up_;
 };
 
-/// A loaded model: its configuration and mapped weights.
+/// Where a forward pass computes. All of one rank.
+struct Place {
+  /// Has the geometry of the model's shard.
+  kv::KvCache& cache;
+  Workspace& workspace;
+  const ops::Ops& ops;
+  device::Stream& stream;
+  /// Null where there are no other ranks.
+  collective::Communicator* communicator = nullptr;
+};
+
+/// A loaded model, or one tensor-parallel rank's shard of it: its configuration and mapped weights.
 /// *Threads*: immutable after Load, so that several engines may share it, each with its Workspace.
 class Model {
  public:
@@ -90,14 +108,18 @@ class Model {
   static Result<std::unique_ptr<Model>> Load(const std::filesystem::path& folder,
                                              const LoadOptions& options = {});
 
+  /// Of the whole model.
   const ModelConfig& config() const { return config_; }
+  const Shard& shard() const { return shard_; }
   const GenerationConfig& generation_config() const { return generation_; }
+  /// Of the shard.
   const Weights& weights() const { return weights_; }
   /// The tokens that end a sequence.
   const std::vector<TokenId>& eos_tokens() const { return eos_tokens_; }
   /// 32 hexadecimal digits over configuration, tensors and their content (large tensors are
   /// sampled): workers with different ones must not exchange KV.
   const std::string& fingerprint() const { return fingerprint_; }
+  /// With as many ranks as the model was loaded for.
   kv::KvGeometry KvGeometry(int32_t block_tokens, DType kv_dtype) const;
 
   /// Called once all work is enqueued that writes the KV of the step's tokens for layers
@@ -111,16 +133,18 @@ class Model {
   /// same workspace; the caller may have them overwritten. Null when no row's are wanted. Waits for
   /// nothing and allocates nothing. The logits of scored rows come before, in pieces of at most
   /// StepLimits::sequences, so that they never need memory all at once.
-  /// REQUIRES: the batch fits the workspace; `cache` has this model's geometry.
-  float* Forward(const StepBatch& batch, kv::KvCache& cache, Workspace& workspace,
-                 const ops::Ops& ops, device::Stream& stream, const OnLayers& on_layers = {},
+  /// All ranks of a model take the same steps at the same time; logits are given on rank 0 only,
+  /// and null and no scored rows on the others.
+  /// REQUIRES: the batch fits the workspace.
+  float* Forward(const StepBatch& batch, const Place& place, const OnLayers& on_layers = {},
                  const OnScored& on_scored = {}) const;
 
  private:
   friend class ForwardPass;
-  Model(ModelConfig config, GenerationConfig generation, Weights weights);
+  Model(ModelConfig config, const Shard& shard, GenerationConfig generation, Weights weights);
 
   ModelConfig config_;
+  Shard shard_;
   GenerationConfig generation_;
   Weights weights_;
   std::vector<TokenId> eos_tokens_;

@@ -19,6 +19,8 @@ class RankRunner : public StepRunner {
     const ops::Ops& ops;
     device::Stream& stream;
     device::DeviceMemory& memory;
+    /// Null where the model has no other ranks.
+    collective::Communicator* communicator = nullptr;
   };
 
   /// Fails with InvalidArgument when the cache is not of the model's shape, and with

@@ -11,6 +11,7 @@
 #include "baton/device/memory.h"
 #include "baton/model/model_config.h"
 #include "baton/model/safetensors.h"
+#include "baton/model/shard.h"
 
 namespace baton::model {
 
@@ -20,6 +21,8 @@ struct Placement;
 struct LinearWeights {
   TensorView weight;
   TensorView bias;
+  /// Elements from one row of the weight to the next; 0: K. More in a shard of its columns.
+  int64_t stride = 0;
 };
 
 struct LayerWeights {
@@ -33,8 +36,8 @@ struct LayerWeights {
   LinearWeights gate, up, down;
 };
 
-/// The weights of a model by role. *Ownership*: holds the mapped files that the views point into,
-/// or the memory of a device.
+/// The weights of a model, or of a shard of it, by role. *Ownership*: holds the mapped files that
+/// the views point into, or the memory of a device.
 /// *Threads*: immutable.
 class Weights {
  public:
@@ -43,6 +46,11 @@ class Weights {
   static Result<Weights> Load(const std::filesystem::path& folder, const ModelConfig& config);
   /// Weights that lie nowhere before Place() makes them up; of type bfloat16.
   static Weights Random(const ModelConfig& config);
+
+  /// Leaves what `shard` computes, as parts of the same memory: rows of q, k, v, gate, up and
+  /// output, columns of o and down. Rank 0 alone keeps the biases of the latter, which are added
+  /// once. REQUIRES: these are all the weights of `config`.
+  void Narrow(const ModelConfig& config, const Shard& shard);
 
   TensorView embedding;
   std::vector<LayerWeights> layers;

@@ -7,7 +7,8 @@
 namespace baton::ops {
 
 /// y = x w^T + bias.
-/// Shapes: x [T, K], w [N, K], bias [N] or null, y [T, N]; row strides in elements.
+/// Shapes: x [T, K], w [N, K], bias [N] or null, y [T, N]; row strides in elements; that of w is K
+/// where it is 0, and always on CUDA devices.
 /// Types: x and y as they say; w float32, float16 or bfloat16; bias of w's type.
 /// Layout: row-major; w straight from the checkpoint, no alignment beyond its element's.
 /// Errors: none; shapes are checked (BATON_CHECK) once per call. T = 0 is a no-op.
@@ -27,7 +28,11 @@ struct LinearParams {
   int64_t N = 0;
   int64_t K = 0;
   int64_t x_stride = 0;
+  /// More than K where w is some columns of a wider matrix.
+  int64_t w_stride = 0;
   int64_t y_stride = 0;
+
+  int64_t w_row() const { return w_stride == 0 ? K : w_stride; }
 };
 
 }  // namespace baton::ops

@@ -28,11 +28,13 @@ struct WorkerOptions {
   rpc::FleetTls tls;
   std::filesystem::path model;
 
-  /// Threads that compute, the engine thread included.
+  /// Ranks that share the model, each on a thread of its own.
+  int32_t tensor_parallel = 1;
+  /// Threads that compute, the engine thread included: shared by the ranks, at least one for each.
   int threads = 1;
   /// Cores for those threads; empty leaves them to the system.
   std::vector<int> cores;
-  /// Memory for KV blocks.
+  /// Memory for KV blocks, of all ranks.
   int64_t kv_bytes = 0;
   int32_t block_tokens = 16;
   DType kv_dtype = DType::kBFloat16;

@@ -47,7 +47,7 @@ struct Linear {
   static void Columns(const ops::LinearParams& p, const W* w, int64_t t_begin, int64_t rows,
                       int64_t n) {
     for (int64_t t = t_begin; t < t_begin + rows; t += kRows) {
-      Tile<W, Cols>(p, static_cast<const float*>(p.x) + t * p.x_stride, w + n * p.K,
+      Tile<W, Cols>(p, static_cast<const float*>(p.x) + t * p.x_stride, w + n * p.w_row(),
                     t_begin + rows - t, static_cast<float*>(p.y) + t * p.y_stride + n);
     }
   }
@@ -69,11 +69,12 @@ struct Linear {
     V sums[Rows][Cols];
 #pragma GCC unroll 24
     for (int i = 0; i < Rows * Cols; ++i) sums[i / Cols][i % Cols] = V::Zero();
+    const int64_t w_row = p.w_row();
     int64_t k = 0;
     for (; k + kLanes <= p.K; k += kLanes) {
-      MultiplyAdd<W, Rows, Cols>(x + k, p.x_stride, w + k, p.K, kLanes, sums);
+      MultiplyAdd<W, Rows, Cols>(x + k, p.x_stride, w + k, w_row, kLanes, sums);
     }
-    if (k < p.K) MultiplyAdd<W, Rows, Cols>(x + k, p.x_stride, w + k, p.K, p.K - k, sums);
+    if (k < p.K) MultiplyAdd<W, Rows, Cols>(x + k, p.x_stride, w + k, w_row, p.K - k, sums);
     Fold<Rows, Cols>(sums, y, p.y_stride);
   }
 

@@ -27,6 +27,7 @@ Result<std::vector<std::string>> PrepareCudaLinearAndWait(
 namespace cuda {
 
 void Linear(const ops::LinearParams& p, device::Stream& stream) {
+  BATON_CHECK(p.w_row() == p.K) << "weights of a device lie densely";
   device::CudaStream& on = device::AsCuda(stream);
   if (Products* products = on.attached<Products>(); products != nullptr) {
     products->Enqueue(p, stream, on.native());

@@ -1,3 +1,4 @@
+#include <algorithm>
 #include <cstdio>
 #include <string>
 #include <vector>
@@ -30,7 +31,7 @@ Wanted WantedBy(const config::Config& config, int32_t cores) {
     const config::WorkerGroup& group = config.workers.group(role);
     const int32_t threads =
         group.threads > 0 ? group.threads : ThreadsPerWorker(cores, wanted.workers);
-    wanted.threads += group.count * threads;
+    wanted.threads += group.count * std::max(threads, group.tensor_parallel);
     wanted.kv_bytes += group.count * group.kv_memory_bytes;
   }
   return wanted;

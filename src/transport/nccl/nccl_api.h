@@ -1,19 +1,18 @@
 #pragma once
 
-#include <array>
 #include <cstddef>
 #include <cstdint>
 #include <memory>
 #include <span>
-#include <string>
 
 #include "baton/base/status.h"
 #include "baton/device/memory.h"
+#include "baton/nccl/library.h"
 
 namespace baton::transport {
 
 /// By it the two ends of a communicator find each other; good for one communicator.
-using NcclUniqueId = std::array<char, 128>;
+using NcclUniqueId = nccl::UniqueId;
 
 /// A run of bytes of device memory.
 struct NcclRun {
@@ -56,8 +55,5 @@ class NcclApi {
   virtual Result<std::unique_ptr<NcclCommunicator>> Begin(
       const NcclUniqueId& id, NcclRank rank, std::unique_ptr<device::CopyQueue> queue) = 0;
 };
-
-/// 22809 -> "2.28.9".
-std::string NcclVersionText(int version);
 
 }  // namespace baton::transport

@@ -70,9 +70,9 @@ Result<std::string> NcclTransport::Address() const {
 
 Status NcclTransport::CheckPeer(const NcclAddress& address) const {
   if (address.version != parts_.api->version()) {
-    return FailedPrecondition("the peer has nccl " + NcclVersionText(address.version) +
+    return FailedPrecondition("the peer has nccl " + nccl::VersionText(address.version) +
                               ", which does not work with " +
-                              NcclVersionText(parts_.api->version()) + " here");
+                              nccl::VersionText(parts_.api->version()) + " here");
   }
   for (const Buried& buried : buried_) {
     if (!buried.receives || buried.address != address.messages) continue;
@@ -265,7 +265,7 @@ void NcclTransport::Wait(Duration timeout) {
 
 Path NcclTransport::OfferedPaths() const {
   return {.kinds = {PathKind::kNccl},
-          .text = "nccl " + NcclVersionText(parts_.api->version()) + " on " +
+          .text = "nccl " + nccl::VersionText(parts_.api->version()) + " on " +
                   std::string(parts_.memory->name())};
 }
 

@@ -42,6 +42,15 @@ TEST(Deployment, DividesTheCoresWhereNoThreadsAreSet) {
   EXPECT_EQ(deployment.workers[1].threads, 2);
 }
 
+TEST(Deployment, GivesEachRankAThread) {
+  config::Config config = Split(1, 1);
+  config.workers.decode.tensor_parallel = 4;
+  const Deployment deployment = Plan(config, 2);
+  EXPECT_EQ(deployment.workers[0].threads, 1);
+  EXPECT_EQ(deployment.workers[1].threads, 4);
+  EXPECT_EQ(deployment.workers[1].ranks, 4);
+}
+
 TEST(Deployment, GivesEachPinnedWorkerItsPart) {
   config::Config config = Split(1, 2);
   config.workers.decode.cores = "2-5";
@@ -110,7 +119,10 @@ TEST(ProcessesOf, StopsTheRouterFirst) {
 }
 
 TEST(DescribeGroups, CountsTheRolesThatAreThere) {
-  EXPECT_EQ(DescribeGroups(Split(1, 3).workers), "1 prefill + 3 decode");
+  config::Config config = Split(1, 3);
+  EXPECT_EQ(DescribeGroups(config.workers), "1 prefill + 3 decode");
+  config.workers.prefill.tensor_parallel = 2;
+  EXPECT_EQ(DescribeGroups(config.workers), "1 prefill of 2 ranks + 3 decode");
 }
 
 }  // namespace

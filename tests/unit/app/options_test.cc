@@ -45,6 +45,14 @@ TEST(WorkerOptions, RefuseToListenWhereAnybodyComesUnlessToldTo) {
   EXPECT_TRUE(ToWorkerOptions({}, {.listen = "[::1]:1"}, 1).ok());
 }
 
+TEST(WorkerOptions, HaveAThreadForEachRank) {
+  config::Config config;
+  config.workers.mixed.tensor_parallel = 4;
+  const worker::WorkerOptions options = WorkerOf(config, {.threads = 2});
+  EXPECT_EQ(options.tensor_parallel, 4);
+  EXPECT_EQ(options.threads, 4);
+}
+
 TEST(WorkerOptions, TakeAllCoresWhereNothingIsSaid) { EXPECT_EQ(WorkerOf({}, {}).threads, 6); }
 
 TEST(WorkerOptions, TakeAThreadForEachPinnedCore) {

@@ -94,6 +94,35 @@ TEST_P(GoldenLogits, AreWithinRounding) {
   RecordProperty("largest_relative_error", std::to_string(largest * 1e9) + "e-9");
 }
 
+TEST_P(GoldenLogits, AreWithinRoundingWhenRanksShareTheModel) {
+  for (const int32_t ranks : {2, 4}) {
+    if (!Shard::Of(model_->config(), 0, ranks).ok()) continue;
+    for (const Golden& golden : goldens_) {
+      RunRanks run(golden.folder, {.context_tokens = golden.context_tokens}, ranks, ops(),
+                   DType::kFloat32);
+      const auto logits = run.Run(golden.input_ids);
+      for (size_t i = 0; i < golden.positions.size(); ++i) {
+        ASSERT_LT(RelativeError(logits[golden.positions[i]], golden.logits[i]), 2e-5)
+            << ranks << " ranks, position " << golden.positions[i];
+      }
+    }
+  }
+}
+
+TEST_P(GoldenLogits, AreTheSameBitsInOddChunksByAnyNumberOfRanks) {
+  const Golden& golden = goldens_.front();
+  for (const int32_t ranks : {2, 4}) {
+    if (!Shard::Of(model_->config(), 0, ranks).ok()) continue;
+    const auto run = [&](size_t chunk) {
+      return RunRanks(golden.folder, {.context_tokens = golden.context_tokens}, ranks, ops(),
+                      DType::kFloat32)
+          .Run(golden.input_ids, chunk);
+    };
+    const auto whole = run(512);
+    for (const size_t chunk : {1, 7, 19}) EXPECT_EQ(run(chunk), whole) << ranks << ", " << chunk;
+  }
+}
+
 TEST_P(GoldenLogits, AreTheSameBitsInOddChunks) {
   const Golden& golden = goldens_.front();
   const auto whole = RunModel(*model_, ops(), DType::kFloat32).Run(golden.input_ids);

@@ -2,8 +2,11 @@
 
 #include <cstring>
 #include <limits>
+#include <memory>
+#include <thread>
 #include <vector>
 
+#include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
 #include "baton/device/host_memory.h"
@@ -15,11 +18,13 @@ namespace baton::model {
 /// One sequence through Model::Forward, on blocks in an order that hides no bug.
 class RunModel {
  public:
-  RunModel(const Model& model, const ops::Ops& ops, DType kv_dtype, int threads = 1)
+  RunModel(const Model& model, const ops::Ops& ops, DType kv_dtype, int threads = 1,
+           collective::Communicator* communicator = nullptr)
       : model_(model),
         ops_(ops),
         stream_(threads),
-        workspace_(*Workspace::Create(model.config(),
+        communicator_(communicator),
+        workspace_(*Workspace::Create(model.config(), model.shard(),
                                       {.step_tokens = kTokens, .sequences = kTokens},
                                       ops.activation, memory_of_host_)),
         geometry_(model.KvGeometry(kBlockTokens, kv_dtype)),
@@ -65,7 +70,14 @@ class RunModel {
                           .kept = {.rows = all ? nullptr : rows.data(), .count = count},
                           .logits = {.count = count},
                           .layer_group = layer_group};
-    const float* logits = model_.Forward(batch, cache_, workspace_, ops_, stream_, on_layers);
+    const float* logits = model_.Forward(batch,
+                                         {.cache = cache_,
+                                          .workspace = workspace_,
+                                          .ops = ops_,
+                                          .stream = stream_,
+                                          .communicator = communicator_},
+                                         on_layers);
+    if (logits == nullptr) return {};
     const size_t V = static_cast<size_t>(model_.config().vocabulary);
     std::vector<std::vector<float>> result;
     for (size_t i = 0; i < rows.size(); ++i) {
@@ -82,6 +94,7 @@ class RunModel {
   const Model& model_;
   const ops::Ops& ops_;
   device::HostStream stream_;
+  collective::Communicator* const communicator_;
   device::HostMemory memory_of_host_;
   Workspace workspace_;
   kv::KvGeometry geometry_;
@@ -89,6 +102,45 @@ class RunModel {
   kv::KvCache cache_;
   std::vector<int32_t> table_;
   int32_t position_ = 0;
+};
+
+/// The same by the tensor-parallel ranks of a model, each on a thread of its own.
+class RunRanks {
+ public:
+  using Logits = std::vector<std::vector<float>>;
+
+  RunRanks(const std::filesystem::path& folder, LoadOptions options, int32_t ranks,
+           const ops::Ops& ops, DType kv_dtype)
+      : group_(collective::MakeHostGroup(ranks)) {
+    options.ranks = ranks;
+    for (auto& communicator : group_) {
+      options.rank = communicator->rank();
+      models_.push_back(*Model::Load(folder, options));
+      runs_.push_back(
+          std::make_unique<RunModel>(*models_.back(), ops, kv_dtype, 1, communicator.get()));
+    }
+  }
+
+  Logits Run(const std::vector<TokenId>& tokens, size_t chunk = 512) {
+    return OnAll([&](RunModel& run) { return run.Run(tokens, chunk); });
+  }
+  Logits Step(std::span<const TokenId> tokens) {
+    return OnAll([&](RunModel& run) { return run.Step(tokens); });
+  }
+
+ private:
+  template <typename Body>
+  Logits OnAll(const Body& body) {
+    std::vector<std::jthread> others;
+    for (size_t r = 1; r < runs_.size(); ++r) {
+      others.emplace_back([&, r] { EXPECT_THAT(body(*runs_[r]), testing::IsEmpty()); });
+    }
+    return body(*runs_.front());
+  }
+
+  collective::Group group_;
+  std::vector<std::unique_ptr<Model>> models_;
+  std::vector<std::unique_ptr<RunModel>> runs_;
 };
 
 inline TokenId Argmax(const std::vector<float>& logits) {

@@ -1,0 +1,76 @@
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <vector>
+
+#include "baton/base/dtype.h"
+#include "baton/base/status.h"
+
+namespace baton::device {
+class Stream;
+}
+
+namespace baton::collective {
+
+/// Where the part of `rank` begins when `count` things are split over `ranks`; that of the rank
+/// behind the last is the end. Sizes of parts differ by at most one.
+constexpr int64_t PartBegin(int64_t count, int32_t rank, int32_t ranks) {
+  return count * rank / ranks;
+}
+
+/// x = the sum of x over all ranks.
+/// Shapes: x [count]; count and type are the same on all ranks.
+/// Types: on the host float32; on CUDA float32 and bfloat16.
+/// Accuracy: each element is summed in an order that depends on the number of ranks only, not on
+/// count, place or time; all ranks get the same bits.
+struct AllReduceParams {
+  void* x = nullptr;
+  DType dtype = DType::kFloat32;
+  int64_t count = 0;
+};
+
+/// On rank 0, y = the columns of all ranks side by side: those from PartBegin(columns, rank, ranks)
+/// on are rank's. Rank 0 has written its own to y before.
+/// Shapes: y [rows, columns], read on rank 0 only; x [rows, columns of this rank], not on rank 0.
+struct GatherParams {
+  const float* x = nullptr;
+  float* y = nullptr;
+  int64_t rows = 0;
+  int64_t columns = 0;
+};
+
+/// One rank's end of a group that computes together. Each rank calls the same operations in the
+/// same order, on its own thread and stream; an operation is enqueued like any other and may wait
+/// for the other ranks when it runs. Nothing allocates.
+/// *Threads*: lives on its rank's thread; Abort() and status() are thread-safe.
+class Communicator {
+ public:
+  virtual ~Communicator() = default;
+  virtual int32_t rank() const = 0;
+  virtual int32_t ranks() const = 0;
+  virtual void AllReduce(const AllReduceParams& params, device::Stream& stream) = 0;
+  virtual void Gather(const GatherParams& params, device::Stream& stream) = 0;
+  /// Ends the whole group, because this rank cannot go on: no operation of any rank waits any more,
+  /// and what they give is worthless. The first reason counts.
+  virtual void Abort(Status reason) = 0;
+  /// Why the group has ended, if it has.
+  virtual Status status() const = 0;
+};
+
+/// By rank.
+using Group = std::vector<std::unique_ptr<Communicator>>;
+
+/// A group of threads of one process over the host's memory. Their streams are device::HostStream.
+/// A thread that waits spins briefly and then sleeps, so that ranks may outnumber cores.
+/// REQUIRES: ranks >= 1.
+Group MakeHostGroup(int32_t ranks);
+
+/// A group of threads of one process over CUDA devices, a rank each, by NCCL; each thread's current
+/// device is its rank's. `deterministic`: what AllReduceParams says of accuracy holds, for more
+/// than two ranks at the price of log2(ranks) operations for one; else it does not.
+/// Fails with InvalidArgument for a deterministic group whose size is no power of two, and with
+/// Unavailable as nccl::Load does, or when the devices do not connect.
+Result<Group> MakeNcclGroup(const std::vector<int>& devices, bool deterministic);
+
+}  // namespace baton::collective

@@ -1,0 +1,183 @@
+#include "nccl_group.h"
+
+#include <array>
+#include <bit>
+#include <mutex>
+#include <string>
+#include <utility>
+
+#include "baton/base/check.h"
+#include "baton/device/stream.h"
+
+namespace baton::collective {
+namespace {
+
+using Communicators = std::vector<std::unique_ptr<nccl::Communicator>>;
+
+class NcclCommunicator;
+
+/// What the ranks of a group share.
+struct Shared {
+  /// A mutex, since any thread may end the group at any time.
+  std::mutex mutex;
+  Status ended;
+  /// By rank; complete before any of them computes.
+  std::vector<NcclCommunicator*> ranks;
+};
+
+/// What one rank has of NCCL.
+struct Ends {
+  std::unique_ptr<nccl::Communicator> all;
+  /// With rank ^ 1, rank ^ 2, rank ^ 4, ...; none where the order of sums is NCCL's own.
+  Communicators pairs;
+};
+
+class NcclCommunicator final : public Communicator {
+ public:
+  NcclCommunicator(int32_t rank, int32_t ranks, Ends ends, std::shared_ptr<Shared> shared)
+      : rank_(rank), ranks_(ranks), ends_(std::move(ends)), shared_(std::move(shared)) {}
+  ~NcclCommunicator() override { Break(); }
+
+  int32_t rank() const override { return rank_; }
+  int32_t ranks() const override { return ranks_; }
+
+  /// By pairs, each time with a partner twice as far away: all ranks add the same two numbers, and
+  /// a + b has the bits of b + a. What NCCL itself does with more than two ranks adds in an order
+  /// that depends on an element's place and on how many there are.
+  /// By pairs, each time with a partner twice as far away: all ranks add the same two numbers, and
+  /// a + b has the bits of b + a. What NCCL itself does with more than two ranks adds in an order
+  /// that depends on an element's place and on how many there are.
+  void AllReduce(const AllReduceParams& params, device::Stream& stream) override {
+    if (params.count == 0 || ranks_ == 1) return;
+    const auto count = static_cast<uint64_t>(params.count);
+    Enqueue([&]() -> Status {
+      for (const auto& pair : ends_.pairs) {
+        BATON_RETURN_IF_ERROR(pair->AllReduce(params.x, count, params.dtype, stream.native()));
+      }
+      if (!ends_.pairs.empty()) return OkStatus();
+      return ends_.all->AllReduce(params.x, count, params.dtype, stream.native());
+    });
+  }
+
+  void Gather(const GatherParams& params, device::Stream& stream) override {
+    if (params.rows == 0 || ranks_ == 1) return;
+    Enqueue([&]() -> Status {
+      BATON_RETURN_IF_ERROR(ends_.all->GroupStart());
+      Status moved;
+      for (int64_t t = 0; moved.ok() && t < params.rows; ++t) {
+        moved = rank_ == 0 ? ReceiveRow(t, params, stream) : SendRow(t, params, stream);
+      }
+      const Status ended = ends_.all->GroupEnd();
+      BATON_RETURN_IF_ERROR(moved);
+      return ended;
+    });
+  }
+
+  /// Kernels of NCCL that wait for a rank on the device end only so.
+  void Abort(Status reason) override {
+    {
+      const std::lock_guard lock(shared_->mutex);
+      if (!shared_->ended.ok()) return;
+      shared_->ended = std::move(reason);
+    }
+    for (NcclCommunicator* rank : shared_->ranks) rank->Break();
+  }
+
+  Status status() const override {
+    const std::lock_guard lock(shared_->mutex);
+    return shared_->ended;
+  }
+
+ private:
+  static uint64_t Bytes(int64_t floats) { return static_cast<uint64_t>(floats) * sizeof(float); }
+  int64_t Begin(const GatherParams& params, int32_t rank) const {
+    return PartBegin(params.columns, rank, ranks_);
+  }
+
+  Status SendRow(int64_t t, const GatherParams& params, device::Stream& stream) {
+    const int64_t columns = Begin(params, rank_ + 1) - Begin(params, rank_);
+    return ends_.all->Send(params.x + t * columns, Bytes(columns), 0, stream.native());
+  }
+
+  Status ReceiveRow(int64_t t, const GatherParams& params, device::Stream& stream) {
+    for (int32_t r = 1; r < ranks_; ++r) {
+      float* y = params.y + t * params.columns + Begin(params, r);
+      const int64_t columns = Begin(params, r + 1) - Begin(params, r);
+      BATON_RETURN_IF_ERROR(ends_.all->Receive(y, Bytes(columns), r, stream.native()));
+    }
+    return OkStatus();
+  }
+
+  template <typename Body>
+  void Enqueue(const Body& body) {
+    Status status;
+    {
+      const std::lock_guard lock(in_use_);
+      if (broken_) return;
+      status = body();
+    }
+    if (!status.ok()) Abort(std::move(status));
+  }
+
+  void Break() {
+    const std::lock_guard lock(in_use_);
+    if (std::exchange(broken_, true)) return;
+    for (const auto& pair : ends_.pairs) pair->AbortAndWait();
+    if (ends_.all) ends_.all->AbortAndWait();
+  }
+
+  const int32_t rank_;
+  const int32_t ranks_;
+  const Ends ends_;
+  const std::shared_ptr<Shared> shared_;
+  /// A mutex, since NCCL takes no abort while another thread enqueues.
+  std::mutex in_use_;
+  bool broken_ = false;
+};
+
+/// A communicator of `rank` and rank ^ 1, rank ^ 2, ... for each rank.
+Status ConnectPairs(nccl::Library& library, const std::vector<int>& devices,
+                    std::vector<Ends>& ends) {
+  for (size_t distance = 1; distance < devices.size(); distance *= 2) {
+    for (size_t rank = 0; rank < devices.size(); ++rank) {
+      const size_t partner = rank ^ distance;
+      if (partner < rank) continue;
+      const std::array pair{devices[rank], devices[partner]};
+      BATON_ASSIGN_OR_RETURN(Communicators two, library.ConnectAndWait(pair));
+      ends[rank].pairs.push_back(std::move(two[0]));
+      ends[partner].pairs.push_back(std::move(two[1]));
+    }
+  }
+  return OkStatus();
+}
+
+}  // namespace
+
+Result<Group> MakeNcclGroup(const std::vector<int>& devices, bool deterministic) {
+  BATON_ASSIGN_OR_RETURN(const std::shared_ptr<nccl::Library> library, nccl::Load());
+  return MakeNcclGroupOf(library, devices, deterministic);
+}
+
+Result<Group> MakeNcclGroupOf(const std::shared_ptr<nccl::Library>& library,
+                              const std::vector<int>& devices, bool deterministic) {
+  BATON_CHECK(!devices.empty());
+  if (deterministic && !std::has_single_bit(devices.size())) {
+    return InvalidArgument("on CUDA a tensor parallelism of " + std::to_string(devices.size()) +
+                           " cannot be deterministic; powers of two can");
+  }
+  BATON_ASSIGN_OR_RETURN(Communicators all, library->ConnectAndWait(devices));
+  std::vector<Ends> ends(devices.size());
+  for (size_t r = 0; r < devices.size(); ++r) ends[r].all = std::move(all[r]);
+  if (deterministic) BATON_RETURN_IF_ERROR(ConnectPairs(*library, devices, ends));
+  const auto shared = std::make_shared<Shared>();
+  Group group;
+  for (size_t r = 0; r < devices.size(); ++r) {
+    auto rank = std::make_unique<NcclCommunicator>(
+        static_cast<int32_t>(r), static_cast<int32_t>(devices.size()), std::move(ends[r]), shared);
+    shared->ranks.push_back(rank.get());
+    group.push_back(std::move(rank));
+  }
+  return group;
+}
+
+}  // namespace baton::collective

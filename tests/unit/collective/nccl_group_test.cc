@@ -1,0 +1,186 @@
+#include "nccl_group.h"
+
+#include <algorithm>
+#include <cstring>
+#include <deque>
+#include <thread>
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include "baton/base/mailbox.h"
+#include "baton/device/host_stream.h"
+
+namespace baton::collective {
+namespace {
+
+using testing::Each;
+using testing::HasSubstr;
+
+/// What the ranks of one fake communicator share: sums as the host makes them, and by rank what was
+/// sent to rank 0.
+struct Shared {
+  explicit Shared(size_t ranks) : group(MakeHostGroup(static_cast<int32_t>(ranks))) {
+    for (size_t r = 0; r < ranks; ++r) sent.emplace_back(1024);
+  }
+  Group group;
+  std::deque<Mailbox<std::vector<std::byte>>> sent;
+};
+
+class FakeCommunicator final : public nccl::Communicator {
+ public:
+  FakeCommunicator(size_t rank, std::shared_ptr<Shared> shared, int& sums, bool& aborted)
+      : rank_(rank), shared_(std::move(shared)), sums_(sums), aborted_(aborted) {}
+
+  Result<bool> Ready() override { return true; }
+  Status GroupStart() override { return OkStatus(); }
+  Status GroupEnd() override { return OkStatus(); }
+  Status Send(const void* data, uint64_t bytes, int peer, void* /*stream*/) override {
+    EXPECT_EQ(peer, 0);
+    const auto* begin = static_cast<const std::byte*>(data);
+    EXPECT_TRUE(shared_->sent[rank_].TrySend({begin, begin + bytes}));
+    return OkStatus();
+  }
+  Status Receive(void* data, uint64_t bytes, int peer, void* /*stream*/) override {
+    const auto sent = shared_->sent[static_cast<size_t>(peer)].Receive(std::chrono::seconds(60));
+    if (!sent || sent->size() != bytes) return Unavailable("not what was sent");
+    std::memcpy(data, sent->data(), bytes);
+    return OkStatus();
+  }
+  Status AllReduce(void* x, uint64_t count, DType dtype, void* /*stream*/) override {
+    ++sums_;
+    shared_->group[rank_]->AllReduce({.x = x, .dtype = dtype, .count = static_cast<int64_t>(count)},
+                                     stream_);
+    return OkStatus();
+  }
+  void AbortAndWait() override {
+    aborted_ = true;
+    shared_->group[rank_]->Abort(Unavailable("aborted"));
+  }
+
+ private:
+  const size_t rank_;
+  const std::shared_ptr<Shared> shared_;
+  int& sums_;
+  bool& aborted_;
+  device::HostStream stream_{1};
+};
+
+class FakeLibrary final : public nccl::Library {
+ public:
+  int version() const override { return nccl::kLeastVersion; }
+  Result<nccl::UniqueId> MakeUniqueId() override { return Unavailable("not needed"); }
+  std::unique_ptr<nccl::Communicator> Begin(const nccl::UniqueId&, int, int) override {
+    return nullptr;
+  }
+  Result<std::vector<std::unique_ptr<nccl::Communicator>>> ConnectAndWait(
+      std::span<const int> devices) override {
+    const auto shared = std::make_shared<Shared>(devices.size());
+    std::vector<std::unique_ptr<nccl::Communicator>> ranks;
+    for (size_t r = 0; r < devices.size(); ++r) {
+      const auto device = static_cast<size_t>(devices[r]);
+      ranks.push_back(std::make_unique<FakeCommunicator>(r, shared, sums[device], aborted[device]));
+    }
+    return ranks;
+  }
+
+  /// By device.
+  std::array<int, 8> sums{};
+  std::array<bool, 8> aborted{};
+};
+
+class NcclGroup : public testing::TestWithParam<int> {
+ protected:
+  std::vector<int> Devices() const {
+    std::vector<int> devices;
+    for (int i = 0; i < GetParam(); ++i) devices.push_back(i);
+    return devices;
+  }
+  template <typename Body>
+  static void OnAllRanks(Group& group, const Body& body) {
+    std::vector<std::jthread> threads;
+    for (auto& rank : group) {
+      threads.emplace_back([&body, &rank] {
+        device::HostStream stream(1);
+        body(*rank, stream);
+      });
+    }
+  }
+
+  std::shared_ptr<FakeLibrary> library_ = std::make_shared<FakeLibrary>();
+};
+
+TEST_P(NcclGroup, SumsByPairsToTheSameBitsOnAllRanks) {
+  Group group = *MakeNcclGroupOf(library_, Devices(), true);
+  std::vector<std::vector<float>> x(group.size());
+  for (size_t r = 0; r < x.size(); ++r) {
+    for (int i = 0; i < 100; ++i) {
+      x[r].push_back(static_cast<float>(i + 1) / static_cast<float>(3 * r + 7));
+    }
+  }
+  // Neighbours first, then neighbouring pairs, and so on.
+  std::vector<std::vector<float>> partial = x;
+  for (size_t distance = 1; distance < x.size(); distance *= 2) {
+    for (size_t r = 0; r < x.size(); r += 2 * distance) {
+      for (size_t i = 0; i < partial[r].size(); ++i) partial[r][i] += partial[r + distance][i];
+    }
+  }
+  OnAllRanks(group, [&](Communicator& rank, device::Stream& stream) {
+    rank.AllReduce({.x = x[static_cast<size_t>(rank.rank())].data(), .count = 100}, stream);
+  });
+  EXPECT_THAT(x, Each(partial[0]));
+}
+
+TEST_P(NcclGroup, SumsAtOnceWhereOrderDoesNotMatter) {
+  Group group = *MakeNcclGroupOf(library_, Devices(), false);
+  std::vector<std::vector<float>> x(group.size(), {1.0f, 2.0f});
+  OnAllRanks(group, [&](Communicator& rank, device::Stream& stream) {
+    rank.AllReduce({.x = x[static_cast<size_t>(rank.rank())].data(), .count = 2}, stream);
+  });
+  const auto ranks = static_cast<float>(GetParam());
+  EXPECT_THAT(x, Each(std::vector<float>{ranks, 2 * ranks}));
+  EXPECT_EQ(library_->sums[0], GetParam() == 1 ? 0 : 1);
+}
+
+TEST_P(NcclGroup, GathersColumnsOnRankZero) {
+  constexpr int64_t kRows = 3;
+  constexpr int64_t kColumns = 21;
+  Group group = *MakeNcclGroupOf(library_, Devices(), true);
+  std::vector<float> y(kRows * kColumns);
+  OnAllRanks(group, [&](Communicator& rank, device::Stream& stream) {
+    const int64_t begin = PartBegin(kColumns, rank.rank(), rank.ranks());
+    const int64_t end = PartBegin(kColumns, rank.rank() + 1, rank.ranks());
+    std::vector<float> x;
+    for (int64_t t = 0; t < kRows; ++t) {
+      for (int64_t c = begin; c < end; ++c) x.push_back(static_cast<float>(t * kColumns + c));
+    }
+    if (rank.rank() == 0) {
+      for (int64_t t = 0; t < kRows; ++t) {
+        std::copy_n(x.begin() + t * end, end, y.begin() + t * kColumns);
+      }
+    }
+    rank.Gather({.x = x.data(), .y = y.data(), .rows = kRows, .columns = kColumns}, stream);
+  });
+  for (size_t i = 0; i < y.size(); ++i) EXPECT_EQ(y[i], static_cast<float>(i));
+}
+
+TEST_P(NcclGroup, AbortsTheCommunicatorsOfAllRanks) {
+  Group group = *MakeNcclGroupOf(library_, Devices(), true);
+  group.back()->Abort(Unavailable("sick"));
+  EXPECT_EQ(group.front()->status(), Unavailable("sick"));
+  for (int device = 0; device < GetParam(); ++device) {
+    EXPECT_TRUE(library_->aborted[static_cast<size_t>(device)]);
+  }
+}
+
+INSTANTIATE_TEST_SUITE_P(Sizes, NcclGroup, testing::Values(1, 2, 4, 8));
+
+TEST(NcclGroupOfThree, CannotBeDeterministic) {
+  const auto library = std::make_shared<FakeLibrary>();
+  EXPECT_THAT(MakeNcclGroupOf(library, {0, 1, 2}, true).status().message(),
+              HasSubstr("powers of two can"));
+  EXPECT_TRUE(MakeNcclGroupOf(library, {0, 1, 2}, false).ok());
+}
+
+}  // namespace
+}  // namespace baton::collective
