@@ -3,7 +3,7 @@
 namespace baton::loadgen {
 namespace {
 
-constexpr int kIntervals = 200;
+constexpr int kIntervals = 120;
 
 }  // namespace
 
