@@ -11,17 +11,23 @@
 namespace baton::app {
 namespace {
 
+/// A field that is a text; empty where it is none.
+std::string TextOf(const nlohmann::ordered_json& object, const char* name) {
+  const auto found = object.find(name);
+  return found != object.end() && found->is_string() ? found->get<std::string>() : "";
+}
+
 Result<std::string> ReadRun(const std::string& path) {
   std::ifstream in(path, std::ios::binary);
   std::ostringstream text;
   if (!(text << in.rdbuf())) return InvalidArgument("--compare " + path + ": cannot be read");
   auto json = nlohmann::ordered_json::parse(text.str(), nullptr, /*allow_exceptions=*/false);
-  if (!json.is_object() || json.value("schema", "") != loadgen::kReportSchema) {
+  if (!json.is_object() || TextOf(json, "schema") != loadgen::kReportSchema) {
     return InvalidArgument("--compare " + path + ": is no file that --json wrote");
   }
   // What no plot shows.
   json.erase("records");
-  if (json.value("label", "").empty()) json["label"] = std::filesystem::path(path).stem().string();
+  if (TextOf(json, "label").empty()) json["label"] = std::filesystem::path(path).stem().string();
   return json.dump();
 }
 
