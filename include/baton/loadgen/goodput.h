@@ -19,8 +19,9 @@ struct GoodputOptions {
 };
 
 /// Finds the highest rate whose attainment reaches the goal: doubles or halves the rate until both
-/// sides are known, then bisects. It takes attainment to fall with the rate; where noise says
-/// otherwise, the lowest rate that missed bounds it.
+/// sides are known, then bisects. Attainment falls with the rate; where noise says otherwise, each
+/// rate counts with the mean of those that contradict each other (isotonic regression), so that one
+/// unlucky step does not end the search.
 class GoodputSearch {
  public:
   explicit GoodputSearch(const GoodputOptions& options) : options_(options) {}
@@ -29,17 +30,26 @@ class GoodputSearch {
   void Add(double rate, double attainment);
   /// The rate to measure next; nothing when the search is over.
   std::optional<double> Next() const;
-  /// The highest rate that reached the goal and lies below all that missed it; 0: none did.
-  double goodput() const;
+  /// The highest rate that reached the goal; 0: none did.
+  double goodput() const { return FindBracket().kept; }
   /// The bounds were reached before both sides were known.
-  bool bounded() const { return !Next() && (!missed_ || goodput() == 0); }
+  bool bounded() const;
 
  private:
+  struct Step {
+    double rate = 0;
+    double attainment = 0;
+  };
+  struct Bracket {
+    double kept = 0;
+    /// The next higher rate, which missed.
+    std::optional<double> missed;
+  };
+  Bracket FindBracket() const;
+
   const GoodputOptions options_;
-  std::vector<double> kept_;
-  /// The lowest rate that missed the goal.
-  std::optional<double> missed_;
-  int steps_ = 0;
+  /// By rate.
+  std::vector<Step> steps_;
 };
 
 }  // namespace baton::loadgen

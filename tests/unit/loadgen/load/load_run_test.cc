@@ -3,7 +3,7 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
-#include "scripted_client.h"
+#include "unit/loadgen/scripted_client.h"
 
 namespace baton::loadgen {
 namespace {

@@ -3,7 +3,7 @@
 
 #include "baton/base/gate.h"
 #include "baton/loadgen/load_run.h"
-#include "fake_openai.h"
+#include "unit/loadgen/fake_openai.h"
 
 namespace baton::loadgen {
 namespace {

@@ -6,7 +6,7 @@
 #include <gtest/gtest.h>
 #include <nlohmann/json.hpp>
 
-#include "scripted_client.h"
+#include "unit/loadgen/scripted_client.h"
 
 namespace baton::loadgen {
 namespace {
