@@ -11,6 +11,8 @@
 #include <spawn.h>
 #include <sys/wait.h>
 
+#include "baton/access/digest.h"
+#include "support/certificates.h"
 #include "support/http_client.h"
 #include "support/served_baton.h"
 #include "support/tiny_model.h"
@@ -199,6 +201,31 @@ TEST_F(Bench, NamesTheModelsThatAreServed) {
   EXPECT_EQ(outcome.exit_code, 2);
   EXPECT_THAT(outcome.text,
               AllOf(HasSubstr("'gpt'"), HasSubstr("set --model to one of: baton-tiny")));
+}
+
+TEST(BenchAlone, SpeaksTlsAndShowsItsKey) {
+  const testing_support::TemporaryFolder folder;
+  const std::string server_file = folder.path() / "server";
+  const std::string keys = folder.path() / "keys";
+  const std::string authority_file = folder.path() / "authority.pem";
+  const Authority authority("bench");
+  authority.Issue("localhost", server_file);
+  std::ofstream(authority_file) << authority.certificate();
+  std::ofstream(keys) << "key sha256:" << access::ToHex(access::Sha256("secret")) << " name=a\n";
+  ServedBaton server({.arguments = {"--set", "router.api_keys=" + keys, "--set",
+                                    "router.tls_certificate=" + server_file + ".pem", "--set",
+                                    "router.tls_key=" + server_file + ".key"}});
+  ASSERT_TRUE(server.WaitReady());
+  const std::string target =
+      "--url https://127.0.0.1:" + std::to_string(server.port()) + " --rate 20 --requests 4 ";
+  const Outcome served = RunBench(target + "--api-key secret --ca-file " + authority_file);
+  EXPECT_EQ(served.exit_code, 0) << served.text;
+  EXPECT_THAT(served.text, HasSubstr("4 done in"));
+  EXPECT_THAT(RunBench(target + "--ca-file " + authority_file).text, HasSubstr("--api-key"));
+  const Outcome doubted = RunBench(target + "--api-key secret");
+  EXPECT_EQ(doubted.exit_code, 1);
+  EXPECT_THAT(doubted.text, HasSubstr("certificate"));
+  EXPECT_EQ(RunBench(target + "--api-key secret --insecure-tls").exit_code, 0);
 }
 
 TEST(BenchAlone, SaysThatNobodyAnswers) {

@@ -2,7 +2,6 @@
 #include <ctime>
 #include <unordered_map>
 
-#include <curl/curl.h>
 #include <sys/epoll.h>
 #include <sys/resource.h>
 #include <sys/timerfd.h>
@@ -10,6 +9,7 @@
 
 #include "baton/base/check.h"
 #include "baton/loadgen/stream_client.h"
+#include "curl_library.h"
 
 namespace baton::loadgen {
 namespace {
@@ -22,6 +22,7 @@ constexpr long kKeptConnections = 32 << 10;
 constexpr int kEvents = 256;
 
 struct Call {
+  const CurlLibrary& curl;
   CURL* easy = nullptr;
   CallHandler* handler = nullptr;
   std::string body;
@@ -31,7 +32,7 @@ struct Call {
 size_t OnBody(char* bytes, size_t, size_t count, void* context) {
   auto* call = static_cast<Call*>(context);
   long status = 0;
-  curl_easy_getinfo(call->easy, CURLINFO_RESPONSE_CODE, &status);
+  call->curl.easy_getinfo(call->easy, CURLINFO_RESPONSE_CODE, &status);
   call->handler->OnBytes(static_cast<int>(status), {bytes, count});
   return count;
 }
@@ -51,10 +52,10 @@ const char* KindOf(CURLcode code) {
 
 CallEnd EndOf(const Call& call, CURLcode code) {
   long status = 0;
-  curl_easy_getinfo(call.easy, CURLINFO_RESPONSE_CODE, &status);
+  call.curl.easy_getinfo(call.easy, CURLINFO_RESPONSE_CODE, &status);
   CallEnd end{.http_status = static_cast<int>(status), .error = KindOf(code)};
   if (code != CURLE_OK) {
-    end.message = call.error[0] != '\0' ? call.error.data() : curl_easy_strerror(code);
+    end.message = call.error[0] != '\0' ? call.error.data() : call.curl.easy_strerror(code);
   }
   return end;
 }
@@ -70,44 +71,42 @@ void RaiseDescriptorLimit() {
 /// libcurl's sockets in an epoll of ours, with a timer for libcurl and one for our waits.
 class CurlClient final : public StreamClient {
  public:
-  CurlClient(std::string base, const ServerAddress& address)
-      : base_(std::move(base)), address_(address) {
-    curl_global_init(CURL_GLOBAL_DEFAULT);
-    multi_ = curl_multi_init();
+  CurlClient(const CurlLibrary& curl, std::string base, const ServerAddress& address)
+      : curl_(curl), base_(std::move(base)), address_(address) {
+    multi_ = curl_.multi_init();
     epoll_ = epoll_create1(EPOLL_CLOEXEC);
     BATON_CHECK(multi_ != nullptr && epoll_ >= 0);
     curl_timer_ = AddTimer();
     wait_timer_ = AddTimer();
-    curl_multi_setopt(multi_, CURLMOPT_SOCKETFUNCTION, &CurlClient::OnSocket);
-    curl_multi_setopt(multi_, CURLMOPT_SOCKETDATA, this);
-    curl_multi_setopt(multi_, CURLMOPT_TIMERFUNCTION, &CurlClient::OnTimer);
-    curl_multi_setopt(multi_, CURLMOPT_TIMERDATA, this);
-    curl_multi_setopt(multi_, CURLMOPT_MAXCONNECTS, kKeptConnections);
+    curl_.multi_setopt(multi_, CURLMOPT_SOCKETFUNCTION, &CurlClient::OnSocket);
+    curl_.multi_setopt(multi_, CURLMOPT_SOCKETDATA, this);
+    curl_.multi_setopt(multi_, CURLMOPT_TIMERFUNCTION, &CurlClient::OnTimer);
+    curl_.multi_setopt(multi_, CURLMOPT_TIMERDATA, this);
+    curl_.multi_setopt(multi_, CURLMOPT_MAXCONNECTS, kKeptConnections);
     for (const std::string& header : Headers()) {
-      headers_ = curl_slist_append(headers_, header.c_str());
+      headers_ = curl_.slist_append(headers_, header.c_str());
     }
   }
 
   ~CurlClient() override {
     while (!calls_.empty()) Cancel(*calls_.begin()->first);
-    for (CURL* easy : spare_) curl_easy_cleanup(easy);
-    curl_multi_cleanup(multi_);
-    curl_slist_free_all(headers_);
+    for (CURL* easy : spare_) curl_.easy_cleanup(easy);
+    curl_.multi_cleanup(multi_);
+    curl_.slist_free_all(headers_);
     close(curl_timer_);
     close(wait_timer_);
     close(epoll_);
-    curl_global_cleanup();
   }
 
   void Start(HttpCall asked, CallHandler& handler) override {
-    auto owned = std::make_unique<Call>();
+    auto owned = std::unique_ptr<Call>(new Call{.curl = curl_});
     Call& call = *owned;
     call.handler = &handler;
     call.body = std::move(asked.body);
     call.easy = TakeEasy();
     BATON_CHECK(calls_.emplace(&handler, std::move(owned)).second);
     SetUp(call, asked);
-    BATON_CHECK(curl_multi_add_handle(multi_, call.easy) == CURLM_OK);
+    BATON_CHECK(curl_.multi_add_handle(multi_, call.easy) == CURLM_OK);
     // Connects and sends now rather than at the next wait.
     Act(CURL_SOCKET_TIMEOUT, 0);
   }
@@ -157,7 +156,7 @@ class CurlClient final : public StreamClient {
   }
 
   CURL* TakeEasy() {
-    if (spare_.empty()) return curl_easy_init();
+    if (spare_.empty()) return curl_.easy_init();
     CURL* easy = spare_.back();
     spare_.pop_back();
     return easy;
@@ -165,37 +164,37 @@ class CurlClient final : public StreamClient {
 
   void SetUp(Call& call, const HttpCall& asked) {
     CURL* easy = call.easy;
-    curl_easy_setopt(easy, CURLOPT_URL, (base_ + asked.path).c_str());
-    curl_easy_setopt(easy, CURLOPT_PRIVATE, &call);
-    curl_easy_setopt(easy, CURLOPT_ERRORBUFFER, call.error.data());
-    curl_easy_setopt(easy, CURLOPT_WRITEFUNCTION, &OnBody);
-    curl_easy_setopt(easy, CURLOPT_WRITEDATA, &call);
-    curl_easy_setopt(easy, CURLOPT_HTTPHEADER, headers_);
+    curl_.easy_setopt(easy, CURLOPT_URL, (base_ + asked.path).c_str());
+    curl_.easy_setopt(easy, CURLOPT_PRIVATE, &call);
+    curl_.easy_setopt(easy, CURLOPT_ERRORBUFFER, call.error.data());
+    curl_.easy_setopt(easy, CURLOPT_WRITEFUNCTION, &OnBody);
+    curl_.easy_setopt(easy, CURLOPT_WRITEDATA, &call);
+    curl_.easy_setopt(easy, CURLOPT_HTTPHEADER, headers_);
     if (!call.body.empty()) {
-      curl_easy_setopt(easy, CURLOPT_POSTFIELDSIZE_LARGE, curl_off_t(call.body.size()));
-      curl_easy_setopt(easy, CURLOPT_POSTFIELDS, call.body.data());
+      curl_.easy_setopt(easy, CURLOPT_POSTFIELDSIZE_LARGE, curl_off_t(call.body.size()));
+      curl_.easy_setopt(easy, CURLOPT_POSTFIELDS, call.body.data());
     }
     const auto timeout = std::chrono::ceil<std::chrono::milliseconds>(asked.timeout);
-    curl_easy_setopt(easy, CURLOPT_TIMEOUT_MS, static_cast<long>(timeout.count()));
-    curl_easy_setopt(easy, CURLOPT_CONNECTTIMEOUT_MS, kConnectTimeoutMs);
-    curl_easy_setopt(easy, CURLOPT_HTTP_VERSION, long{CURL_HTTP_VERSION_1_1});
-    curl_easy_setopt(easy, CURLOPT_BUFFERSIZE, kReceiveBytes);
-    curl_easy_setopt(easy, CURLOPT_NOSIGNAL, 1L);
-    curl_easy_setopt(easy, CURLOPT_PROXY, "");
-    curl_easy_setopt(easy, CURLOPT_PROTOCOLS_STR, "http,https");
+    curl_.easy_setopt(easy, CURLOPT_TIMEOUT_MS, static_cast<long>(timeout.count()));
+    curl_.easy_setopt(easy, CURLOPT_CONNECTTIMEOUT_MS, kConnectTimeoutMs);
+    curl_.easy_setopt(easy, CURLOPT_HTTP_VERSION, long{CURL_HTTP_VERSION_1_1});
+    curl_.easy_setopt(easy, CURLOPT_BUFFERSIZE, kReceiveBytes);
+    curl_.easy_setopt(easy, CURLOPT_NOSIGNAL, 1L);
+    curl_.easy_setopt(easy, CURLOPT_PROXY, "");
+    curl_.easy_setopt(easy, CURLOPT_PROTOCOLS_STR, "http,https");
     if (!address_.ca_file.empty()) {
-      curl_easy_setopt(easy, CURLOPT_CAINFO, address_.ca_file.c_str());
+      curl_.easy_setopt(easy, CURLOPT_CAINFO, address_.ca_file.c_str());
     }
     if (address_.insecure_tls) {
-      curl_easy_setopt(easy, CURLOPT_SSL_VERIFYPEER, 0L);
-      curl_easy_setopt(easy, CURLOPT_SSL_VERIFYHOST, 0L);
+      curl_.easy_setopt(easy, CURLOPT_SSL_VERIFYPEER, 0L);
+      curl_.easy_setopt(easy, CURLOPT_SSL_VERIFYHOST, 0L);
     }
   }
 
   /// Takes the handle back; the connection stays with libcurl if its answer was whole.
   void Release(Call& call) {
-    curl_multi_remove_handle(multi_, call.easy);
-    curl_easy_reset(call.easy);
+    curl_.multi_remove_handle(multi_, call.easy);
+    curl_.easy_reset(call.easy);
     spare_.push_back(call.easy);
   }
 
@@ -203,10 +202,10 @@ class CurlClient final : public StreamClient {
   bool TellEnds() {
     bool told = false;
     int left = 0;
-    while (const CURLMsg* message = curl_multi_info_read(multi_, &left)) {
+    while (const CURLMsg* message = curl_.multi_info_read(multi_, &left)) {
       if (message->msg != CURLMSG_DONE) continue;
       char* context = nullptr;
-      curl_easy_getinfo(message->easy_handle, CURLINFO_PRIVATE, &context);
+      curl_.easy_getinfo(message->easy_handle, CURLINFO_PRIVATE, &context);
       auto* call = reinterpret_cast<Call*>(context);
       const CallEnd end = EndOf(*call, message->data.result);
       CallHandler* handler = call->handler;
@@ -219,7 +218,7 @@ class CurlClient final : public StreamClient {
 
   void Act(curl_socket_t socket, int action) {
     int running = 0;
-    curl_multi_socket_action(multi_, socket, action, &running);
+    curl_.multi_socket_action(multi_, socket, action, &running);
   }
 
   static int ActionOf(uint32_t events) {
@@ -263,7 +262,7 @@ class CurlClient final : public StreamClient {
     if (what != CURL_POLL_OUT) event.events |= EPOLLIN;
     if (what != CURL_POLL_IN) event.events |= EPOLLOUT;
     epoll_ctl(client->epoll_, known == nullptr ? EPOLL_CTL_ADD : EPOLL_CTL_MOD, socket, &event);
-    curl_multi_assign(client->multi_, socket, client);
+    client->curl_.multi_assign(client->multi_, socket, client);
     return 0;
   }
 
@@ -277,6 +276,7 @@ class CurlClient final : public StreamClient {
     return 0;
   }
 
+  const CurlLibrary& curl_;
   const std::string base_;
   const ServerAddress address_;
   CURLM* multi_ = nullptr;
@@ -292,8 +292,9 @@ class CurlClient final : public StreamClient {
 
 Result<std::unique_ptr<StreamClient>> MakeCurlClient(const ServerAddress& address) {
   BATON_ASSIGN_OR_RETURN(std::string base, BaseUrl(address.url));
+  BATON_ASSIGN_OR_RETURN(const CurlLibrary* curl, CurlLibrary::Load());
   RaiseDescriptorLimit();
-  return std::unique_ptr<StreamClient>(new CurlClient(std::move(base), address));
+  return std::unique_ptr<StreamClient>(new CurlClient(*curl, std::move(base), address));
 }
 
 }  // namespace baton::loadgen

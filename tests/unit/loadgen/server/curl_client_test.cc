@@ -1,7 +1,7 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
-#include "baton/base/gate.h"
+#include "baton/base/latest.h"
 #include "baton/loadgen/load_run.h"
 #include "unit/loadgen/fake_openai.h"
 
@@ -38,9 +38,9 @@ LoadOptions AllAtOnce(size_t requests) {
 }
 
 TEST(CurlClient, FetchesAnAnswerAndSendsWhatItWasTold) {
-  std::string seen;
+  Latest<std::string> latest;
   FakeOpenAi server([&](const std::string& request) {
-    seen = request;
+    latest.Post(request);
     return FakeReply{HttpAnswer(200, "hello")};
   });
   const auto client =
@@ -49,25 +49,27 @@ TEST(CurlClient, FetchesAnAnswerAndSendsWhatItWasTold) {
   ASSERT_TRUE(reply.ok()) << reply.status();
   EXPECT_EQ(reply->status, 200);
   EXPECT_EQ(reply->body, "hello");
+  const std::string seen = latest.Read();
   EXPECT_THAT(seen, AllOf(HasSubstr("GET /v1/models HTTP/1.1"),
                           HasSubstr("Authorization: Bearer bt-1"), HasSubstr("X-Team: red")));
 }
 
 TEST(CurlClient, PostsLongBodiesWithoutAskingFirst) {
   const std::string body(3 << 20, 'x');
-  std::string seen;
+  Latest<std::string> latest;
   FakeOpenAi server([&](const std::string& request) {
-    seen = request;
+    latest.Post(request);
     return FakeReply{HttpAnswer(200, "")};
   });
   const auto client = ClientOf({.url = server.url()});
   ASSERT_TRUE(Fetch(*client, {.path = "/p", .body = body, .timeout = kPatience}).ok());
+  const std::string seen = latest.Read();
   EXPECT_THAT(seen.substr(0, 300), AllOf(HasSubstr("POST /p"), Not(HasSubstr("Expect"))));
   EXPECT_TRUE(seen.ends_with(body));
 }
 
-/// Opens a gate at the first bytes.
-class FirstBytes final : public CallHandler {
+/// What came so far.
+class Received final : public CallHandler {
  public:
   void OnBytes(int, std::string_view bytes) override { text += bytes; }
   void OnEnd(const CallEnd& got) override {
@@ -87,7 +89,7 @@ TEST(CurlClient, HandsOnWhatCameBeforeTheRestIsSent) {
       },
       2);
   const auto client = ClientOf({.url = server.url()});
-  FirstBytes first, second;
+  Received first, second;
   client->Start({.path = "/a", .body = "{}", .timeout = kPatience}, first);
   while (first.text.empty() && !first.ended) client->Wait(seconds(1));
   EXPECT_THAT(first.text, Not(HasSubstr("[DONE]")));
@@ -165,7 +167,7 @@ TEST(CurlClient, ForgetsACallThatIsCancelled) {
   FakeOpenAi server(
       [](const std::string&) { return FakeReply{.now = StreamHead() + TextChunk()}; });
   const auto client = ClientOf({.url = server.url()});
-  FirstBytes handler;
+  Received handler;
   client->Start({.path = "/a", .body = "{}", .timeout = kPatience}, handler);
   while (handler.text.empty()) client->Wait(seconds(1));
   client->Cancel(handler);
