@@ -1,3 +1,4 @@
+#include <csignal>
 #include <cstdio>
 #include <string>
 
@@ -51,7 +52,7 @@ class Bench {
       count = CountWords(*client_, format_.model, format_.chat);
       lengths_by_ = count.how;
     } else {
-      lengths_by_ = "prompts are texts, whose tokens the server counts";
+      lengths_by_ = "counted by the server, as they are texts";
     }
     prompts_ = maker_.MakePrompts(std::move(count.words));
     return OkStatus();
@@ -134,6 +135,8 @@ class Bench {
     for (size_t i = 0; i < searches.size(); ++i) {
       report.goodputs.push_back({plan_.slos[i], searches[i].goodput(), searches[i].bounded()});
     }
+    // Stopped before the first.
+    if (steps.empty()) return {.run = MakeRunReport({.stopped = true}, plan_.slos)};
     for (Measured& step : steps) {
       if (step.rate == searches.front().goodput()) return std::move(step);
     }
@@ -171,7 +174,7 @@ class Bench {
     std::string load = LoopName();
     if (flags_.concurrency > 0) load += ", " + std::to_string(flags_.concurrency) + " at once";
     if (flags_.rate > 0) load += ", " + Short(flags_.rate) + " requests/s";
-    return format_.model + " at " + flags_.server.url + ": " + load + "; lengths " + lengths_by_;
+    return format_.model + " at " + flags_.server.url + ": " + load + "; prompts " + lengths_by_;
   }
 
   static std::string StepTitle(size_t number, double rate) {
@@ -263,6 +266,8 @@ Status RunAll(const BenchFlags& flags, Clock& clock, bool& answered) {
 }  // namespace
 
 int RunBench(const CommandLine& command, Clock& clock) {
+  // OpenSSL writes to connections that the server has closed.
+  std::signal(SIGPIPE, SIG_IGN);
   bool answered = false;
   const Status status = RunAll(command.bench, clock, answered);
   if (status.ok()) return answered ? kExitOk : kExitFailure;

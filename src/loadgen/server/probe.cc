@@ -18,7 +18,7 @@ constexpr int kUnauthorized = 401;
 constexpr int kForbidden = 403;
 /// What every measured text begins with, so that no word is measured at the beginning of a text.
 constexpr char kFirst[] = " the";
-constexpr char kByWords[] = "each word counts as one token (the server has no /tokenize)";
+constexpr char kByWords[] = "counted by words, each as one token, as the server has no /tokenize";
 
 Json Parse(const std::string& text) {
   if (JsonNesting(text) > kMaxJsonNesting) return {};
@@ -95,7 +95,7 @@ std::string Verify(const Tokenizer& tokenizer, const WordList& words, int32_t ov
   std::string text;
   words.Append(text, kTokens, Random(1));
   const int32_t counted = tokenizer.Count(text).value_or(0) - overhead;
-  std::string how = "by the server's /tokenize";
+  std::string how = "counted by the server's /tokenize";
   if (counted != kTokens) {
     how += "; a text made to have " + std::to_string(kTokens) + " tokens has " +
            std::to_string(counted);

@@ -83,14 +83,14 @@ Counted Count(int letters, bool chat) {
 TEST(CountWords, NeedsFewQuestionsWhereEveryWordIsOneToken) {
   const Counted counted = Count(100, false);
   EXPECT_TRUE(counted.count.by_tokenizer);
-  EXPECT_EQ(counted.count.how, "by the server's /tokenize");
+  EXPECT_EQ(counted.count.how, "counted by the server's /tokenize");
   EXPECT_EQ(counted.count.words.overhead(), 2);
   EXPECT_LT(counted.calls, 6U);
 }
 
 TEST(CountWords, LearnsWhatEachWordCosts) {
   const Counted counted = Count(3, true);
-  EXPECT_EQ(counted.count.how, "by the server's /tokenize");
+  EXPECT_EQ(counted.count.how, "counted by the server's /tokenize");
   EXPECT_EQ(counted.count.words.overhead(), 9);
   std::string text;
   counted.count.words.Append(text, 300, Random(1));
@@ -102,7 +102,7 @@ TEST(CountWords, CountsWordsAndSaysSoWhereThereIsNoTokenizer) {
   ScriptedClient client(clock, [](const HttpCall&) { return AnswerScript(404, "{}"); });
   const WordCount count = CountWords(client, "m", false);
   EXPECT_FALSE(count.by_tokenizer);
-  EXPECT_THAT(count.how, HasSubstr("each word counts as one token"));
+  EXPECT_THAT(count.how, HasSubstr("by words, each as one token"));
   EXPECT_EQ(count.words.overhead(), 0);
 }
 
