@@ -23,7 +23,7 @@ inline const std::vector<Door> kDoors = {
     {"prometheus-cpp", {"prometheus/"}, {"src/telemetry"}},
     {"CUDA",
      {"cuda", "cublas", "cooperative_groups", "mma.h", "nv/", "nvtx3/", "cub/", "cute/",
-      "vector_functions.h", "vector_types.h"},
+      "math_constants.h", "vector_functions.h", "vector_types.h"},
      {"src/device", "kernels/cuda", "tests/kernels", "tests/simt", "bench/kernels"}},
     {"PCRE2", {"pcre2"}, {"src/text"}},
     {"ICU", {"unicode/"}, {"src/text"}},
