@@ -5,6 +5,7 @@
 #include <CLI/CLI.hpp>
 
 #include "baton/app/commands.h"
+#include "bench/flags.h"
 
 namespace baton::app {
 namespace {
@@ -17,6 +18,7 @@ constexpr char kExamples[] =
     "  baton serve --model models/llama --set workers.decode.count=3\n"
     "  baton worker --role decode --name d0 --listen 127.0.0.1:7001 --config configs/local.yaml\n"
     "  baton key --name alice --requests-at-once 8 >> keys.txt\n"
+    "  baton bench --rate 4 --prompt-tokens 256 --slo 500:50 --html report.html\n"
     "  baton doctor --config configs/local.yaml\n"
     "  baton router --worker p0=10.0.0.1:7000 --worker d0=10.0.0.2:7001 --config ...\n"
     "Exit codes: 0 fine, 1 failed while running, 2 wrong arguments or configuration.";
@@ -43,6 +45,7 @@ class Parser {
     AddServe();
     AddRouter();
     AddWorker();
+    AddBench();
     AddDoctor();
     AddKey();
     Add("keys", "Prints every key of the configuration as a table", Verb::kKeys);
@@ -130,6 +133,14 @@ class Parser {
     worker->add_option("--threads", flags.threads, "Threads that compute; default: all cores")
         ->check(CLI::Range(1, 1024));
     worker->add_option("--cores", flags.cores, "Cores to pin to, e.g. 0-3,8");
+  }
+
+  void AddBench() {
+    auto* bench = Add("bench",
+                      "Loads any OpenAI-compatible server and measures TTFT, TPOT, SLO attainment "
+                      "and goodput; Ctrl-C ends it with what was measured",
+                      Verb::kBench);
+    AddBenchFlags(*bench, line_.bench);
   }
 
   void AddDoctor() {

@@ -58,6 +58,7 @@ int Run(const std::vector<std::string>& arguments) {
     case Verb::kVersion: std::puts("baton " BATON_VERSION); return kExitOk;
     case Verb::kKeys: std::fputs(config::KeysAsMarkdown().c_str(), stdout); return kExitOk;
     case Verb::kKey: return RunKey(command);
+    case Verb::kBench: return RunBench(command, Clock::System());
     case Verb::kDoctor:
       command.sources.environment = config::ProcessEnvironment();
       return RunDoctor(command);

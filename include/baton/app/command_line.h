@@ -6,12 +6,13 @@
 #include <variant>
 #include <vector>
 
+#include "baton/app/bench_flags.h"
 #include "baton/base/role.h"
 #include "baton/config/load.h"
 
 namespace baton::app {
 
-enum class Verb : uint8_t { kServe, kRouter, kWorker, kDoctor, kKey, kKeys, kVersion };
+enum class Verb : uint8_t { kServe, kRouter, kWorker, kBench, kDoctor, kKey, kKeys, kVersion };
 
 /// `baton worker`'s own flags.
 struct WorkerFlags {
@@ -50,6 +51,7 @@ struct CommandLine {
   bool validate_config = false;
   bool print_config = false;
   WorkerFlags worker;
+  BenchFlags bench;
   DoctorFlags doctor;
   KeyFlags key;
   /// `baton router`: workers beside those configured, "name=host:port".

@@ -19,6 +19,7 @@ int ExitCode(const Status& status);
 int RunServe(const CommandLine& command, const config::Loaded& loaded, Clock& clock);
 int RunRouter(const CommandLine& command, const config::Loaded& loaded, Clock& clock);
 int RunWorker(const CommandLine& command, const config::Loaded& loaded, Clock& clock);
+int RunBench(const CommandLine& command, Clock& clock);
 int RunDoctor(const CommandLine& command);
 int RunKey(const CommandLine& command);
 

@@ -77,6 +77,7 @@ TEST(CommandLine, AnswersHelpOnEachLevelWithCodeZero) {
                                              {"router", "-h"},
                                              {"worker", "--help"},
                                              {"doctor", "--help"},
+                                             {"bench", "--help"},
                                              {"--help-all"},
                                              {"--version"}}) {
     const Usage usage = UsageOf(arguments);
@@ -86,9 +87,10 @@ TEST(CommandLine, AnswersHelpOnEachLevelWithCodeZero) {
 }
 
 TEST(CommandLine, NamesAllCommandsInItsHelp) {
-  EXPECT_THAT(UsageOf({"--help"}).text,
-              AllOf(HasSubstr("serve"), HasSubstr("router"), HasSubstr("worker"),
-                    HasSubstr("doctor"), HasSubstr("keys"), HasSubstr("version")));
+  EXPECT_THAT(
+      UsageOf({"--help"}).text,
+      AllOf(HasSubstr("serve"), HasSubstr("router"), HasSubstr("worker"), HasSubstr("bench"),
+            HasSubstr("doctor"), HasSubstr("keys"), HasSubstr("version")));
 }
 
 TEST(CommandLine, RefusesWhatItDoesNotKnowWithCodeTwo) {
@@ -101,9 +103,24 @@ TEST(CommandLine, RefusesWhatItDoesNotKnowWithCodeTwo) {
                                              {"worker", "--role", "prefil"},
                                              {"worker", "--role", "mixed", "--threads", "0"},
                                              {"serve", "--set", "router.port"},
-                                             {"serve", "--port"}}) {
+                                             {"serve", "--port"},
+                                             {"bench", "--rate", "-1"},
+                                             {"bench", "--rate", "1", "--concurrency", "1"}}) {
     EXPECT_EQ(UsageOf(arguments).exit_code, kExitUsage);
   }
+}
+
+TEST(CommandLine, ReadsABenchmarksFlags) {
+  const BenchFlags flags =
+      Parse({"bench", "--url", "http://h:1", "--rate", "2.5", "--header", "A: b", "--header",
+             "C: d", "--slo", "500:50", "--slo", "200:20", "--goodput", "--html", "r.html"})
+          .bench;
+  EXPECT_EQ(flags.server.url, "http://h:1");
+  EXPECT_EQ(flags.rate, 2.5);
+  EXPECT_THAT(flags.server.headers, ElementsAre("A: b", "C: d"));
+  EXPECT_THAT(flags.slos, ElementsAre("500:50", "200:20"));
+  EXPECT_TRUE(flags.goodput);
+  EXPECT_EQ(flags.html, "r.html");
 }
 
 TEST(CommandLine, NamesTheRolesWhenARoleIsWrong) {

@@ -1,0 +1,10 @@
+#pragma once
+
+#include <string_view>
+
+namespace baton::loadgen {
+
+/// page.html.
+std::string_view PageTemplate();
+
+}  // namespace baton::loadgen
