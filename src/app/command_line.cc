@@ -132,6 +132,8 @@ class Parser {
         ->type_name("HOST:PORT");
     worker->add_option("--threads", flags.threads, "Threads that compute; default: all cores")
         ->check(CLI::Range(1, 1024));
+    worker->add_option("--device", flags.device, "What computes; default: its group's device")
+        ->type_name("cpu|cuda|cuda:N");
     worker->add_option("--cores", flags.cores, "Cores to pin to, e.g. 0-3,8");
   }
 

@@ -40,6 +40,7 @@ Result<Deployment> PlanDeployment(const config::Config& config, int32_t availabl
   for (const Role role : kRoles) {
     const config::WorkerGroup& group = config.workers.group(role);
     BATON_ASSIGN_OR_RETURN(const std::vector<int32_t> cores, config::ParseCores(group.cores));
+    BATON_ASSIGN_OR_RETURN(const auto first_device, config::ParseDevice(group.device));
     for (int32_t i = 0; i < group.count; ++i) {
       PlannedWorker worker{.name = std::string(RoleName(role).substr(0, 1)) + std::to_string(i),
                            .role = role};
@@ -48,6 +49,7 @@ Result<Deployment> PlanDeployment(const config::Config& config, int32_t availabl
       worker.ranks = group.tensor_parallel;
       worker.threads = group.threads > 0 ? group.threads : pinned > 0 ? pinned : equal_threads;
       worker.threads = std::max(worker.threads, worker.ranks);
+      if (first_device) worker.device = "cuda:" + std::to_string(*first_device + i);
       int32_t port = group.port + i;
       if (group.port == 0) {
         BATON_ASSIGN_OR_RETURN(PortReservation kept, PortReservation::Take(config.workers.host));
@@ -80,6 +82,7 @@ std::vector<ProcessSpec> ProcessesOf(const Deployment& deployment, const config:
          "--listen", worker.listen, "--threads", std::to_string(worker.threads)},
         1};
     auto& arguments = process.arguments;
+    if (worker.device != "cpu") arguments.insert(arguments.end(), {"--device", worker.device});
     if (!worker.cores.empty()) {
       arguments.insert(arguments.end(), {"--cores", FormatCores(worker.cores)});
     }

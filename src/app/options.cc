@@ -42,7 +42,11 @@ Result<worker::WorkerOptions> ToWorkerOptions(const config::Config& config,
   options.threads = flags.threads.value_or(group.threads);
   if (options.threads == 0) options.threads = pinned > 0 ? pinned : available_cores;
   options.threads = std::max(options.threads, options.tensor_parallel);
+  BATON_ASSIGN_OR_RETURN(options.cuda,
+                         config::ParseDevice(flags.device.empty() ? group.device : flags.device));
+  options.random_weights = config.engine.load == "random";
   options.kv_bytes = group.kv_memory_bytes;
+  options.kv_percent = group.kv_percent;
   options.block_tokens = config.engine.block_tokens;
   options.kv_dtype = config.engine.kv_dtype;
   options.engine = {.step_tokens = config.engine.step_tokens,

@@ -39,6 +39,7 @@ class Checker {
     CheckDelays();
     CheckNames();
     CheckTransport();
+    CheckDevices();
     return std::move(errors_);
   }
 
@@ -175,6 +176,35 @@ class Checker {
     if (config_.transport.kind == "nccl" && required != std::vector<std::string>{"any"}) {
       Fail("transport.required",
            " cannot be had of nccl, which does not tell what carries its data");
+    }
+  }
+
+  /// What the host cannot do with memory of a GPU, and a GPU not at all.
+  void CheckDevices() {
+    for (const Role role : kRoles) {
+      const WorkerGroup& group = config_.workers.group(role);
+      const Result<std::optional<int32_t>> device = ParseDevice(group.device);
+      if (!device.ok() || group.count == 0) continue;
+      if (!*device) {
+        if (group.kv_percent == 0) continue;
+        Fail(Path(role, "kv_percent"), " is for GPUs; with device: cpu set kv_memory");
+        continue;
+      }
+      if (group.tensor_parallel > 1) {
+        Fail(Path(role, "tensor_parallel"), " is " + std::to_string(group.tensor_parallel) +
+                                                ", but ranks compute on the CPU only, "
+                                                "not on " +
+                                                group.device);
+      }
+      const std::string on = ", but " + Path(role, "device") + " is " + group.device;
+      if (config_.engine.kv_dtype != DType::kBFloat16) {
+        Fail("engine.kv_dtype", " is " + std::string(DTypeName(config_.engine.kv_dtype)) + on +
+                                    ", which computes in bfloat16; set bfloat16");
+      }
+      if (role != Role::kMixed && config_.handoff.checksum != "off") {
+        Fail("handoff.checksum",
+             " is " + config_.handoff.checksum + on + ", whose KV the host cannot read; set off");
+      }
     }
   }
 

@@ -60,6 +60,19 @@ Result<std::vector<int32_t>> ParseCores(const std::string& text) {
   return cores;
 }
 
+Result<std::optional<int32_t>> ParseDevice(const std::string& text) {
+  if (text == "cpu") return std::optional<int32_t>{};
+  if (text == "cuda") return std::optional<int32_t>{0};
+  constexpr std::string_view kPrefix = "cuda:";
+  int32_t number = -1;
+  if (text.starts_with(kPrefix)) {
+    const char* end = text.data() + text.size();
+    const auto [rest, error] = std::from_chars(text.data() + kPrefix.size(), end, number);
+    if (error == std::errc() && rest == end && number >= 0) return std::optional<int32_t>{number};
+  }
+  return InvalidArgument("'" + text + "' is no device; accepted: cpu, cuda, cuda:N");
+}
+
 bool IsLoopback(std::string_view host) {
   if (host.starts_with('[') && host.ends_with(']')) host = host.substr(1, host.size() - 2);
   in_addr v4{};

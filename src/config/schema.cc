@@ -23,6 +23,7 @@ auto Adder(std::vector<Key>& keys, const std::string& name, Section Config::*sec
 }
 
 Status CheckCores(const std::string& text) { return ParseCores(text).status(); }
+Status CheckDevice(const std::string& text) { return ParseDevice(text).status(); }
 Status CheckWorker(const std::string& text) { return ParseWorkerAddress(text).status(); }
 
 void AddGroup(std::vector<Key>& keys, const std::string& role, WorkerGroup Workers::*group) {
@@ -49,8 +50,16 @@ void AddGroup(std::vector<Key>& keys, const std::string& role, WorkerGroup Worke
       "multiple "
       "of them",
       {.least = 1, .greatest = 64});
+  add("device", &WorkerGroup::device,
+      "what computes; worker i of the group takes GPU N + i, and cuda is cuda:0",
+      {.check = CheckDevice, .form = "cpu, cuda or cuda:N"});
   add("kv_memory", &WorkerGroup::kv_memory_bytes, "memory for the KV cache, per worker",
       {.least = 4 * kKiB});
+  add("kv_percent", &WorkerGroup::kv_percent,
+      "in place of kv_memory, on a GPU: this part of what is free there once the weights are "
+      "loaded; 0: kv_memory. Workers that share a GPU and start together see the same memory "
+      "free: give them kv_memory",
+      {.greatest = 99});
   add("cores", &WorkerGroup::cores,
       "cores that the group is pinned to, an equal part for each worker; empty: not pinned",
       {.check = CheckCores, .form = "core numbers like 0-3,8"});
@@ -146,6 +155,10 @@ void AddEngine(std::vector<Key>& keys) {
       {.least = 1, .greatest = 1 << 20});
   add("kv_dtype", &Engine::kv_dtype, "type of the KV cache",
       {.choices = {"bfloat16", "float16", "float32"}});
+  add("load", &Engine::load,
+      "random: weights are made up, the same in every worker, and the model's folder needs none of "
+      "its own; for measuring",
+      {.choices = {"auto", "random"}});
   add("prefix_cache", &Engine::prefix_cache, "reuse the KV blocks of equal prefixes");
   add("context_tokens", &Engine::context_tokens,
       "longest prompt and output together; 0: the model's. It also chooses between the two lists "

@@ -119,6 +119,14 @@ class CudaMemory final : public DeviceMemory {
     return allocation;
   }
 
+  Result<int64_t> FreeBytes() override {
+    const OnDevice scope(device_);
+    size_t free = 0;
+    size_t total = 0;
+    BATON_RETURN_IF_ERROR(Check("cudaMemGetInfo", cudaMemGetInfo(&free, &total)));
+    return static_cast<int64_t>(free);
+  }
+
   Result<Allocation> AllocatePinned(size_t bytes) override {
     const OnDevice scope(device_);
     void* data = nullptr;

@@ -4,6 +4,8 @@
 #include <memory>
 #include <new>
 
+#include <unistd.h>
+
 #include "baton/base/units.h"
 #include "baton/device/buffer.h"
 
@@ -43,6 +45,10 @@ Result<Allocation> HostMemory::Allocate(size_t bytes) {
   auto* data = static_cast<std::byte*>(::operator new(bytes, kAlignment));
   std::memset(data, 0, bytes);
   return Allocation(data, [](std::byte* freed) { ::operator delete(freed, kAlignment); });
+}
+
+Result<int64_t> HostMemory::FreeBytes() {
+  return int64_t{sysconf(_SC_AVPHYS_PAGES)} * sysconf(_SC_PAGESIZE);
 }
 
 Result<std::unique_ptr<CopyQueue>> HostMemory::MakeQueue() {

@@ -188,6 +188,13 @@ void WorkerMetrics::SetPath(const std::string& peer, const transport::Path& path
       .Set(joined ? 1 : 0);
 }
 
+void WorkerMetrics::SetDevice(const std::string& device, const std::string& kernels) {
+  registry_
+      .AddGauge("baton_device_info", "1 for the device on which this worker computes",
+                {{"device", device}, {"kernels", kernels}})
+      .Set(1);
+}
+
 void WorkerMetrics::SetCost(const std::string& peer, const transport::PathCost& cost) {
   const Labels labels{{"peer", peer}};
   registry_

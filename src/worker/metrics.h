@@ -36,6 +36,8 @@ class WorkerMetrics {
   /// What puts to a peer cost, as measured.
   void SetCost(const std::string& peer, const transport::PathCost& cost);
   void SetLayerGroup(int32_t layers);
+  /// What computes: "cuda:0", and by which kernels.
+  void SetDevice(const std::string& device, const std::string& kernels);
 
   /// A request was prefilled here ("local") or by a peer ("remote").
   void CountDecision(const std::string& where, const std::string& reason);

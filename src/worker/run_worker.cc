@@ -8,10 +8,10 @@
 #include "baton/base/gate.h"
 #include "baton/base/logging.h"
 #include "baton/base/units.h"
-#include "baton/kernels/cpu_ops.h"
 #include "baton/transport/nccl.h"
 #include "baton/transport/ucx.h"
 #include "worker_core.h"
+#include "worker_device.h"
 
 namespace baton::worker {
 namespace {
@@ -36,18 +36,51 @@ Status PinToCores(const std::vector<int>& cores) {
 }
 
 /// KV goes from prefill to decode workers only; a mixed worker hands nothing on.
-Result<std::unique_ptr<transport::Transport>> MakeTransport(const WorkerOptions& options) {
-  BATON_ASSIGN_OR_RETURN(auto ucx,
-                         transport::MakeUcxTransport({.transports = options.transport_tls}));
+Result<std::unique_ptr<transport::Transport>> MakeTransport(const WorkerOptions& options,
+                                                            device::DeviceMemory* memory) {
+  BATON_ASSIGN_OR_RETURN(auto ucx, transport::MakeUcxTransport({.transports = options.transport_tls,
+                                                                .device_memory = memory}));
   if (options.transport_kind == "ucx" || options.role == Role::kMixed) return ucx;
   if (options.transport_kind != "nccl") {
     return InvalidArgument("unknown transport '" + options.transport_kind + "'");
   }
-  auto nccl = transport::MakeNcclTransport(
-      {.sends = options.role == Role::kPrefill, .receives = options.role == Role::kDecode},
-      std::move(ucx));
+  auto nccl = transport::MakeNcclTransport({.device = options.cuda.value_or(0),
+                                            .sends = options.role == Role::kPrefill,
+                                            .receives = options.role == Role::kDecode},
+                                           std::move(ucx));
   if (!nccl.ok()) return nccl.status().WithContext("transport.kind is nccl");
   return nccl;
+}
+
+/// Tells of weights that take long to load, a line for every tenth.
+class LoadLog {
+ public:
+  explicit LoadLog(const std::string& device) : device_(device) {}
+  void operator()(int64_t done, int64_t total) {
+    const int64_t tenths = 10 * done / total;
+    if (total < kGiB || tenths == told_) return;
+    told_ = tenths;
+    BATON_LOG(Info) << "weights on " << device_ << ": " << FormatBytes(done) << " of "
+                    << FormatBytes(total);
+  }
+
+ private:
+  const std::string device_;
+  int64_t told_ = 0;
+};
+
+/// What KV gets of a GPU's memory, where a part of it was asked for: activations need theirs first.
+Result<int64_t> KvBytes(const WorkerOptions& options, const model::Model& model,
+                        const WorkerDevice& device) {
+  if (options.kv_percent == 0 || device.memory == nullptr) return options.kv_bytes;
+  BATON_ASSIGN_OR_RETURN(const model::StepLimits limits,
+                         engine::LimitsFor(options.engine, model.config()));
+  BATON_ASSIGN_OR_RETURN(const int64_t free, device.memory->FreeBytes());
+  const int64_t rest =
+      free - model::Workspace::Bytes(model.config(), model.shard(), limits, device.ops->activation);
+  if (rest > 0) return rest / 100 * options.kv_percent;
+  return ResourceExhausted("the weights leave " + FormatBytes(free) + " of " + device.name +
+                           ", which is too little for activations; lower engine.step_tokens");
 }
 
 /// A worker with its threads and its gRPC server.
@@ -64,8 +97,9 @@ class WorkerProcess {
   void Drain();
   void ShutDown();
 
-  const WorkerOptions options_;
+  WorkerOptions options_;
   Clock& clock_;
+  WorkerDevice device_;
   /// By rank.
   std::vector<std::unique_ptr<model::Model>> shards_;
   std::unique_ptr<transport::Transport> transport_;
@@ -79,21 +113,29 @@ class WorkerProcess {
 
 Status WorkerProcess::Build() {
   BATON_RETURN_IF_ERROR(PinToCores(options_.cores));
+  BATON_ASSIGN_OR_RETURN(device_, OpenWorkerDevice(options_.cuda));
   std::vector<const model::Model*> other_shards;
   for (int32_t rank = 0; rank < options_.tensor_parallel; ++rank) {
     BATON_ASSIGN_OR_RETURN(
         auto shard,
         model::Model::Load(options_.model, {.context_tokens = options_.engine.context_tokens,
+                                            .memory = device_.memory.get(),
+                                            .weights_dtype = device_.weights_dtype,
+                                            .random_weights = options_.random_weights,
+                                            .on_progress = LoadLog(device_.name),
                                             .rank = rank,
                                             .ranks = options_.tensor_parallel}));
     if (rank > 0) other_shards.push_back(shard.get());
     shards_.push_back(std::move(shard));
   }
-  BATON_ASSIGN_OR_RETURN(transport_, MakeTransport(options_));
+  BATON_ASSIGN_OR_RETURN(options_.kv_bytes, KvBytes(options_, *shards_.front(), device_));
+  BATON_ASSIGN_OR_RETURN(transport_, MakeTransport(options_, device_.memory.get()));
   BATON_ASSIGN_OR_RETURN(core_,
                          WorkerCore::Create(options_, {.model = *shards_.front(),
                                                        .transport = *transport_,
-                                                       .ops = kernels::CpuOps(),
+                                                       .ops = *device_.ops,
+                                                       .memory = device_.memory.get(),
+                                                       .stream = device_.stream.get(),
                                                        .dial = rpc::DialOverGrpc(options_.tls),
                                                        .on_sick =
                                                            [this](const Status& status) {
@@ -128,6 +170,7 @@ Status WorkerProcess::Serve(std::stop_token stop) {
 void WorkerProcess::StartThreads() {
   engine_thread_ = std::jthread([this](const std::stop_token& stop) {
     pthread_setname_np(pthread_self(), "engine");
+    if (device_.memory) device_.memory->MakeCurrent();
     core_->engine().Run(stop);
   });
   core_->transport_thread().Start([this](TimePoint now) { return core_->Turn(now); });
@@ -135,8 +178,10 @@ void WorkerProcess::StartThreads() {
 
 void WorkerProcess::LogStart() const {
   BATON_LOG(Info) << RoleName(options_.role) << " worker listens on " << server_->address()
-                  << ": epoch " << core_->Describe().identity.epoch << ", "
-                  << kernels::CpuOps().name << " on " << options_.threads << " threads, "
+                  << ": epoch " << core_->Describe().identity.epoch << ", " << device_.ops->name
+                  << " on "
+                  << (device_.memory ? device_.name : std::to_string(options_.threads) + " threads")
+                  << (options_.random_weights ? " with random weights, " : ", ")
                   << (shards_.size() > 1 ? std::to_string(shards_.size()) + " ranks, " : "")
                   << core_->cache().blocks() << " KV blocks of " << options_.block_tokens
                   << " tokens (" << FormatBytes(options_.kv_bytes) << ")";

@@ -24,6 +24,7 @@ Status WorkerCore::Build() {
   BATON_RETURN_IF_ERROR(BuildCache());
   metrics_.emplace(options_.name);
   metrics_->SetRanks(static_cast<int32_t>(ranks_.size()));
+  metrics_->SetDevice(memory_ == nullptr ? "cpu" : std::string(memory_->name()), ops_.name);
   transport_thread_.emplace(transport_, clock_);
   generate_.emplace(options_.name, options_.local_prefill_max_tokens,
                     GenerateService::Parts{*transport_thread_, *metrics_, clock_});
@@ -63,13 +64,16 @@ Status WorkerCore::BuildCache() {
 /// Each rank gets an equal part of memory and threads.
 Status WorkerCore::BuildRanks() {
   const auto ranks = static_cast<int32_t>(shards_.size());
+  BATON_CHECK(ranks == 1 || memory_ == nullptr) << "ranks on one GPU";
+  const auto kind =
+      memory_ == nullptr ? transport::MemoryKind::kHost : transport::MemoryKind::kDevice;
   for (const model::Model* shard : shards_) {
     const auto rank = static_cast<int32_t>(ranks_.size());
     const kv::KvGeometry geometry = shard->KvGeometry(options_.block_tokens, options_.kv_dtype);
     BATON_CHECK(geometry.tp_size == ranks && shard->shard().rank == rank);
     BATON_ASSIGN_OR_RETURN(
         const transport::MemoryRegion region,
-        transport_.AllocateRegion(static_cast<size_t>(options_.kv_bytes / ranks)));
+        transport_.AllocateRegion(static_cast<size_t>(options_.kv_bytes / ranks), kind));
     BATON_ASSIGN_OR_RETURN(kv::KvCache cache,
                            kv::KvCache::Create(geometry, {region.data, region.bytes}));
     const int64_t threads = collective::PartBegin(options_.threads, rank + 1, ranks) -
@@ -90,8 +94,8 @@ Status WorkerCore::BuildRunner(const model::StepLimits& limits) {
     parts.push_back({.model = rank.model,
                      .cache = rank.cache,
                      .ops = ops_,
-                     .stream = *rank.stream,
-                     .memory = host_memory_,
+                     .stream = stream_ == nullptr ? *rank.stream : *stream_,
+                     .memory = memory_ == nullptr ? host_memory_ : *memory_,
                      .communicator = group_[parts.size()].get()});
   }
   if (parts.size() == 1) {

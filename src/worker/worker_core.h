@@ -40,6 +40,9 @@ class WorkerCore final : public rpc::WorkerHandler,
     model::Model& model;
     transport::Transport& transport;
     const ops::Ops& ops;
+    /// Of the GPU that computes; null: the host does.
+    device::DeviceMemory* memory = nullptr;
+    device::Stream* stream = nullptr;
     /// Reaches prefill workers.
     rpc::DialWorker dial;
     /// The device is sick: the worker must end. Called on the engine thread.
@@ -90,6 +93,8 @@ class WorkerCore final : public rpc::WorkerHandler,
         model_(surroundings.model),
         transport_(surroundings.transport),
         ops_(surroundings.ops),
+        memory_(surroundings.memory),
+        stream_(surroundings.stream),
         dial_(std::move(surroundings.dial)),
         on_sick_(std::move(surroundings.on_sick)),
         clock_(surroundings.clock) {
@@ -103,6 +108,7 @@ class WorkerCore final : public rpc::WorkerHandler,
     const model::Model& model;
     transport::MemoryRegion region;
     kv::KvCache cache;
+    /// Where the CPU computes.
     std::unique_ptr<device::HostStream> stream;
   };
 
@@ -135,6 +141,8 @@ class WorkerCore final : public rpc::WorkerHandler,
   model::Model& model_;
   transport::Transport& transport_;
   const ops::Ops& ops_;
+  device::DeviceMemory* memory_;
+  device::Stream* stream_;
   const rpc::DialWorker dial_;
   const std::function<void(const Status&)> on_sick_;
   Clock& clock_;

@@ -49,6 +49,7 @@ class FakeDevice final : public DeviceMemory {
 
   std::string_view name() const override { return "fake:0"; }
   Result<Allocation> Allocate(size_t bytes) override;
+  Result<int64_t> FreeBytes() override { return int64_t{1} << 30; }
   Result<Allocation> AllocatePinned(size_t bytes) override;
   Result<std::unique_ptr<CopyQueue>> MakeQueue() override;
   void MakeCurrent() override {}

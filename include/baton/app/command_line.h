@@ -23,6 +23,8 @@ struct WorkerFlags {
   std::string listen;
   /// Absent: as configured, where 0 takes all cores.
   std::optional<int32_t> threads;
+  /// "cpu" or "cuda:3"; empty: as configured.
+  std::string device;
   /// "0-3,8"; empty: as configured.
   std::string cores;
 };

@@ -18,6 +18,8 @@ struct PlannedWorker {
   int32_t threads = 1;
   /// Tensor-parallel ones, which share the threads.
   int32_t ranks = 1;
+  /// "cpu" or "cuda:3".
+  std::string device = "cpu";
   std::vector<int32_t> cores;
   /// "host:port" on which it listens.
   std::string listen;

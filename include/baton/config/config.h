@@ -2,6 +2,7 @@
 
 #include <chrono>
 #include <cstdint>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -23,8 +24,12 @@ struct WorkerGroup {
   /// Per worker: ranks that share the model's heads and columns, each with memory and threads of
   /// its own.
   int32_t tensor_parallel = 1;
+  /// What it computes on: "cpu", "cuda" or "cuda:N"; worker i on cuda:N + i.
+  std::string device = "cpu";
   /// Per worker, of all its ranks: memory for the KV cache.
   int64_t kv_memory_bytes = 256 * kMiB;
+  /// Of its GPU's memory that is free once the weights are there, in place of kv_memory; 0: that.
+  int32_t kv_percent = 0;
   /// Cores that the group is pinned to, e.g. "0-3,8"; each worker gets an equal part of them.
   /// Empty: not pinned.
   std::string cores;
@@ -83,6 +88,8 @@ struct Engine {
   int32_t running_sequences = 64;
   int32_t waiting_sequences = 1024;
   DType kv_dtype = DType::kBFloat16;
+  /// "auto": the model's weights; "random": made up from its config.json.
+  std::string load = "auto";
   bool prefix_cache = true;
   /// 0: the model's.
   int32_t context_tokens = 0;
@@ -191,6 +198,9 @@ struct Config {
 
 /// "0-3,8" -> 0, 1, 2, 3, 8. Fails with InvalidArgument on anything but ascending core numbers.
 Result<std::vector<int32_t>> ParseCores(const std::string& text);
+
+/// "cpu" -> none, "cuda" -> 0, "cuda:3" -> 3. Fails with InvalidArgument on anything else.
+Result<std::optional<int32_t>> ParseDevice(const std::string& text);
 
 /// Whether `host` is reached from this host alone. A name other than localhost may be anything.
 bool IsLoopback(std::string_view host);

@@ -10,6 +10,7 @@ class HostMemory final : public DeviceMemory {
  public:
   std::string_view name() const override { return "cpu"; }
   Result<Allocation> Allocate(size_t bytes) override;
+  Result<int64_t> FreeBytes() override;
   Result<Allocation> AllocatePinned(size_t bytes) override { return Allocate(bytes); }
   Result<std::unique_ptr<CopyQueue>> MakeQueue() override;
   void MakeCurrent() override {}

@@ -40,6 +40,8 @@ class DeviceMemory {
   virtual std::string_view name() const = 0;
   /// Zeroed memory of the device, which the host must not touch. Fails with ResourceExhausted.
   virtual Result<Allocation> Allocate(size_t bytes) = 0;
+  /// What is left of the device's memory, for whoever takes it first.
+  virtual Result<int64_t> FreeBytes() = 0;
   /// Memory of the host that its device copies from and to without the processor's help. Fails with
   /// ResourceExhausted.
   virtual Result<Allocation> AllocatePinned(size_t bytes) = 0;

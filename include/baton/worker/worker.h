@@ -3,6 +3,7 @@
 #include <chrono>
 #include <filesystem>
 #include <functional>
+#include <optional>
 #include <stop_token>
 #include <string>
 #include <vector>
@@ -30,12 +31,19 @@ struct WorkerOptions {
 
   /// Ranks that share the model, each on a thread of its own.
   int32_t tensor_parallel = 1;
+  /// The GPU that computes; none: the CPU does.
+  std::optional<int32_t> cuda;
+  /// Makes weights up from config.json.
+  bool random_weights = false;
+
   /// Threads that compute, the engine thread included: shared by the ranks, at least one for each.
   int threads = 1;
   /// Cores for those threads; empty leaves them to the system.
   std::vector<int> cores;
   /// Memory for KV blocks, of all ranks.
   int64_t kv_bytes = 0;
+  /// Not 0, on a GPU: in place of kv_bytes, this part of what is free once the weights are there.
+  int32_t kv_percent = 0;
   int32_t block_tokens = 16;
   DType kv_dtype = DType::kBFloat16;
   /// context_tokens 0 takes the model's own.

@@ -1,5 +1,6 @@
 #include <algorithm>
 #include <cstdio>
+#include <set>
 #include <string>
 #include <vector>
 
@@ -11,6 +12,7 @@
 #include "baton/base/units.h"
 #include "baton/device/devices.h"
 #include "baton/kernels/cpu_ops.h"
+#include "baton/kernels/cuda_ops.h"
 #include "baton/model/model_config.h"
 #include "baton/transport/ucx.h"
 #include "findings.h"
@@ -27,17 +29,24 @@ std::string Join(const std::vector<std::string>& names) {
 
 Wanted WantedBy(const config::Config& config, int32_t cores) {
   Wanted wanted{.workers = config.workers.total(), .connections = config.limits.connections};
+  std::set<int32_t> gpus;
   for (const Role role : {Role::kPrefill, Role::kDecode, Role::kMixed}) {
     const config::WorkerGroup& group = config.workers.group(role);
     const int32_t threads =
         group.threads > 0 ? group.threads : ThreadsPerWorker(cores, wanted.workers);
     wanted.threads += group.count * std::max(threads, group.tensor_parallel);
-    wanted.kv_bytes += group.count * group.kv_memory_bytes;
+    const auto device = config::ParseDevice(group.device);
+    if (!device.ok() || !*device) {
+      wanted.kv_bytes += group.count * group.kv_memory_bytes;
+      continue;
+    }
+    for (int32_t i = 0; i < group.count; ++i) gpus.insert(**device + i);
   }
+  wanted.gpus.assign(gpus.begin(), gpus.end());
   return wanted;
 }
 
-void ExamineDevices(std::vector<Finding>& findings) {
+void ExamineDevices(const Wanted& wanted, std::vector<Finding>& findings) {
   const device::DeviceList list = device::Devices();
   for (const device::DeviceInfo& info : list.devices) {
     findings.push_back({"device." + info.id, Level::kOk,
@@ -46,6 +55,9 @@ void ExamineDevices(std::vector<Finding>& findings) {
                         ""});
   }
   if (!list.no_cuda.empty()) findings.push_back({"cuda", Level::kOk, "none: " + list.no_cuda, ""});
+  for (Finding& finding : ExamineGpus(list, kernels::WhyNoCudaOps(), wanted)) {
+    findings.push_back(std::move(finding));
+  }
   findings.push_back({"cpu", Level::kOk,
                       "kernels for " + Join(kernels::CpuInstructionSets()) + "; the first is used",
                       ""});
@@ -126,7 +138,7 @@ int RunDoctor(const CommandLine& command) {
   std::vector<Finding> findings = {{"baton", Level::kOk, BATON_VERSION, ""}};
   const Wanted wanted = loaded.ok() ? WantedBy(loaded->config, facts.cores) : Wanted{};
   for (Finding& finding : ExamineHost(facts, wanted)) findings.push_back(std::move(finding));
-  ExamineDevices(findings);
+  ExamineDevices(wanted, findings);
   ExamineConfig(command, loaded, findings);
   ExamineTransport(tls, command.doctor.peer, findings);
   std::fputs((command.doctor.json ? RenderJson(findings) : RenderText(findings)).c_str(), stdout);

@@ -163,6 +163,24 @@ std::vector<Finding> ExamineHost(const HostFacts& facts, const Wanted& wanted) {
   return findings;
 }
 
+std::vector<Finding> ExamineGpus(const device::DeviceList& devices, std::string_view no_kernels,
+                                 const Wanted& wanted) {
+  std::vector<Finding> findings;
+  const char* const advice = "set workers.*.device to a device that is listed here";
+  for (const int32_t gpu : wanted.gpus) {
+    const std::string id = "cuda:" + std::to_string(gpu);
+    const bool there = std::any_of(devices.devices.begin(), devices.devices.end(),
+                                   [&](const device::DeviceInfo& info) { return info.id == id; });
+    if (!there) {
+      findings.push_back({"wanted." + id, Level::kProblem,
+                          devices.no_cuda.empty() ? "not there" : devices.no_cuda, advice});
+    } else if (!no_kernels.empty()) {
+      findings.push_back({"wanted." + id, Level::kProblem, std::string(no_kernels), advice});
+    }
+  }
+  return findings;
+}
+
 std::vector<Finding> ExaminePair(const PairFigures& figures) {
   std::vector<Finding> findings = {
       ExaminePath(figures),

@@ -2,8 +2,10 @@
 
 #include <cstdint>
 #include <string>
+#include <string_view>
 #include <vector>
 
+#include "baton/device/devices.h"
 #include "host_facts.h"
 #include "pair_figures.h"
 
@@ -28,11 +30,18 @@ struct Wanted {
   int32_t workers = 0;
   /// Of all workers.
   int32_t threads = 0;
+  /// On the host.
   int64_t kv_bytes = 0;
   int32_t connections = 0;
+  /// Their numbers, ascending.
+  std::vector<int32_t> gpus;
 };
 
 std::vector<Finding> ExamineHost(const HostFacts& facts, const Wanted& wanted);
+/// Whether the GPUs are there that are wanted. `no_kernels`: why this build has none for them, or
+/// empty.
+std::vector<Finding> ExamineGpus(const device::DeviceList& devices, std::string_view no_kernels,
+                                 const Wanted& wanted);
 std::vector<Finding> ExaminePair(const PairFigures& figures);
 
 bool Healthy(const std::vector<Finding>& findings);

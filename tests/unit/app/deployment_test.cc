@@ -77,6 +77,15 @@ TEST(Deployment, CountsConfiguredPortsUp) {
   EXPECT_EQ(deployment.workers[1].listen, "127.0.0.1:7001");
 }
 
+TEST(Deployment, CountsGpusUp) {
+  config::Config config = Split(2, 1);
+  config.workers.prefill.device = "cuda:4";
+  const Deployment deployment = Plan(config, 1);
+  EXPECT_EQ(deployment.workers[0].device, "cuda:4");
+  EXPECT_EQ(deployment.workers[1].device, "cuda:5");
+  EXPECT_EQ(deployment.workers[2].device, "cpu");
+}
+
 TEST(Deployment, ReachesWorkersOnAnyAddressThroughThisHost) {
   config::Config config = Split(1, 1);
   config.workers.host = "0.0.0.0";

@@ -26,6 +26,17 @@ TEST(WorkerOptions, TakeTheGroupOfTheRole) {
   EXPECT_EQ(options.kv_bytes, kMiB);
 }
 
+TEST(WorkerOptions, NameTheGpuAndItsPartOfMemory) {
+  config::Config config;
+  config.workers.mixed = {.count = 1, .device = "cuda:2", .kv_percent = 70};
+  config.engine.load = "random";
+  const worker::WorkerOptions options = WorkerOf(config, {});
+  EXPECT_EQ(options.cuda, 2);
+  EXPECT_EQ(options.kv_percent, 70);
+  EXPECT_TRUE(options.random_weights);
+  EXPECT_EQ(WorkerOf(config, {.device = "cpu"}).cuda, std::nullopt);
+}
+
 TEST(WorkerOptions, PreferFlagsToTheConfiguration) {
   config::Config config;
   config.workers.mixed = {.threads = 3, .cores = "0", .port = 7001};

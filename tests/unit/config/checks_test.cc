@@ -35,6 +35,28 @@ TEST(Checks, RefuseARequiredPathThatNcclCannotShow) {
   EXPECT_EQ(ErrorsOf("model: m\ntransport: {kind: nccl}\n"), "");
 }
 
+TEST(Checks, RefuseADeviceThatIsNone) {
+  const std::string errors = ErrorsOf("model: m\nworkers: {mixed: {count: 1, device: gpu}}\n");
+  EXPECT_NE(errors.find("workers.mixed.device is 'gpu'; accepted: cpu, cuda or cuda:N"),
+            std::string::npos)
+      << errors;
+  EXPECT_EQ(ErrorsOf("model: m\nworkers: {mixed: {count: 1, device: \"cuda:3\"}}\n"), "");
+}
+
+TEST(Checks, RefuseWhatAGpuOrTheHostCannotDoWithItsMemory) {
+  EXPECT_EQ(ErrorsOf("model: m\nworkers: {mixed: {count: 1, kv_percent: 80}}\n"),
+            "FILE:2:41: workers.mixed.kv_percent is for GPUs; with device: cpu set kv_memory");
+  EXPECT_EQ(ErrorsOf("model: m\nworkers: {mixed: {count: 1, device: cuda}}\n"
+                     "engine: {kv_dtype: float16}\n"),
+            "FILE:3:20: engine.kv_dtype is float16, but workers.mixed.device is cuda, which "
+            "computes in bfloat16; set bfloat16");
+  EXPECT_EQ(
+      ErrorsOf("model: m\nworkers: {prefill: {count: 1}, decode: {count: 1, device: cuda}}\n"
+               "handoff: {checksum: crc32c}\n"),
+      "FILE:3:21: handoff.checksum is crc32c, but workers.decode.device is cuda, whose KV the "
+      "host cannot read; set off");
+}
+
 TEST(Checks, RefuseNoWorkersAtAll) {
   EXPECT_EQ(ErrorsOf("model: m\nworkers: {mixed: {count: 0}}\n"),
             "workers has no worker; set the count of prefill and decode, or of mixed");

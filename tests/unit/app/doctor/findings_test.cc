@@ -27,7 +27,7 @@ HostFacts GoodHost() {
           .interfaces = {{"eth0", 9000, true}, {"lo", 65536, true}}};
 }
 
-constexpr Wanted kModest{.workers = 2, .threads = 8, .kv_bytes = 8 * kGiB, .connections = 1024};
+const Wanted kModest{.workers = 2, .threads = 8, .kv_bytes = 8 * kGiB, .connections = 1024};
 
 /// The finding about something; fails the test when there is none.
 Finding About(const std::string& about, const std::vector<Finding>& findings) {
@@ -128,6 +128,23 @@ TEST(Findings, AreTheSameInTextAndJson) {
   EXPECT_EQ(json["findings"][1]["level"], "problem");
   EXPECT_EQ(json["findings"][1]["text"], "bad \"thing\"");
   EXPECT_EQ(json["findings"][1]["advice"], "mend it");
+}
+
+TEST(ExamineGpus, SaysWhatIsWantedAndNotThere) {
+  const device::DeviceList one{.devices = {{.id = "cpu"}, {.id = "cuda:0"}}, .no_cuda = ""};
+  const auto findings = ExamineGpus(one, "", {.gpus = {0, 1}});
+  ASSERT_EQ(findings.size(), 1);
+  EXPECT_EQ(findings[0].about, "wanted.cuda:1");
+  EXPECT_EQ(findings[0].level, Level::kProblem);
+  EXPECT_THAT(findings[0].advice, HasSubstr("workers.*.device"));
+}
+
+TEST(ExamineGpus, SaysWhyAGpuIsOfNoUse) {
+  const device::DeviceList none{.devices = {{.id = "cpu"}}, .no_cuda = "no driver"};
+  EXPECT_EQ(ExamineGpus(none, "", {.gpus = {0}})[0].text, "no driver");
+  const device::DeviceList one{.devices = {{.id = "cpu"}, {.id = "cuda:0"}}, .no_cuda = ""};
+  EXPECT_EQ(ExamineGpus(one, "built without", {.gpus = {0}})[0].text, "built without");
+  EXPECT_TRUE(ExamineGpus(one, "built without", {}).empty());
 }
 
 }  // namespace

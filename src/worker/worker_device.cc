@@ -1,0 +1,59 @@
+#include "worker_device.h"
+
+#include <utility>
+#include <vector>
+
+#include "baton/device/cuda_stream.h"
+#include "baton/kernels/cpu_ops.h"
+#include "baton/kernels/cuda_ops.h"
+
+namespace baton::worker {
+namespace {
+
+constexpr const char* kInstead = "; set workers.*.device to cpu, or to a device that there is";
+
+/// The first operation that a forward pass needs and `ops` lacks; null when there is none.
+const char* MissingIn(const ops::Ops& ops) {
+  const std::vector<std::pair<const char*, bool>> needed = {
+      {"embedding", ops.embedding != nullptr}, {"rms_norm", ops.rms_norm != nullptr},
+      {"linear", ops.linear != nullptr},       {"rope_kv_write", ops.rope_kv_write != nullptr},
+      {"silu_mul", ops.silu_mul != nullptr},   {"gelu_mul", ops.gelu_mul != nullptr},
+      {"soft_cap", ops.soft_cap != nullptr},   {"gather_rows", ops.gather_rows != nullptr},
+      {"sample", ops.sample != nullptr},       {"paged_attention", ops.paged_attention != nullptr}};
+  for (const auto& [name, there] : needed) {
+    if (!there) return name;
+  }
+  return nullptr;
+}
+
+Result<WorkerDevice> OpenCuda(int number) {
+  const std::string name = "cuda:" + std::to_string(number);
+  if (const std::string_view why = kernels::WhyNoCudaOps(); !why.empty()) {
+    return Unavailable("no kernels for " + name + ": " + std::string(why) + kInstead);
+  }
+  const ops::Ops& ops = kernels::CudaOps();
+  if (const char* missing = MissingIn(ops)) {
+    return Unimplemented("this build has no kernel for " + std::string(missing) + " on " + name +
+                         kInstead);
+  }
+  auto memory = device::OpenCudaMemory(number);
+  if (!memory.ok()) {
+    return Unavailable(memory.status().message() + kInstead);
+  }
+  BATON_ASSIGN_OR_RETURN(std::unique_ptr<device::Stream> stream, device::OpenCudaStream(number));
+  return WorkerDevice{.name = name,
+                      .ops = &ops,
+                      .kind = transport::MemoryKind::kDevice,
+                      .memory = *std::move(memory),
+                      .stream = std::move(stream),
+                      .weights_dtype = DType::kBFloat16};
+}
+
+}  // namespace
+
+Result<WorkerDevice> OpenWorkerDevice(std::optional<int32_t> cuda) {
+  if (cuda) return OpenCuda(*cuda);
+  return WorkerDevice{.name = "cpu", .ops = &kernels::CpuOps()};
+}
+
+}  // namespace baton::worker
