@@ -59,6 +59,7 @@ Result<worker::WorkerOptions> ToWorkerOptions(const config::Config& config,
   options.checksum = config.handoff.checksum == "crc32c";
   options.handoffs = config.handoff.in_flight;
   options.drain = Ms(config.timeouts.drain);
+  options.calibration = Ms(config.engine.calibration);
   return options;
 }
 

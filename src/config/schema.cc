@@ -148,6 +148,10 @@ void AddEngine(std::vector<Key>& keys) {
       "layers after which finished KV is sent; 0: as many as are worth it by what puts cost, and "
       "all until that is known",
       {.greatest = 1024});
+  add("calibration", &Engine::calibration,
+      "most time in which a worker tries, before it is ready, what steps take there, so that the "
+      "router decides well from the first request on; 0s: none",
+      {.least = 0, .greatest = Ns(std::chrono::minutes(1))});
 }
 
 void AddHandoff(std::vector<Key>& keys) {

@@ -50,7 +50,8 @@ void GenerateService::OnToken(SequenceId sequence, const TokenOutput& output) {
   if (const auto unrouted = streams_.TakeUnrouted(sequence)) {
     const auto call = streams_.FindCall(sequence);
     const bool chosen = call && !call->prefill_peer.empty();
-    parts_.metrics.CountDecision("local", chosen ? "few_tokens" : "mixed");
+    const bool told = call && !call->reason.empty();
+    parts_.metrics.CountDecision("local", chosen ? "few_tokens" : told ? call->reason : "mixed");
     unrouted->SendRoute("local=" + name_);
   }
   const auto stream = streams_.Find(sequence);
@@ -101,7 +102,7 @@ void GenerateService::Offer(SequenceId sequence, const engine::PromptBlocks& blo
     entry->traced->Stage("offer", parts_.clock.Now(), {{"cached tokens", blocks.cached_tokens}});
   }
   if (const auto stream = streams_.TakeUnrouted(sequence)) {
-    parts_.metrics.CountDecision("remote", "split");
+    parts_.metrics.CountDecision("remote", call->reason.empty() ? "split" : call->reason);
     stream->SendRoute("prefill=" + call->prefill_peer + " decode=" + name_);
   }
 }
@@ -109,6 +110,11 @@ void GenerateService::Offer(SequenceId sequence, const engine::PromptBlocks& blo
 void GenerateService::OnCommitted(SequenceId sequence, TokenOutput first,
                                   const handoff::CommitReport& report) {
   parts_.metrics.CountCommit(report);
+  if (const auto call = streams_.FindCall(sequence)) {
+    handoffs_.Add({.peer = call->prefill_peer,
+                   .bytes = report.transfer.bytes,
+                   .took = report.stages.transfer + report.stages.commit});
+  }
   Report(sequence, report);
   parts_.engine->Commit(sequence, std::move(first));
 }

@@ -11,6 +11,7 @@
 #include "baton/kernels/cpu_ops.h"
 #include "baton/transport/nccl.h"
 #include "baton/transport/ucx.h"
+#include "calibration.h"
 #include "worker_core.h"
 
 namespace baton::worker {
@@ -59,6 +60,7 @@ class WorkerProcess {
   Status Serve(std::stop_token stop);
 
  private:
+  auto Calibration() -> decltype(WorkerCore::Surroundings::calibrate);
   void StartThreads();
   void LogStart() const;
   void Drain();
@@ -92,8 +94,20 @@ Status WorkerProcess::Build() {
                                                              sick_ = status;
                                                              end_.Open();
                                                            },
-                                                       .clock = clock_}));
+                                                       .clock = clock_,
+                                                       .calibrate = Calibration()}));
   return OkStatus();
+}
+
+auto WorkerProcess::Calibration() -> decltype(WorkerCore::Surroundings::calibrate) {
+  if (options_.calibration == Duration::zero()) return {};
+  return [this](const engine::EngineOptions& engine, model::StepRunner& runner) {
+    const TimePoint begin = clock_.Now();
+    auto samples = Calibrate(engine, {*model_, runner, clock_}, options_.calibration);
+    BATON_LOG(Debug) << "tried " << samples.size() << " steps in " << Seconds(clock_.Now() - begin)
+                     << " s";
+    return samples;
+  };
 }
 
 Status WorkerProcess::Serve(std::stop_token stop) {

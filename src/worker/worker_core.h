@@ -11,6 +11,7 @@
 #include "baton/handoff/decode_side.h"
 #include "baton/handoff/prefill_side.h"
 #include "baton/kv/kv_cache.h"
+#include "baton/kv/prefix_journal.h"
 #include "baton/model/rank_runner.h"
 #include "baton/rpc/server.h"
 #include "baton/worker/worker.h"
@@ -19,6 +20,7 @@
 #include "metrics.h"
 #include "peers.h"
 #include "prefill_service.h"
+#include "sample_log.h"
 #include "transport_thread.h"
 
 namespace baton::worker {
@@ -42,6 +44,9 @@ class WorkerCore final : public rpc::WorkerHandler,
     /// The device is sick: the worker must end. Called on the engine thread.
     std::function<void(const Status&)> on_sick;
     Clock& clock;
+    /// Tells what steps of a runner take, before any engine uses it; may be empty.
+    std::function<std::vector<cost::StepSample>(const engine::EngineOptions&, model::StepRunner&)>
+        calibrate = {};
   };
 
   /// Fails when the options can never serve.
@@ -71,6 +76,9 @@ class WorkerCore final : public rpc::WorkerHandler,
 
   rpc::WorkerDescription Describe() override { return description_; }
   rpc::WorkerStatus CurrentStatus() override;
+  kv::PrefixUpdate NextPrefixes(kv::PrefixCursor& cursor) override {
+    return prefixes_.Read(cursor, rpc::WorkerStatus::kMostChanges);
+  }
   void SetPeers(std::vector<rpc::PeerAddress> peers) override;
   void OnGenerate(rpc::GenerateCall call, std::shared_ptr<rpc::GenerateStream> stream) override;
   void OnGenerateEnded(rpc::GenerateStream* stream) override;
@@ -86,7 +94,8 @@ class WorkerCore final : public rpc::WorkerHandler,
         ops_(surroundings.ops),
         dial_(std::move(surroundings.dial)),
         on_sick_(std::move(surroundings.on_sick)),
-        clock_(surroundings.clock) {}
+        clock_(surroundings.clock),
+        calibrate_(std::move(surroundings.calibrate)) {}
 
   Status Build();
   Status BuildCache();
@@ -95,6 +104,8 @@ class WorkerCore final : public rpc::WorkerHandler,
   void PublishStatus();
 
   void OnStepBegin(TimePoint begin) override;
+  void OnStepEnd(const cost::StepShape& shape, Duration took) override;
+  void OnPrefixChanges(std::span<const kv::PrefixChange> changes) override;
   void OnToken(SequenceId sequence, TokenOutput output) override;
   void OnFailed(SequenceId sequence, Status status) override;
   void OnBlocks(SequenceId sequence, engine::PromptBlocks blocks) override;
@@ -118,6 +129,7 @@ class WorkerCore final : public rpc::WorkerHandler,
   const rpc::DialWorker dial_;
   const std::function<void(const Status&)> on_sick_;
   Clock& clock_;
+  const decltype(Surroundings::calibrate) calibrate_;
 
   transport::MemoryRegion region_;
   std::optional<kv::KvCache> cache_;
@@ -143,6 +155,8 @@ class WorkerCore final : public rpc::WorkerHandler,
   std::atomic<bool> left_{false};
   /// What the transport thread last saw, for gRPC's threads.
   Latest<rpc::WorkerStatus> status_;
+  SampleLog<cost::StepSample> steps_;
+  kv::PrefixJournal prefixes_;
 
   // The transport thread owns these.
   TimePoint next_publish_{};
