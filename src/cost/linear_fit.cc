@@ -11,9 +11,11 @@ namespace {
 /// Of the anchor, in observations.
 constexpr double kAnchorWeight = 0.2;
 constexpr double kAnchorFollows = 0.01;
-/// A prediction this many times too high gets less weight, once there is something to trust.
-constexpr double kFarBelow = 3;
+/// By which factor a prediction must be wrong to surprise, once there is something to trust, and
+/// how often in a row to convince.
+constexpr double kFar = 3;
 constexpr size_t kTrusted = 16;
+constexpr size_t kConvincing = 8;
 constexpr int kSweeps = 24;
 
 }  // namespace
@@ -35,21 +37,25 @@ void LinearFit::Learn(std::span<const double> x, double y, size_t group) {
   if (!finite || !std::isfinite(y) || y <= 0) return;
   Group& into = groups_[group];
   const double ratio = Predict(x) / y;
-  const bool slip = into.observations >= kTrusted && ratio > kFarBelow;
-  const double weight = slip ? 1 / (ratio * ratio) : 1;
+  const bool far = into.observations >= kTrusted && (ratio > kFar || ratio < 1 / kFar);
+  into.surprises = far ? into.surprises + 1 : 0;
+  // Once is a stall or a slip; time after time it is how things are now.
+  const bool anew = into.surprises >= kConvincing;
+  const double weight = far && !anew && ratio > 1 ? 1 / (ratio * ratio) : 1;
+  const double keep = anew ? 0.5 : keep_;
   for (size_t i = 0; i < terms_; ++i) {
     for (size_t j = 0; j < terms_; ++j) {
-      into.gram[i][j] = keep_ * into.gram[i][j] + weight * (x[i] / y) * (x[j] / y);
+      into.gram[i][j] = keep * into.gram[i][j] + weight * (x[i] / y) * (x[j] / y);
     }
-    into.moment[i] = keep_ * into.moment[i] + weight * (x[i] / y);
+    into.moment[i] = keep * into.moment[i] + weight * (x[i] / y);
   }
-  into.weight = keep_ * into.weight + weight;
+  into.weight = keep * into.weight + weight;
   ++into.observations;
-  Solve();
+  Solve(anew);
 }
 
 /// Coordinate descent from where the last solution lies; exact for each term, never negative.
-void LinearFit::Solve() {
+void LinearFit::Solve(bool anew) {
   std::array<Vector, kMostTerms> gram{};
   Vector moment{};
   double weight = 0;
@@ -78,7 +84,7 @@ void LinearFit::Solve() {
     }
   }
   // What was learnt first is the anchor at once.
-  const double follows = std::max(kAnchorFollows, 1.0 / static_cast<double>(most));
+  const double follows = anew ? 0.5 : std::max(kAnchorFollows, 1.0 / static_cast<double>(most));
   for (size_t i = 0; i < terms_; ++i) anchor_[i] += follows * (c_[i] - anchor_[i]);
 }
 

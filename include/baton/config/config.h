@@ -52,8 +52,11 @@ struct Router {
   int32_t port = 8000;
   /// Threads that serve HTTP.
   int32_t threads = 2;
-  /// How workers are chosen: "least_loaded" or "round_robin".
-  std::string policy = "least_loaded";
+  /// How workers that generate are chosen, and those that prefill for them: "cost", "least_loaded",
+  /// "power_of_two", "prefix_aware" or "round_robin".
+  std::string policy = "cost";
+  /// "same" is as `policy`.
+  std::string prefill_policy = "same";
   /// How calls of tools are read from outputs: "auto", "none", "hermes", "llama3", "mistral".
   std::string tool_parser = "auto";
   /// How reasoning is: "auto", "none", "think".

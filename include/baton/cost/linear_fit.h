@@ -9,7 +9,8 @@ namespace baton::cost {
 
 /// Learns y = sum of c[i] x[i] on line, with c[i] >= 0, from x and y > 0: least squares of the
 /// *relative* error, whose memory fades. An observation far above what was predicted hardly moves
-/// it, one far below is held to a bounded weight: stalls and slips of a clock are no news.
+/// it, one far below is held to a bounded weight: stalls and slips of a clock are no news, until
+/// they come time after time.
 ///
 /// Memory fades in groups, each by its own observations only: what the steps of one kind have
 /// taught is not forgotten while none of them comes. What no observation tells apart stays as it
@@ -36,12 +37,15 @@ class LinearFit {
     Vector moment{};
     double weight = 0;
     size_t observations = 0;
+    /// Observations in a row that were far from what was predicted.
+    size_t surprises = 0;
   };
 
-  void Solve();
+  /// `anew`: what was learnt before counts little.
+  void Solve(bool anew);
 
-  const size_t terms_;
-  const double keep_;
+  size_t terms_;
+  double keep_;
   std::vector<Group> groups_;
   Vector c_{};
   Vector anchor_{};

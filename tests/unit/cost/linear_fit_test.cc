@@ -63,6 +63,17 @@ TEST(LinearFit, FollowsADrift) {
   ExpectNear(fit, truth.c, 0.05);
 }
 
+TEST(LinearFit, FollowsAJumpInSomeDozenObservations) {
+  for (const double factor : {100.0, 0.01}) {
+    Synthetic truth(6);
+    LinearFit fit(3, 1);
+    truth.Teach(fit, 300);
+    for (double& c : truth.c) c *= factor;
+    truth.Teach(fit, 60);
+    EXPECT_NEAR(fit.Predict(std::array{1.0, 250.0, 32.0}), 0.043 * factor, 0.0043 * factor);
+  }
+}
+
 TEST(LinearFit, IsHardlyMovedByStalls) {
   Synthetic truth(3);
   LinearFit fit(3, 1);
