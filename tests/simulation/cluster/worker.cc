@@ -27,7 +27,7 @@ void SimulatedWorker::Start() {
            [this](const std::string& address) { return surroundings_.rpc.Dial(process_, address); },
        .on_sick = [](const Status& status) { ADD_FAILURE() << "sick: " << status; },
        .clock = surroundings_.clock,
-       .calibrate = [this](const auto&, auto&, auto&) { return Calibration(); }});
+       .calibrate = [this](const auto&, auto&) { return Calibration(); }});
   ASSERT_TRUE(core.ok()) << core.status();
   core_ = *std::move(core);
   surroundings_.rpc.Serve(process_, *core_, options_.status_interval);

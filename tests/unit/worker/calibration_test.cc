@@ -2,10 +2,11 @@
 
 #include <gtest/gtest.h>
 
+#include "baton/device/host_memory.h"
 #include "baton/device/host_stream.h"
 #include "baton/kernels/cpu_ops.h"
 #include "baton/kv/kv_cache.h"
-#include "baton/model/model.h"
+#include "baton/model/rank_runner.h"
 #include "support/tiny_model.h"
 
 namespace baton::worker {
@@ -25,8 +26,15 @@ class CalibrationTest : public testing::Test {
     std::vector<std::byte> memory(static_cast<size_t>(blocks * geometry.block_bytes()));
     kv::KvCache cache = *kv::KvCache::Create(geometry, memory);
     device::HostStream stream(1);
+    device::HostMemory host;
     options.context_tokens = model_->config().context_tokens;
-    return Calibrate(options, {*model_, cache, kernels::CpuOps(), stream, Clock::System()}, budget);
+    const auto runner = *model::RankRunner::Create({.model = *model_,
+                                                    .cache = cache,
+                                                    .ops = kernels::CpuOps(),
+                                                    .stream = stream,
+                                                    .memory = host},
+                                                   *engine::LimitsFor(options, model_->config()));
+    return Calibrate(options, {*model_, *runner, Clock::System()}, budget);
   }
 
   testing_support::TemporaryFolder folder_;
