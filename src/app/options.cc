@@ -65,6 +65,7 @@ Result<worker::WorkerOptions> ToWorkerOptions(const config::Config& config,
   options.checksum = config.handoff.checksum == "crc32c";
   options.handoffs = config.handoff.in_flight;
   options.drain = Ms(config.timeouts.drain);
+  options.calibration = Ms(config.engine.calibration);
   return options;
 }
 
@@ -83,6 +84,7 @@ Result<router::RouterOptions> ToRouterOptions(const config::Config& config,
   }
   BATON_ASSIGN_OR_RETURN(options.tls, ToFleetTls(config.workers));
   options.policy = config.router.policy;
+  if (config.router.prefill_policy != "same") options.prefill_policy = config.router.prefill_policy;
   options.requests = config.limits.concurrent_completions;
   options.status_timeout = Ms(config.timeouts.worker_silence);
   options.trace = {.folder = config.telemetry.trace_folder, .files = config.telemetry.trace_files};

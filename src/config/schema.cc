@@ -111,8 +111,13 @@ void AddRouter(std::vector<Key>& keys) {
       "port of the HTTP server; 0: an ephemeral one, named in the ready line", {.greatest = 65535});
   add("threads", &Router::threads, "threads that serve HTTP, and as many that serve gRPC",
       {.least = 1, .greatest = 256});
-  add("policy", &Router::policy, "how a request's workers are chosen",
-      {.choices = {"least_loaded", "round_robin"}});
+  add("policy", &Router::policy,
+      "how workers that generate are chosen; cost: by what steps, hand-offs and queues take there, "
+      "and it is weighed for each request whether to hand it over at all",
+      {.choices = {"cost", "least_loaded", "power_of_two", "prefix_aware", "round_robin"}});
+  add("prefill_policy", &Router::prefill_policy,
+      "how workers that prefill for them are; same: as router.policy says",
+      {.choices = {"same", "cost", "least_loaded", "power_of_two", "prefix_aware", "round_robin"}});
   add("tool_parser", &Router::tool_parser,
       "how calls of tools are read from the model's output; auto: as its chat template shows them",
       {.choices = {"auto", "none", "hermes", "llama3", "mistral"}});
@@ -170,6 +175,10 @@ void AddEngine(std::vector<Key>& keys) {
       "layers after which finished KV is sent; 0: as many as are worth it by what puts cost, and "
       "all until that is known",
       {.greatest = 1024});
+  add("calibration", &Engine::calibration,
+      "most time in which a worker tries, before it is ready, what steps take there, so that the "
+      "router decides well from the first request on; 0s: none",
+      {.least = 0, .greatest = Ns(std::chrono::minutes(1))});
 }
 
 void AddHandoff(std::vector<Key>& keys) {

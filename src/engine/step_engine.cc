@@ -27,6 +27,19 @@ int32_t TableBlocks(const EngineOptions& options, const model::StepRunner& runne
   return std::min(CeilDiv(options.context_tokens, runner.block_tokens()), runner.blocks());
 }
 
+cost::StepShape ShapeOf(const scheduler::StepPlan& plan) {
+  cost::StepShape shape;
+  for (const scheduler::Scheduled& scheduled : plan.batch) {
+    const int32_t end = scheduled.begin + scheduled.count;
+    if (scheduled.sequence->pending() > 1) {
+      shape += cost::PrefillShape(scheduled.begin, end);
+    } else {
+      shape += {.decode_sequences = 1, .decode_context = end};
+    }
+  }
+  return shape;
+}
+
 }  // namespace
 
 StepEngine::StepEngine(const EngineOptions& options, const model::Model& model,
@@ -49,6 +62,7 @@ StepEngine::StepEngine(const EngineOptions& options, const model::Model& model,
       scorer_(model.config().vocabulary),
       sampler_(options.running_sequences, model.config().vocabulary),
       layer_group_(options.layer_group) {
+  scheduler_.OnPrefixChange([this](kv::PrefixChange change) { prefix_changes_.push_back(change); });
   PublishStats();
 }
 
@@ -89,12 +103,17 @@ bool StepEngine::Step() {
   if (computes) {
     const TimePoint start = clock_.Now();
     listener_.OnStepBegin(start);
-    const bool prefills = plan.prefill_tokens > 0;
+    const cost::StepShape shape = ShapeOf(plan);
     Compute(plan);
-    const double seconds = Seconds(clock_.Now() - start);
-    counters_.step_seconds += seconds;
-    if (prefills) counters_.prefill_seconds += seconds;
+    const Duration took = clock_.Now() - start;
+    counters_.step_seconds += Seconds(took);
+    if (shape.prefill_tokens > 0) counters_.prefill_seconds += Seconds(took);
     ++counters_.steps;
+    listener_.OnStepEnd(shape, took);
+  }
+  if (!prefix_changes_.empty()) {
+    listener_.OnPrefixChanges(prefix_changes_);
+    prefix_changes_.clear();
   }
   PublishStats();
   return computes;
@@ -243,6 +262,10 @@ void StepEngine::PublishStats() {
   const kv::BlockCounts& blocks = pool_.counts();
   counters_.running = scheduler_.running();
   counters_.waiting = scheduler_.waiting();
+  const scheduler::SchedulerBacklog backlog = scheduler_.backlog();
+  counters_.prefill_tokens_ahead = backlog.prefill_tokens;
+  counters_.decode_sequences = backlog.decode_sequences;
+  counters_.decode_context = backlog.decode_context;
   counters_.blocks_free = blocks.free;
   counters_.blocks_used = blocks.used;
   counters_.blocks_cached = blocks.cached;

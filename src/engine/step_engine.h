@@ -112,6 +112,8 @@ class StepEngine final : public Engine {
   TokenSampler sampler_;
   std::unordered_map<SequenceId, std::unique_ptr<Sequence>> sequences_;
   EngineStats counters_;
+  /// Not told yet.
+  std::vector<kv::PrefixChange> prefix_changes_;
 
   std::atomic<int32_t> layer_group_;
   Latest<EngineStats> stats_;

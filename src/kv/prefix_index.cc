@@ -29,7 +29,7 @@ PrefixIndex::PrefixIndex(BlockPool& pool, int32_t block_tokens)
 
 size_t PrefixIndex::Bucket(PrefixNode parent, std::span<const TokenId> tokens,
                            uint64_t salt) const {
-  uint64_t hash = Mix(Mix(hash_seed_, Index(parent)), salt);
+  uint64_t hash = Mix(Mix(hash_seed_, parent.id), salt);
   for (const TokenId token : tokens) hash = Mix(hash, static_cast<uint32_t>(token));
   return hash & (buckets_.size() - 1);
 }
@@ -63,6 +63,43 @@ PrefixMatch PrefixIndex::Lookup(std::span<const TokenId> tokens, uint64_t salt) 
   return match;
 }
 
+PrefixIndex::Entry* PrefixIndex::Reachable(const PrefixNode& node) {
+  if (node == kPrefixRoot) return nullptr;
+  Entry& entry = At(Index(node.block));
+  return entry.node == node && entry.reachable ? &entry : nullptr;
+}
+
+void PrefixIndex::Adopt(Entry& parent, int32_t block) {
+  At(block).newer_sibling = parent.first_child;
+  if (parent.first_child >= 0) At(parent.first_child).older_sibling = block;
+  parent.first_child = block;
+}
+
+void PrefixIndex::Disown(int32_t block) {
+  const Entry& entry = At(block);
+  if (entry.older_sibling >= 0) {
+    At(entry.older_sibling).newer_sibling = entry.newer_sibling;
+  } else if (Entry* parent = Reachable(entry.parent)) {
+    parent->first_child = entry.newer_sibling;
+  }
+  if (entry.newer_sibling >= 0) At(entry.newer_sibling).older_sibling = entry.older_sibling;
+}
+
+void PrefixIndex::Orphan(int32_t block) {
+  std::vector<int32_t> left{block};
+  while (!left.empty()) {
+    Entry& entry = At(left.back());
+    left.pop_back();
+    entry.reachable = false;
+    changed_({.key = entry.node.key, .stored = false});
+    for (int32_t child = entry.first_child; child >= 0; child = At(child).newer_sibling) {
+      left.push_back(child);
+    }
+    // Its children need no list any more, nor it a place among its siblings.
+    entry.first_child = entry.older_sibling = -1;
+  }
+}
+
 PrefixNode PrefixIndex::Insert(PrefixNode parent, std::span<const TokenId> tokens, uint64_t salt,
                                BlockId block) {
   BATON_CHECK(tokens.size() == block_tokens_);
@@ -71,15 +108,20 @@ PrefixNode PrefixIndex::Insert(PrefixNode parent, std::span<const TokenId> token
   if (known >= 0) return entries_[static_cast<size_t>(known)].node;
   pool_.MarkIndexed(block);
   const size_t i = static_cast<size_t>(Index(block));
-  entries_[i] = {.node = PrefixNode{++last_node_},
-                 .parent = parent,
-                 .salt = salt,
-                 .bucket = bucket,
-                 .next = buckets_[bucket]};
+  Entry* const before = Reachable(parent);
+  entries_[i] = {
+      .node = {.id = ++last_node_, .block = block, .key = ExtendPrefix(parent.key, tokens, salt)},
+      .parent = parent,
+      .salt = salt,
+      .bucket = bucket,
+      .next = buckets_[bucket],
+      .reachable = before != nullptr || parent == kPrefixRoot};
+  if (before != nullptr) Adopt(*before, Index(block));
   std::copy(tokens.begin(), tokens.end(),
             tokens_.begin() + static_cast<ptrdiff_t>(i * block_tokens_));
   buckets_[bucket] = Index(block);
   ++size_;
+  if (entries_[i].reachable) changed_({.key = entries_[i].node.key, .stored = true});
   return entries_[i].node;
 }
 
@@ -89,6 +131,9 @@ void PrefixIndex::Forget(BlockId block) {
   while (*link != Index(block)) link = &entries_[static_cast<size_t>(*link)].next;
   *link = entry.next;
   --size_;
+  if (!entry.reachable) return;
+  Disown(Index(block));
+  Orphan(Index(block));
 }
 
 }  // namespace baton::kv

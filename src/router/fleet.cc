@@ -1,7 +1,9 @@
 #include "fleet.h"
 
 #include <algorithm>
+#include <cmath>
 #include <optional>
+#include <span>
 #include <utility>
 
 #include "baton/base/check.h"
@@ -12,6 +14,22 @@ namespace baton::router {
 namespace {
 
 constexpr Duration kCallTimeout = std::chrono::seconds(2);
+
+/// Of the blocks of a prompt that a prefix cache may hold: its last token is always computed.
+std::vector<kv::PrefixKey> PrefixKeys(const Request& request, int32_t block_tokens) {
+  std::vector<kv::PrefixKey> keys;
+  const size_t block = static_cast<size_t>(block_tokens);
+  // Whoever wants to know about the prompt has all of it computed.
+  if (request.sampling.prompt_logprobs >= 0 || request.prompt.empty()) return keys;
+  keys.reserve(request.prompt.size() / block);
+  auto left = std::span(request.prompt).first(request.prompt.size() - 1);
+  kv::PrefixKey key = kv::kPrefixRootKey;
+  for (; left.size() >= block; left = left.subspan(block)) {
+    key = kv::ExtendPrefix(key, left.first(block), request.cache_salt);
+    keys.push_back(key);
+  }
+  return keys;
+}
 
 }  // namespace
 
@@ -31,6 +49,28 @@ struct Fleet::Member {
   TimePoint deadline{};
   Duration redial{};
   int32_t load = 0;
+
+  // What is known of its speed, since it was described.
+  cost::StepModel steps;
+  uint64_t last_step = 0;
+  std::map<std::string, cost::TransferModel> transfers;
+  uint64_t last_handoff = 0;
+  /// In prefixes_; while it is watched.
+  std::optional<size_t> prefixes;
+  telemetry::Histogram* prefill_error = nullptr;
+  telemetry::Histogram* decode_error = nullptr;
+
+  // What requests of ours do there.
+  cost::StepShape ahead;
+  int32_t prefills = 0;
+  /// Since when it has been at the first of them.
+  TimePoint since{};
+  cost::StepShape decoding;
+  /// Tokens of KV for those that went there since it sent its status.
+  int64_t promised_tokens = 0;
+  /// What it does for others, as its status says.
+  cost::StepShape ahead_of_others;
+  cost::StepShape decoding_for_others;
   /// Decode workers: a SetPeers call is under way; the peers have changed since it began.
   bool telling = false;
   bool tell_again = false;
@@ -49,10 +89,11 @@ bool Fleet::HasPeer(const Member& decode, const std::string& name) {
                      [&](const rpc::JoinProblem& problem) { return problem.peer == name; });
 }
 
-Fleet::Fleet(const RouterOptions& options, rpc::DialWorker dial, Clock& clock, Post post,
-             OnLost on_lost)
+Fleet::Fleet(const RouterOptions& options, rpc::DialWorker dial, RouterMetrics& metrics,
+             Clock& clock, Post post, OnLost on_lost)
     : options_(options),
       dial_(std::move(dial)),
+      metrics_(metrics),
       clock_(clock),
       post_(std::move(post)),
       on_lost_(std::move(on_lost)) {
@@ -60,6 +101,8 @@ Fleet::Fleet(const RouterOptions& options, rpc::DialWorker dial, Clock& clock, P
     auto member = std::make_shared<Member>();
     member->address = address;
     member->redial = options.redial_min;
+    member->prefill_error = &metrics.CostError(address.name, "prefill");
+    member->decode_error = &metrics.CostError(address.name, "decode");
     members_[address.name] = std::move(member);
   }
 }
@@ -112,11 +155,16 @@ void Fleet::Described(const std::shared_ptr<Member>& member,
   if (closed_) return;
   if (!description.ok()) return Lost(member, description.status());
   member->description = *description;
+  member->steps = {};
+  member->transfers.clear();
+  member->last_step = member->last_handoff = 0;
+  for (const cost::StepSample& sample : description->calibration) member->steps.Learn(sample);
   Watch(member);
 }
 
 void Fleet::Watch(const std::shared_ptr<Member>& member) {
   member->silence.emplace(options_.status_timeout, clock_.Now());
+  member->prefixes = prefixes_.Add();
   const uint64_t number = ++member->watches;
   ++calls_;
   member->watch = member->client->Watch(
@@ -138,6 +186,7 @@ void Fleet::Watch(const std::shared_ptr<Member>& member) {
 void Fleet::Watched(const std::shared_ptr<Member>& member, rpc::WorkerStatus status) {
   if (closed_ || !member->watch) return;
   const bool first = !member->status;
+  Learn(*member, status);
   member->status = std::move(status);
   member->silence->Heard(clock_.Now());
   ++version_;
@@ -154,6 +203,36 @@ void Fleet::Watched(const std::shared_ptr<Member>& member, rpc::WorkerStatus sta
   if (role == Role::kPrefill) TellPeers();
 }
 
+void Fleet::Learn(Member& member, const rpc::WorkerStatus& status) {
+  for (const cost::StepSample& sample : status.steps) {
+    if (sample.number <= member.last_step || sample.took <= Duration::zero()) continue;
+    member.last_step = sample.number;
+    const bool prefills = sample.shape.prefill_tokens > 0;
+    if (prefills ? member.steps.knows_prefill() : member.steps.knows_decode()) {
+      const double took = Seconds(sample.took);
+      const double error = std::abs(Seconds(member.steps.Predict(sample.shape)) - took) / took;
+      (prefills ? member.prefill_error : member.decode_error)->Observe(error);
+    }
+    member.steps.Learn(sample);
+  }
+  for (const rpc::HandoffSample& sample : status.handoffs) {
+    if (sample.number <= member.last_handoff) continue;
+    member.last_handoff = sample.number;
+    // Peers are those of the configuration, so that there are no more of them.
+    if (members_.contains(sample.peer)) {
+      member.transfers[sample.peer].Learn(sample.bytes, sample.took);
+    }
+  }
+  prefixes_.Apply(*member.prefixes, status.prefixes);
+  const auto others = [](int64_t all, int64_t ours) { return std::max<int64_t>(0, all - ours); };
+  member.ahead_of_others = {.prefill_tokens =
+                                others(status.load.prefill_tokens, member.ahead.prefill_tokens)};
+  member.decoding_for_others = {
+      .decode_sequences = others(status.load.decode_sequences, member.decoding.decode_sequences),
+      .decode_context = others(status.load.decode_context, member.decoding.decode_context)};
+  member.promised_tokens = 0;
+}
+
 void Fleet::Lost(const std::shared_ptr<Member>& member, const Status& status) {
   const std::string problem = status.ok() ? "it closed the connection" : status.message();
   const bool was_there = member->status.has_value();
@@ -168,6 +247,7 @@ void Fleet::Lost(const std::shared_ptr<Member>& member, const Status& status) {
   member->status.reset();
   member->description.reset();
   member->watch.reset();
+  if (member->prefixes) prefixes_.Remove(*std::exchange(member->prefixes, std::nullopt));
   member->silence.reset();
   member->deadline = clock_.Now() + member->redial;
   member->redial = std::min<Duration>(2 * member->redial, options_.redial_max);
@@ -226,11 +306,86 @@ std::vector<WorkerView> Fleet::Views() const {
   return views;
 }
 
+Forecast Fleet::ForecastOf(const Member& member) const {
+  const rpc::WorkerLimits& limits = member.description->limits;
+  const kv::KvGeometry& geometry = member.description->identity.geometry;
+  Forecast forecast;
+  forecast.steps = &member.steps;
+  forecast.ahead = member.ahead;
+  forecast.ahead += member.ahead_of_others;
+  if (member.prefills > 0) forecast.at_it = clock_.Now() - member.since;
+  forecast.decoding = member.decoding;
+  forecast.decoding += member.decoding_for_others;
+  if (limits.step_tokens > 0) forecast.step_tokens = limits.step_tokens;
+  if (limits.kv_blocks > 0) {
+    forecast.free_tokens = int64_t{member.status->load.available_blocks} * geometry.block_tokens -
+                           member.promised_tokens;
+  }
+  if (geometry.block_tokens > 0) {
+    forecast.bytes_per_token = geometry.tp_size * geometry.block_bytes() / geometry.block_tokens;
+  }
+  forecast.transfers = &member.transfers;
+  return forecast;
+}
+
+std::vector<WorkerView> Fleet::Views(const Request& request) const {
+  std::vector<WorkerView> views = Views();
+  /// By the size of its blocks: what of the prompt each worker holds.
+  std::map<int32_t, std::vector<size_t>> held;
+  for (WorkerView& view : views) {
+    const Member& member = *members_.at(view.name);
+    view.forecast = ForecastOf(member);
+    const int32_t block_tokens = member.description->identity.geometry.block_tokens;
+    if (block_tokens <= 0 || prefixes_.held(*member.prefixes) == 0) continue;
+    const auto [matched, fresh] = held.try_emplace(block_tokens);
+    if (fresh) matched->second = prefixes_.Match(PrefixKeys(request, block_tokens));
+    view.cached_tokens = static_cast<int32_t>(matched->second[*member.prefixes]) * block_tokens;
+  }
+  return views;
+}
+
 rpc::WorkerClient& Fleet::Client(const std::string& name) { return *members_.at(name)->client; }
 
 void Fleet::AddLoad(const std::string& name, int32_t change) {
   const auto it = members_.find(name);
   if (it != members_.end()) it->second->load += change;
+}
+
+void Fleet::Promise(const std::string& name, int64_t tokens) {
+  const auto it = members_.find(name);
+  if (it != members_.end()) it->second->promised_tokens += tokens;
+}
+
+void Fleet::BeginPrefill(const std::string& name, const cost::StepShape& prefill, int64_t tokens) {
+  const auto it = members_.find(name);
+  if (it == members_.end()) return;
+  Member& member = *it->second;
+  if (member.prefills++ == 0) member.since = clock_.Now();
+  member.ahead += prefill;
+  member.promised_tokens += tokens;
+}
+
+void Fleet::EndPrefill(const std::string& name, const cost::StepShape& prefill) {
+  const auto it = members_.find(name);
+  if (it == members_.end()) return;
+  Member& member = *it->second;
+  --member.prefills;
+  member.since = clock_.Now();
+  member.ahead -= prefill;
+}
+
+void Fleet::BeginDecode(const std::string& name, int64_t context) {
+  const auto it = members_.find(name);
+  if (it != members_.end()) {
+    it->second->decoding += {.decode_sequences = 1, .decode_context = context};
+  }
+}
+
+void Fleet::EndDecode(const std::string& name, int64_t context) {
+  const auto it = members_.find(name);
+  if (it != members_.end()) {
+    it->second->decoding -= {.decode_sequences = 1, .decode_context = context};
+  }
 }
 
 std::vector<telemetry::MetricsSnapshot> Fleet::Metrics() const {

@@ -9,6 +9,8 @@
 #include "baton/base/clock.h"
 #include "baton/router/router.h"
 #include "baton/rpc/client.h"
+#include "metrics.h"
+#include "prefix_view.h"
 #include "routing_policy.h"
 
 namespace baton::router {
@@ -23,8 +25,8 @@ class Fleet {
   /// A worker that was there is no more: calls to it are to be given up.
   using OnLost = std::function<void(const std::string& worker, const Status& status)>;
 
-  Fleet(const RouterOptions& options, rpc::DialWorker dial, Clock& clock, Post post,
-        OnLost on_lost);
+  Fleet(const RouterOptions& options, rpc::DialWorker dial, RouterMetrics& metrics, Clock& clock,
+        Post post, OnLost on_lost);
 
   /// Dials what is due, gives up what is silent; returns when something will be due.
   TimePoint Tick(TimePoint now);
@@ -33,10 +35,21 @@ class Fleet {
 
   /// The workers that can take requests.
   std::vector<WorkerView> Views() const;
+  /// With what can be foretold of them for a request; valid until the fleet changes.
+  std::vector<WorkerView> Views(const Request& request) const;
   /// REQUIRES: a name out of Views().
   rpc::WorkerClient& Client(const std::string& name);
-  /// Counts a request of ours at a worker; ignored for one that is unknown.
+  // What requests of ours do at a worker; ignored for one that is unknown.
+  /// KV of so many tokens will be held there.
+  void Promise(const std::string& name, int64_t tokens);
+  /// `prefill` is to be computed there; KV of `tokens` will be held.
+  void BeginPrefill(const std::string& name, const cost::StepShape& prefill, int64_t tokens);
+  void EndPrefill(const std::string& name, const cost::StepShape& prefill);
+  /// A request is there, which will decode or does.
   void AddLoad(const std::string& name, int32_t change);
+  /// A sequence that holds so many tokens draws one in each step from now on, or no more.
+  void BeginDecode(const std::string& name, int64_t context);
+  void EndDecode(const std::string& name, int64_t context);
   std::vector<telemetry::MetricsSnapshot> Metrics() const;
   /// Grows with every change of Views() but for the load, and of Metrics().
   uint64_t version() const { return version_; }
@@ -49,6 +62,9 @@ class Fleet {
                  const Result<rpc::WorkerDescription>& description);
   void Watch(const std::shared_ptr<Member>& member);
   void Watched(const std::shared_ptr<Member>& member, rpc::WorkerStatus status);
+  /// Takes what a status says about the worker's speed, its load and its prefix cache.
+  void Learn(Member& member, const rpc::WorkerStatus& status);
+  Forecast ForecastOf(const Member& member) const;
   void Lost(const std::shared_ptr<Member>& member, const Status& status);
   static bool IsPrefill(const Member& member);
   /// A decode worker says that it is, or tries to be, joined with that prefill worker.
@@ -61,10 +77,12 @@ class Fleet {
 
   const RouterOptions options_;
   const rpc::DialWorker dial_;
+  RouterMetrics& metrics_;
   Clock& clock_;
   const Post post_;
   const OnLost on_lost_;
   std::map<std::string, std::shared_ptr<Member>> members_;
+  PrefixView prefixes_;
   int calls_ = 0;
   bool closed_ = false;
   uint64_t version_ = 0;

@@ -31,6 +31,15 @@ class RouterMetrics {
         .Increment();
   }
 
+  /// By how much a step took more or less than was foretold, of what it took. `kind` is "prefill"
+  /// or "decode".
+  telemetry::Histogram& CostError(const std::string& worker, const std::string& kind) {
+    return registry_.AddHistogram(
+        "baton_cost_error_ratio",
+        "By how much steps differ from what was foretold, as a part of what they take",
+        {{"worker", worker}, {"kind", kind}}, {0.02, 0.05, 0.1, 0.2, 0.3, 0.5, 1, 2, 5});
+  }
+
   /// `kind` is "ttft" or "tpot": whether a request's wish of that kind was met.
   void CountSlo(const std::string& kind, bool met) {
     registry_

@@ -39,11 +39,19 @@ class RoutedRequest {
   /// Its worker is lost: ends the call, with this status unless it has ended before. On the
   /// router's thread.
   void Lose(const Status& status);
+  TimePoint arrived() const { return arrived_; }
+  /// Tokens that came. Once it has ended.
+  int64_t tokens() const { return tokens_; }
 
   Choice choice;
   std::shared_ptr<rpc::Call> call;
-  /// The prefill worker has this request on its list.
-  bool prefilling = false;
+  /// Where the request is on a list, and what it is counted there as.
+  enum class Phase { kNone, kPrefill, kDecode };
+  Phase phase = Phase::kNone;
+  cost::StepShape prefill;
+  int64_t context = 0;
+  /// Of the prompt.
+  int32_t prompt_tokens = 0;
   /// The client asked where the time goes.
   bool timings = false;
   RequestSlo slo;

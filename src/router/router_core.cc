@@ -1,12 +1,15 @@
 #include "router_core.h"
 
 #include <algorithm>
+#include <cmath>
 #include <utility>
 
 namespace baton::router {
 namespace {
 
 constexpr size_t kMailboxCapacity = 1 << 18;
+/// Weight of the newest request in a mean.
+constexpr double kNewest = 0.02;
 
 }  // namespace
 
@@ -21,7 +24,8 @@ RouterCore::RouterCore(const RouterOptions& options, std::unique_ptr<RoutingPoli
       policy_(std::move(policy)),
       mailbox_(kMailboxCapacity),
       fleet_(
-          options, dial, clock, [this](std::function<void()> work) { Post(std::move(work)); },
+          options, dial, metrics_, clock,
+          [this](std::function<void()> work) { Post(std::move(work)); },
           [this](const std::string& worker, const Status& status) { Lose(worker, status); }) {}
 
 bool RouterCore::Turn(Duration patience) {
@@ -79,21 +83,24 @@ void RouterCore::Start(Request request, std::shared_ptr<api::CompletionSink> sin
 }
 
 void RouterCore::Dispatch(const std::shared_ptr<RoutedRequest>& routed, Request request) {
-  const auto choice = policy_->Choose(fleet_.Views(), request.session);
+  const std::vector<WorkerView> views = fleet_.Views(request);
+  auto choice = policy_->Choose(views, QueryOf(request, *routed));
   if (!choice.ok()) {
     --under_way_;
     return routed->OnEnd(choice.status());
   }
   const std::string id = request.id;
-  routed->choice = *choice;
+  routed->choice = *std::move(choice);
+  routed->prompt_tokens = static_cast<int32_t>(request.prompt.size());
   // The answer about a prompt is large and of all its positions, so whoever streams the output
   // computes it: nothing of it passes between workers.
-  if (request.sampling.prompt_logprobs >= 0) routed->choice.prefill.clear();
-  routed->prefilling = !routed->choice.prefill.empty();
-  fleet_.AddLoad(choice->worker, 1);
-  if (routed->prefilling) fleet_.AddLoad(choice->prefill, 1);
+  if (request.sampling.prompt_logprobs >= 0 && !routed->choice.prefill.empty()) {
+    routed->choice.prefill.clear();
+    routed->choice.reason = "prompt_logprobs";
+  }
+  BeginPrefill(*routed, views);
   routed->SetEvents(
-      {.on_first_token = [this, routed] { Post([this, routed] { EndPrefill(*routed); }); },
+      {.on_first_token = [this, routed] { Post([this, routed] { BeginDecode(*routed); }); },
        .on_end = [this, id] { Post([this, id] { Forget(id); }); }});
   requests_[id] = routed;
   if (routed->trace) {
@@ -102,9 +109,11 @@ void RouterCore::Dispatch(const std::shared_ptr<RoutedRequest>& routed, Request 
     routed->trace->OnSent(now);
   }
   routed->call =
-      fleet_.Client(choice->worker)
+      fleet_.Client(routed->choice.worker)
           .Generate(
-              {.request = std::move(request), .prefill_peer = routed->choice.prefill},
+              {.request = std::move(request),
+               .prefill_peer = routed->choice.prefill,
+               .reason = routed->choice.reason},
               {.on_route = [routed](std::string route) { routed->OnRoute(std::move(route)); },
                .on_token = [routed](TokenOutput output) { routed->OnToken(std::move(output)); },
                .on_report =
@@ -112,8 +121,51 @@ void RouterCore::Dispatch(const std::shared_ptr<RoutedRequest>& routed, Request 
                .on_end = [routed](Status status) { routed->OnEnd(status); }});
 }
 
-void RouterCore::EndPrefill(RoutedRequest& routed) {
-  if (std::exchange(routed.prefilling, false)) fleet_.AddLoad(routed.choice.prefill, -1);
+Query RouterCore::QueryOf(const Request& request, const RoutedRequest& routed) const {
+  Query query{.session = request.session,
+              .prompt_tokens = static_cast<int32_t>(request.prompt.size()),
+              .output_tokens = std::clamp<int64_t>(std::llround(mean_output_tokens_), 1,
+                                                   std::max(1, request.sampling.max_tokens)),
+              .slo = request.slo};
+  if (query.slo.ttft > Duration::zero()) {
+    query.slo.ttft = std::max(Duration(1), query.slo.ttft - (clock_.Now() - routed.arrived()));
+  }
+  return query;
+}
+
+void RouterCore::BeginPrefill(RoutedRequest& routed, const std::vector<WorkerView>& views) {
+  const Choice& choice = routed.choice;
+  const std::string& where = choice.prefill.empty() ? choice.worker : choice.prefill;
+  const auto view = std::find_if(views.begin(), views.end(),
+                                 [&](const WorkerView& other) { return other.name == where; });
+  routed.phase = RoutedRequest::Phase::kPrefill;
+  routed.prefill = cost::PrefillShape(view->cached_tokens, routed.prompt_tokens);
+  fleet_.AddLoad(choice.worker, 1);
+  if (!choice.prefill.empty()) {
+    fleet_.AddLoad(choice.prefill, 1);
+    fleet_.Promise(choice.worker, routed.prompt_tokens);
+  }
+  fleet_.BeginPrefill(where, routed.prefill, routed.prompt_tokens);
+}
+
+void RouterCore::BeginDecode(RoutedRequest& routed) {
+  if (routed.phase != RoutedRequest::Phase::kPrefill) return;
+  EndPhase(routed);
+  routed.phase = RoutedRequest::Phase::kDecode;
+  routed.context = routed.prompt_tokens + std::llround(mean_output_tokens_ / 2);
+  fleet_.BeginDecode(routed.choice.worker, routed.context);
+}
+
+void RouterCore::EndPhase(RoutedRequest& routed) {
+  const Choice& choice = routed.choice;
+  switch (std::exchange(routed.phase, RoutedRequest::Phase::kNone)) {
+    case RoutedRequest::Phase::kNone: break;
+    case RoutedRequest::Phase::kPrefill:
+      fleet_.EndPrefill(choice.prefill.empty() ? choice.worker : choice.prefill, routed.prefill);
+      if (!choice.prefill.empty()) fleet_.AddLoad(choice.prefill, -1);
+      break;
+    case RoutedRequest::Phase::kDecode: fleet_.EndDecode(choice.worker, routed.context); break;
+  }
 }
 
 /// A lost worker may be one that is merely silent, whose calls would not end by themselves.
@@ -126,7 +178,10 @@ void RouterCore::Lose(const std::string& worker, const Status& status) {
 void RouterCore::Forget(const std::string& request_id) {
   const auto it = requests_.find(request_id);
   if (it == requests_.end()) return;
-  EndPrefill(*it->second);
+  EndPhase(*it->second);
+  if (const int64_t tokens = it->second->tokens(); tokens > 0) {
+    mean_output_tokens_ += kNewest * (static_cast<double>(tokens) - mean_output_tokens_);
+  }
   fleet_.AddLoad(it->second->choice.worker, -1);
   requests_.erase(it);
   --under_way_;

@@ -55,7 +55,11 @@ class RouterCore final : public Router {
   void Dispatch(const std::shared_ptr<RoutedRequest>& routed, Request request);
   /// Whether the request asked for a trace, or it is its turn.
   bool Traced(const Request& request);
-  void EndPrefill(RoutedRequest& routed);
+  Query QueryOf(const Request& request, const RoutedRequest& routed) const;
+  /// Counts the request at its workers, from phase to phase.
+  void BeginPrefill(RoutedRequest& routed, const std::vector<WorkerView>& views);
+  void BeginDecode(RoutedRequest& routed);
+  void EndPhase(RoutedRequest& routed);
   void Lose(const std::string& worker, const Status& status);
   void Forget(const std::string& request_id);
   void Post(std::function<void()> work) {
@@ -79,6 +83,8 @@ class RouterCore final : public Router {
   // The router's thread owns these.
   Fleet fleet_;
   uint64_t published_version_ = ~uint64_t{0};
+  /// Tokens that requests have drawn of late, in the mean.
+  double mean_output_tokens_ = 64;
   std::unordered_map<std::string, std::shared_ptr<RoutedRequest>> requests_;
 };
 

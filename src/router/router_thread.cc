@@ -56,7 +56,7 @@ class RouterThread final : public Router {
 
 Result<std::unique_ptr<Router>> Router::Create(const RouterOptions& options,
                                                telemetry::MetricRegistry& registry, Clock& clock) {
-  BATON_ASSIGN_OR_RETURN(auto policy, RoutingPolicy::Make(options.policy));
+  BATON_ASSIGN_OR_RETURN(auto policy, RoutingPolicy::Make(options.policy, options.prefill_policy));
   std::unique_ptr<telemetry::TraceWriter> traces;
   if (!options.trace.folder.empty()) {
     BATON_ASSIGN_OR_RETURN(traces, telemetry::TraceWriter::Create(options.trace, registry));

@@ -3,51 +3,15 @@
 #include <algorithm>
 #include <functional>
 
+#include "cost_choice.h"
+
 namespace baton::router {
 namespace {
 
-using Candidates = std::vector<const WorkerView*>;
+using Candidates = Picker::Candidates;
 
 /// Requests that a session's worker may have beyond twice those of the idlest.
 constexpr int32_t kSessionSlack = 4;
-
-/// Takes turns by name, so that the order in which workers come and go does not matter.
-class RoundRobin final : public RoutingPolicy {
-  const WorkerView& Pick(const Candidates& candidates) override {
-    std::string& last = candidates.front()->role == Role::kPrefill ? last_prefill_ : last_worker_;
-    const WorkerView* next = nullptr;
-    const WorkerView* first = candidates.front();
-    for (const WorkerView* candidate : candidates) {
-      if (candidate->name < first->name) first = candidate;
-      if (candidate->name > last && (next == nullptr || candidate->name < next->name)) {
-        next = candidate;
-      }
-    }
-    const WorkerView& pick = next == nullptr ? *first : *next;
-    last = pick.name;
-    return pick;
-  }
-
-  std::string last_prefill_;
-  std::string last_worker_;
-};
-
-/// The fewest requests under way; among equals, takes turns.
-class LeastLoaded final : public RoutingPolicy {
-  const WorkerView& Pick(const Candidates& candidates) override {
-    const auto less = [](const WorkerView* a, const WorkerView* b) { return a->load < b->load; };
-    const int32_t least = (*std::min_element(candidates.begin(), candidates.end(), less))->load;
-    Candidates idlest;
-    std::copy_if(candidates.begin(), candidates.end(), std::back_inserter(idlest),
-                 [least](const WorkerView* worker) { return worker->load == least; });
-    // A turn for each phase: with one for both, two of each would always meet in the same pair.
-    size_t& turn = idlest.front()->role == Role::kPrefill ? prefill_turn_ : worker_turn_;
-    return *idlest[turn++ % idlest.size()];
-  }
-
-  size_t prefill_turn_ = 0;
-  size_t worker_turn_ = 0;
-};
 
 bool Contains(const std::vector<std::string>& names, const std::string& name) {
   return std::find(names.begin(), names.end(), name) != names.end();
@@ -74,6 +38,25 @@ Candidates CompleteGroups(const std::vector<WorkerView>& workers) {
   return complete;
 }
 
+/// Rendezvous hashing among those that are not overloaded: every router picks the same worker, and
+/// a worker that comes or goes moves only its own sessions. Null without a session.
+const WorkerView* HomeOf(const std::string& session, const Candidates& candidates) {
+  if (session.empty()) return nullptr;
+  const auto by_load = [](const WorkerView* a, const WorkerView* b) { return a->load < b->load; };
+  const int32_t least = (*std::min_element(candidates.begin(), candidates.end(), by_load))->load;
+  const WorkerView* pick = nullptr;
+  size_t highest = 0;
+  for (const WorkerView* candidate : candidates) {
+    if (candidate->load > 2 * least + kSessionSlack) continue;
+    const size_t weight = std::hash<std::string>{}(session + '\0' + candidate->name);
+    if (pick == nullptr || weight > highest) {
+      pick = candidate;
+      highest = weight;
+    }
+  }
+  return pick;
+}
+
 /// Why there is no complete group. REQUIRES: there is none.
 Status WhatIsMissing(const std::vector<WorkerView>& workers) {
   const auto none = [&](Role role) {
@@ -98,39 +81,54 @@ Status RoutingPolicy::Possible(const std::vector<WorkerView>& workers) {
   return CompleteGroups(workers).empty() ? WhatIsMissing(workers) : OkStatus();
 }
 
-/// Rendezvous hashing among those that are not overloaded: every router picks the same worker, and
-/// a worker that comes or goes moves only its own sessions.
-const WorkerView& RoutingPolicy::Pick(const Candidates& candidates, const std::string& session) {
-  if (session.empty()) return Pick(candidates);
-  const auto by_load = [](const WorkerView* a, const WorkerView* b) { return a->load < b->load; };
-  const int32_t least = (*std::min_element(candidates.begin(), candidates.end(), by_load))->load;
-  const WorkerView* pick = nullptr;
-  size_t highest = 0;
-  for (const WorkerView* candidate : candidates) {
-    if (candidate->load > 2 * least + kSessionSlack) continue;
-    const size_t weight = std::hash<std::string>{}(session + '\0' + candidate->name);
-    if (pick == nullptr || weight > highest) {
-      pick = candidate;
-      highest = weight;
-    }
-  }
-  return *pick;
+const WorkerView& RoutingPolicy::Pick(Picker& picker, const Candidates& candidates,
+                                      const std::string& session) {
+  const WorkerView* home = HomeOf(session, candidates);
+  return home != nullptr ? *home : picker.Pick(candidates);
 }
 
-Result<Choice> RoutingPolicy::Choose(const std::vector<WorkerView>& workers,
-                                     const std::string& session) {
+Choice RoutingPolicy::Split(const Candidates& complete, const std::vector<WorkerView>& workers,
+                            const Query& query) {
+  const WorkerView& worker = Pick(*picker_, complete, query.session);
+  if (worker.role == Role::kMixed) return Choice{.worker = worker.name};
+  return Choice{.worker = worker.name,
+                .prefill = Pick(*prefill_picker_, JoinedWith(worker, workers), query.session).name};
+}
+
+Result<Choice> RoutingPolicy::Choose(const std::vector<WorkerView>& workers, const Query& query) {
   const Candidates complete = CompleteGroups(workers);
   if (complete.empty()) return WhatIsMissing(workers);
-  const WorkerView& worker = Pick(complete, session);
-  if (worker.role == Role::kMixed) return Choice{.worker = worker.name};
-  return Choice{.worker = worker.name, .prefill = Pick(JoinedWith(worker, workers), session).name};
+  if (!weighs_ && !weighs_prefill_) return Split(complete, workers, query);
+  std::vector<Group> groups;
+  const Candidates generate =
+      weighs_ ? complete : Candidates{&Pick(*picker_, complete, query.session)};
+  // Another one first each time: that one wins among equals.
+  const size_t turn = turn_++;
+  for (size_t i = 0; i < generate.size(); ++i) {
+    const WorkerView& worker = *generate[(i + turn) % generate.size()];
+    Group group{.worker = &worker};
+    if (worker.role == Role::kDecode) group.prefills = JoinedWith(worker, workers);
+    if (!weighs_prefill_ && !group.prefills.empty()) {
+      group.prefills = {&Pick(*prefill_picker_, group.prefills, query.session)};
+    }
+    groups.push_back(std::move(group));
+  }
+  auto choice = ChooseByCost(groups, query, HomeOf(query.session, complete));
+  return choice ? *std::move(choice) : Split(complete, workers, query);
 }
 
-Result<std::unique_ptr<RoutingPolicy>> RoutingPolicy::Make(const std::string& name) {
-  if (name == "round_robin") return std::unique_ptr<RoutingPolicy>(new RoundRobin);
-  if (name == "least_loaded") return std::unique_ptr<RoutingPolicy>(new LeastLoaded);
-  return InvalidArgument("unknown routing policy '" + name +
-                         "'; known are least_loaded, round_robin");
+Result<std::unique_ptr<RoutingPolicy>> RoutingPolicy::Make(const std::string& name,
+                                                           const std::string& prefill) {
+  const std::string& other = prefill.empty() ? name : prefill;
+  auto policy = std::make_unique<RoutingPolicy>();
+  policy->weighs_ = name == "cost";
+  policy->weighs_prefill_ = other == "cost";
+  policy->picker_ = Picker::Make(policy->weighs_ ? "least_loaded" : name);
+  policy->prefill_picker_ = Picker::Make(policy->weighs_prefill_ ? "least_loaded" : other);
+  if (policy->picker_ != nullptr && policy->prefill_picker_ != nullptr) return policy;
+  return InvalidArgument(
+      "unknown routing policy '" + (policy->picker_ == nullptr ? name : other) +
+      "'; known are cost, least_loaded, power_of_two, prefix_aware, round_robin");
 }
 
 }  // namespace baton::router

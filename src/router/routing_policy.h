@@ -4,51 +4,64 @@
 #include <string>
 #include <vector>
 
-#include "baton/base/role.h"
 #include "baton/base/status.h"
-#include "baton/rpc/messages.h"
+#include "worker_view.h"
 
 namespace baton::router {
 
-/// A worker that can take requests, as a policy sees it.
-struct WorkerView {
-  std::string name;
-  Role role = Role::kMixed;
-  /// Requests of ours that it prefills or decodes now.
-  int32_t load = 0;
-  /// Decode workers: the prefill workers it is joined with.
-  std::vector<std::string> joined_peers;
-  /// Decode workers: why they are not joined with others.
-  std::vector<rpc::JoinProblem> join_problems;
-};
-
 struct Choice {
-  /// Decode or mixed worker.
+  /// Decode or mixed worker; or a prefill worker that shall generate, too.
   std::string worker;
   /// Prefill worker; empty when `worker` prefills itself.
   std::string prefill;
+  /// A word for why so; empty: for no other reason than their roles.
+  std::string reason = {};
+  /// Foretold, from now on; zero where nothing is known.
+  Duration ttft{};
+};
+
+/// Picks one worker out of several of one kind. *Threads*: lives on the router's thread.
+class Picker {
+ public:
+  using Candidates = std::vector<const WorkerView*>;
+
+  virtual ~Picker() = default;
+  /// One of at least one candidate.
+  virtual const WorkerView& Pick(const Candidates& candidates) = 0;
+
+  /// Null unless `name` is round_robin, least_loaded, power_of_two or prefix_aware.
+  static std::unique_ptr<Picker> Make(const std::string& name);
 };
 
 /// Picks the workers of a request. *Threads*: lives on the router's thread.
 class RoutingPolicy {
  public:
-  virtual ~RoutingPolicy() = default;
-  /// Requests of one `session`, unless empty, get the same workers, which have cached what they
-  /// share, as long as those have not much more to do than others.
   /// Fails with Unavailable, saying what is missing, when no complete group is there.
-  Result<Choice> Choose(const std::vector<WorkerView>& workers, const std::string& session = {});
+  Result<Choice> Choose(const std::vector<WorkerView>& workers, const Query& query = {});
 
   /// OK when Choose() would find a complete group, else why not.
   static Status Possible(const std::vector<WorkerView>& workers);
 
-  /// Fails with InvalidArgument unless `name` is "round_robin" or "least_loaded".
-  static Result<std::unique_ptr<RoutingPolicy>> Make(const std::string& name);
+  /// `name` chooses those that generate, `prefill` those that prefill for them; an empty one does
+  /// as `name`. With "cost" for either, it is also weighed whether to split at all; until enough is
+  /// known for that it does as "least_loaded".
+  /// Fails with InvalidArgument unless both are known.
+  static Result<std::unique_ptr<RoutingPolicy>> Make(const std::string& name,
+                                                     const std::string& prefill = {});
 
  private:
-  const WorkerView& Pick(const std::vector<const WorkerView*>& candidates,
-                         const std::string& session);
-  /// One of at least one candidate.
-  virtual const WorkerView& Pick(const std::vector<const WorkerView*>& candidates) = 0;
+  using Candidates = Picker::Candidates;
+
+  const WorkerView& Pick(Picker& picker, const Candidates& candidates, const std::string& session);
+  Choice Split(const Candidates& complete, const std::vector<WorkerView>& workers,
+               const Query& query);
+
+  /// Weighs costs for those that generate, and for those that prefill.
+  bool weighs_ = false;
+  bool weighs_prefill_ = false;
+  std::unique_ptr<Picker> picker_;
+  std::unique_ptr<Picker> prefill_picker_;
+  size_t turn_ = 0;
 };
 
 }  // namespace baton::router

@@ -15,6 +15,15 @@ Duration FromMicroseconds(uint64_t us) {
   return std::chrono::microseconds(std::min(us, kLongest));
 }
 
+uint64_t Nanoseconds(Duration duration) {
+  return static_cast<uint64_t>(std::max<int64_t>(0, duration.count()));
+}
+
+Duration FromNanoseconds(uint64_t ns) {
+  constexpr uint64_t kLongest = std::numeric_limits<int64_t>::max();
+  return Duration(static_cast<int64_t>(std::min(ns, kLongest)));
+}
+
 std::string EpochBytes(const Epoch& epoch) {
   std::string bytes(16, '\0');
   for (size_t i = 0; i < 8; ++i) {
@@ -150,6 +159,70 @@ telemetry::MetricFamily FromProto(const v1::MetricFamily& from) {
   return to;
 }
 
+void ToProto(const cost::StepSample& from, v1::StepSample* to) {
+  to->set_number(from.number);
+  to->set_prefill_tokens(from.shape.prefill_tokens);
+  to->set_prefill_attended(from.shape.prefill_attended);
+  to->set_decode_sequences(from.shape.decode_sequences);
+  to->set_decode_context(from.shape.decode_context);
+  to->set_took_ns(Nanoseconds(from.took));
+}
+
+cost::StepSample FromProto(const v1::StepSample& from) {
+  return {.number = from.number(),
+          .shape = {.prefill_tokens = from.prefill_tokens(),
+                    .prefill_attended = from.prefill_attended(),
+                    .decode_sequences = from.decode_sequences(),
+                    .decode_context = from.decode_context()},
+          .took = FromNanoseconds(from.took_ns())};
+}
+
+void ToProto(const HandoffSample& from, v1::HandoffSample* to) {
+  to->set_number(from.number);
+  to->set_peer(from.peer);
+  to->set_bytes(from.bytes);
+  to->set_took_ns(Nanoseconds(from.took));
+}
+
+HandoffSample FromProto(const v1::HandoffSample& from) {
+  return {.number = from.number(),
+          .peer = from.peer(),
+          .bytes = from.bytes(),
+          .took = FromNanoseconds(from.took_ns())};
+}
+
+void ToProto(const WorkerLoad& from, v1::WorkerStatus::Load* to) {
+  to->set_prefill_tokens(from.prefill_tokens);
+  to->set_decode_sequences(from.decode_sequences);
+  to->set_decode_context(from.decode_context);
+  to->set_available_blocks(from.available_blocks);
+}
+
+WorkerLoad FromProto(const v1::WorkerStatus::Load& from) {
+  return {.prefill_tokens = from.prefill_tokens(),
+          .decode_sequences = from.decode_sequences(),
+          .decode_context = from.decode_context(),
+          .available_blocks = from.available_blocks()};
+}
+
+void ToProto(const kv::PrefixUpdate& from, v1::PrefixUpdate* to) {
+  to->set_number(from.number);
+  to->set_reset(from.reset);
+  for (const kv::PrefixChange& change : from.changes) {
+    to->add_keys(Index(change.key));
+    to->add_stored(change.stored);
+  }
+}
+
+kv::PrefixUpdate FromProto(const v1::PrefixUpdate& from) {
+  kv::PrefixUpdate to{.number = from.number(), .reset = from.reset()};
+  const int count = std::min(from.keys_size(), from.stored_size());
+  for (int i = 0; i < count; ++i) {
+    to.changes.push_back({.key = kv::PrefixKey{from.keys(i)}, .stored = from.stored(i)});
+  }
+  return to;
+}
+
 }  // namespace
 
 grpc::Status ToGrpc(const Status& status) {
@@ -170,6 +243,10 @@ void ToProto(const WorkerDescription& from, v1::WorkerDescription* to) {
   to->set_context_tokens(from.context_tokens);
   to->set_vocabulary_size(from.vocabulary_size);
   to->set_transport_address(from.transport_address);
+  to->set_kv_blocks(from.limits.kv_blocks);
+  to->set_running_sequences(from.limits.running_sequences);
+  to->set_step_tokens(from.limits.step_tokens);
+  for (const cost::StepSample& step : from.calibration) ToProto(step, to->add_calibration());
 }
 
 Result<WorkerDescription> FromProto(const v1::WorkerDescription& from) {
@@ -179,15 +256,20 @@ Result<WorkerDescription> FromProto(const v1::WorkerDescription& from) {
   }
   BATON_ASSIGN_OR_RETURN(const Epoch epoch, ParseEpochBytes(from.epoch()));
   BATON_ASSIGN_OR_RETURN(const kv::KvGeometry geometry, FromProto(from.geometry()));
-  return WorkerDescription{.identity = {.protocol_version = from.protocol_version(),
-                                        .epoch = epoch,
-                                        .name = from.name(),
-                                        .fingerprint = from.model_fingerprint(),
-                                        .geometry = geometry},
-                           .role = static_cast<Role>(from.role()),
-                           .context_tokens = from.context_tokens(),
-                           .vocabulary_size = from.vocabulary_size(),
-                           .transport_address = from.transport_address()};
+  WorkerDescription to{.identity = {.protocol_version = from.protocol_version(),
+                                    .epoch = epoch,
+                                    .name = from.name(),
+                                    .fingerprint = from.model_fingerprint(),
+                                    .geometry = geometry},
+                       .role = static_cast<Role>(from.role()),
+                       .context_tokens = from.context_tokens(),
+                       .vocabulary_size = from.vocabulary_size(),
+                       .transport_address = from.transport_address(),
+                       .limits = {.kv_blocks = from.kv_blocks(),
+                                  .running_sequences = from.running_sequences(),
+                                  .step_tokens = from.step_tokens()}};
+  for (const auto& step : from.calibration()) to.calibration.push_back(FromProto(step));
+  return to;
 }
 
 void ToProto(const JoinHello& from, v1::JoinHello* to) {
@@ -211,6 +293,7 @@ void ToProto(const GenerateCall& from, v1::GenerateRequest* to) {
   to->set_cache_salt(from.request.cache_salt);
   to->set_priority(from.request.priority);
   to->set_prefill_peer(from.prefill_peer);
+  to->set_reason(from.reason);
   to->set_timings(from.request.timings);
   to->set_trace(from.request.trace);
   to->set_grammar(from.request.grammar);
@@ -226,7 +309,8 @@ GenerateCall FromProto(const v1::GenerateRequest& from) {
                       .priority = from.priority(),
                       .timings = from.timings(),
                       .trace = from.trace()},
-          .prefill_peer = from.prefill_peer()};
+          .prefill_peer = from.prefill_peer(),
+          .reason = from.reason()};
 }
 
 void ToProto(const TokenOutput& from, v1::Token* to) {
@@ -321,6 +405,10 @@ void ToProto(const WorkerStatus& from, v1::WorkerStatus* to) {
     problem->set_problem(from_problem.problem);
   }
   for (const auto& family : from.metrics.families) ToProto(family, to->add_metrics());
+  ToProto(from.load, to->mutable_load());
+  for (const cost::StepSample& step : from.steps) ToProto(step, to->add_steps());
+  for (const HandoffSample& handoff : from.handoffs) ToProto(handoff, to->add_handoffs());
+  if (from.prefixes.number != 0) ToProto(from.prefixes, to->mutable_prefixes());
 }
 
 WorkerStatus FromProto(const v1::WorkerStatus& from) {
@@ -332,6 +420,10 @@ WorkerStatus FromProto(const v1::WorkerStatus& from) {
     to.join_problems.push_back({problem.peer(), problem.problem()});
   }
   for (const auto& family : from.metrics()) to.metrics.families.push_back(FromProto(family));
+  to.load = FromProto(from.load());
+  for (const auto& step : from.steps()) to.steps.push_back(FromProto(step));
+  for (const auto& handoff : from.handoffs()) to.handoffs.push_back(FromProto(handoff));
+  to.prefixes = FromProto(from.prefixes());
   return to;
 }
 

@@ -114,7 +114,9 @@ WatchReactor::WatchReactor(WorkerHandler& handler, Duration interval)
 
 void WatchReactor::SendStatus() {
   status_.Clear();
-  ToProto(handler_.CurrentStatus(), &status_);
+  WorkerStatus status = handler_.CurrentStatus();
+  status.prefixes = handler_.NextPrefixes(prefixes_);
+  ToProto(status, &status_);
   StartWrite(&status_);
 }
 

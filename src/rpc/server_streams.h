@@ -64,6 +64,7 @@ class WatchReactor final : public grpc::ServerWriteReactor<v1::WorkerStatus> {
 
   WorkerHandler& handler_;
   const Duration interval_;
+  kv::PrefixCursor prefixes_;
   v1::WorkerStatus status_;
   std::mutex mutex_;
   bool cancelled_ = false;

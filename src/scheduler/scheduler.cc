@@ -172,6 +172,22 @@ bool Scheduler::Admit(Sequence& sequence) {
   return true;
 }
 
+SchedulerBacklog Scheduler::backlog() const {
+  SchedulerBacklog backlog;
+  for (const Sequence* sequence : running_) {
+    if (sequence->pending() > 1) {
+      backlog.prefill_tokens += sequence->pending();
+    } else {
+      ++backlog.decode_sequences;
+      backlog.decode_context += sequence->size();
+    }
+  }
+  for (const Sequence* sequence : waiting_) {
+    if (!sequence->remote_prefill) backlog.prefill_tokens += sequence->pending();
+  }
+  return backlog;
+}
+
 void Scheduler::InsertRunning(Sequence& sequence) {
   sequence.state = SequenceState::kRunning;
   const auto place = std::upper_bound(

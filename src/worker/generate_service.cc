@@ -49,9 +49,11 @@ void GenerateService::Abandon(SequenceId sequence) {
 void GenerateService::OnToken(SequenceId sequence, const TokenOutput& output) {
   if (const auto unrouted = streams_.TakeUnrouted(sequence)) {
     const auto call = streams_.FindCall(sequence);
+    const std::string told = call ? call->reason : "";
     const bool chosen = call && !call->prefill_peer.empty();
-    parts_.metrics.CountDecision("local", chosen ? "few_tokens" : "mixed");
-    unrouted->SendRoute("local=" + name_);
+    const std::string reason = chosen ? "few_tokens" : told.empty() ? "mixed" : told;
+    parts_.metrics.CountDecision("local", reason);
+    unrouted->SendRoute("local=" + name_ + (told.empty() ? "" : " reason=" + reason));
   }
   const auto stream = streams_.Find(sequence);
   if (!stream) return;
@@ -101,14 +103,21 @@ void GenerateService::Offer(SequenceId sequence, const engine::PromptBlocks& blo
     entry->traced->Stage("offer", parts_.clock.Now(), {{"cached tokens", blocks.cached_tokens}});
   }
   if (const auto stream = streams_.TakeUnrouted(sequence)) {
-    parts_.metrics.CountDecision("remote", "split");
-    stream->SendRoute("prefill=" + call->prefill_peer + " decode=" + name_);
+    const std::string& told = call->reason;
+    parts_.metrics.CountDecision("remote", told.empty() ? "split" : told);
+    stream->SendRoute("prefill=" + call->prefill_peer + " decode=" + name_ +
+                      (told.empty() ? "" : " reason=" + told));
   }
 }
 
 void GenerateService::OnCommitted(SequenceId sequence, TokenOutput first,
                                   const handoff::CommitReport& report) {
   parts_.metrics.CountCommit(report);
+  if (const auto call = streams_.FindCall(sequence)) {
+    handoffs_.Add({.peer = call->prefill_peer,
+                   .bytes = report.transfer.bytes,
+                   .took = report.stages.transfer + report.stages.commit});
+  }
   Report(sequence, report);
   parts_.engine->Commit(sequence, std::move(first));
 }

@@ -2,11 +2,13 @@
 
 #include <memory>
 #include <string>
+#include <vector>
 
 #include "baton/engine/engine.h"
 #include "baton/handoff/decode_side.h"
 #include "metrics.h"
 #include "peers.h"
+#include "sample_log.h"
 #include "stream_table.h"
 #include "transport_thread.h"
 
@@ -37,6 +39,8 @@ class GenerateService final : public handoff::DecodeSideListener {
                   std::shared_ptr<rpc::GenerateStream> stream);
   void OnGenerateEnded(const rpc::GenerateStream* stream);
   size_t streams() const { return streams_.size(); }
+  /// The last that were committed.
+  std::vector<rpc::HandoffSample> handoffs() const { return handoffs_.Read(); }
 
   void OnToken(SequenceId sequence, const TokenOutput& output);
   void OnFailed(SequenceId sequence, const Status& status);
@@ -59,6 +63,7 @@ class GenerateService final : public handoff::DecodeSideListener {
   const int32_t local_prefill_max_tokens_;
   Parts parts_;
   StreamTable streams_;
+  SampleLog<rpc::HandoffSample> handoffs_;
 };
 
 }  // namespace baton::worker

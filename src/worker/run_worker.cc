@@ -10,6 +10,7 @@
 #include "baton/base/units.h"
 #include "baton/transport/nccl.h"
 #include "baton/transport/ucx.h"
+#include "calibration.h"
 #include "worker_core.h"
 #include "worker_device.h"
 
@@ -92,6 +93,7 @@ class WorkerProcess {
   Status Serve(std::stop_token stop);
 
  private:
+  auto Calibration() -> decltype(WorkerCore::Surroundings::calibrate);
   void StartThreads();
   void LogStart() const;
   void Drain();
@@ -143,8 +145,20 @@ Status WorkerProcess::Build() {
                                                              end_.Open();
                                                            },
                                                        .clock = clock_,
-                                                       .other_shards = std::move(other_shards)}));
+                                                       .other_shards = std::move(other_shards),
+                                                       .calibrate = Calibration()}));
   return OkStatus();
+}
+
+auto WorkerProcess::Calibration() -> decltype(WorkerCore::Surroundings::calibrate) {
+  if (options_.calibration == Duration::zero()) return {};
+  return [this](const engine::EngineOptions& engine, model::StepRunner& runner) {
+    const TimePoint begin = clock_.Now();
+    auto samples = Calibrate(engine, {*model_, runner, clock_}, options_.calibration);
+    BATON_LOG(Debug) << "tried " << samples.size() << " steps in " << Seconds(clock_.Now() - begin)
+                     << " s";
+    return samples;
+  };
 }
 
 Status WorkerProcess::Serve(std::stop_token stop) {

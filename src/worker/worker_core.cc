@@ -57,7 +57,10 @@ Status WorkerCore::BuildCache() {
                   .role = options_.role,
                   .context_tokens = context,
                   .vocabulary_size = model_.config().vocabulary,
-                  .transport_address = address};
+                  .transport_address = address,
+                  .limits = {.kv_blocks = cache_->blocks(),
+                             .running_sequences = options_.engine.running_sequences,
+                             .step_tokens = options_.engine.step_tokens}};
   return OkStatus();
 }
 
@@ -116,6 +119,7 @@ Status WorkerCore::BuildEngine() {
   BATON_ASSIGN_OR_RETURN(const model::StepLimits limits,
                          engine::LimitsFor(options, model_.config()));
   BATON_RETURN_IF_ERROR(BuildRunner(limits));
+  if (calibrate_) description_.calibration = calibrate_(options, *runner_);
   BATON_ASSIGN_OR_RETURN(engine_, engine::Engine::Create(options, model_, *runner_, *this, clock_));
   return OkStatus();
 }
@@ -182,12 +186,18 @@ void WorkerCore::PublishStatus() {
                 .waiting = stats.waiting,
                 .draining = draining_,
                 .joined_peers = peers_->joined(),
-                .join_problems = peers_->problems()});
+                .join_problems = peers_->problems(),
+                .load = {.prefill_tokens = stats.prefill_tokens_ahead,
+                         .decode_sequences = stats.decode_sequences,
+                         .decode_context = stats.decode_context,
+                         .available_blocks = stats.blocks_free + stats.blocks_cached}});
 }
 
 rpc::WorkerStatus WorkerCore::CurrentStatus() {
   rpc::WorkerStatus status = status_.Read();
   status.metrics = metrics_->Collect();
+  status.steps = steps_.Read();
+  status.handoffs = generate_->handoffs();
   return status;
 }
 
@@ -205,6 +215,14 @@ void WorkerCore::OnFailed(SequenceId sequence, Status status) {
 }
 
 void WorkerCore::OnStepBegin(TimePoint begin) { prefill_service_->OnStepBegin(begin); }
+
+void WorkerCore::OnStepEnd(const cost::StepShape& shape, Duration took) {
+  steps_.Add({.shape = shape, .took = took});
+}
+
+void WorkerCore::OnPrefixChanges(std::span<const kv::PrefixChange> changes) {
+  prefixes_.Append(changes);
+}
 
 void WorkerCore::OnBlocks(SequenceId sequence, engine::PromptBlocks blocks) {
   Generated(sequence) ? generate_->OnBlocks(sequence, std::move(blocks))

@@ -13,6 +13,7 @@
 #include "baton/handoff/decode_side.h"
 #include "baton/handoff/prefill_side.h"
 #include "baton/kv/kv_cache.h"
+#include "baton/kv/prefix_journal.h"
 #include "baton/model/parallel_runner.h"
 #include "baton/rpc/server.h"
 #include "baton/worker/worker.h"
@@ -21,6 +22,7 @@
 #include "metrics.h"
 #include "peers.h"
 #include "prefill_service.h"
+#include "sample_log.h"
 #include "transport_thread.h"
 
 namespace baton::worker {
@@ -50,6 +52,9 @@ class WorkerCore final : public rpc::WorkerHandler,
     Clock& clock;
     /// The other ranks' shards, by rank.
     std::vector<const model::Model*> other_shards = {};
+    /// Tells what steps of a runner take, before any engine uses it; may be empty.
+    std::function<std::vector<cost::StepSample>(const engine::EngineOptions&, model::StepRunner&)>
+        calibrate = {};
   };
 
   /// Fails when the options can never serve.
@@ -80,6 +85,9 @@ class WorkerCore final : public rpc::WorkerHandler,
 
   rpc::WorkerDescription Describe() override { return description_; }
   rpc::WorkerStatus CurrentStatus() override;
+  kv::PrefixUpdate NextPrefixes(kv::PrefixCursor& cursor) override {
+    return prefixes_.Read(cursor, rpc::WorkerStatus::kMostChanges);
+  }
   void SetPeers(std::vector<rpc::PeerAddress> peers) override;
   void OnGenerate(rpc::GenerateCall call, std::shared_ptr<rpc::GenerateStream> stream) override;
   void OnGenerateEnded(rpc::GenerateStream* stream) override;
@@ -97,7 +105,8 @@ class WorkerCore final : public rpc::WorkerHandler,
         stream_(surroundings.stream),
         dial_(std::move(surroundings.dial)),
         on_sick_(std::move(surroundings.on_sick)),
-        clock_(surroundings.clock) {
+        clock_(surroundings.clock),
+        calibrate_(std::move(surroundings.calibrate)) {
     shards_.push_back(&model_);
     shards_.insert(shards_.end(), surroundings.other_shards.begin(),
                    surroundings.other_shards.end());
@@ -121,6 +130,8 @@ class WorkerCore final : public rpc::WorkerHandler,
   void PublishStatus();
 
   void OnStepBegin(TimePoint begin) override;
+  void OnStepEnd(const cost::StepShape& shape, Duration took) override;
+  void OnPrefixChanges(std::span<const kv::PrefixChange> changes) override;
   void OnToken(SequenceId sequence, TokenOutput output) override;
   void OnFailed(SequenceId sequence, Status status) override;
   void OnBlocks(SequenceId sequence, engine::PromptBlocks blocks) override;
@@ -146,6 +157,7 @@ class WorkerCore final : public rpc::WorkerHandler,
   const rpc::DialWorker dial_;
   const std::function<void(const Status&)> on_sick_;
   Clock& clock_;
+  const decltype(Surroundings::calibrate) calibrate_;
 
   /// By rank, the first of them model_.
   std::vector<const model::Model*> shards_;
@@ -172,6 +184,8 @@ class WorkerCore final : public rpc::WorkerHandler,
   std::atomic<bool> left_{false};
   /// What the transport thread last saw, for gRPC's threads.
   Latest<rpc::WorkerStatus> status_;
+  SampleLog<cost::StepSample> steps_;
+  kv::PrefixJournal prefixes_;
 
   // The transport thread owns these.
   TimePoint next_publish_{};

@@ -25,7 +25,7 @@ std::string Yaml(bool shared_memory) {
   const auto address = [](int host) { return FaultNetwork::Address(host) + kWorkerPort; };
   yaml << "model: " << BATON_SOURCE_DIR << "/configs/models/baton-tiny\n"
        << "router: {host: 127.0.0.1, port: " << FaultCluster::kPort
-       << ", workers: [\"p0=" << address(FaultCluster::kPrefillHost)
+       << ", policy: least_loaded, workers: [\"p0=" << address(FaultCluster::kPrefillHost)
        << "\", \"d0=" << address(FaultCluster::kDecodeHost) << "\"]}\n"
        << "workers: {insecure: true, prefill: {threads: 1, kv_memory: 24MiB}, decode: {threads: 1, "
           "kv_memory: "

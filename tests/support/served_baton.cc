@@ -46,7 +46,7 @@ std::vector<std::string> Patience() {
 std::string Yaml(const ServedOptions& options, uint16_t port) {
   std::ostringstream yaml;
   yaml << "model: " << BATON_SOURCE_DIR << "/configs/models/baton-tiny\n"
-       << "router: {host: 127.0.0.1, port: " << port << "}\n"
+       << "router: {host: 127.0.0.1, port: " << port << ", policy: " << options.policy << "}\n"
        << "workers:\n";
   const auto group = [&](const char* role, int count) {
     yaml << "  " << role << ": {count: " << count

@@ -25,6 +25,8 @@ struct ServedOptions {
   int decode = 1;
   int mixed = 0;
   std::string kv_memory = "64MiB";
+  /// This one hands every prompt over where there are prefill workers.
+  std::string policy = "least_loaded";
   /// More YAML, appended as it is.
   std::string yaml;
   /// A file that takes all output in place of the log here; the server then gets a port that was

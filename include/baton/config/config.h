@@ -60,8 +60,11 @@ struct Router {
   int32_t port = 8000;
   /// Threads that serve HTTP.
   int32_t threads = 2;
-  /// How workers are chosen: "least_loaded" or "round_robin".
-  std::string policy = "least_loaded";
+  /// How workers that generate are chosen, and those that prefill for them: "cost", "least_loaded",
+  /// "power_of_two", "prefix_aware" or "round_robin".
+  std::string policy = "cost";
+  /// "same" is as `policy`.
+  std::string prefill_policy = "same";
   /// How calls of tools are read from outputs: "auto", "none", "hermes", "llama3", "mistral".
   std::string tool_parser = "auto";
   /// How reasoning is: "auto", "none", "think".
@@ -95,6 +98,8 @@ struct Engine {
   int32_t context_tokens = 0;
   /// Layers that one transfer of a hand-off carries; 0: chosen from the model.
   int32_t layer_group = 0;
+  /// For how long a worker tries, before it is ready, what steps take; 0: not at all.
+  Duration calibration = std::chrono::milliseconds(500);
 };
 
 struct Handoff {

@@ -2,6 +2,7 @@
 
 #include <cstdint>
 #include <memory>
+#include <span>
 #include <stop_token>
 #include <string>
 #include <vector>
@@ -9,6 +10,8 @@
 #include "baton/base/clock.h"
 #include "baton/base/ids.h"
 #include "baton/base/status.h"
+#include "baton/cost/step_model.h"
+#include "baton/kv/prefix_key.h"
 #include "baton/request/request.h"
 #include "baton/request/token_constraint.h"
 
@@ -53,6 +56,10 @@ class EngineListener {
   virtual ~EngineListener() = default;
   /// A step begins to compute; for those who say where the time goes.
   virtual void OnStepBegin(TimePoint) {}
+  /// It ended; its tokens have been told.
+  virtual void OnStepEnd(const cost::StepShape&, Duration) {}
+  /// Prefixes that the cache holds from now on, or no more; in order.
+  virtual void OnPrefixChanges(std::span<const kv::PrefixChange>) {}
   /// A token of a kGenerate or kDecode sequence. One with a finish reason is the last; the
   /// sequence's blocks are released by then.
   virtual void OnToken(SequenceId sequence, TokenOutput output) = 0;
@@ -94,6 +101,10 @@ Result<model::StepLimits> LimitsFor(const EngineOptions& options, const model::M
 struct EngineStats {
   int32_t running = 0;
   int32_t waiting = 0;
+  /// What is to be computed as things stand; the fields of scheduler::SchedulerBacklog.
+  int64_t prefill_tokens_ahead = 0;
+  int32_t decode_sequences = 0;
+  int64_t decode_context = 0;
   int32_t blocks_free = 0;
   int32_t blocks_used = 0;
   int32_t blocks_cached = 0;

@@ -20,8 +20,11 @@ struct RouterOptions {
   std::vector<rpc::PeerAddress> workers;
   /// What it shows them, and asks of them.
   rpc::FleetTls tls;
-  /// "round_robin" or "least_loaded".
-  std::string policy = "least_loaded";
+  /// How workers that generate are chosen: "cost", "least_loaded", "power_of_two", "prefix_aware"
+  /// or "round_robin".
+  std::string policy = "cost";
+  /// How those that prefill for them are; empty: likewise.
+  std::string prefill_policy;
   /// Most requests under way; further ones are refused with ResourceExhausted.
   int32_t requests = 1024;
   /// Between two attempts to reach a worker; doubles up to redial_max.

@@ -42,6 +42,8 @@ class WorkerHandler {
   virtual ~WorkerHandler() = default;
   virtual WorkerDescription Describe() = 0;
   virtual WorkerStatus CurrentStatus() = 0;
+  /// The next part of what the watcher with this cursor is to know of the prefix cache.
+  virtual kv::PrefixUpdate NextPrefixes(kv::PrefixCursor&) { return {}; }
   virtual void SetPeers(std::vector<PeerAddress> peers) = 0;
 
   /// The call is known by `stream` until OnGenerateEnded.

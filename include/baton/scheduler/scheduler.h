@@ -1,6 +1,7 @@
 #pragma once
 
 #include <cstdint>
+#include <functional>
 #include <set>
 #include <tuple>
 #include <vector>
@@ -19,6 +20,15 @@ struct SchedulerOptions {
   int32_t context_tokens = 0;
   int32_t block_tokens = 16;
   bool prefix_cache = true;
+};
+
+/// What sequences that wait or run need still.
+struct SchedulerBacklog {
+  /// Prompt tokens that no peer will compute, those of preempted sequences too.
+  int64_t prefill_tokens = 0;
+  /// Sequences that draw a token in each step, and what they hold in all.
+  int32_t decode_sequences = 0;
+  int64_t decode_context = 0;
 };
 
 /// Tokens [begin, begin + count) of a sequence go through the step.
@@ -79,6 +89,13 @@ class Scheduler {
   /// Gives the blocks of a held sequence back and forgets it. REQUIRES: kHeld.
   void Release(Sequence& sequence);
 
+  /// Called whenever a prefix can be found in the cache from now on, or no more.
+  void OnPrefixChange(std::function<void(kv::PrefixChange)> changed) {
+    index_.OnChange(std::move(changed));
+  }
+
+  /// What is to be computed here as things stand.
+  SchedulerBacklog backlog() const;
   bool idle() const { return running_.empty() && waiting_.empty(); }
   int32_t running() const { return static_cast<int32_t>(running_.size()) + reserved_; }
   int32_t waiting() const { return static_cast<int32_t>(waiting_.size()); }

@@ -68,6 +68,8 @@ struct WorkerOptions {
   int32_t handoffs = 256;
 
   std::chrono::milliseconds status_interval{100};
+  /// For how long the worker tries, before it is ready, what steps take; 0: not at all.
+  std::chrono::milliseconds calibration{0};
   /// How long running requests may take to finish once stopped.
   std::chrono::milliseconds drain{30000};
   /// Called once the worker serves, with the address it listens on.

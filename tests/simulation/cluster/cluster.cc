@@ -72,7 +72,9 @@ Conditions::Conditions(Random& random) {
   if (random.Below(2) == 0) transport.cost = transport::PathCost{.bytes_per_s = 1e9};
   rpc.latency = std::chrono::microseconds(OneOf(random, {100, 2000, 20000}));
   if (!calm && random.Below(4) == 0) rpc.slow_reader = 3;
-  router.policy = OneOf(random, {"least_loaded", "round_robin"});
+  router.policy =
+      OneOf(random, {"cost", "cost", "cost", "least_loaded", "round_robin", "prefix_aware"});
+  if (random.Below(4) == 0) router.prefill_policy = OneOf(random, {"cost", "least_loaded"});
   router.requests = calm || random.Below(12) != 0 ? 1024 : 5;
   router.status_timeout = Patience(milliseconds(OneOf(random, {900, 3000})));
   routers = 1 + random.Below(2);
@@ -116,7 +118,8 @@ void Cluster::StartRouter(RouterProcess& router) {
   router.process = rpc_.Start(router.name);
   router.registry = std::make_unique<telemetry::MetricRegistry>();
   router.core = std::make_unique<router::RouterCore>(
-      conditions_.router, *router::RoutingPolicy::Make(conditions_.router.policy),
+      conditions_.router,
+      *router::RoutingPolicy::Make(conditions_.router.policy, conditions_.router.prefill_policy),
       [this, process = router.process](const std::string& address) {
         return rpc_.Dial(process, address);
       },

@@ -29,6 +29,8 @@ struct SimulatedRpc::Call {
   std::string client_host;
   std::string server_host;
   Duration keep_alive{};
+  /// Of a watch: how far it has read.
+  kv::PrefixCursor prefixes;
   std::deque<Item> to_client;
   std::deque<Item> to_server;
   /// The server's handler knows of the call.
@@ -341,8 +343,9 @@ void SimulatedRpc::Cancel(const CallPtr& call) {
 void SimulatedRpc::SendStatus(const CallPtr& call, const Server& server,
                               std::function<void(rpc::WorkerStatus)> on_status) {
   if (call->to_client.size() < 2) {  // One write is under way at a time.
-    SendToClient(call,
-                 [on_status, status = server.handler->CurrentStatus()] { on_status(status); });
+    rpc::WorkerStatus status = server.handler->CurrentStatus();
+    status.prefixes = server.handler->NextPrefixes(call->prefixes);
+    SendToClient(call, [on_status, status = std::move(status)] { on_status(status); });
   }
   call->timer = clock_.Now() + server.status_interval;
   call->timer_owner = server.process;

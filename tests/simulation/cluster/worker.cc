@@ -26,10 +26,32 @@ void SimulatedWorker::Start() {
        .dial =
            [this](const std::string& address) { return surroundings_.rpc.Dial(process_, address); },
        .on_sick = [](const Status& status) { ADD_FAILURE() << "sick: " << status; },
-       .clock = surroundings_.clock});
+       .clock = surroundings_.clock,
+       .calibrate = [this](const auto&, auto&) { return Calibration(); }});
   ASSERT_TRUE(core.ok()) << core.status();
   core_ = *std::move(core);
   surroundings_.rpc.Serve(process_, *core_, options_.status_interval);
+}
+
+/// Steps take no time here, so that a router learns no more than this: some incarnations claim that
+/// prompts take long, some that sequences do, so that it decides for each way.
+std::vector<cost::StepSample> SimulatedWorker::Calibration() const {
+  constexpr double kPromptTokenMs[] = {0.01, 1, 10};
+  const double token_ms = kPromptTokenMs[(options_.name.size() + options_.name.back() +
+                                          static_cast<size_t>(incarnation_)) %
+                                         3];
+  std::vector<cost::StepSample> samples;
+  for (int64_t i = 1; i <= 8; ++i) {
+    for (const cost::StepShape& shape :
+         {cost::PrefillShape(0, 4 * i), cost::StepShape{.decode_sequences = i}}) {
+      const double ms = 0.1 + token_ms * static_cast<double>(shape.prefill_tokens) +
+                        static_cast<double>(shape.decode_sequences);
+      samples.push_back({.number = samples.size() + 1,
+                         .shape = shape,
+                         .took = Duration(static_cast<int64_t>(1e6 * ms))});
+    }
+  }
+  return samples;
 }
 
 void SimulatedWorker::Kill() {

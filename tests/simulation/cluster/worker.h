@@ -3,6 +3,7 @@
 #include <memory>
 #include <optional>
 #include <string>
+#include <vector>
 
 #include "baton/base/clock.h"
 #include "baton/base/random.h"
@@ -75,6 +76,8 @@ class SimulatedWorker {
  private:
   /// A stop goes through these in turn.
   enum class Stage { kServing, kDraining, kLeaving };
+
+  std::vector<cost::StepSample> Calibration() const;
 
   const Surroundings surroundings_;
   const worker::WorkerOptions options_;

@@ -49,7 +49,7 @@ TEST(LoadConfig, PrefersTheCommandLineOverEnvironmentOverFileOverDefault) {
   EXPECT_EQ(loaded->config.router.port, 5);
   EXPECT_EQ(loaded->config.router.threads, 4);
   EXPECT_EQ(loaded->config.router.host, "127.0.0.2");
-  EXPECT_EQ(loaded->config.router.policy, "least_loaded");
+  EXPECT_EQ(loaded->config.router.policy, "cost");
 }
 
 TEST(LoadConfig, SaysWhereEachValueComesFrom) {

@@ -2,6 +2,7 @@
 
 #include <map>
 #include <numeric>
+#include <set>
 
 #include <gtest/gtest.h>
 
@@ -84,6 +85,70 @@ TEST(PrefixIndex, ForgetsEvictedBlocks) {
   ASSERT_TRUE(table.Grow(pool, 8));
   EXPECT_TRUE(index.Lookup(Tokens(8), 0).blocks.empty());
   EXPECT_EQ(index.size(), 0);
+}
+
+/// The keys of all prefixes of whole blocks.
+std::vector<PrefixKey> Keys(std::span<const TokenId> tokens, uint64_t salt = 0) {
+  std::vector<PrefixKey> keys;
+  PrefixKey key = kPrefixRootKey;
+  for (; tokens.size() >= kBlockTokens; tokens = tokens.subspan(kBlockTokens)) {
+    keys.push_back(key = ExtendPrefix(key, tokens.first(kBlockTokens), salt));
+  }
+  return keys;
+}
+
+TEST(PrefixIndex, TellsThatWhatLiesBehindAForgottenBlockCanBeFoundNoMore) {
+  BlockPool pool(3);
+  PrefixIndex index(pool, kBlockTokens);
+  std::set<PrefixKey> found;
+  index.OnChange([&](PrefixChange change) {
+    change.stored ? void(found.insert(change.key)) : void(found.erase(change.key));
+  });
+  BlockTable table = Compute(pool, index, Tokens(12));
+  EXPECT_EQ(found.size(), 3u);
+  // So that the first one is the oldest.
+  for (const BlockId block : std::vector(table.blocks())) pool.Unshare(block);
+  std::vector<BlockId> fresh;
+  ASSERT_TRUE(pool.Allocate(1, BlockId{-1}, fresh));
+  EXPECT_TRUE(index.Lookup(Tokens(12), 0).blocks.empty());
+  EXPECT_TRUE(found.empty());
+}
+
+/// Random prefixes in a small pool, whose blocks are given back in any order.
+TEST(PrefixIndex, TellsExactlyWhatLookupFinds) {
+  for (uint64_t seed = 0; seed < 30; ++seed) {
+    SCOPED_TRACE(seed);
+    Random random(seed);
+    BlockPool pool(12);
+    PrefixIndex index(pool, kBlockTokens);
+    std::set<PrefixKey> told;
+    index.OnChange([&](PrefixChange change) {
+      ASSERT_EQ(told.contains(change.key), !change.stored);
+      change.stored ? void(told.insert(change.key)) : void(told.erase(change.key));
+    });
+    for (int i = 0; i < 400; ++i) {
+      std::vector<TokenId> tokens(kBlockTokens * (1 + random.Below(5)));
+      for (auto& token : tokens) token = random.Below(8) == 0;
+      const PrefixMatch match = index.Lookup(tokens, 1);
+      size_t hits = 0;
+      for (const PrefixKey key : Keys(tokens, 1)) {
+        if (!told.contains(key)) break;
+        ++hits;
+      }
+      ASSERT_EQ(hits, match.blocks.size());
+      BlockTable table(kBlockTokens);
+      table.Adopt(pool, match.blocks);
+      ASSERT_TRUE(table.Grow(pool, static_cast<int32_t>(tokens.size())));
+      PrefixNode node = match.tail;
+      for (size_t b = hits; b < table.blocks().size(); ++b) {
+        node = index.Insert(node, std::span(tokens).subspan(b * kBlockTokens, kBlockTokens), 1,
+                            table.blocks()[b]);
+      }
+      std::vector<BlockId> blocks = table.blocks();
+      for (size_t b = blocks.size(); b > 1; --b) std::swap(blocks[b - 1], blocks[random.Below(b)]);
+      for (const BlockId block : blocks) pool.Unshare(block);
+    }
+  }
 }
 
 /// Few tokens and a small pool, so that prefixes meet, are evicted and come back.

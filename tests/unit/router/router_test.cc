@@ -34,10 +34,18 @@ class FakeWorker final : public rpc::WorkerHandler {
   void Stop() { server_->Shutdown(); }
 
   rpc::WorkerDescription Describe() override {
-    return {.identity = {.epoch = Epoch::Random(), .name = name_}, .role = role_};
+    return {
+        .identity = {.epoch = Epoch::Random(),
+                     .name = name_,
+                     .geometry = {.layers = 1, .kv_heads = 1, .head_dim = 1, .block_tokens = 4}},
+        .role = role_,
+        .calibration = calibration};
+  }
+  kv::PrefixUpdate NextPrefixes(kv::PrefixCursor& cursor) override {
+    return prefixes.Read(cursor, 64);
   }
   rpc::WorkerStatus CurrentStatus() override {
-    rpc::WorkerStatus status{.joined_peers = joined_};
+    rpc::WorkerStatus status{.joined_peers = joined_, .load = load};
     status.metrics.families.push_back({.name = "baton_test_gauge",
                                        .help = "A gauge",
                                        .samples = {{.labels = {{"worker", name_}}, .value = 5}}});
@@ -55,6 +63,10 @@ class FakeWorker final : public rpc::WorkerHandler {
   void OnJoinAlive(rpc::JoinStream*) override {}
   void OnJoinEnded(rpc::JoinStream*) override {}
 
+  // What it says of itself; set before the router knows this worker.
+  std::vector<cost::StepSample> calibration;
+  rpc::WorkerLoad load;
+  kv::PrefixJournal prefixes;
   /// Called before peers are taken; set before the router knows this worker.
   std::function<void()> on_peers;
   Mailbox<std::vector<rpc::PeerAddress>> peers{64};
@@ -263,6 +275,76 @@ TEST_F(RouterTest, SplitsNoRequestThatWantsToKnowAboutItsPrompt) {
   call->second->Finish(OkStatus());
   EXPECT_EQ(sink->Next(), "token -1");
   EXPECT_EQ(sink->Next(), "end OK");
+}
+
+/// 1 ms a step, 0.1 ms a prompt token, 1 ms a sequence that decodes.
+std::vector<cost::StepSample> Calibration() {
+  std::vector<cost::StepSample> samples;
+  for (int64_t i = 1; i <= 16; ++i) {
+    for (const cost::StepShape& shape :
+         {cost::StepShape{.prefill_tokens = 16 * i}, cost::StepShape{.decode_sequences = i}}) {
+      samples.push_back({.shape = shape,
+                         .took = std::chrono::microseconds(1000 + 100 * shape.prefill_tokens +
+                                                           1000 * shape.decode_sequences)});
+    }
+  }
+  return samples;
+}
+
+/// A prefill worker and a decode worker that decodes eight sequences for others.
+class RouterDecides : public RouterTest {
+ protected:
+  RouterDecides() {
+    prefill_.calibration = decode_.calibration = Calibration();
+    decode_.load = {.decode_sequences = 8, .decode_context = 800, .available_blocks = 1000};
+  }
+  /// The call at `worker` for a prompt of so many tokens.
+  rpc::GenerateCall Ask(FakeWorker& worker, size_t tokens) {
+    Route({prefill_.address(), decode_.address()});
+    EXPECT_TRUE(router_->WaitReady(kPatience));
+    const std::vector<TokenId> prompt(tokens, 1);
+    router_->Start({.id = "r1", .prompt = prompt}, std::make_shared<RecordingSink>());
+    auto call = worker.calls.Receive(kPatience);
+    EXPECT_TRUE(call);
+    return call ? std::move(call->first) : rpc::GenerateCall{};
+  }
+
+  FakeWorker prefill_{"p0", Role::kPrefill};
+  FakeWorker decode_{"d0", Role::kDecode, {"p0"}};
+};
+
+TEST_F(RouterDecides, ToPrefillAShortPromptWhereItDecodes) {
+  decode_.load.decode_sequences = 1;
+  const rpc::GenerateCall call = Ask(decode_, 3);
+  EXPECT_EQ(call.prefill_peer, "");
+  EXPECT_EQ(call.reason, "cheaper");
+}
+
+TEST_F(RouterDecides, ToHandALongPromptOver) {
+  const rpc::GenerateCall call = Ask(decode_, 2000);
+  EXPECT_EQ(call.prefill_peer, "p0");
+  EXPECT_EQ(call.reason, "cheaper");
+}
+
+TEST_F(RouterDecides, ToPrefillWhatIsNotCachedWhereItDecodes) {
+  kv::PrefixKey key = kv::kPrefixRootKey;
+  for (int i = 0; i < 2000 / 4 - 1; ++i) {
+    key = kv::ExtendPrefix(key, std::vector<TokenId>(4, 1), 0);
+    decode_.prefixes.Append(std::vector{kv::PrefixChange{.key = key, .stored = true}});
+  }
+  Route({prefill_.address(), decode_.address()});
+  ASSERT_TRUE(router_->WaitReady(kPatience));
+  // It takes the router some statuses to hear of all of them.
+  rpc::GenerateCall call{.prefill_peer = "p0"};
+  for (int i = 0; call.prefill_peer == "p0" && i < 1000; ++i) {
+    router_->Start({.id = std::to_string(i), .prompt = std::vector<TokenId>(2000, 1)},
+                   std::make_shared<RecordingSink>());
+    auto next = decode_.calls.Receive(kPatience);
+    ASSERT_TRUE(next);
+    call = std::move(next->first);
+    next->second->Finish(Internal("x"));
+  }
+  EXPECT_EQ(call.prefill_peer, "");
 }
 
 TEST_F(RouterTest, TellsDecodeWorkersTheirPeers) {

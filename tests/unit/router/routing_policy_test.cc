@@ -19,9 +19,9 @@ std::unique_ptr<RoutingPolicy> Policy(const std::string& name) {
   return *RoutingPolicy::Make(name);
 }
 
-class BothPolicies : public testing::TestWithParam<std::string> {};
+class EveryPolicy : public testing::TestWithParam<std::string> {};
 
-TEST_P(BothPolicies, SayWhatIsMissingForACompleteGroup) {
+TEST_P(EveryPolicy, SayWhatIsMissingForACompleteGroup) {
   const auto policy = Policy(GetParam());
   EXPECT_EQ(policy->Choose({}).status().message(), "no worker is ready");
   EXPECT_EQ(policy->Choose({Decode("d0", {})}).status().message(), "no prefill worker is ready");
@@ -30,7 +30,7 @@ TEST_P(BothPolicies, SayWhatIsMissingForACompleteGroup) {
             "no decode worker is joined with a prefill worker yet");
 }
 
-TEST_P(BothPolicies, SayWhyADecodeWorkerIsNotJoined) {
+TEST_P(EveryPolicy, SayWhyADecodeWorkerIsNotJoined) {
   const auto policy = Policy(GetParam());
   WorkerView decode = Decode("d0", {});
   decode.join_problems = {{"p0", "the path found is tcp"}};
@@ -39,7 +39,7 @@ TEST_P(BothPolicies, SayWhyADecodeWorkerIsNotJoined) {
             "is tcp");
 }
 
-TEST_P(BothPolicies, PairADecodeWorkerOnlyWithPeersThatItJoined) {
+TEST_P(EveryPolicy, PairADecodeWorkerOnlyWithPeersThatItJoined) {
   const auto policy = Policy(GetParam());
   const std::vector<WorkerView> workers = {Prefill("p0"), Prefill("p1"), Decode("d0", {"p1"})};
   for (int i = 0; i < 4; ++i) {
@@ -50,14 +50,14 @@ TEST_P(BothPolicies, PairADecodeWorkerOnlyWithPeersThatItJoined) {
   }
 }
 
-TEST_P(BothPolicies, LetAMixedWorkerPrefillItself) {
+TEST_P(EveryPolicy, LetAMixedWorkerPrefillItself) {
   const auto choice = Policy(GetParam())->Choose({Mixed("m0")});
   ASSERT_TRUE(choice.ok());
   EXPECT_EQ(choice->worker, "m0");
   EXPECT_EQ(choice->prefill, "");
 }
 
-TEST_P(BothPolicies, SpreadEvenlyOverIdleWorkers) {
+TEST_P(EveryPolicy, SpreadEvenlyOverIdleWorkers) {
   const auto policy = Policy(GetParam());
   std::map<std::string, int> uses;
   for (int i = 0; i < 30; ++i) {
@@ -68,7 +68,7 @@ TEST_P(BothPolicies, SpreadEvenlyOverIdleWorkers) {
   EXPECT_EQ(uses, (std::map<std::string, int>{{"m0", 10}, {"m1", 10}, {"m2", 10}}));
 }
 
-TEST_P(BothPolicies, UseEveryIdleWorkerOfBothPhases) {
+TEST_P(EveryPolicy, UseEveryIdleWorkerOfBothPhases) {
   const auto policy = Policy(GetParam());
   const std::vector<std::string> prefills = {"p0", "p1"};
   std::map<std::string, int> uses;
@@ -82,39 +82,42 @@ TEST_P(BothPolicies, UseEveryIdleWorkerOfBothPhases) {
   EXPECT_EQ(uses, (std::map<std::string, int>{{"d0", 10}, {"d1", 10}, {"p0", 10}, {"p1", 10}}));
 }
 
-TEST_P(BothPolicies, KeepASessionWithItsWorkers) {
+TEST_P(EveryPolicy, KeepASessionWithItsWorkers) {
   const auto policy = Policy(GetParam());
   const std::vector<std::string> prefills = {"p0", "p1"};
   const std::vector<WorkerView> workers = {Prefill("p0"), Prefill("p1"), Decode("d0", prefills),
                                            Decode("d1", prefills)};
-  const auto first = policy->Choose(workers, "a session");
+  const auto first = policy->Choose(workers, {.session = "a session"});
   ASSERT_TRUE(first.ok());
   for (int i = 0; i < 5; ++i) {
-    const auto again = policy->Choose(workers, "a session");
+    const auto again = policy->Choose(workers, {.session = "a session"});
     EXPECT_EQ(again->worker, first->worker);
     EXPECT_EQ(again->prefill, first->prefill);
   }
 }
 
-TEST_P(BothPolicies, SpreadSessions) {
+TEST_P(EveryPolicy, SpreadSessions) {
   const auto policy = Policy(GetParam());
   std::map<std::string, int> uses;
   for (int i = 0; i < 300; ++i) {
-    ++uses[policy->Choose({Mixed("m0"), Mixed("m1"), Mixed("m2")}, std::to_string(i))->worker];
+    ++uses[policy->Choose({Mixed("m0"), Mixed("m1"), Mixed("m2")}, {.session = std::to_string(i)})
+               ->worker];
   }
   for (const auto& [worker, count] : uses) EXPECT_GT(count, 50) << worker;
   EXPECT_EQ(uses.size(), 3u);
 }
 
-TEST_P(BothPolicies, MoveASessionAwayFromAnOverloadedWorker) {
+TEST_P(EveryPolicy, MoveASessionAwayFromAnOverloadedWorker) {
   const auto policy = Policy(GetParam());
-  const std::string home = policy->Choose({Mixed("m0"), Mixed("m1")}, "s")->worker;
+  const std::string home = policy->Choose({Mixed("m0"), Mixed("m1")}, {.session = "s"})->worker;
   const std::string other = home == "m0" ? "m1" : "m0";
-  EXPECT_EQ(policy->Choose({Mixed(home, 6), Mixed(other, 1)}, "s")->worker, home);
-  EXPECT_EQ(policy->Choose({Mixed(home, 7), Mixed(other, 1)}, "s")->worker, other);
+  EXPECT_EQ(policy->Choose({Mixed(home, 6), Mixed(other, 1)}, {.session = "s"})->worker, home);
+  EXPECT_EQ(policy->Choose({Mixed(home, 7), Mixed(other, 1)}, {.session = "s"})->worker, other);
 }
 
-INSTANTIATE_TEST_SUITE_P(Policies, BothPolicies, testing::Values("round_robin", "least_loaded"));
+/// With nothing known of any worker.
+INSTANTIATE_TEST_SUITE_P(Policies, EveryPolicy,
+                         testing::Values("round_robin", "least_loaded", "prefix_aware", "cost"));
 
 TEST(LeastLoaded, TakesTheWorkersWithTheFewestRequests) {
   const auto choice = Policy("least_loaded")
@@ -133,11 +136,50 @@ TEST(RoundRobin, TakesTurnsWhateverTheLoad) {
   EXPECT_EQ(policy->Choose(workers)->worker, "m0");
 }
 
+TEST(PowerOfTwo, NeverTakesTheMostLoadedOfThree) {
+  const auto policy = Policy("power_of_two");
+  std::map<std::string, int> uses;
+  for (int i = 0; i < 200; ++i) {
+    ++uses[policy->Choose({Mixed("m0", 1), Mixed("m1", 2), Mixed("m2", 3)})->worker];
+  }
+  EXPECT_EQ(uses.count("m2"), 0u);
+  EXPECT_EQ(uses.size(), 2u);
+}
+
+WorkerView Cached(WorkerView view, int32_t tokens) {
+  view.cached_tokens = tokens;
+  return view;
+}
+
+TEST(PrefixAware, TakesWhoHasTheMostOfThePrompt) {
+  const auto policy = Policy("prefix_aware");
+  EXPECT_EQ(
+      policy
+          ->Choose({Cached(Mixed("m0", 1), 16), Cached(Mixed("m1", 2), 48), Cached(Mixed("m2"), 0)})
+          ->worker,
+      "m1");
+}
+
+TEST(PrefixAware, LeavesAWorkerThatHasFarMoreToDo) {
+  const auto policy = Policy("prefix_aware");
+  EXPECT_EQ(policy->Choose({Cached(Mixed("m0"), 16), Cached(Mixed("m1", 5), 48)})->worker, "m0");
+}
+
+TEST(RoutingPolicy, TakesAnotherForThoseThatPrefill) {
+  const auto policy = *RoutingPolicy::Make("round_robin", "least_loaded");
+  for (int i = 0; i < 4; ++i) {
+    const auto choice =
+        policy->Choose({Prefill("p0", 2), Prefill("p1", 1), Decode("d0", {"p0", "p1"}, 5)});
+    EXPECT_EQ(choice->prefill, "p1");
+  }
+}
+
 TEST(RoutingPolicy, NamesTheKnownOnes) {
-  const auto policy = RoutingPolicy::Make("fastest");
+  const auto policy = RoutingPolicy::Make("least_loaded", "fastest");
   ASSERT_FALSE(policy.ok());
   EXPECT_EQ(policy.status().message(),
-            "unknown routing policy 'fastest'; known are least_loaded, round_robin");
+            "unknown routing policy 'fastest'; known are cost, least_loaded, power_of_two, "
+            "prefix_aware, round_robin");
 }
 
 }  // namespace

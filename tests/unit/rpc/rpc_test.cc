@@ -14,6 +14,19 @@ namespace {
 
 constexpr Duration kPatience = std::chrono::seconds(20);
 
+cost::StepSample SomeStep(uint64_t number) {
+  return {.number = number,
+          .shape = {.prefill_tokens = 1,
+                    .prefill_attended = 2,
+                    .decode_sequences = 3,
+                    .decode_context = 4},
+          .took = std::chrono::microseconds(5)};
+}
+
+HandoffSample SomeHandoff() {
+  return {.number = 1, .peer = "p0", .bytes = 2, .took = std::chrono::microseconds(3)};
+}
+
 WorkerDescription SomeWorker() {
   return {.identity = {.protocol_version = handoff::kProtocolVersion,
                        .epoch = {.high = 0xFEDCBA9876543210, .low = 7},
@@ -23,7 +36,9 @@ WorkerDescription SomeWorker() {
           .role = Role::kPrefill,
           .context_tokens = 2048,
           .vocabulary_size = 512,
-          .transport_address = std::string("\0\xFF bytes", 8)};
+          .transport_address = std::string("\0\xFF bytes", 8),
+          .limits = {.kv_blocks = 7, .running_sequences = 8, .step_tokens = 9},
+          .calibration = {SomeStep(1)}};
 }
 
 /// Keeps what it is called with.
@@ -35,7 +50,19 @@ class RecordingHandler final : public WorkerHandler {
             .waiting = 4,
             .draining = true,
             .joined_peers = {"p0", "p1"},
-            .join_problems = {{"p2", "it is away"}}};
+            .join_problems = {{"p2", "it is away"}},
+            .load = {.prefill_tokens = 5,
+                     .decode_sequences = 6,
+                     .decode_context = 7,
+                     .available_blocks = 8},
+            .steps = {SomeStep(3), SomeStep(4)},
+            .handoffs = {SomeHandoff()}};
+  }
+  kv::PrefixUpdate NextPrefixes(kv::PrefixCursor& cursor) override {
+    return {.number = ++cursor.updates,
+            .reset = cursor.updates == 1,
+            .changes = {{.key = kv::PrefixKey{~uint64_t{0}}, .stored = true},
+                        {.key = kv::PrefixKey{3}, .stored = false}}};
   }
   void SetPeers(std::vector<PeerAddress> wanted) override { peers.TrySend(std::move(wanted)); }
   void OnGenerate(GenerateCall call, std::shared_ptr<GenerateStream> stream) override {
@@ -96,6 +123,8 @@ TEST_F(Rpc, DescribesTheWorkerWhole) {
   EXPECT_EQ(got.identity.name, "p7");
   EXPECT_EQ(got.role, Role::kPrefill);
   EXPECT_EQ(got.transport_address, SomeWorker().transport_address);
+  EXPECT_EQ(got.limits.step_tokens, 9);
+  EXPECT_EQ(got.calibration, std::vector{SomeStep(1)});
 }
 
 TEST_F(Rpc, BringsEveryFieldOfARequest) {
@@ -245,6 +274,15 @@ TEST_F(Rpc, WatchesAtIntervalsUntilCancelled) {
     EXPECT_TRUE(status->draining);
     EXPECT_EQ(status->joined_peers, (std::vector<std::string>{"p0", "p1"}));
     EXPECT_EQ(status->join_problems, (std::vector<rpc::JoinProblem>{{"p2", "it is away"}}));
+    EXPECT_EQ(status->load.decode_context, 7);
+    EXPECT_EQ(status->load.available_blocks, 8);
+    EXPECT_EQ(status->steps, (std::vector{SomeStep(3), SomeStep(4)}));
+    EXPECT_EQ(status->handoffs, std::vector{SomeHandoff()});
+    EXPECT_EQ(status->prefixes.number, static_cast<uint64_t>(i + 1));
+    EXPECT_EQ(status->prefixes.reset, i == 0);
+    EXPECT_EQ(status->prefixes.changes,
+              (std::vector<kv::PrefixChange>{{kv::PrefixKey{~uint64_t{0}}, true},
+                                             {kv::PrefixKey{3}, false}}));
   }
   call->Cancel();
   EXPECT_TRUE(ended->Wait(kPatience));

@@ -1,0 +1,136 @@
+#include "cost_choice.h"
+
+#include <algorithm>
+#include <map>
+
+namespace baton::router {
+namespace {
+
+/// What a second beyond an SLO weighs against one within.
+constexpr int kMissWeight = 10;
+
+struct Option {
+  Choice choice;
+  /// Of everybody.
+  Duration cost{};
+  bool in_time = true;
+};
+
+bool Known(const WorkerView& view, bool decodes) {
+  const cost::StepModel* steps = view.forecast.steps;
+  return steps != nullptr && steps->knows_prefill() && (!decodes || steps->knows_decode());
+}
+
+Duration Miss(Duration time, Duration slo) {
+  return slo > Duration::zero() && time > slo ? kMissWeight * (time - slo) : Duration::zero();
+}
+
+class Weigher {
+ public:
+  explicit Weigher(const Query& query) : query_(query) {}
+
+  /// Everything on one worker.
+  Option Whole(const WorkerView& view) const {
+    const Forecast& at = view.forecast;
+    const Duration delay = PrefillDelay(at, view.cached_tokens, query_.prompt_tokens);
+    Option option =
+        Generate(view, QueueTime(at) + PrefillTime(at, view.cached_tokens, query_.prompt_tokens));
+    option.cost += delay * at.decoding.decode_sequences;
+    return option;
+  }
+
+  Option Split(const WorkerView& decode, const WorkerView& prefill) const {
+    const int64_t missing = query_.prompt_tokens - decode.cached_tokens;
+    Option option =
+        Generate(decode, ReadyTime(prefill) + TransferTime(decode.forecast, prefill.name, missing));
+    option.choice.prefill = prefill.name;
+    return option;
+  }
+
+  /// When a prefill worker would be done with the prompt.
+  Duration ReadyTime(const WorkerView& prefill) const {
+    return QueueTime(prefill.forecast) +
+           PrefillTime(prefill.forecast, prefill.cached_tokens, query_.prompt_tokens);
+  }
+
+  bool HasRoom(const WorkerView& view) const { return tokens() <= view.forecast.free_tokens; }
+
+ private:
+  int64_t tokens() const { return query_.prompt_tokens + query_.output_tokens; }
+
+  Option Generate(const WorkerView& view, Duration prefilled) const {
+    const Forecast& at = view.forecast;
+    const Duration room = HasRoom(view) ? Duration{} : RoomTime(at, tokens(), query_.output_tokens);
+    const Duration ttft = prefilled + room;
+    const Duration tpot = DecodeTime(at, query_.prompt_tokens);
+    Option option{.choice = {.worker = view.name, .ttft = ttft}};
+    option.cost = ttft + query_.output_tokens * tpot + Miss(ttft, query_.slo.ttft) +
+                  query_.output_tokens * Miss(tpot, query_.slo.tpot);
+    option.in_time = Miss(ttft, query_.slo.ttft) == Duration::zero();
+    return option;
+  }
+
+  const Query& query_;
+};
+
+/// Local or remote, for one decode worker.
+Option WhetherToSplit(const Weigher& weigher, const Group& group,
+                      const std::map<const WorkerView*, Duration>& ready) {
+  Option whole = weigher.Whole(*group.worker);
+  if (group.worker->role == Role::kMixed) return whole;
+  whole.choice.reason = "cheaper";
+  std::vector<std::pair<Duration, const WorkerView*>> order;
+  for (const WorkerView* prefill : group.prefills) order.emplace_back(ready.at(prefill), prefill);
+  std::sort(order.begin(), order.end(),
+            [](const auto& a, const auto& b) { return a.first < b.first; });
+  std::optional<Option> split;
+  for (const auto& [done, prefill] : order) {
+    // Whoever is done later than the best has arrived cannot be better.
+    if (split && done >= split->choice.ttft) break;
+    Option option = weigher.Split(*group.worker, *prefill);
+    if (!split || option.cost < split->cost) split = std::move(option);
+  }
+  if (!split) return whole;
+  split->choice.reason = "cheaper";
+  if (split->in_time != whole.in_time) {
+    Option& in_time = split->in_time ? *split : whole;
+    in_time.choice.reason = "slo";
+    return in_time;
+  }
+  return split->cost < whole.cost ? *split : whole;
+}
+
+}  // namespace
+
+std::optional<Choice> ChooseByCost(const std::vector<Group>& groups, const Query& query,
+                                   const WorkerView* home) {
+  const Weigher weigher(query);
+  std::map<const WorkerView*, Duration> ready;
+  bool room = false;
+  for (const Group& group : groups) {
+    if (!Known(*group.worker, true)) return std::nullopt;
+    room |= group.worker->role == Role::kMixed || weigher.HasRoom(*group.worker);
+    for (const WorkerView* prefill : group.prefills) {
+      if (ready.contains(prefill)) continue;
+      if (!Known(*prefill, false)) return std::nullopt;
+      ready[prefill] = weigher.ReadyTime(*prefill);
+    }
+  }
+  std::optional<Option> best;
+  const auto consider = [&](Option option, bool at_home) {
+    if (at_home) option.cost -= option.cost / 5;
+    if (!best || option.cost < best->cost) best = std::move(option);
+  };
+  for (const Group& group : groups) {
+    consider(WhetherToSplit(weigher, group, ready), group.worker == home);
+  }
+  for (const auto& [prefill, done] : ready) {
+    if (room || !Known(*prefill, true) || !weigher.HasRoom(*prefill)) continue;
+    Option option = weigher.Whole(*prefill);
+    option.choice.reason = "decode_full";
+    consider(std::move(option), false);
+  }
+  return best ? std::optional(best->choice) : std::nullopt;
+}
+
+}  // namespace baton::router

@@ -1,0 +1,75 @@
+#pragma once
+
+#include <cstdint>
+#include <limits>
+#include <map>
+#include <string>
+#include <vector>
+
+#include "baton/base/clock.h"
+#include "baton/base/role.h"
+#include "baton/cost/step_model.h"
+#include "baton/request/request.h"
+#include "baton/rpc/messages.h"
+
+namespace baton::router {
+
+/// What can be foretold of a worker. *Ownership*: points at what the fleet has learnt, valid until
+/// its next change.
+struct Forecast {
+  /// Null where too little is known.
+  const cost::StepModel* steps = nullptr;
+  /// Prompts that it is to prefill before whatever comes now, and for how long it has been at it.
+  cost::StepShape ahead;
+  Duration at_it{};
+  /// Sequences that draw a token in each step.
+  cost::StepShape decoding;
+  int32_t step_tokens = std::numeric_limits<int32_t>::max();
+  /// Tokens whose KV it can still hold.
+  int64_t free_tokens = std::numeric_limits<int64_t>::max();
+  int64_t bytes_per_token = 0;
+  /// Decode workers: what hand-offs from a prefill worker take; null where none was seen.
+  const std::map<std::string, cost::TransferModel>* transfers = nullptr;
+};
+
+/// A worker that can take requests, as a policy sees it.
+struct WorkerView {
+  std::string name;
+  Role role = Role::kMixed;
+  /// Requests of ours that it prefills or decodes now.
+  int32_t load = 0;
+  /// Decode workers: the prefill workers it is joined with.
+  std::vector<std::string> joined_peers;
+  /// Decode workers: why they are not joined with others.
+  std::vector<rpc::JoinProblem> join_problems;
+  /// Leading tokens of the prompt at hand whose KV it has.
+  int32_t cached_tokens = 0;
+  Forecast forecast = {};
+};
+
+/// What a policy must know of a request.
+struct Query {
+  /// Requests of one session, unless empty, go to the same workers, which have cached what they
+  /// share, as long as those have not much more to do than others.
+  std::string session = {};
+  int32_t prompt_tokens = 1;
+  /// As many as are to be expected.
+  int64_t output_tokens = 1;
+  /// `ttft` from now on.
+  RequestSlo slo = {};
+};
+
+/// What a prompt takes from now on until its first token, on a worker that has so much of it
+/// cached.
+Duration QueueTime(const Forecast& worker);
+Duration PrefillTime(const Forecast& worker, int64_t cached_tokens, int64_t prompt_tokens);
+/// By how much that delays each sequence that decodes there.
+Duration PrefillDelay(const Forecast& worker, int64_t cached_tokens, int64_t prompt_tokens);
+/// Per token, for one sequence more.
+Duration DecodeTime(const Forecast& worker, int64_t context);
+/// Until KV for so many tokens can be had, when each sequence draws so many in all.
+Duration RoomTime(const Forecast& worker, int64_t tokens, int64_t output_tokens);
+/// From the end of a prefill on `peer` until `decode` has the KV of so many tokens.
+Duration TransferTime(const Forecast& decode, const std::string& peer, int64_t tokens);
+
+}  // namespace baton::router
