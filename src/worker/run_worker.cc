@@ -154,7 +154,7 @@ auto WorkerProcess::Calibration() -> decltype(WorkerCore::Surroundings::calibrat
   if (options_.calibration == Duration::zero()) return {};
   return [this](const engine::EngineOptions& engine, model::StepRunner& runner) {
     const TimePoint begin = clock_.Now();
-    auto samples = Calibrate(engine, {*model_, runner, clock_}, options_.calibration);
+    auto samples = Calibrate(engine, {*shards_.front(), runner, clock_}, options_.calibration);
     BATON_LOG(Debug) << "tried " << samples.size() << " steps in " << Seconds(clock_.Now() - begin)
                      << " s";
     return samples;

@@ -58,7 +58,7 @@ Status WorkerCore::BuildCache() {
                   .context_tokens = context,
                   .vocabulary_size = model_.config().vocabulary,
                   .transport_address = address,
-                  .limits = {.kv_blocks = cache_->blocks(),
+                  .limits = {.kv_blocks = cache().blocks(),
                              .running_sequences = options_.engine.running_sequences,
                              .step_tokens = options_.engine.step_tokens}};
   return OkStatus();

@@ -14,6 +14,7 @@ class FullMemory final : public device::DeviceMemory {
  public:
   std::string_view name() const override { return "full"; }
   Result<device::Allocation> Allocate(size_t) override { return ResourceExhausted("full"); }
+  Result<int64_t> FreeBytes() override { return 0; }
   Result<device::Allocation> AllocatePinned(size_t) override { return ResourceExhausted("full"); }
   Result<std::unique_ptr<device::CopyQueue>> MakeQueue() override { return Unavailable("none"); }
   void MakeCurrent() override {}

@@ -17,6 +17,7 @@ class EmulatedMemory final : public device::DeviceMemory {
  public:
   std::string_view name() const override { return "emulated"; }
   Result<device::Allocation> Allocate(size_t bytes) override { return Make(bytes); }
+  Result<int64_t> FreeBytes() override { return Unavailable("none"); }
   Result<device::Allocation> AllocatePinned(size_t bytes) override { return Make(bytes); }
   Result<std::unique_ptr<device::CopyQueue>> MakeQueue() override { return Unavailable("none"); }
   void MakeCurrent() override {}

@@ -44,6 +44,7 @@ class ScarceMemory final : public device::DeviceMemory {
     if (exhausted) return ResourceExhausted("no memory left");
     return host_.Allocate(bytes);
   }
+  Result<int64_t> FreeBytes() override { return host_.FreeBytes(); }
   Result<device::Allocation> AllocatePinned(size_t bytes) override { return Allocate(bytes); }
   Result<std::unique_ptr<device::CopyQueue>> MakeQueue() override { return host_.MakeQueue(); }
   void MakeCurrent() override {}
