@@ -45,6 +45,7 @@ Result<worker::WorkerOptions> ToWorkerOptions(const config::Config& config,
   BATON_ASSIGN_OR_RETURN(options.cuda,
                          config::ParseDevice(flags.device.empty() ? group.device : flags.device));
   options.random_weights = config.engine.load == "random";
+  options.deterministic = config.engine.deterministic;
   options.kv_bytes = group.kv_memory_bytes;
   options.kv_percent = group.kv_percent;
   options.block_tokens = config.engine.block_tokens;

@@ -160,6 +160,10 @@ void AddEngine(std::vector<Key>& keys) {
       {.least = 1, .greatest = 1 << 20});
   add("kv_dtype", &Engine::kv_dtype, "type of the KV cache",
       {.choices = {"bfloat16", "float16", "float32"}});
+  add("deterministic", &Engine::deterministic,
+      "on a GPU: the same tokens alone, in any batch, split or resumed; false: as fast as can be. "
+      "On "
+      "the CPU it is always so");
   add("load", &Engine::load,
       "random: weights are made up, the same in every worker, and the model's folder needs none of "
       "its own; for measuring",

@@ -8,6 +8,23 @@ namespace {
 
 size_t Elements(int64_t rows, int64_t columns) { return static_cast<size_t>(rows * columns); }
 
+/// x w^T + bias for so many rows; x and y are missing.
+ops::LinearParams ProductOf(const LinearWeights& w, DType x_dtype, DType y_dtype, int64_t rows) {
+  const int64_t N = w.weight.shape[0];
+  const int64_t K = w.weight.shape[1];
+  return {.w = w.weight.data,
+          .bias = w.bias.data,
+          .x_dtype = x_dtype,
+          .w_dtype = w.weight.dtype,
+          .y_dtype = y_dtype,
+          .T = rows,
+          .N = N,
+          .K = K,
+          .x_stride = K,
+          .w_stride = w.stride,
+          .y_stride = N};
+}
+
 }  // namespace
 
 /// Bytes of each array.
@@ -280,22 +297,11 @@ class ForwardPass {
 
   void Linear(const void* x, DType x_dtype, const LinearWeights& w, void* y, DType y_dtype,
               int64_t y_stride = 0) {
-    const int64_t N = w.weight.shape[0];
-    const int64_t K = w.weight.shape[1];
-    ops_.linear({.x = x,
-                 .w = w.weight.data,
-                 .bias = w.bias.data,
-                 .y = y,
-                 .x_dtype = x_dtype,
-                 .w_dtype = w.weight.dtype,
-                 .y_dtype = y_dtype,
-                 .T = T_,
-                 .N = N,
-                 .K = K,
-                 .x_stride = K,
-                 .w_stride = w.stride,
-                 .y_stride = y_stride == 0 ? N : y_stride},
-                stream_);
+    ops::LinearParams params = ProductOf(w, x_dtype, y_dtype, T_);
+    params.x = x;
+    params.y = y;
+    if (y_stride > 0) params.y_stride = y_stride;
+    ops_.linear(params, stream_);
   }
 
   const Model& model_;
@@ -316,6 +322,20 @@ class ForwardPass {
   const int64_t q_columns_;
   const int64_t kv_columns_;
 };
+
+std::vector<ops::LinearParams> Model::WidestProducts(const StepLimits& limits,
+                                                     DType activation) const {
+  std::vector<ops::LinearParams> products;
+  for (const LayerWeights& layer : weights_.layers) {
+    for (const LinearWeights* w :
+         {&layer.q, &layer.k, &layer.v, &layer.o, &layer.gate, &layer.up, &layer.down}) {
+      products.push_back(ProductOf(*w, activation, activation, limits.step_tokens));
+    }
+  }
+  products.push_back(ProductOf({.weight = weights_.output, .bias = {}}, activation, DType::kFloat32,
+                               limits.sequences));
+  return products;
+}
 
 float* Model::Forward(const StepBatch& batch, const Place& place, const OnLayers& on_layers,
                       const OnScored& on_scored) const {

@@ -127,6 +127,7 @@ class Runner final : public RankRunner {
   const SampledLayout layout_;
   ops::PlanShape plan_shape_;
   size_t plan_bytes_ = 0;
+  device::Allocation attention_scratch_;
   StepUpload batch_upload_;
   SampleUpload scored_;
   SampleUpload drawn_;
@@ -153,6 +154,10 @@ Status Runner::Allocate(device::DeviceMemory& memory) {
   BATON_RETURN_IF_ERROR(batch_upload_.ReserveAndWait(BatchBytes()));
   BATON_RETURN_IF_ERROR(scored_.Allocate(limits_.sequences));
   BATON_RETURN_IF_ERROR(drawn_.Allocate(limits_.sequences));
+  if (ops_.attention_scratch_bytes != nullptr) {
+    BATON_ASSIGN_OR_RETURN(attention_scratch_,
+                           memory.Allocate(ops_.attention_scratch_bytes(plan_shape_)));
+  }
   const size_t bytes = layout_.size * sizeof(SampledToken);
   BATON_ASSIGN_OR_RETURN(sampled_, memory.Allocate(bytes));
   for (Step& step : steps_) {
@@ -174,6 +179,7 @@ StepBatch Runner::Upload(const StepInput& input) {
     std::byte* plan = packer.Make(plan_bytes_, batch.sequences.plan);
     ops_.plan(host, plan_shape_, plan);
   }
+  batch.sequences.scratch = attention_scratch_.get();
   PackKeptRows(input, packer, batch);
   batch.sequences.block_tables =
       packer.Put(host.block_tables, S * static_cast<size_t>(host.table_stride));

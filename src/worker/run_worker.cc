@@ -72,10 +72,8 @@ class LoadLog {
 
 /// What KV gets of a GPU's memory, where a part of it was asked for: activations need theirs first.
 Result<int64_t> KvBytes(const WorkerOptions& options, const model::Model& model,
-                        const WorkerDevice& device) {
+                        const model::StepLimits& limits, const WorkerDevice& device) {
   if (options.kv_percent == 0 || device.memory == nullptr) return options.kv_bytes;
-  BATON_ASSIGN_OR_RETURN(const model::StepLimits limits,
-                         engine::LimitsFor(options.engine, model.config()));
   BATON_ASSIGN_OR_RETURN(const int64_t free, device.memory->FreeBytes());
   const int64_t rest =
       free - model::Workspace::Bytes(model.config(), model.shard(), limits, device.ops->activation);
@@ -130,7 +128,11 @@ Status WorkerProcess::Build() {
     if (rank > 0) other_shards.push_back(shard.get());
     shards_.push_back(std::move(shard));
   }
-  BATON_ASSIGN_OR_RETURN(options_.kv_bytes, KvBytes(options_, *shards_.front(), device_));
+  BATON_ASSIGN_OR_RETURN(const model::StepLimits limits,
+                         engine::LimitsFor(options_.engine, shards_.front()->config()));
+  BATON_RETURN_IF_ERROR(
+      PrepareProductsAndWait(device_, *shards_.front(), limits, options_.deterministic));
+  BATON_ASSIGN_OR_RETURN(options_.kv_bytes, KvBytes(options_, *shards_.front(), limits, device_));
   BATON_ASSIGN_OR_RETURN(transport_, MakeTransport(options_, device_.memory.get()));
   BATON_ASSIGN_OR_RETURN(core_,
                          WorkerCore::Create(options_, {.model = *shards_.front(),

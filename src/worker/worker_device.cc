@@ -1,8 +1,10 @@
 #include "worker_device.h"
 
+#include <set>
 #include <utility>
 #include <vector>
 
+#include "baton/base/logging.h"
 #include "baton/device/cuda_stream.h"
 #include "baton/kernels/cpu_ops.h"
 #include "baton/kernels/cuda_ops.h"
@@ -50,6 +52,26 @@ Result<WorkerDevice> OpenCuda(int number) {
 }
 
 }  // namespace
+
+Status PrepareProductsAndWait(const WorkerDevice& device, const model::Model& model,
+                              const model::StepLimits& limits, bool deterministic) {
+  if (device.stream == nullptr) return OkStatus();
+  const auto products = model.WidestProducts(limits, device.ops->activation);
+  const auto refused =
+      kernels::PrepareCudaLinearAndWait(device::AsCuda(*device.stream), *device.memory,
+                                        {.deterministic = deterministic, .library = {}}, products);
+  if (refused.status().code() == StatusCode::kUnavailable) {
+    BATON_LOG(Warning) << device.name << " multiplies by Baton's own kernels, which are slow for "
+                       << "prompts: " << refused.status().message();
+    return OkStatus();
+  }
+  if (!refused.ok()) return refused.status();
+  const std::set<std::string> reasons(refused->begin(), refused->end());
+  for (const std::string& reason : reasons) {
+    BATON_LOG(Info) << device.name << " multiplies by Baton's own kernel: " << reason;
+  }
+  return OkStatus();
+}
 
 Result<WorkerDevice> OpenWorkerDevice(std::optional<int32_t> cuda) {
   if (cuda) return OpenCuda(*cuda);

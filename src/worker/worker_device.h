@@ -8,6 +8,7 @@
 #include "baton/base/status.h"
 #include "baton/device/memory.h"
 #include "baton/device/stream.h"
+#include "baton/model/model.h"
 #include "baton/ops/ops.h"
 #include "baton/transport/transport.h"
 
@@ -30,5 +31,10 @@ struct WorkerDevice {
 /// A GPU by its number, or the CPU. Fails with Unavailable where this build, driver or host has no
 /// such device, and with Unimplemented where an operation lacks a kernel; each says what to do.
 Result<WorkerDevice> OpenWorkerDevice(std::optional<int32_t> cuda);
+
+/// Lets a GPU choose how it multiplies by the model's weights; says in the log what it will not do
+/// by its vendor's library. Does nothing for the CPU. Fails with ResourceExhausted.
+Status PrepareProductsAndWait(const WorkerDevice& device, const model::Model& model,
+                              const model::StepLimits& limits, bool deterministic);
 
 }  // namespace baton::worker

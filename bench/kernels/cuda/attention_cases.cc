@@ -58,28 +58,27 @@ std::function<void(Stream&)> Prepare(const Step& step, DeviceSet& set) {
                         .T = begin.back()};
   const ops::PlanShape shape{.D = kHeadDim};
   batch.plan = reinterpret_cast<const std::byte*>(set.Ints(PlanOf(batch)));
+  batch.scratch = set.Bytes(static_cast<int64_t>(CudaOps().attention_scratch_bytes(shape)));
   batch.query_begin = set.Ints(begin);
   batch.kv_tokens = set.Ints(kv_tokens);
   batch.block_tables = set.Ints(tables);
   const int64_t plane = int64_t{kKvHeads} * kBlockTokens * kHeadDim;
   const int64_t width = int64_t{kHeads} * kHeadDim;
-  const ops::PagedAttentionParams p{
-      .q = set.BFloat16s(batch.T * width),
-      .y = set.BFloat16s(batch.T * width),
-      .activation = DType::kBFloat16,
-      .q_stride = width,
-      .H = kHeads,
-      .scale = 0.0883883f,
-      .batch = batch,
-      .kv = {.base =
-                 reinterpret_cast<std::byte*>(set.BFloat16s(2 * plane * blocks * step.sequences)),
-             .block_stride = 4 * plane,
-             .v_offset = 2 * plane,
-             .dtype = DType::kBFloat16,
-             .G = kKvHeads,
-             .P = kBlockTokens,
-             .D = kHeadDim},
-      .scratch = set.Bytes(static_cast<int64_t>(CudaOps().attention_scratch_bytes(shape)))};
+  const ops::PagedAttentionParams p{.q = set.BFloat16s(batch.T * width),
+                                    .y = set.BFloat16s(batch.T * width),
+                                    .activation = DType::kBFloat16,
+                                    .q_stride = width,
+                                    .H = kHeads,
+                                    .scale = 0.0883883f,
+                                    .batch = batch,
+                                    .kv = {.base = reinterpret_cast<std::byte*>(
+                                               set.BFloat16s(2 * plane * blocks * step.sequences)),
+                                           .block_stride = 4 * plane,
+                                           .v_offset = 2 * plane,
+                                           .dtype = DType::kBFloat16,
+                                           .G = kKvHeads,
+                                           .P = kBlockTokens,
+                                           .D = kHeadDim}};
   return [p](Stream& stream) { CudaOps().paged_attention(p, stream); };
 }
 

@@ -93,6 +93,7 @@ struct Engine {
   DType kv_dtype = DType::kBFloat16;
   /// "auto": the model's weights; "random": made up from its config.json.
   std::string load = "auto";
+  bool deterministic = true;
   bool prefix_cache = true;
   /// 0: the model's.
   int32_t context_tokens = 0;

@@ -108,6 +108,10 @@ class Model {
   static Result<std::unique_ptr<Model>> Load(const std::filesystem::path& folder,
                                              const LoadOptions& options = {});
 
+  /// The products of a step with the most rows that it may have: w, bias, types and sizes, for
+  /// devices that prepare them.
+  std::vector<ops::LinearParams> WidestProducts(const StepLimits& limits, DType activation) const;
+
   /// Of the whole model.
   const ModelConfig& config() const { return config_; }
   const Shard& shard() const { return shard_; }

@@ -29,7 +29,7 @@ struct Ops {
   /// Writes the plan of a batch whose arrays the host can read; pure. The plan goes where the batch
   /// goes, into PagedBatch::plan, before any operation of that step. Null where plan_bytes is.
   void (*plan)(const PagedBatch&, const PlanShape&, std::byte* out) = nullptr;
-  /// Bytes of PagedAttentionParams::scratch. Null: none.
+  /// Bytes of PagedBatch::scratch. Null: none.
   size_t (*attention_scratch_bytes)(const PlanShape&) = nullptr;
   /// At least the bytes that plan_sample writes. Null where plan_sample is.
   size_t (*sample_plan_bytes)(const SampleRow* rows, int64_t R, int64_t V) = nullptr;

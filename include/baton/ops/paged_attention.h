@@ -25,8 +25,6 @@ struct PagedAttentionParams {
   float softcap = 0;
   PagedBatch batch;
   PagedKv kv;
-  /// Ops::attention_scratch_bytes; the operations of one stream may share it.
-  std::byte* scratch = nullptr;
 };
 
 }  // namespace baton::ops

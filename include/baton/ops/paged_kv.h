@@ -30,6 +30,7 @@ struct PagedBatch {
   const int32_t* kv_tokens = nullptr;     ///< [S], this step's tokens included.
   const int32_t* block_tables = nullptr;  ///< [S, table_stride]; block of position p: entry p / P.
   const std::byte* plan = nullptr;        ///< What Ops::plan wrote for this batch.
+  std::byte* scratch = nullptr;           ///< Of Ops::attention_scratch_bytes; all layers share it.
   int64_t table_stride = 0;
   int32_t S = 0;
   int32_t T = 0;

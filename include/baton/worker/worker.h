@@ -35,6 +35,8 @@ struct WorkerOptions {
   std::optional<int32_t> cuda;
   /// Makes weights up from config.json.
   bool random_weights = false;
+  /// On a GPU: what a row gives does not depend on the rows beside it.
+  bool deterministic = true;
 
   /// Threads that compute, the engine thread included: shared by the ranks, at least one for each.
   int threads = 1;

@@ -113,7 +113,7 @@ void PagedAttention(const ops::PagedAttentionParams& p, device::Stream& stream) 
   if (p.batch.T == 0) return;
   BATON_CHECK(p.H > 0 && p.H % p.kv.G == 0 && p.scale > 0 && p.window >= 0 && p.softcap >= 0);
   BATON_CHECK(std::has_single_bit(static_cast<unsigned>(p.kv.P))) << "block tokens " << p.kv.P;
-  BATON_CHECK(p.batch.plan != nullptr && p.scratch != nullptr);
+  BATON_CHECK(p.batch.plan != nullptr && p.batch.scratch != nullptr);
   BATON_CHECK(Fits16(p.q) && Fits16(p.y) && p.q_stride % 8 == 0 && Fits16(p.kv.base) &&
               Fits16(p.kv.block_stride) && Fits16(p.kv.v_offset));
   const Operands operands{
@@ -132,7 +132,7 @@ void PagedAttention(const ops::PagedAttentionParams& p, device::Stream& stream) 
       .v_offset = p.kv.v_offset,
       .block_shift = std::countr_zero(static_cast<unsigned>(p.kv.P)),
       .plan = p.batch.plan,
-      .scratch = p.scratch,
+      .scratch = p.batch.scratch,
   };
   switch (p.kv.D) {
     case 32: return Attend<32>(p, operands, NativeStream(stream));

@@ -155,7 +155,7 @@ class CudaPagedAttention : public DeviceTest {
     p.batch.block_tables = tables.data();
     p.batch.plan = plan_there.data();
     p.kv.base = reinterpret_cast<std::byte*>(cache.data());
-    p.scratch = scratch.data();
+    p.batch.scratch = scratch.data();
     PagedAttention(p, stream());
     return y.Read();
   }

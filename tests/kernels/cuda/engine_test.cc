@@ -1,0 +1,141 @@
+// A whole engine on the CUDA kernels, under the emulator: all that a GPU computes but cuBLASLt.
+#include <gtest/gtest.h>
+
+#include "linear/products.h"
+#include "operations.h"
+#include "paged_attention/plan.h"
+#include "support/engine_driver.h"
+#include "support/tiny_model.h"
+
+namespace baton::engine {
+namespace {
+
+using testing_support::DriverOptions;
+using testing_support::EngineDriver;
+
+/// As CudaOps(), with products by our own kernel.
+const ops::Ops& EmulatedOps() {
+  namespace cuda = kernels::cuda;
+  static const ops::Ops ops = {.name = "emulated",
+                               .activation = DType::kBFloat16,
+                               .plan_bytes = cuda::paged_attention::PlanBytes,
+                               .plan = cuda::paged_attention::WritePlan,
+                               .attention_scratch_bytes = cuda::paged_attention::ScratchBytes,
+                               .sample_plan_bytes = cuda::SamplePlanBytes,
+                               .plan_sample = cuda::PlanSample,
+                               .sample_scratch_bytes = cuda::SampleScratchBytes,
+                               .embedding = cuda::Embedding,
+                               .rms_norm = cuda::RmsNorm,
+                               .linear = cuda::OwnLinear,
+                               .rope_kv_write = cuda::RopeKvWrite,
+                               .paged_attention = cuda::PagedAttention,
+                               .silu_mul = cuda::SiluMul,
+                               .gelu_mul = cuda::GeluMul,
+                               .soft_cap = cuda::SoftCap,
+                               .gather_rows = cuda::GatherRows,
+                               .gather_kv = cuda::GatherKv,
+                               .scatter_kv = cuda::ScatterKv,
+                               .sample = cuda::Sample};
+  return ops;
+}
+
+class CudaEngine : public testing::Test {
+ protected:
+  CudaEngine() {
+    testing_support::WriteTinyModel(folder_.path(),
+                                    {.hidden = 64,
+                                     .intermediate = 96,
+                                     .query_heads = 4,
+                                     .kv_heads = 2,
+                                     .head_dim = 32,
+                                     .config_fields = {{"attention_bias", "false"}}});
+    model_ =
+        *model::Model::Load(folder_.path(), {.memory = &host_, .weights_dtype = DType::kBFloat16});
+  }
+
+  static Request RequestOf(int32_t prompt_tokens, int32_t salt, int32_t max_tokens) {
+    Request request{.id = "r"};
+    for (int32_t i = 0; i < prompt_tokens; ++i) request.prompt.push_back((i * 31 + salt) % 96);
+    request.sampling = {.temperature = salt % 2 == 0 ? 0.0f : 1.0f,
+                        .seed = static_cast<uint64_t>(salt),
+                        .max_tokens = max_tokens,
+                        .ignore_eos = true,
+                        .logprobs = 0};
+    return request;
+  }
+
+  std::vector<std::vector<TokenOutput>> Outputs(const std::vector<Request>& requests,
+                                                const DriverOptions& options,
+                                                const ops::Ops& ops = EmulatedOps()) {
+    EngineDriver driver(*model_, options, ops);
+    std::vector<SequenceId> sequences;
+    for (const Request& request : requests) sequences.push_back(driver.Submit(request));
+    driver.RunUntilIdle();
+    std::vector<std::vector<TokenOutput>> outputs;
+    for (const SequenceId sequence : sequences) {
+      EXPECT_TRUE(driver.log(sequence).ended());
+      outputs.push_back(driver.log(sequence).outputs);
+    }
+    preemptions_ = driver.engine().Stats().preemptions;
+    return outputs;
+  }
+
+  static void ExpectSame(const std::vector<TokenOutput>& actual,
+                         const std::vector<TokenOutput>& expected) {
+    ASSERT_EQ(actual.size(), expected.size());
+    for (size_t i = 0; i < actual.size(); ++i) {
+      EXPECT_EQ(actual[i].token, expected[i].token) << "token " << i;
+      EXPECT_EQ(actual[i].logprob, expected[i].logprob) << "token " << i;
+    }
+  }
+
+  testing_support::TemporaryFolder folder_;
+  device::HostMemory host_;
+  std::unique_ptr<model::Model> model_;
+  int64_t preemptions_ = 0;
+};
+
+TEST_F(CudaEngine, GivesTheLogProbabilitiesOfTheHostUpToBFloat16) {
+  Request request = RequestOf(40, 2, 1);
+  request.sampling.prompt_logprobs = 0;
+  const DriverOptions options{.engine = {.step_tokens = 64, .running_sequences = 4}};
+  const auto actual = Outputs({request}, options);
+  const auto expected = Outputs({request}, options, kernels::CpuOps());
+  const auto& scored = actual[0][0].prompt_logprobs;
+  const auto& exact = expected[0][0].prompt_logprobs;
+  ASSERT_TRUE(scored != nullptr && exact != nullptr && scored->size() == exact->size());
+  double squares = 0;
+  double spread = 0;
+  for (size_t i = 0; i < exact->size(); ++i) {
+    squares += std::pow((*scored)[i].logprob - (*exact)[i].logprob, 2);
+    spread += std::pow((*exact)[i].logprob + std::log(96.0), 2);
+  }
+  EXPECT_LT(std::sqrt(squares / spread), 0.02);
+}
+
+TEST_F(CudaEngine, GivesTheSameTokensAloneBatchedChunkedAndPreempted) {
+  const std::vector<Request> requests = {RequestOf(20, 2, 28), RequestOf(17, 3, 28),
+                                         RequestOf(24, 5, 28)};
+  std::vector<std::vector<TokenOutput>> alone;
+  for (const Request& request : requests) {
+    alone.push_back(
+        Outputs({request}, {.engine = {.step_tokens = 128, .running_sequences = 4}})[0]);
+  }
+  const DriverOptions settings[] = {
+      {.engine = {.step_tokens = 128, .running_sequences = 4}},
+      {.engine = {.step_tokens = 7, .running_sequences = 4}},
+      {.engine = {.step_tokens = 32, .running_sequences = 4}, .blocks = 8},
+  };
+  for (const DriverOptions& options : settings) {
+    SCOPED_TRACE(options.engine.step_tokens);
+    const auto together = Outputs(requests, options);
+    for (size_t i = 0; i < requests.size(); ++i) {
+      SCOPED_TRACE("request " + std::to_string(i));
+      ExpectSame(together[i], alone[i]);
+    }
+  }
+  EXPECT_GT(preemptions_, 0) << "the last setting is to recompute what was decoded";
+}
+
+}  // namespace
+}  // namespace baton::engine
