@@ -3,7 +3,7 @@
 
 namespace baton::kernels {
 
-const ops::Ops& CudaOps() {
+const ops::Ops& CudaOps(const CudaOpsOptions&) {
   BATON_CHECK(false) << WhyNoCudaOps();
   __builtin_unreachable();
 }

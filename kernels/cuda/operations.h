@@ -9,6 +9,12 @@ namespace baton::kernels::cuda {
 void Embedding(const ops::EmbeddingParams& p, device::Stream& stream);
 void RmsNorm(const ops::RmsNormParams& p, device::Stream& stream);
 void PagedAttention(const ops::PagedAttentionParams& p, device::Stream& stream);
+/// Of a plan whose sequences have at most so many query tokens; rows of others are left as they
+/// are.
+void PagedAttentionOf(const ops::PagedAttentionParams& p, int32_t most_tokens,
+                      device::Stream& stream);
+/// Of a plan of divided_attention, which uses both attentions.
+void DividedAttention(const ops::PagedAttentionParams& p, device::Stream& stream);
 void RopeKvWrite(const ops::RopeKvWriteParams& p, device::Stream& stream);
 void Linear(const ops::LinearParams& p, device::Stream& stream);
 void SiluMul(const ops::GatedActivationParams& p, device::Stream& stream);

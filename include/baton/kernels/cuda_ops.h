@@ -12,9 +12,17 @@
 
 namespace baton::kernels {
 
-/// The operations for CUDA devices of compute capability 9.0, on streams that are CudaStreams.
+struct CudaOpsOptions {
+  /// A row's bits depend on its own values and positions alone, whether a decode computes it or a
+  /// chunk of a prompt. Else the attention of long chunks is another, faster one. Products have an
+  /// option of their own: CudaLinearOptions.
+  bool deterministic = true;
+};
+
+/// The operations for CUDA devices of compute capability 9.0, on streams that are CudaStreams: one
+/// table for each of the options.
 /// REQUIRES: WhyNoCudaOps() is empty.
-const ops::Ops& CudaOps();
+const ops::Ops& CudaOps(const CudaOpsOptions& options = {});
 
 /// Why this build has no kernels for CUDA, for a person to read; empty where it has.
 std::string_view WhyNoCudaOps();

@@ -7,6 +7,7 @@
 #include "elements.h"
 #include "launch.h"
 #include "operations.h"
+#include "paged_attention/plan.h"
 #include "shared_memory.h"
 
 namespace baton::kernels::cuda {
@@ -83,7 +84,8 @@ void LaunchItems(const Operands& operands, int64_t most_items, cudaStream_t stre
 }
 
 template <int D>
-void Attend(const ops::PagedAttentionParams& p, const Operands& operands, cudaStream_t stream) {
+void Attend(const ops::PagedAttentionParams& p, const Operands& operands, int32_t most_tokens,
+            cudaStream_t stream) {
   // 1. How many items there can be follows from sizes that a graph keeps.
   const ops::PagedBatch& batch = p.batch;
   const int64_t tokens = batch.table_stride * p.kv.P;
@@ -92,10 +94,8 @@ void Attend(const ops::PagedAttentionParams& p, const Operands& operands, cudaSt
   // 2. Narrow rows, wide ones where there can be any, merges where a row can have two splits.
   LaunchItems<D, 1>(operands, heads + std::min<int64_t>(heads * (splits - 1), kMaxPartials),
                     stream);
-  if (!AllNarrow(batch, operands.group)) {
-    const int64_t wide = (int64_t{batch.T} * operands.group / kWideRows + batch.S) * p.kv.G;
-    LaunchItems<D, kWideRows / kWarpRows>(operands, wide, stream);
-  }
+  const int64_t wide = MostWide(batch, p.H, p.kv.G, most_tokens);
+  if (wide > 0) LaunchItems<D, kWideRows / kWarpRows>(operands, wide, stream);
   if (splits > 1) {
     const auto blocks = static_cast<unsigned>(
         std::min<int64_t>({heads, kMaxPartials / 2, int64_t{Multiprocessors()} * 16}));
@@ -107,6 +107,11 @@ void Attend(const ops::PagedAttentionParams& p, const Operands& operands, cudaSt
 }  // namespace paged_attention
 
 void PagedAttention(const ops::PagedAttentionParams& p, device::Stream& stream) {
+  PagedAttentionOf(p, paged_attention::kAnyTokens, stream);
+}
+
+void PagedAttentionOf(const ops::PagedAttentionParams& p, int32_t most_tokens,
+                      device::Stream& stream) {
   using namespace paged_attention;
   BATON_CHECK(p.activation == DType::kBFloat16) << "activations on the device are bfloat16";
   BATON_CHECK(p.kv.dtype == DType::kBFloat16) << "the cache on the device is bfloat16";
@@ -135,11 +140,11 @@ void PagedAttention(const ops::PagedAttentionParams& p, device::Stream& stream) 
       .scratch = p.batch.scratch,
   };
   switch (p.kv.D) {
-    case 32: return Attend<32>(p, operands, NativeStream(stream));
-    case 64: return Attend<64>(p, operands, NativeStream(stream));
-    case 96: return Attend<96>(p, operands, NativeStream(stream));
-    case 128: return Attend<128>(p, operands, NativeStream(stream));
-    case 256: return Attend<256>(p, operands, NativeStream(stream));
+    case 32: return Attend<32>(p, operands, most_tokens, NativeStream(stream));
+    case 64: return Attend<64>(p, operands, most_tokens, NativeStream(stream));
+    case 96: return Attend<96>(p, operands, most_tokens, NativeStream(stream));
+    case 128: return Attend<128>(p, operands, most_tokens, NativeStream(stream));
+    case 256: return Attend<256>(p, operands, most_tokens, NativeStream(stream));
     default: break;
   }
   BATON_CHECK(false) << "no attention on the device for heads of " << p.kv.D

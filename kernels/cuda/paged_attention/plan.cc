@@ -35,8 +35,9 @@ int64_t Tiles(const Item& item) {
 
 class Planner {
  public:
-  Planner(const ops::PagedBatch& batch, const ops::PlanShape& shape)
+  Planner(const ops::PagedBatch& batch, const ops::PlanShape& shape, int32_t most_tokens)
       : batch_(batch),
+        most_tokens_(most_tokens),
         group_(shape.H / shape.G),
         kv_heads_(shape.G),
         all_narrow_(AllNarrow(batch, group_)) {}
@@ -82,6 +83,7 @@ class Planner {
   void AddSequence(int32_t s) {
     const int32_t begin = batch_.query_begin[s];
     const int32_t tokens = batch_.query_begin[s + 1] - begin;
+    if (tokens > most_tokens_) return;
     const int32_t rows = tokens * group_;
     const bool narrow = all_narrow_ || rows <= kWarpRows;
     const int32_t most = narrow ? kWarpRows : kWideRows;
@@ -130,6 +132,7 @@ class Planner {
   }
 
   const ops::PagedBatch& batch_;
+  const int32_t most_tokens_;
   const int32_t group_;
   const int32_t kv_heads_;
   const bool all_narrow_;
@@ -148,10 +151,15 @@ size_t PlanBytes(const ops::PlanShape& shape) {
          static_cast<size_t>(bounds.merges) * sizeof(Merge);
 }
 
-void WritePlan(const ops::PagedBatch& batch, const ops::PlanShape& shape, std::byte* out) {
-  Planner planner(batch, shape);
+void WritePlan(const ops::PagedBatch& batch, const ops::PlanShape& shape, int32_t most_tokens,
+               std::byte* out) {
+  Planner planner(batch, shape, most_tokens);
   planner.AddAll();
   planner.Write(Bounds(shape), out);
+}
+
+void WritePlan(const ops::PagedBatch& batch, const ops::PlanShape& shape, std::byte* out) {
+  WritePlan(batch, shape, kAnyTokens, out);
 }
 
 size_t ScratchBytes(const ops::PlanShape& shape) {

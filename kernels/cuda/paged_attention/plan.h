@@ -2,6 +2,7 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <limits>
 
 #include "baton/ops/step_plan.h"
 
@@ -23,6 +24,9 @@ inline constexpr int32_t kWideRows = 64;
 /// as long as the others, which no order of so few evens out.
 inline constexpr int32_t kMaxPartials = 8192;
 inline constexpr int32_t kMaxPartialRows = 65536;
+
+/// As most query tokens of a sequence: no limit.
+inline constexpr int32_t kAnyTokens = std::numeric_limits<int32_t>::max();
 
 /// Whether all items of a batch are narrow, however its rows lie in its sequences: with no more
 /// rows than sequences, as in decodes, there are few enough of them. Known without the batch's
@@ -70,7 +74,20 @@ struct Header {
 };
 
 size_t PlanBytes(const ops::PlanShape& shape);
+/// Sequences of more than `most_tokens` query tokens are another kernel's.
+void WritePlan(const ops::PagedBatch& batch, const ops::PlanShape& shape, int32_t most_tokens,
+               std::byte* out);
 void WritePlan(const ops::PagedBatch& batch, const ops::PlanShape& shape, std::byte* out);
+
+/// The most wide items of a plan of sequences of at most `most_tokens`, by what a launch knows.
+constexpr int64_t MostWide(const ops::PagedBatch& batch, int32_t H, int32_t G,
+                           int32_t most_tokens) {
+  const int32_t group = H / G;
+  if (AllNarrow(batch, group)) return 0;
+  const int64_t most = int64_t{batch.S} * most_tokens;
+  const int64_t tokens = most < batch.T ? most : batch.T;
+  return (tokens * group / kWideRows + batch.S) * G;
+}
 
 /// Floats of a row of the scratch: D sums, its largest score, its sum of weights.
 constexpr int64_t PartialFloats(int32_t D) { return int64_t{D} + 2; }

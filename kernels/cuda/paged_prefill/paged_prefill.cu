@@ -98,8 +98,7 @@ bool TakesPrefill(const ops::PagedAttentionParams& p) {
   using paged_prefill::Multiple16;
   const ops::PagedKv& kv = p.kv;
   return p.activation == DType::kBFloat16 && kv.dtype == DType::kBFloat16 &&
-         (kv.D == 64 || kv.D == 128 || kv.D == 256) && kv.P >= 8 && 64 % kv.P == 0 &&
-         p.H % kv.G == 0 && p.H / kv.G <= paged_prefill::kTileRows && p.scale > 0 &&
+         paged_prefill::TakesShape({.H = p.H, .G = kv.G, .D = kv.D, .P = kv.P}) && p.scale > 0 &&
          Multiple16(p.q_stride * 2) && Multiple16(kv.block_stride) && Multiple16(kv.v_offset) &&
          Aligned16(p.q) && Aligned16(p.y) && Aligned16(kv.base);
 }

@@ -6,7 +6,7 @@
 
 namespace baton::kernels::cuda {
 
-/// Whether PagedPrefill takes this shape.
+/// Whether PagedPrefill takes these sizes, types and addresses.
 bool TakesPrefill(const ops::PagedAttentionParams& p);
 
 /// ops::PagedAttention of the sequences in `plan` (paged_prefill::WritePlan's, on the device): rows

@@ -55,18 +55,23 @@ std::vector<int32_t> Assign(const std::vector<Item>& items, int32_t D, int32_t w
   return worker_of;
 }
 
+size_t ItemsAt(const PlanOptions& options) {
+  return options.items_at == 0 ? HeadBytes(options.workers) : static_cast<size_t>(options.items_at);
+}
+
 }  // namespace
 
 size_t PlanBytes(const ops::PlanShape& shape, const PlanOptions& options) {
   const int32_t tile = TileTokens(shape.H / shape.G);
-  const int64_t tiles = shape.step_tokens / tile + std::min(shape.sequences, shape.step_tokens);
-  return (static_cast<size_t>(options.workers) + 1) * sizeof(int32_t) +
-         static_cast<size_t>(tiles * shape.G) * sizeof(Item);
+  const int64_t tiles =
+      shape.step_tokens / tile + std::min(shape.sequences, shape.step_tokens / options.min_tokens);
+  return ItemsAt(options) + static_cast<size_t>(tiles * shape.G) * sizeof(Item);
 }
 
 void WritePlan(const ops::PagedBatch& batch, const ops::PlanShape& shape,
                const PlanOptions& options, std::byte* out) {
   BATON_CHECK(batch.T <= shape.step_tokens && batch.S <= shape.sequences);
+  BATON_CHECK(ItemsAt(options) >= HeadBytes(options.workers));
   std::vector<Item> items = ItemsOf(batch, shape, options.min_tokens);
   std::stable_sort(items.begin(), items.end(), [&](const Item& a, const Item& b) {
     return Cost(a, shape.D) > Cost(b, shape.D);
@@ -76,7 +81,8 @@ void WritePlan(const ops::PagedBatch& batch, const ops::PlanShape& shape,
   std::fill_n(begin, options.workers + 1, 0);
   for (const int32_t worker : worker_of) ++begin[worker + 1];
   for (int32_t w = 0; w < options.workers; ++w) begin[w + 1] += begin[w];
-  auto* planned = reinterpret_cast<Item*>(begin + options.workers + 1);
+  begin[options.workers + 1] = static_cast<int32_t>(ItemsAt(options));
+  auto* planned = reinterpret_cast<Item*>(out + ItemsAt(options));
   std::vector<int32_t> next(begin, begin + options.workers);
   for (size_t i = 0; i < items.size(); ++i) planned[next[worker_of[i]]++] = items[i];
 }

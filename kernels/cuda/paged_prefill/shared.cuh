@@ -105,7 +105,7 @@ struct Params {
 };
 
 __device__ __forceinline__ const Item* ItemsOf(const Params& p) {
-  return reinterpret_cast<const Item*>(p.begin + gridDim.x + 1);
+  return reinterpret_cast<const Item*>(p.begin + p.begin[gridDim.x + 1] / sizeof(int32_t));
 }
 
 /// The tiles of keys that an item looks at, last one first.

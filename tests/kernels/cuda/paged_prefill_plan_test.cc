@@ -36,17 +36,19 @@ class Planned {
 
   std::vector<Item> Of(int32_t worker) const {
     const auto* begin = reinterpret_cast<const int32_t*>(bytes_.data());
-    const auto* items = reinterpret_cast<const Item*>(begin + options_.workers + 1);
+    const auto* items = reinterpret_cast<const Item*>(bytes_.data() + begin[options_.workers + 1]);
     return {items + begin[worker], items + begin[worker + 1]};
   }
-  bool KeepsToItsBytes() const {
-    return std::all_of(bytes_.end() - kGuard, bytes_.end(),
+  bool KeepsToItsBytes() const { return LeavesAlone(bytes_.size() - kGuard, bytes_.size()); }
+  bool LeavesAlone(size_t from, size_t to) const {
+    return std::all_of(bytes_.begin() + static_cast<std::ptrdiff_t>(from),
+                       bytes_.begin() + static_cast<std::ptrdiff_t>(to),
                        [](std::byte b) { return b == kUntouched; });
   }
   int32_t query_begin(int32_t s) const { return query_begin_[static_cast<size_t>(s)]; }
 
  private:
-  static constexpr std::ptrdiff_t kGuard = 64;
+  static constexpr size_t kGuard = 64;
   static constexpr std::byte kUntouched{0xaa};
 
   PlanOptions options_;
@@ -130,6 +132,20 @@ TEST(PagedPrefillPlan, LeavesShorterChunksOut) {
   for (int32_t w = 0; w < 2; ++w) {
     ASSERT_EQ(plan.Of(w).size(), 1U);
     EXPECT_EQ(plan.Of(w)[0].sequence, 1);
+  }
+}
+
+TEST(PagedPrefillPlan, PutsItsItemsWhereItIsTold) {
+  const std::vector<Sequence> sequences = {{300, 200}, {70, 70}};
+  const PlanOptions apart{.workers = 3, .items_at = 400};
+  const Planned near(ShapeFor(sequences, 2), sequences, {.workers = 3});
+  const Planned far(ShapeFor(sequences, 2), sequences, apart);
+  EXPECT_TRUE(far.KeepsToItsBytes());
+  EXPECT_TRUE(far.LeavesAlone(HeadBytes(3), 400));
+  for (int32_t w = 0; w < 3; ++w) {
+    const std::vector<Item> a = near.Of(w), b = far.Of(w);
+    ASSERT_EQ(a.size(), b.size());
+    for (size_t i = 0; i < a.size(); ++i) EXPECT_EQ(a[i].row, b[i].row);
   }
 }
 
