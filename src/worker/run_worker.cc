@@ -113,7 +113,7 @@ class WorkerProcess {
 
 Status WorkerProcess::Build() {
   BATON_RETURN_IF_ERROR(PinToCores(options_.cores));
-  BATON_ASSIGN_OR_RETURN(device_, OpenWorkerDevice(options_.cuda));
+  BATON_ASSIGN_OR_RETURN(device_, OpenWorkerDevice(options_.cuda, options_.deterministic));
   std::vector<const model::Model*> other_shards;
   for (int32_t rank = 0; rank < options_.tensor_parallel; ++rank) {
     BATON_ASSIGN_OR_RETURN(

@@ -28,12 +28,12 @@ const char* MissingIn(const ops::Ops& ops) {
   return nullptr;
 }
 
-Result<WorkerDevice> OpenCuda(int number) {
+Result<WorkerDevice> OpenCuda(int number, bool deterministic) {
   const std::string name = "cuda:" + std::to_string(number);
   if (const std::string_view why = kernels::WhyNoCudaOps(); !why.empty()) {
     return Unavailable("no kernels for " + name + ": " + std::string(why) + kInstead);
   }
-  const ops::Ops& ops = kernels::CudaOps();
+  const ops::Ops& ops = kernels::CudaOps({.deterministic = deterministic});
   if (const char* missing = MissingIn(ops)) {
     return Unimplemented("this build has no kernel for " + std::string(missing) + " on " + name +
                          kInstead);
@@ -73,8 +73,8 @@ Status PrepareProductsAndWait(const WorkerDevice& device, const model::Model& mo
   return OkStatus();
 }
 
-Result<WorkerDevice> OpenWorkerDevice(std::optional<int32_t> cuda) {
-  if (cuda) return OpenCuda(*cuda);
+Result<WorkerDevice> OpenWorkerDevice(std::optional<int32_t> cuda, bool deterministic) {
+  if (cuda) return OpenCuda(*cuda, deterministic);
   return WorkerDevice{.name = "cpu", .ops = &kernels::CpuOps()};
 }
 

@@ -28,9 +28,10 @@ struct WorkerDevice {
   std::optional<DType> weights_dtype;
 };
 
-/// A GPU by its number, or the CPU. Fails with Unavailable where this build, driver or host has no
-/// such device, and with Unimplemented where an operation lacks a kernel; each says what to do.
-Result<WorkerDevice> OpenWorkerDevice(std::optional<int32_t> cuda);
+/// A GPU by its number, or the CPU; deterministic as WorkerOptions says. Fails with Unavailable
+/// where this build, driver or host has no such device, and with Unimplemented where an operation
+/// lacks a kernel; each says what to do.
+Result<WorkerDevice> OpenWorkerDevice(std::optional<int32_t> cuda, bool deterministic);
 
 /// Lets a GPU choose how it multiplies by the model's weights; says in the log what it will not do
 /// by its vendor's library. Does nothing for the CPU. Fails with ResourceExhausted.

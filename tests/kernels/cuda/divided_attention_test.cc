@@ -31,7 +31,7 @@ class CudaDividedAttention : public DeviceTest {
     p.batch.kv_tokens = kv_tokens.data();
     p.batch.block_tables = tables.data();
     p.batch.plan = plan.data();
-    p.scratch = with_scratch ? scratch.data() : nullptr;
+    p.batch.scratch = with_scratch ? scratch.data() : nullptr;
     DividedAttention(p, stream());
     return y.Read();
   }
@@ -100,7 +100,7 @@ TEST_P(CudaDividedAttention, GivesDecodesAndShortChunksTheBitsOfOneAttentionForA
   ops::PagedAttentionParams p = step.Params(q.data(), y.data(), DType::kBFloat16, cache.data());
   p.batch.block_tables = tables.data();
   p.batch.plan = plan_there.data();
-  p.scratch = scratch.data();
+  p.batch.scratch = scratch.data();
   PagedAttention(p, stream());
   const std::vector<BFloat16> whole = y.Read();
   const auto end = static_cast<std::ptrdiff_t>(others);
