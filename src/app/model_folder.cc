@@ -4,7 +4,7 @@
 
 namespace baton::app {
 
-Status CheckModelFolder(const std::filesystem::path& folder) {
+Status CheckModelFolder(const std::filesystem::path& folder, bool random_weights) {
   std::error_code error;
   if (!std::filesystem::is_directory(folder, error)) {
     return NotFound("model: there is no folder " + folder.string());
@@ -14,6 +14,7 @@ Status CheckModelFolder(const std::filesystem::path& folder) {
       return NotFound("model: " + folder.string() + " has no " + name);
     }
   }
+  if (random_weights) return OkStatus();
   for (const auto& entry : std::filesystem::directory_iterator(folder, error)) {
     if (entry.path().extension() == ".safetensors") return OkStatus();
   }

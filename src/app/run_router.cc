@@ -30,7 +30,7 @@ struct ModelParts {
   std::string fingerprint;
 };
 
-Result<ModelParts> LoadParts(const std::string& folder) {
+Result<ModelParts> LoadParts(const std::string& folder, bool random_weights) {
   ModelParts parts;
   BATON_ASSIGN_OR_RETURN(parts.tokenizer, text::Tokenizer::Load(folder));
   Result<text::ChatTemplate> chat_template = text::ChatTemplate::Load(folder);
@@ -40,6 +40,14 @@ Result<ModelParts> LoadParts(const std::string& folder) {
     BATON_LOG(Warning) << "the model has no chat template; chat requests are refused";
   } else {
     return chat_template.status();
+  }
+  if (random_weights) {  // Which the router would make up for nothing.
+    BATON_ASSIGN_OR_RETURN(const model::ModelConfig config, model::ModelConfig::Load(folder));
+    BATON_ASSIGN_OR_RETURN(const auto generation, model::GenerationConfig::Load(folder));
+    parts.context_tokens = config.context_tokens;
+    parts.sampling_defaults = ToSamplingDefaults(generation);
+    parts.fingerprint = "fp_random";
+    return parts;
   }
   BATON_ASSIGN_OR_RETURN(const std::unique_ptr<model::Model> model, model::Model::Load(folder));
   parts.context_tokens = model->config().context_tokens;
@@ -71,7 +79,7 @@ Status Serve(const CommandLine& command, const config::Config& config, Clock& cl
              const std::stop_token& stop) {
   BATON_ASSIGN_OR_RETURN(const router::RouterOptions router_options,
                          ToRouterOptions(config, command.router_workers));
-  BATON_ASSIGN_OR_RETURN(const ModelParts parts, LoadParts(config.model));
+  BATON_ASSIGN_OR_RETURN(const ModelParts parts, LoadParts(config.model, config.engine.load == "random"));
   api::ApiOptions options = ToApiOptions(config);
   if (options.context_tokens == 0 || options.context_tokens > parts.context_tokens) {
     options.context_tokens = parts.context_tokens;

@@ -67,7 +67,7 @@ int RunServe(const CommandLine& command, const config::Loaded& loaded, Clock& cl
   // Before anything that can take long, so that no signal is lost.
   const FileDescriptor signals(MakeSignalDescriptor());
   const int32_t cores = AvailableCores();
-  Status model = CheckModelFolder(config.model);
+  Status model = CheckModelFolder(config.model, config.engine.load == "random");
   if (model.ok()) model = CheckTensorParallelism(config);
   Result<Deployment> deployment = model.ok() ? PlanDeployment(config, cores) : model;
   if (!deployment.ok()) {

@@ -236,22 +236,22 @@ void Runner::Begin(const StepInput& input, OnLayers on_layers) {
       Poll();
     };
   }
-  logits_ = model_.Forward(
-      batch,
-      {.cache = cache_,
-       .workspace = workspace_,
-       .ops = ops_,
-       .stream = stream_,
-       .communicator = communicator_},
-      written, [&](float* logits, int64_t begin, int64_t count) {
-        const auto first = static_cast<size_t>(begin);
-        ops::SampleParams params = scored_.Params(begin, count);
-        params.logits = logits;
-        params.out = Sampled(sampled_) + layout_.scored + first;
-        params.top = Sampled(sampled_) + layout_.scored_top + first * layout_.top;
-        params.top_stride = limits_.top_logprobs;
-        ops_.sample(params, stream_);
-      });
+  logits_ = model_.Forward(batch,
+                           {.cache = cache_,
+                            .workspace = workspace_,
+                            .ops = ops_,
+                            .stream = stream_,
+                            .communicator = communicator_},
+                           written, [&](float* logits, int64_t begin, int64_t count) {
+                             const auto first = static_cast<size_t>(begin);
+                             ops::SampleParams params = scored_.Params(begin, count);
+                             params.logits = logits;
+                             params.out = Sampled(sampled_) + layout_.scored + first;
+                             params.top =
+                                 Sampled(sampled_) + layout_.scored_top + first * layout_.top;
+                             params.top_stride = limits_.top_logprobs;
+                             ops_.sample(params, stream_);
+                           });
   if (step.scored > 0) {
     Download(step, layout_.scored, step.scored);
     Download(step, layout_.scored_top, step.scored * layout_.top);

@@ -86,8 +86,8 @@ void ExamineTransport(const std::string& tls, const std::string& peer,
   for (Finding& finding : ExaminePair(*figures)) findings.push_back(std::move(finding));
 }
 
-void ExamineModel(const std::string& folder, std::vector<Finding>& findings) {
-  const Status files = CheckModelFolder(folder);
+void ExamineModel(const std::string& folder, bool random_weights, std::vector<Finding>& findings) {
+  const Status files = CheckModelFolder(folder, random_weights);
   const Result<model::ModelConfig> config =
       files.ok() ? model::ModelConfig::Load(folder) : Result<model::ModelConfig>(files);
   if (!config.ok()) {
@@ -107,7 +107,7 @@ void ExamineConfig(const CommandLine& command, const Result<config::Loaded>& loa
   if (loaded.ok()) {
     const std::string& file = command.sources.file;
     findings.push_back({"config", Level::kOk, file.empty() ? "fine" : file + ": fine", ""});
-    ExamineModel(loaded->config.model, findings);
+    ExamineModel(loaded->config.model, loaded->config.engine.load == "random", findings);
   } else if (asked) {
     findings.push_back({"config", Level::kProblem, loaded.status().message(), "correct it"});
   } else {
