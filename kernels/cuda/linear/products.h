@@ -13,8 +13,9 @@
 
 namespace baton::kernels::cuda {
 
-/// y = x w^T + bias without a library. Which kernel computes it does not depend on the number of
-/// rows, and neither do a row's bits.
+/// y = x w^T + bias without a library: by WgmmaGemm where there is no bias and rows lie as it wants
+/// them, else by SkinnyLinear, which reads the weights for every eight rows. Which of the two it is
+/// does not depend on the number of rows, and neither do a row's bits.
 void OwnLinear(const ops::LinearParams& p, device::Stream& stream);
 
 /// What of a product the library is told; it computes only some: see LibraryTakes.

@@ -31,8 +31,8 @@ struct WgmmaGemmParams {
   int64_t c_stride = 0;
 };
 
-/// The proof of the descriptors, swizzles and pipeline that attention's prefill is made of, and a
-/// rival for cuBLASLt in the benchmark; a step's products are Ops::linear.
+/// The proof of the descriptors, swizzles and pipeline that attention's prefill is made of, a rival
+/// for cuBLASLt in the benchmark, and what computes products without it: see OwnLinear.
 void WgmmaGemm(const WgmmaGemmParams& p, device::Stream& stream);
 
 }  // namespace baton::kernels::cuda

@@ -1,6 +1,7 @@
 // A whole engine on the CUDA kernels, under the emulator: all that a GPU computes but cuBLASLt.
 #include <gtest/gtest.h>
 
+#include "divided_attention/plan.h"
 #include "linear/products.h"
 #include "operations.h"
 #include "paged_attention/plan.h"
@@ -39,18 +40,51 @@ const ops::Ops& EmulatedOps() {
   return ops;
 }
 
+/// As CudaOps({.deterministic = false}).
+const ops::Ops& FastestEmulatedOps() {
+  static const ops::Ops ops = [] {
+    ops::Ops fastest = EmulatedOps();
+    fastest.plan_bytes = kernels::cuda::divided_attention::PlanBytes;
+    fastest.plan = kernels::cuda::divided_attention::WritePlan;
+    fastest.paged_attention = kernels::cuda::DividedAttention;
+    return fastest;
+  }();
+  return ops;
+}
+
 class CudaEngine : public testing::Test {
  protected:
-  CudaEngine() {
+  CudaEngine() { Load(32); }
+
+  void Load(int32_t head_dim) {
     testing_support::WriteTinyModel(folder_.path(),
                                     {.hidden = 64,
                                      .intermediate = 96,
                                      .query_heads = 4,
                                      .kv_heads = 2,
-                                     .head_dim = 32,
+                                     .head_dim = head_dim,
                                      .config_fields = {{"attention_bias", "false"}}});
     model_ =
         *model::Model::Load(folder_.path(), {.memory = &host_, .weights_dtype = DType::kBFloat16});
+  }
+
+  /// Of a prompt's tokens, against those of the CPU.
+  void ExpectLogProbabilitiesOfTheHost(int32_t prompt_tokens, const DriverOptions& options,
+                                       const ops::Ops& ops) {
+    Request request = RequestOf(prompt_tokens, 2, 1);
+    request.sampling.prompt_logprobs = 0;
+    const auto actual = Outputs({request}, options, ops);
+    const auto expected = Outputs({request}, options, kernels::CpuOps());
+    const auto& scored = actual[0][0].prompt_logprobs;
+    const auto& exact = expected[0][0].prompt_logprobs;
+    ASSERT_TRUE(scored != nullptr && exact != nullptr && scored->size() == exact->size());
+    double squares = 0;
+    double spread = 0;
+    for (size_t i = 0; i < exact->size(); ++i) {
+      squares += std::pow((*scored)[i].logprob - (*exact)[i].logprob, 2);
+      spread += std::pow((*exact)[i].logprob + std::log(96.0), 2);
+    }
+    EXPECT_LT(std::sqrt(squares / spread), 0.02);
   }
 
   static Request RequestOf(int32_t prompt_tokens, int32_t salt, int32_t max_tokens) {
@@ -96,21 +130,15 @@ class CudaEngine : public testing::Test {
 };
 
 TEST_F(CudaEngine, GivesTheLogProbabilitiesOfTheHostUpToBFloat16) {
-  Request request = RequestOf(40, 2, 1);
-  request.sampling.prompt_logprobs = 0;
-  const DriverOptions options{.engine = {.step_tokens = 64, .running_sequences = 4}};
-  const auto actual = Outputs({request}, options);
-  const auto expected = Outputs({request}, options, kernels::CpuOps());
-  const auto& scored = actual[0][0].prompt_logprobs;
-  const auto& exact = expected[0][0].prompt_logprobs;
-  ASSERT_TRUE(scored != nullptr && exact != nullptr && scored->size() == exact->size());
-  double squares = 0;
-  double spread = 0;
-  for (size_t i = 0; i < exact->size(); ++i) {
-    squares += std::pow((*scored)[i].logprob - (*exact)[i].logprob, 2);
-    spread += std::pow((*exact)[i].logprob + std::log(96.0), 2);
-  }
-  EXPECT_LT(std::sqrt(squares / spread), 0.02);
+  ExpectLogProbabilitiesOfTheHost(40, {.engine = {.step_tokens = 64, .running_sequences = 4}},
+                                  EmulatedOps());
+}
+
+TEST_F(CudaEngine, GivesThemToLongChunksWhereBitsMayDependOnChunks) {
+  Load(64);
+  // Two long chunks and a short one.
+  ExpectLogProbabilitiesOfTheHost(200, {.engine = {.step_tokens = 80, .running_sequences = 4}},
+                                  FastestEmulatedOps());
 }
 
 TEST_F(CudaEngine, GivesTheSameTokensAloneBatchedChunkedAndPreempted) {

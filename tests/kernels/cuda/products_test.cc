@@ -6,6 +6,7 @@
 #include "kernels/cuda/support.h"
 #include "linear/row_proof.h"
 #include "linear/skinny.h"
+#include "wgmma_gemm/wgmma_gemm.h"
 
 namespace baton::kernels::cuda {
 namespace {
@@ -189,7 +190,97 @@ TEST_P(CudaProducts, LeaveWhatTheLibraryDoesNotTakeToOurKernels) {
   EXPECT_TRUE(LibraryTakes(Params(40)));
 }
 
+/// Products of our own kernels, all of one matrix.
+class CudaOwnLinear : public DeviceTest {
+ protected:
+  static constexpr int64_t kN = 40;
+  static constexpr int64_t kK = 264;
+  static constexpr int64_t kMostRows = 150;
+
+  ops::LinearParams Params(int64_t T, float* y) const {
+    return {.x = x_.data(),
+            .w = w_.data(),
+            .y = y,
+            .x_dtype = DType::kBFloat16,
+            .y_dtype = DType::kFloat32,
+            .T = T,
+            .N = kN,
+            .K = kK,
+            .x_stride = kK,
+            .y_stride = kN};
+  }
+
+  template <class Compute>
+  std::vector<float> Rows(int64_t T, const Compute& compute) {
+    const DeviceArray<float> y(static_cast<size_t>(T * kN));
+    compute(Params(T, y.data()));
+    return y.Read();
+  }
+  std::vector<float> Own(int64_t T, const BFloat16* bias = nullptr) {
+    return Rows(T, [&](ops::LinearParams p) {
+      p.bias = bias;
+      OwnLinear(p, stream());
+    });
+  }
+  std::vector<float> Skinny(int64_t T, const BFloat16* bias = nullptr) {
+    return Rows(T, [&](ops::LinearParams p) {
+      p.bias = bias;
+      SkinnyLinear(p, stream());
+    });
+  }
+  std::vector<float> Wgmma(int64_t T) {
+    return Rows(T, [&](const ops::LinearParams& p) {
+      WgmmaGemm({.a = p.x,
+                 .b = p.w,
+                 .c = p.y,
+                 .c_dtype = p.y_dtype,
+                 .M = T,
+                 .N = kN,
+                 .K = kK,
+                 .a_stride = kK,
+                 .b_stride = kK,
+                 .c_stride = kN},
+                stream());
+    });
+  }
+
+  std::vector<BFloat16> x_values_ = ToBFloat16s(Uniform(random_, kMostRows* kK));
+  std::vector<BFloat16> w_values_ = ToBFloat16s(Uniform(random_, kN* kK));
+  DeviceArray<BFloat16> x_{x_values_};
+  DeviceArray<BFloat16> w_{w_values_};
+};
+
+TEST_P(CudaOwnLinear, IsOneKernelForAnyNumberOfRows) {
+  const std::vector<float> all = Own(kMostRows);
+  ASSERT_FALSE(SameBits(Wgmma(kMostRows), Skinny(kMostRows))) << "nothing tells them apart";
+  for (const int64_t T : {int64_t{1}, kSkinnyRows, kSkinnyRows + 1, kMostRows}) {
+    const std::vector<float> y = Own(T);
+    EXPECT_TRUE(SameBits(y, Wgmma(T))) << T;
+    EXPECT_TRUE(SameBits<float>(y, {all.begin(), all.begin() + T * kN})) << T;
+  }
+}
+
+TEST_P(CudaOwnLinear, AgreesWithTheReference) {
+  const std::vector<float> x = ToFloats(x_values_);
+  std::vector<float> exact(static_cast<size_t>(kMostRows * kN));
+  ops::LinearParams host = Params(kMostRows, exact.data());
+  host.x = x.data();
+  host.x_dtype = DType::kFloat32;
+  host.w = w_values_.data();
+  ReferenceOps().linear(host, host_stream_);
+  const std::vector<float> y = Own(kMostRows);
+  for (size_t i = 0; i < y.size(); ++i) ASSERT_NEAR(y[i], exact[i], 1e-4) << i;
+}
+
+TEST_P(CudaOwnLinear, AddsABiasInTheSkinnyKernel) {
+  const DeviceArray<BFloat16> bias(ToBFloat16s(Uniform(random_, kN)));
+  for (const int64_t T : {int64_t{1}, int64_t{30}}) {
+    EXPECT_TRUE(SameBits(Own(T, bias.data()), Skinny(T, bias.data()))) << T;
+  }
+}
+
 BATON_DEVICE_SUITE(CudaProducts);
+BATON_DEVICE_SUITE(CudaOwnLinear);
 
 }  // namespace
 }  // namespace baton::kernels::cuda
