@@ -145,7 +145,10 @@ TEST(TensorParallelOfOneDegree, GivesTheSameTokensSplitTogetherCachedAndPreempte
   ServedBaton server(options);
   ASSERT_TRUE(server.WaitReady());
   ExpectSame(CompleteAll(server.port(), bodies, 1), expected);
-  ExpectSame(CompleteAll(server.port(), bodies, 24), expected);
+  // Whether requests crowd each other out depends on when they come.
+  for (int round = 0; round < 20 && server.Metric("baton_preemptions_total") == 0; ++round) {
+    ExpectSame(CompleteAll(server.port(), bodies, 24), expected);
+  }
   EXPECT_GT(server.Metric("baton_preemptions_total"), 0);
   EXPECT_TRUE(server.WaitIdle()) << server.log();
 }
