@@ -50,7 +50,12 @@ find_package(Threads REQUIRED)
 
 set(BATON_HAVE_CUDA OFF)
 if(NOT BATON_CUDA STREQUAL "OFF")
+  # To projects that ask for 3.25, CMake 3.25.1 speaks of a library that CUDA 13 no longer has, and
+  # fails.
+  set(minimum_required ${CMAKE_MINIMUM_REQUIRED_VERSION})
+  set(CMAKE_MINIMUM_REQUIRED_VERSION 3.24)
   find_package(CUDAToolkit QUIET)
+  set(CMAKE_MINIMUM_REQUIRED_VERSION ${minimum_required})
   if(CUDAToolkit_FOUND)
     set(BATON_HAVE_CUDA ON)
   elseif(BATON_CUDA STREQUAL "ON")
