@@ -79,7 +79,8 @@ Status Serve(const CommandLine& command, const config::Config& config, Clock& cl
              const std::stop_token& stop) {
   BATON_ASSIGN_OR_RETURN(const router::RouterOptions router_options,
                          ToRouterOptions(config, command.router_workers));
-  BATON_ASSIGN_OR_RETURN(const ModelParts parts, LoadParts(config.model, config.engine.load == "random"));
+  BATON_ASSIGN_OR_RETURN(const ModelParts parts,
+                         LoadParts(config.model, config.engine.load == "random"));
   api::ApiOptions options = ToApiOptions(config);
   if (options.context_tokens == 0 || options.context_tokens > parts.context_tokens) {
     options.context_tokens = parts.context_tokens;
