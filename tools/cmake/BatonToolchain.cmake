@@ -87,7 +87,10 @@ if(BATON_HAVE_NVCC)
   set(CMAKE_CUDA_STANDARD_REQUIRED ON)
   set(CMAKE_CUDA_EXTENSIONS OFF)
   # What ptxas only tells of (wgmma made serial, setmaxnreg ignored) fails the build as well.
-  set(CMAKE_CUDA_COMPILER_LAUNCHER ${PROJECT_SOURCE_DIR}/tools/strict_nvcc ${BATON_CCACHE})
+  set(CMAKE_CUDA_COMPILER_LAUNCHER ${PROJECT_SOURCE_DIR}/tools/strict_nvcc)
+  if(BATON_CCACHE)
+    list(APPEND CMAKE_CUDA_COMPILER_LAUNCHER ${BATON_CCACHE})
+  endif()
   # No contraction that is not written: the same bits in every kernel that shares a formula, here
   # and under the emulator. A kernel says fmaf where it means it. Not compressed, so that a test can
   # read the code (kernels.cuda.machine_code).
