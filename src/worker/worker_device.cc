@@ -57,9 +57,8 @@ Status PrepareProductsAndWait(const WorkerDevice& device, const model::Model& mo
                               const model::StepLimits& limits, bool deterministic) {
   if (device.stream == nullptr) return OkStatus();
   const auto products = model.WidestProducts(limits, device.ops->activation);
-  const auto refused =
-      kernels::PrepareCudaLinearAndWait(device::AsCuda(*device.stream), *device.memory,
-                                        {.deterministic = deterministic, .library = {}}, products);
+  const auto refused = kernels::PrepareCudaLinearAndWait(
+      device::AsCuda(*device.stream), *device.memory, {.deterministic = deterministic}, products);
   if (refused.status().code() == StatusCode::kUnavailable) {
     BATON_LOG(Warning) << device.name << " multiplies by Baton's own kernels, which are slow for "
                        << "prompts: " << refused.status().message();

@@ -33,7 +33,7 @@ struct CudaLinearOptions {
   /// its fastest.
   bool deterministic = true;
   /// The file of cuBLASLt; empty: the one of this build's major version, where the loader finds it.
-  std::string library;
+  std::string cublaslt = {};
 };
 
 /// Lets Ops::linear use cuBLASLt on a stream: loads it, and chooses an algorithm for each of

@@ -12,7 +12,7 @@ Result<std::vector<std::string>> PrepareCudaLinearAndWait(
     std::span<const ops::LinearParams> widest) {
   if (stream.attached<cuda::Products>() == nullptr) {
     BATON_ASSIGN_OR_RETURN(std::unique_ptr<cuda::GemmLibrary> library,
-                           cuda::LoadCublasLt(memory, options.library));
+                           cuda::LoadCublasLt(memory, options.cublaslt));
     stream.Attach(std::make_shared<cuda::Products>(std::move(library), options.deterministic));
   }
   cuda::Products& products = *stream.attached<cuda::Products>();
