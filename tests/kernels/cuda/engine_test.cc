@@ -1,12 +1,10 @@
 // A whole engine on the CUDA kernels, under the emulator: all that a GPU computes but cuBLASLt.
 #include <gtest/gtest.h>
 
-#include "divided_attention/plan.h"
 #include "linear/products.h"
-#include "operations.h"
-#include "paged_attention/plan.h"
 #include "support/engine_driver.h"
 #include "support/tiny_model.h"
+#include "tables.h"
 
 namespace baton::engine {
 namespace {
@@ -15,42 +13,11 @@ using testing_support::DriverOptions;
 using testing_support::EngineDriver;
 
 /// As CudaOps(), with products by our own kernel.
-const ops::Ops& EmulatedOps() {
-  namespace cuda = kernels::cuda;
-  static const ops::Ops ops = {.name = "emulated",
-                               .activation = DType::kBFloat16,
-                               .plan_bytes = cuda::paged_attention::PlanBytes,
-                               .plan = cuda::paged_attention::WritePlan,
-                               .attention_scratch_bytes = cuda::paged_attention::ScratchBytes,
-                               .sample_plan_bytes = cuda::SamplePlanBytes,
-                               .plan_sample = cuda::PlanSample,
-                               .sample_scratch_bytes = cuda::SampleScratchBytes,
-                               .embedding = cuda::Embedding,
-                               .rms_norm = cuda::RmsNorm,
-                               .linear = cuda::OwnLinear,
-                               .rope_kv_write = cuda::RopeKvWrite,
-                               .paged_attention = cuda::PagedAttention,
-                               .silu_mul = cuda::SiluMul,
-                               .gelu_mul = cuda::GeluMul,
-                               .soft_cap = cuda::SoftCap,
-                               .gather_rows = cuda::GatherRows,
-                               .gather_kv = cuda::GatherKv,
-                               .scatter_kv = cuda::ScatterKv,
-                               .sample = cuda::Sample};
-  return ops;
-}
-
+constexpr ops::Ops kEmulatedOps =
+    kernels::cuda::DeterministicTable("emulated", kernels::cuda::OwnLinear);
 /// As CudaOps({.deterministic = false}).
-const ops::Ops& FastestEmulatedOps() {
-  static const ops::Ops ops = [] {
-    ops::Ops fastest = EmulatedOps();
-    fastest.plan_bytes = kernels::cuda::divided_attention::PlanBytes;
-    fastest.plan = kernels::cuda::divided_attention::WritePlan;
-    fastest.paged_attention = kernels::cuda::DividedAttention;
-    return fastest;
-  }();
-  return ops;
-}
+constexpr ops::Ops kFastestEmulatedOps =
+    kernels::cuda::FastestTable("emulated, fastest", kernels::cuda::OwnLinear);
 
 class CudaEngine : public testing::Test {
  protected:
@@ -100,7 +67,7 @@ class CudaEngine : public testing::Test {
 
   std::vector<std::vector<TokenOutput>> Outputs(const std::vector<Request>& requests,
                                                 const DriverOptions& options,
-                                                const ops::Ops& ops = EmulatedOps()) {
+                                                const ops::Ops& ops = kEmulatedOps) {
     EngineDriver driver(*model_, options, ops);
     std::vector<SequenceId> sequences;
     for (const Request& request : requests) sequences.push_back(driver.Submit(request));
@@ -131,14 +98,14 @@ class CudaEngine : public testing::Test {
 
 TEST_F(CudaEngine, GivesTheLogProbabilitiesOfTheHostUpToBFloat16) {
   ExpectLogProbabilitiesOfTheHost(40, {.engine = {.step_tokens = 64, .running_sequences = 4}},
-                                  EmulatedOps());
+                                  kEmulatedOps);
 }
 
 TEST_F(CudaEngine, GivesThemToLongChunksWhereBitsMayDependOnChunks) {
   Load(64);
   // Two long chunks and a short one.
   ExpectLogProbabilitiesOfTheHost(200, {.engine = {.step_tokens = 80, .running_sequences = 4}},
-                                  FastestEmulatedOps());
+                                  kFastestEmulatedOps);
 }
 
 TEST_F(CudaEngine, GivesTheSameTokensAloneBatchedChunkedAndPreempted) {
