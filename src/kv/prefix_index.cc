@@ -7,15 +7,6 @@
 #include "baton/base/random.h"
 
 namespace baton::kv {
-namespace {
-
-uint64_t Mix(uint64_t hash, uint64_t value) {
-  hash = (hash ^ value) * 0x9E3779B97F4A7C15;
-  return hash ^ (hash >> 32);
-}
-
-}  // namespace
-
 // The seed keeps clients from choosing tokens that all fall into one bucket.
 PrefixIndex::PrefixIndex(BlockPool& pool, int32_t block_tokens)
     : pool_(pool), block_tokens_(static_cast<size_t>(block_tokens)), hash_seed_(RandomSeed()) {
@@ -29,9 +20,7 @@ PrefixIndex::PrefixIndex(BlockPool& pool, int32_t block_tokens)
 
 size_t PrefixIndex::Bucket(PrefixNode parent, std::span<const TokenId> tokens,
                            uint64_t salt) const {
-  uint64_t hash = Mix(Mix(hash_seed_, parent.id), salt);
-  for (const TokenId token : tokens) hash = Mix(hash, static_cast<uint32_t>(token));
-  return hash & (buckets_.size() - 1);
+  return HashBlock(hash_seed_, parent.id, tokens, salt) & (buckets_.size() - 1);
 }
 
 int32_t PrefixIndex::Find(size_t bucket, PrefixNode parent, std::span<const TokenId> tokens,
