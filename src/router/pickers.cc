@@ -1,5 +1,6 @@
 // The policies that look at one worker at a time.
 #include <algorithm>
+#include <iterator>
 
 #include "baton/base/random.h"
 #include "routing_policy.h"
@@ -8,6 +9,14 @@ namespace baton::router {
 namespace {
 
 using Candidates = Picker::Candidates;
+
+/// Requests that a worker may have beyond twice those of the idlest.
+constexpr int32_t kSlack = 4;
+
+int32_t LeastLoad(const Candidates& candidates) {
+  const auto less = [](const WorkerView* a, const WorkerView* b) { return a->load < b->load; };
+  return (*std::min_element(candidates.begin(), candidates.end(), less))->load;
+}
 
 /// Takes turns by name, so that the order in which workers come and go does not matter.
 class RoundRobin final : public Picker {
@@ -31,8 +40,7 @@ class RoundRobin final : public Picker {
 /// The fewest requests under way; among equals, takes turns.
 class LeastLoaded final : public Picker {
   const WorkerView& Pick(const Candidates& candidates) override {
-    const auto less = [](const WorkerView* a, const WorkerView* b) { return a->load < b->load; };
-    const int32_t least = (*std::min_element(candidates.begin(), candidates.end(), less))->load;
+    const int32_t least = LeastLoad(candidates);
     Candidates idlest;
     std::copy_if(candidates.begin(), candidates.end(), std::back_inserter(idlest),
                  [least](const WorkerView* worker) { return worker->load == least; });
@@ -62,11 +70,8 @@ class PowerOfTwo final : public Picker {
 /// fewest requests among equals.
 class PrefixAware final : public Picker {
   const WorkerView& Pick(const Candidates& candidates) override {
-    const auto less = [](const WorkerView* a, const WorkerView* b) { return a->load < b->load; };
-    const int32_t least = (*std::min_element(candidates.begin(), candidates.end(), less))->load;
     Candidates best;
-    for (const WorkerView* candidate : candidates) {
-      if (candidate->load > 2 * least + kSlack) continue;
+    for (const WorkerView* candidate : NotOverloaded(candidates)) {
       if (!best.empty() && candidate->cached_tokens < best.front()->cached_tokens) continue;
       if (!best.empty() && candidate->cached_tokens > best.front()->cached_tokens) best.clear();
       best.push_back(candidate);
@@ -74,11 +79,18 @@ class PrefixAware final : public Picker {
     return rest_->Pick(best);
   }
 
-  static constexpr int32_t kSlack = 4;
   const std::unique_ptr<Picker> rest_ = Picker::Make("least_loaded");
 };
 
 }  // namespace
+
+Picker::Candidates Picker::NotOverloaded(const Candidates& candidates) {
+  const int32_t most = 2 * LeastLoad(candidates) + kSlack;
+  Candidates rest;
+  std::copy_if(candidates.begin(), candidates.end(), std::back_inserter(rest),
+               [most](const WorkerView* worker) { return worker->load <= most; });
+  return rest;
+}
 
 std::unique_ptr<Picker> Picker::Make(const std::string& name) {
   if (name == "round_robin") return std::make_unique<RoundRobin>();

@@ -10,9 +10,6 @@ namespace {
 
 using Candidates = Picker::Candidates;
 
-/// Requests that a session's worker may have beyond twice those of the idlest.
-constexpr int32_t kSessionSlack = 4;
-
 bool Contains(const std::vector<std::string>& names, const std::string& name) {
   return std::find(names.begin(), names.end(), name) != names.end();
 }
@@ -42,12 +39,9 @@ Candidates CompleteGroups(const std::vector<WorkerView>& workers) {
 /// a worker that comes or goes moves only its own sessions. Null without a session.
 const WorkerView* HomeOf(const std::string& session, const Candidates& candidates) {
   if (session.empty()) return nullptr;
-  const auto by_load = [](const WorkerView* a, const WorkerView* b) { return a->load < b->load; };
-  const int32_t least = (*std::min_element(candidates.begin(), candidates.end(), by_load))->load;
   const WorkerView* pick = nullptr;
   size_t highest = 0;
-  for (const WorkerView* candidate : candidates) {
-    if (candidate->load > 2 * least + kSessionSlack) continue;
+  for (const WorkerView* candidate : Picker::NotOverloaded(candidates)) {
     const size_t weight = std::hash<std::string>{}(session + '\0' + candidate->name);
     if (pick == nullptr || weight > highest) {
       pick = candidate;

@@ -29,6 +29,9 @@ class Picker {
   /// One of at least one candidate.
   virtual const WorkerView& Pick(const Candidates& candidates) = 0;
 
+  /// Those whose load is not much more than twice the idlest one's; at least that one.
+  static Candidates NotOverloaded(const Candidates& candidates);
+
   /// Null unless `name` is round_robin, least_loaded, power_of_two or prefix_aware.
   static std::unique_ptr<Picker> Make(const std::string& name);
 };
