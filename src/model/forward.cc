@@ -327,8 +327,7 @@ std::vector<ops::LinearParams> Model::WidestProducts(const StepLimits& limits,
                                                      DType activation) const {
   std::vector<ops::LinearParams> products;
   for (const LayerWeights& layer : weights_.layers) {
-    for (const LinearWeights* w :
-         {&layer.q, &layer.k, &layer.v, &layer.o, &layer.gate, &layer.up, &layer.down}) {
+    for (const LinearWeights* w : layer.projections()) {
       products.push_back(ProductOf(*w, activation, activation, limits.step_tokens));
     }
   }

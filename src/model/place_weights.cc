@@ -39,10 +39,7 @@ std::vector<Tensor> TensorsOf(const ModelConfig& config, Weights& weights) {
                              &layer.attention_post_norm, &layer.mlp_post_norm}) {
       add(*norm, Kind::kNorm);
     }
-    for (LinearWeights* projection :
-         {&layer.q, &layer.k, &layer.v, &layer.o, &layer.gate, &layer.up, &layer.down}) {
-      linear(*projection);
-    }
+    for (LinearWeights* projection : layer.projections()) linear(*projection);
   }
   add(weights.final_norm, Kind::kNorm);
   if (!config.tied_embeddings) add(weights.output, Kind::kMatrix);

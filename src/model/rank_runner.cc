@@ -16,11 +16,6 @@ namespace {
 
 using ops::SampledToken;
 
-template <typename T>
-size_t PaddedBytes(size_t count) {
-  return StepPacker::Padded(count * sizeof(T));
-}
-
 /// Where sampled tokens lie, on the device and in pinned memory alike; in tokens.
 struct SampledLayout {
   explicit SampledLayout(const StepLimits& limits)
@@ -145,9 +140,10 @@ size_t Runner::BatchBytes() const {
   const auto S = static_cast<size_t>(limits_.sequences);
   const auto table = static_cast<size_t>(
       std::min(CeilDiv(limits_.context_tokens, block_tokens()), cache_.blocks()));
-  return PaddedBytes<TokenId>(T) + PaddedBytes<int32_t>(S + 1) + PaddedBytes<int32_t>(S) +
-         2 * PaddedBytes<int32_t>(T) + PaddedBytes<int32_t>(S) +
-         PaddedBytes<std::byte>(plan_bytes_) + PaddedBytes<int32_t>(S * table);
+  return StepPacker::BytesOf<TokenId>(T) + StepPacker::BytesOf<int32_t>(S + 1) +
+         StepPacker::BytesOf<int32_t>(S) + 2 * StepPacker::BytesOf<int32_t>(T) +
+         StepPacker::BytesOf<int32_t>(S) + StepPacker::BytesOf<std::byte>(plan_bytes_) +
+         StepPacker::BytesOf<int32_t>(S * table);
 }
 
 Status Runner::Allocate(device::DeviceMemory& memory) {

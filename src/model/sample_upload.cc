@@ -8,11 +8,6 @@ namespace {
 
 constexpr size_t kMaskBits = 32;
 
-template <typename T>
-size_t PaddedBytes(size_t count) {
-  return StepPacker::Padded(count * sizeof(T));
-}
-
 /// Which lists of a row are read at all.
 bool ReadsPrompt(const ops::SampleRow& row) { return row.repetition_penalty != 1.0f; }
 bool ReadsOutput(const ops::SampleRow& row) {
@@ -69,14 +64,16 @@ void SampleUpload::Copy(std::span<const ops::SampleRow> rows) {
 }
 
 size_t SampleUpload::CopiedBytes(std::span<const ops::SampleRow> rows) const {
-  size_t bytes = PaddedBytes<ops::SampleRow>(rows.size());
+  size_t bytes = StepPacker::BytesOf<ops::SampleRow>(rows.size());
   for (const ops::SampleRow& row : rows) {
-    if (ReadsPrompt(row)) bytes += PaddedBytes<TokenId>(static_cast<size_t>(row.prompt_tokens));
-    if (ReadsOutput(row)) bytes += PaddedBytes<TokenId>(static_cast<size_t>(row.output_tokens));
-    bytes += PaddedBytes<ops::TokenBias>(static_cast<size_t>(row.biased_tokens));
-    bytes += PaddedBytes<TokenId>(static_cast<size_t>(row.banned_tokens));
+    if (ReadsPrompt(row))
+      bytes += StepPacker::BytesOf<TokenId>(static_cast<size_t>(row.prompt_tokens));
+    if (ReadsOutput(row))
+      bytes += StepPacker::BytesOf<TokenId>(static_cast<size_t>(row.output_tokens));
+    bytes += StepPacker::BytesOf<ops::TokenBias>(static_cast<size_t>(row.biased_tokens));
+    bytes += StepPacker::BytesOf<TokenId>(static_cast<size_t>(row.banned_tokens));
     if (row.mask != nullptr) {
-      bytes += PaddedBytes<uint32_t>(CeilDiv(static_cast<size_t>(vocabulary_), kMaskBits));
+      bytes += StepPacker::BytesOf<uint32_t>(CeilDiv(static_cast<size_t>(vocabulary_), kMaskBits));
     }
   }
   return bytes;

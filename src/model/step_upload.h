@@ -48,8 +48,10 @@ class StepUpload {
 class StepPacker {
  public:
   static constexpr size_t kAlignment = 16;
-  static constexpr size_t Padded(size_t bytes) {
-    return (bytes + kAlignment - 1) / kAlignment * kAlignment;
+  /// What an array takes.
+  template <typename T>
+  static constexpr size_t BytesOf(size_t count) {
+    return (count * sizeof(T) + kAlignment - 1) / kAlignment * kAlignment;
   }
 
   StepPacker(std::byte* host, const StepUpload& upload)
@@ -60,7 +62,7 @@ class StepPacker {
   T* Make(size_t count, const T*& device) {
     T* host = reinterpret_cast<T*>(host_ + used_);
     device = reinterpret_cast<const T*>(device_ + used_);
-    used_ += Padded(count * sizeof(T));
+    used_ += BytesOf<T>(count);
     BATON_CHECK(used_ <= capacity_) << "a step over its limits";
     return host;
   }

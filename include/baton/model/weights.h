@@ -1,5 +1,6 @@
 #pragma once
 
+#include <array>
 #include <cstddef>
 #include <filesystem>
 #include <memory>
@@ -34,6 +35,11 @@ struct LayerWeights {
   /// Of what attention and the feed-forward part add, where the model has such norms.
   TensorView attention_post_norm, mlp_post_norm;
   LinearWeights gate, up, down;
+
+  std::array<LinearWeights*, 7> projections() { return {&q, &k, &v, &o, &gate, &up, &down}; }
+  std::array<const LinearWeights*, 7> projections() const {
+    return {&q, &k, &v, &o, &gate, &up, &down};
+  }
 };
 
 /// The weights of a model, or of a shard of it, by role. *Ownership*: holds the mapped files that
