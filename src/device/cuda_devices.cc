@@ -26,4 +26,16 @@ void AppendCudaDevices(DeviceList& list) {
   }
 }
 
+Status CheckCudaDevice(int device) {
+  int count = 0;
+  if (const cudaError_t error = cudaGetDeviceCount(&count); error != cudaSuccess) {
+    return Unavailable("no CUDA device: " + std::string(cudaGetErrorString(error)));
+  }
+  if (device < 0 || device >= count) {
+    return Unavailable("no device cuda:" + std::to_string(device) + ": the driver lists " +
+                       std::to_string(count));
+  }
+  return OkStatus();
+}
+
 }  // namespace baton::device

@@ -5,6 +5,7 @@
 #include <cuda_runtime_api.h>
 
 #include "baton/device/memory.h"
+#include "cuda_devices.h"
 
 namespace baton::device {
 namespace {
@@ -158,14 +159,7 @@ class CudaMemory final : public DeviceMemory {
 }  // namespace
 
 Result<std::unique_ptr<DeviceMemory>> OpenCudaMemory(int device) {
-  int count = 0;
-  if (const cudaError_t error = cudaGetDeviceCount(&count); error != cudaSuccess) {
-    return Unavailable("no CUDA device: " + std::string(cudaGetErrorString(error)));
-  }
-  if (device < 0 || device >= count) {
-    return Unavailable("no device cuda:" + std::to_string(device) + ": the driver lists " +
-                       std::to_string(count));
-  }
+  BATON_RETURN_IF_ERROR(CheckCudaDevice(device));
   return std::unique_ptr<DeviceMemory>(std::make_unique<CudaMemory>(device));
 }
 

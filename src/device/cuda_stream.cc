@@ -6,7 +6,7 @@
 
 #include <cuda_runtime_api.h>
 
-#include "baton/base/check.h"
+#include "cuda_devices.h"
 
 namespace baton::device {
 namespace {
@@ -98,14 +98,7 @@ class OwnedStream final : public CudaStream {
 }  // namespace
 
 Result<std::unique_ptr<CudaStream>> OpenCudaStream(int device) {
-  int count = 0;
-  if (const cudaError_t error = cudaGetDeviceCount(&count); error != cudaSuccess) {
-    return Unavailable("no CUDA device: " + std::string(cudaGetErrorString(error)));
-  }
-  if (device < 0 || device >= count) {
-    return Unavailable("no device cuda:" + std::to_string(device) + ": the driver lists " +
-                       std::to_string(count));
-  }
+  BATON_RETURN_IF_ERROR(CheckCudaDevice(device));
   cudaError_t error = cudaSetDevice(device);
   cudaStream_t stream = nullptr;
   if (error == cudaSuccess) error = cudaStreamCreateWithFlags(&stream, cudaStreamNonBlocking);
