@@ -1,9 +1,11 @@
+#include <filesystem>
 #include <set>
 
 #include <gtest/gtest.h>
 
 #include "support/load.h"
 #include "support/served_baton.h"
+#include "support/tiny_model.h"
 
 /// The same tokens wherever they are computed: real processes, text and log-probabilities compared
 /// to the last digit with those of one mixed worker that serves the requests one by one.
@@ -15,6 +17,7 @@ struct Exam {
   std::vector<CompletionBody> bodies;
   std::vector<Outcome> expected;
 
+  Exam() = default;
   explicit Exam(std::vector<CompletionBody> requests) : bodies(std::move(requests)) {
     ServedBaton server(
         {.prefill = 0, .decode = 0, .mixed = 1, .yaml = "engine: {prefix_cache: false}\n"});
@@ -117,6 +120,32 @@ TEST(SameTokensWithPrefixHits, OnBothSidesOfTheSplit) {
   Answer(server, 4, "prefill=p0 decode=d0");
   EXPECT_GT(server.Metric("baton_prefix_hit_tokens_total", {"worker=\"p0\""}), 0);
   EXPECT_GT(server.Metric("baton_prefix_hit_tokens_total", {"worker=\"d0\""}), 0);
+}
+
+/// What a server with random weights answers, from a folder that has no weights.
+std::vector<Outcome> AnswersOfRandomWeights(const std::filesystem::path& model,
+                                            const std::vector<CompletionBody>& bodies,
+                                            ServedOptions options) {
+  options.arguments = {"--model", model.string(),
+                       "--set",   "engine.load=random",
+                       "--set",   "served_model_name=baton-tiny"};
+  ServedBaton server(options);
+  if (!server.WaitReady()) return {};
+  return CompleteAll(server.port(), bodies, 4);
+}
+
+TEST(RandomWeights, AreTheSameInEveryWorkerAndNeedNoneInTheFolder) {
+  const testing_support::TemporaryFolder folder;
+  const std::filesystem::path bundled = BATON_SOURCE_DIR "/configs/models/baton-tiny";
+  for (const char* file : {"config.json", "tokenizer.json", "tokenizer_config.json"}) {
+    std::filesystem::copy_file(bundled / file, folder.path() / file);
+  }
+  Exam exam;
+  exam.bodies = RandomCompletions(9, 8, 60);
+  exam.expected =
+      AnswersOfRandomWeights(folder.path(), exam.bodies, {.prefill = 0, .decode = 0, .mixed = 1});
+  ASSERT_EQ(exam.expected.size(), exam.bodies.size());
+  ExpectSame(exam, AnswersOfRandomWeights(folder.path(), exam.bodies, {}), "prefill=p0 decode=d0");
 }
 
 }  // namespace
