@@ -1,3 +1,7 @@
+#include <algorithm>
+#include <map>
+#include <tuple>
+
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
@@ -80,6 +84,32 @@ TEST_F(Forward, LooksBackOnlyOverTheSlidingWindow) {
   const auto second = RunModel(**model, kernels::CpuOps(), DType::kFloat32).Run(other);
   EXPECT_NE(first[3], second[3]);
   EXPECT_EQ(first[4], second[4]);
+}
+
+/// A product but for its x and y, and for how many rows.
+using Product = std::tuple<const void*, const void*, DType, DType, DType, int64_t, int64_t>;
+std::map<Product, int64_t> multiplied;
+
+Product KindOf(const ops::LinearParams& p) {
+  return {p.w, p.bias, p.x_dtype, p.w_dtype, p.y_dtype, p.N, p.K};
+}
+
+void NoteAndMultiply(const ops::LinearParams& params, device::Stream& stream) {
+  int64_t& rows = multiplied[KindOf(params)];
+  rows = std::max(rows, params.T);
+  kernels::CpuOps().linear(params, stream);
+}
+
+TEST_F(Forward, MultipliesByWhatItSaysAndByNoMoreRows) {
+  ops::Ops ops = kernels::CpuOps();
+  ops.linear = NoteAndMultiply;
+  multiplied.clear();
+  RunModel(*model_, ops, DType::kBFloat16).Run(tokens_);
+  const auto products =
+      model_->WidestProducts({.step_tokens = 83, .sequences = 83}, ops.activation);
+  std::map<Product, int64_t> told;
+  for (const ops::LinearParams& product : products) told[KindOf(product)] = product.T;
+  EXPECT_EQ(told, multiplied);
 }
 
 }  // namespace
