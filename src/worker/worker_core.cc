@@ -79,13 +79,12 @@ Status WorkerCore::BuildRanks() {
         transport_.AllocateRegion(static_cast<size_t>(options_.kv_bytes / ranks), kind));
     BATON_ASSIGN_OR_RETURN(kv::KvCache cache,
                            kv::KvCache::Create(geometry, {region.data, region.bytes}));
+    ranks_.push_back({.model = *shard, .region = region, .cache = cache, .stream = nullptr});
+    if (stream_ != nullptr) continue;
     const int64_t threads = collective::PartBegin(options_.threads, rank + 1, ranks) -
                             collective::PartBegin(options_.threads, rank, ranks);
-    ranks_.push_back(
-        {.model = *shard,
-         .region = region,
-         .cache = cache,
-         .stream = std::make_unique<device::HostStream>(std::max(1, static_cast<int>(threads)))});
+    ranks_.back().stream =
+        std::make_unique<device::HostStream>(std::max(1, static_cast<int>(threads)));
   }
   return OkStatus();
 }

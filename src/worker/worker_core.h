@@ -117,7 +117,7 @@ class WorkerCore final : public rpc::WorkerHandler,
     const model::Model& model;
     transport::MemoryRegion region;
     kv::KvCache cache;
-    /// Where the CPU computes.
+    /// Where the CPU computes; null where a GPU does.
     std::unique_ptr<device::HostStream> stream;
   };
 

@@ -45,7 +45,6 @@ Result<WorkerDevice> OpenCuda(int number, bool deterministic) {
   BATON_ASSIGN_OR_RETURN(std::unique_ptr<device::Stream> stream, device::OpenCudaStream(number));
   return WorkerDevice{.name = name,
                       .ops = &ops,
-                      .kind = transport::MemoryKind::kDevice,
                       .memory = *std::move(memory),
                       .stream = std::move(stream),
                       .weights_dtype = DType::kBFloat16};

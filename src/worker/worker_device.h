@@ -10,7 +10,6 @@
 #include "baton/device/stream.h"
 #include "baton/model/model.h"
 #include "baton/ops/ops.h"
-#include "baton/transport/transport.h"
 
 namespace baton::worker {
 
@@ -19,7 +18,6 @@ struct WorkerDevice {
   /// "cpu" or "cuda:0".
   std::string name;
   const ops::Ops* ops = nullptr;
-  transport::MemoryKind kind = transport::MemoryKind::kHost;
   /// Null on the CPU, where weights stay in their files, KV in memory of the host, and each rank
   /// has a stream of its own threads.
   std::unique_ptr<device::DeviceMemory> memory;
