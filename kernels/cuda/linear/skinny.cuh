@@ -111,8 +111,8 @@ __device__ void Multiply(const SkinnyStage<kTiles>& loaded, float (&sums)[kTiles
     for (int tile = 0; tile < kTiles; ++tile) {
       const uint4& upper = loaded.w[step][tile][0];
       const uint4& lower = loaded.w[step][tile][1];
-      MmaBf16(sums[tile], {upper.x, lower.x, upper.y, lower.y}, {x.x, x.y});
-      MmaBf16(sums[tile], {upper.z, lower.z, upper.w, lower.w}, {x.z, x.w});
+      ptx::MmaBf16(sums[tile], {upper.x, lower.x, upper.y, lower.y}, {x.x, x.y});
+      ptx::MmaBf16(sums[tile], {upper.z, lower.z, upper.w, lower.w}, {x.z, x.w});
     }
   }
 }

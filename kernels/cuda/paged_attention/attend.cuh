@@ -187,8 +187,8 @@ class WarpRows {
       for (int n = 0; n < D / 16; ++n) {
         uint32_t v[4];
         ptx::LoadTilesTransposed(v, row + k * 16 * Shared::kRowBytes + n * 32);
-        MmaBf16(values_[2 * n], weights, {v[0], v[1]});
-        MmaBf16(values_[2 * n + 1], weights, {v[2], v[3]});
+        ptx::MmaBf16(values_[2 * n], weights, {v[0], v[1]});
+        ptx::MmaBf16(values_[2 * n + 1], weights, {v[2], v[3]});
       }
     }
   }
@@ -309,8 +309,8 @@ class WarpRows {
       for (int n = 0; n < kScoreTiles; ++n) {
         uint32_t k[4];
         ptx::LoadTiles(k, k_row + n * 8 * Shared::kRowBytes + d * 2);
-        MmaBf16(score_[n], q[0], {k[0], k[1]});
-        MmaBf16(score_[n], q[1], {k[2], k[3]});
+        ptx::MmaBf16(score_[n], q[0], {k[0], k[1]});
+        ptx::MmaBf16(score_[n], q[1], {k[2], k[3]});
       }
     }
   }

@@ -5,6 +5,7 @@
 #include "paged_prefill/plan.h"
 #include "ptx/mbarrier.h"
 #include "ptx/swizzle.h"
+#include "ring.h"
 #include "shared_memory.h"
 
 namespace baton::kernels::cuda::paged_prefill {
@@ -66,20 +67,6 @@ struct Shared {
       ptx::InitMbarrier(&barriers->v_empty[stage], kReaders);
     }
     ptx::FenceMbarrierInit();
-  }
-};
-
-/// A place in a ring of stages and the parity of the round it is in.
-template <int kStages>
-struct Ring {
-  int stage = 0;
-  uint32_t parity = 0;
-
-  __device__ void Next() {
-    if (++stage == kStages) {
-      stage = 0;
-      parity ^= 1;
-    }
   }
 };
 

@@ -4,7 +4,7 @@
 
 /// Products of small tiles by the tensor cores, one warp together. Under the emulator
 /// tests/simt/ptx/mma.h takes this file's place.
-namespace baton::kernels::cuda {
+namespace baton::kernels::cuda::ptx {
 
 /// d += a b for tiles a [16, 16] row-major, b [16, 8] column-major, d [16, 8]; bfloat16 summed in
 /// float32. Lane 4 g + t holds, two elements to a word, the lower first:
@@ -21,4 +21,4 @@ __device__ inline void MmaBf16(float (&d)[4], const uint32_t (&a)[4], const uint
       : "r"(a[0]), "r"(a[1]), "r"(a[2]), "r"(a[3]), "r"(b[0]), "r"(b[1]));
 }
 
-}  // namespace baton::kernels::cuda
+}  // namespace baton::kernels::cuda::ptx

@@ -6,7 +6,7 @@
 #include <cuda_runtime_api.h>
 
 #include "baton/base/check.h"
-#include "ptx/swizzle.h"
+#include "ptx/tensor_map_shape.h"
 
 /// How the TMA unit sees a matrix in device memory. Under the emulator tests/simt/ptx/tensor_map.h
 /// takes this file's place.
@@ -14,19 +14,6 @@ namespace baton::kernels::cuda::ptx {
 
 /// A kernel takes it as a `const __grid_constant__` parameter.
 using TensorMap = CUtensorMap;
-
-/// A tensor of bfloat16 in device memory and the box that one copy takes; dimension 0 is the
-/// innermost. REQUIRES: base and strides are multiples of 16 bytes; box[0] spans the swizzle's
-/// bytes (kNone: a multiple of 16 bytes); box[i] <= 256.
-struct TensorMapShape {
-  const void* base = nullptr;
-  int rank = 0;
-  uint64_t extent[5] = {};
-  /// Bytes from one index of dimension i + 1 to the next.
-  uint64_t stride_bytes[4] = {};
-  uint32_t box[5] = {};
-  Swizzle swizzle = Swizzle::k128;
-};
 
 /// What lies outside of the extents reads as zero. Host only; no driver library is linked: its
 /// function is asked for at run time.

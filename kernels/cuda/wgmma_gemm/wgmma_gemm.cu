@@ -10,6 +10,7 @@
 #include "ptx/registers.h"
 #include "ptx/tma.h"
 #include "ptx/wgmma.h"
+#include "ring.h"
 #include "shared_memory.h"
 #include "wgmma_gemm/tiles.h"
 #include "wgmma_gemm/wgmma_gemm.h"
@@ -57,26 +58,13 @@ struct Shared {
         barriers(reinterpret_cast<Barriers*>(b + kStages * kBBytes)) {}
 };
 
-/// A place in the ring of stages and the parity of the round it is in.
-struct Ring {
-  int stage = 0;
-  uint32_t parity = 0;
-
-  __device__ void Next() {
-    if (++stage == kStages) {
-      stage = 0;
-      parity ^= 1;
-    }
-  }
-};
-
 /// One thread: both tiles of every step of K, of every tile of this block.
 __device__ void Produce(const Shared& shared, const ptx::TensorMap* a, const ptx::TensorMap* b,
                         const Problem& p) {
   const int tiles_m = Tiles(p.M, kTileM);
   const int tiles_n = Tiles(p.N, kTileN);
   const int steps = Tiles(p.K, kTileK);
-  Ring ring;
+  Ring<kStages> ring;
   for (int i = blockIdx.x; i < tiles_m * tiles_n; i += gridDim.x) {
     const Tile tile = TileAt(i, tiles_m, tiles_n);
     for (int step = 0; step < steps; ++step, ring.Next()) {
@@ -137,7 +125,7 @@ __device__ void Consume(const Shared& shared, int consumer, Out* c, const Proble
   const ptx::MatrixDescriptor a =
       ptx::AlongK(shared.a + consumer * 64 * kRowBytes, kGroupBytes, kSwizzle);
   const ptx::MatrixDescriptor b = ptx::AlongK(shared.b, kGroupBytes, kSwizzle);
-  Ring ring;
+  Ring<kStages> ring;
   for (int i = blockIdx.x; i < tiles_m * tiles_n; i += gridDim.x) {
     const Tile tile = TileAt(i, tiles_m, tiles_n);
     float d[kTileN / 2];

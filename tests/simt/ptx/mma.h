@@ -7,7 +7,7 @@
 
 /// The twin of kernels/cuda/ptx/mma.h. Sums are exact and rounded once: a test must not rely on the
 /// last bits of what a tensor core makes of many products.
-namespace baton::kernels::cuda {
+namespace baton::kernels::cuda::ptx {
 
 struct MmaFragments {
   float d[4];
@@ -49,4 +49,4 @@ inline void MmaBf16(float (&d)[4], const uint32_t (&a)[4], const uint32_t (&b)[2
   for (int i = 0; i < 4; ++i) d[i] = mine.d[i];
 }
 
-}  // namespace baton::kernels::cuda
+}  // namespace baton::kernels::cuda::ptx

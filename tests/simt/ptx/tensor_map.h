@@ -1,22 +1,13 @@
 #pragma once
 
 #include "baton/base/check.h"
-#include "ptx/swizzle.h"
+#include "ptx/tensor_map_shape.h"
 #include "simt/tensor_copy.h"
 
 /// The twin of kernels/cuda/ptx/tensor_map.h.
 namespace baton::kernels::cuda::ptx {
 
 using TensorMap = simt::TensorCopyMap;
-
-struct TensorMapShape {
-  const void* base = nullptr;
-  int rank = 0;
-  uint64_t extent[5] = {};
-  uint64_t stride_bytes[4] = {};
-  uint32_t box[5] = {};
-  Swizzle swizzle = Swizzle::k128;
-};
 
 inline TensorMap MakeTensorMap(const TensorMapShape& shape) {
   TensorMap map{.base = static_cast<const std::byte*>(shape.base),
