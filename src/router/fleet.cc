@@ -59,9 +59,13 @@ bool Fleet::idle() const {
 
 void Fleet::OnThere(Member& member) {
   ++version_;
-  const Role role = member.description().role;
-  if (role == Role::kDecode) TellPeers(member);
-  if (role == Role::kPrefill) TellPeers();
+  if (member.role() == Role::kDecode) TellPeers(member);
+  if (member.role() == Role::kPrefill) TellPeers();
+}
+
+void Fleet::OnRole(Member& member, Role from) {
+  if (from == Role::kPrefill || member.role() == Role::kPrefill) TellPeers();
+  if (member.role() == Role::kDecode) TellPeers(member);
 }
 
 void Fleet::OnStatus(Member& member) {
@@ -75,7 +79,7 @@ void Fleet::OnLost(Member& member, bool was_there, const Status& status) {
 }
 
 bool Fleet::LacksPeer(const Member& decode) const {
-  if (decode.description().role != Role::kDecode || decode.telling()) return false;
+  if (decode.role() != Role::kDecode || decode.telling()) return false;
   return std::any_of(members_.begin(), members_.end(), [&](const auto& entry) {
     return entry.second->prefills() && !decode.HasPeer(entry.first);
   });
@@ -83,16 +87,17 @@ bool Fleet::LacksPeer(const Member& decode) const {
 
 void Fleet::TellPeers() {
   for (auto& [name, member] : members_) {
-    if (member->there() && member->description().role == Role::kDecode) TellPeers(*member);
+    if (member->there() && member->role() == Role::kDecode) TellPeers(*member);
   }
 }
 
-/// A decode worker keeps the peers that it has: a router that starts does not know them all yet,
-/// and it goes on dialing one that was lost since.
+/// A decode worker keeps the peers that it has, unless they prefill no more: a router that starts
+/// does not know them all yet, and it goes on dialing one that was lost since.
 void Fleet::TellPeers(Member& decode) {
   std::vector<rpc::PeerAddress> peers;
   for (const auto& [name, member] : members_) {
-    if (member->prefills() || decode.HasPeer(name)) peers.push_back(member->address());
+    const bool keeps = !member->no_prefill() && decode.HasPeer(name);
+    if (member->prefills() || keeps) peers.push_back(member->address());
   }
   decode.TellPeers(std::move(peers));
 }
@@ -100,9 +105,9 @@ void Fleet::TellPeers(Member& decode) {
 std::vector<WorkerView> Fleet::Views() const {
   std::vector<WorkerView> views;
   for (const auto& [name, member] : members_) {
-    if (!member->there() || member->status().draining) continue;
+    if (!member->there() || member->leaving()) continue;
     views.push_back({.name = name,
-                     .role = member->description().role,
+                     .role = member->role(),
                      .load = member->load(),
                      .joined_peers = member->status().joined_peers,
                      .join_problems = member->status().join_problems});

@@ -58,6 +58,7 @@ class Fleet final : private Member::Listener {
  private:
   void OnThere(Member& member) override;
   void OnStatus(Member& member) override;
+  void OnRole(Member& member, Role from) override;
   void OnLost(Member& member, bool was_there, const Status& status) override;
   bool KnowsWorker(const std::string& name) const override { return members_.contains(name); }
 

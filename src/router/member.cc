@@ -54,6 +54,7 @@ void Member::Described(const Result<rpc::WorkerDescription>& description) {
   if (closed_) return;
   if (!description.ok()) return Lost(description.status());
   description_ = *description;
+  role_ = description_->role;
   forecaster_.Restart(*description_);
   Watch();
 }
@@ -87,12 +88,20 @@ void Member::Watched(rpc::WorkerStatus status) {
                     [&listener](const std::string& peer) { return listener.KnowsWorker(peer); });
   surroundings_.prefixes.Apply(*prefixes_, status.prefixes);
   status_ = std::move(status);
+  const Role from = *std::exchange(role_, status_->role.value_or(*role_));
   silence_->Heard(surroundings_.clock.Now());
-  if (!first) return listener.OnStatus(*this);
+  if (!first) {
+    if (from != *role_) {
+      BATON_LOG(Info) << "worker " << address_.name << " is a " << RoleName(*role_)
+                      << " worker now, no " << RoleName(from) << " worker";
+      listener.OnRole(*this, from);
+    }
+    return listener.OnStatus(*this);
+  }
   redial_ = surroundings_.options.redial_min;
   last_problem_.clear();
-  BATON_LOG(Info) << RoleName(description_->role) << " worker " << address_.name
-                  << " is there (epoch " << description_->identity.epoch << ")";
+  BATON_LOG(Info) << RoleName(*role_) << " worker " << address_.name << " is there (epoch "
+                  << description_->identity.epoch << ")";
   listener.OnThere(*this);
 }
 
@@ -109,6 +118,7 @@ void Member::Lost(const Status& status) {
   last_problem_ = problem;
   status_.reset();
   description_.reset();
+  role_.reset();
   watch_.reset();
   if (prefixes_) surroundings_.prefixes.Remove(*std::exchange(prefixes_, std::nullopt));
   silence_.reset();
@@ -123,6 +133,16 @@ bool Member::HasPeer(const std::string& name) const {
   return std::find(joined.begin(), joined.end(), name) != joined.end() ||
          std::any_of(problems.begin(), problems.end(),
                      [&](const rpc::JoinProblem& problem) { return problem.peer == name; });
+}
+
+void Member::SetRole(Role role, Duration patience, std::function<void(const Status&)> done) {
+  ++calls_;
+  client_->SetRole(role, patience, kCallTimeout, [this, done = std::move(done)](Status status) {
+    surroundings_.post([this, done, status = std::move(status)] {
+      --calls_;
+      if (!closed_) done(status);
+    });
+  });
 }
 
 void Member::TellPeers(std::vector<rpc::PeerAddress> peers) {

@@ -32,6 +32,8 @@ class Member {
     virtual void OnThere(Member& member) = 0;
     /// A later status has come.
     virtual void OnStatus(Member& member) = 0;
+    /// It has taken another role since the status before.
+    virtual void OnRole(Member& member, Role from) = 0;
     /// It could not be reached, or, if it `was_there`, is no more.
     virtual void OnLost(Member& member, bool was_there, const Status& status) = 0;
     virtual bool KnowsWorker(const std::string& name) const = 0;
@@ -66,8 +68,18 @@ class Member {
   size_t prefixes() const { return *prefixes_; }
   rpc::WorkerClient& client() const { return *client_; }
 
+  /// Its role now. REQUIRES: there().
+  Role role() const { return *role_; }
+  /// It takes no more in its role, because it ends or changes it. REQUIRES: there().
+  bool leaving() const { return status_->draining || status_->changing_to.has_value(); }
+  /// Asks it to take another role, once what it has in its own has ended or `patience` has passed.
+  /// `done` hears whether it will. REQUIRES: there().
+  void SetRole(Role role, Duration patience, std::function<void(const Status&)> done);
+
   /// It has said that it prefills, whether its status has come or not.
-  bool prefills() const { return description_ && description_->role == Role::kPrefill; }
+  bool prefills() const { return role_ == Role::kPrefill; }
+  /// It has said that it does something else.
+  bool no_prefill() const { return role_ && !prefills(); }
   /// It says that it is, or tries to be, joined with that prefill worker. REQUIRES: there().
   bool HasPeer(const std::string& name) const;
   /// Tells it the prefill workers to be joined with. One call at a time, since of two that are
@@ -97,6 +109,8 @@ class Member {
   // Dialing -> described -> watched (`status_` set) -> lost -> dialing.
   std::unique_ptr<rpc::WorkerClient> client_;
   std::optional<rpc::WorkerDescription> description_;
+  /// Of the description, then of each status.
+  std::optional<Role> role_;
   std::optional<rpc::WorkerStatus> status_;
   std::shared_ptr<rpc::Call> watch_;
   /// Counts the watches, so that the end of one that was given up says nothing.
