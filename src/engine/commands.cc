@@ -132,6 +132,12 @@ void StepEngine::Apply(FailCommand&& command) {
   Fail(*sequence, std::move(command.status));
 }
 
+void StepEngine::Apply(PrefillHereCommand&& command) {
+  Sequence* sequence = Find(command.sequence);
+  if (sequence == nullptr || sequence->state != SequenceState::kReserved) return;
+  scheduler_.PrefillHere(*sequence);
+}
+
 void StepEngine::Apply(ReleaseCommand&& command) {
   Sequence* sequence = Find(command.sequence);
   if (sequence == nullptr) return;

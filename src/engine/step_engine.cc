@@ -80,6 +80,10 @@ bool StepEngine::FailHandoff(SequenceId sequence, Status status) {
   return mailbox_.TrySend(FailCommand{sequence, std::move(status)});
 }
 
+bool StepEngine::PrefillHere(SequenceId sequence) {
+  return mailbox_.TrySend(PrefillHereCommand{sequence});
+}
+
 bool StepEngine::Release(SequenceId sequence) { return mailbox_.TrySend(ReleaseCommand{sequence}); }
 
 void StepEngine::Run(std::stop_token stop) {

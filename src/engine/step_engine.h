@@ -31,6 +31,7 @@ class StepEngine final : public Engine {
   bool Cancel(SequenceId sequence) override;
   bool Commit(SequenceId sequence, TokenOutput first) override;
   bool FailHandoff(SequenceId sequence, Status status) override;
+  bool PrefillHere(SequenceId sequence) override;
   bool Release(SequenceId sequence) override;
   void SetLayerGroup(int32_t layers) override { layer_group_ = layers; }
   EngineStats Stats() const override { return stats_.Read(); }
@@ -58,17 +59,21 @@ class StepEngine final : public Engine {
     SequenceId sequence;
     Status status;
   };
+  struct PrefillHereCommand {
+    SequenceId sequence;
+  };
   struct ReleaseCommand {
     SequenceId sequence;
   };
-  using Command =
-      std::variant<Submission, CancelCommand, CommitCommand, FailCommand, ReleaseCommand>;
+  using Command = std::variant<Submission, CancelCommand, CommitCommand, FailCommand,
+                               PrefillHereCommand, ReleaseCommand>;
 
   void TakeCommands();
   void Apply(Submission&& submission);
   void Apply(CancelCommand&& command);
   void Apply(CommitCommand&& command);
   void Apply(FailCommand&& command);
+  void Apply(PrefillHereCommand&& command);
   void Apply(ReleaseCommand&& command);
 
   /// Null for a sequence that has ended.

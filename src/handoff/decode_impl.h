@@ -30,6 +30,8 @@ class DecodeSide::Impl {
   void OnMessage(transport::PeerId peer, std::span<const std::byte> bytes);
   void Tick();
   std::optional<TimePoint> NextDeadline() const;
+  int32_t UnderWay(transport::PeerId peer) const;
+  bool Awaits(const Epoch& epoch) const;
   DecodeSideStats Stats() const;
   std::string DebugString() const;
 

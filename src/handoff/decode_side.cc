@@ -339,6 +339,19 @@ std::optional<TimePoint> DecodeSide::Impl::NextDeadline() const {
   return next;
 }
 
+int32_t DecodeSide::Impl::UnderWay(transport::PeerId peer) const {
+  return static_cast<int32_t>(
+      std::count_if(entries_.begin(), entries_.end(), [peer](const auto& entry) {
+        return entry.second.peer == peer && entry.second.state != State::kQuarantined;
+      }));
+}
+
+bool DecodeSide::Impl::Awaits(const Epoch& epoch) const {
+  return std::any_of(entries_.begin(), entries_.end(), [&epoch](const auto& entry) {
+    return entry.second.epoch == epoch && entry.second.state == State::kQuarantined;
+  });
+}
+
 DecodeSideStats DecodeSide::Impl::Stats() const {
   DecodeSideStats stats;
   for (const auto& [id, entry] : entries_) {
@@ -402,6 +415,8 @@ void DecodeSide::OnMessage(transport::PeerId peer, std::span<const std::byte> me
 }
 void DecodeSide::Tick() { impl_->Tick(); }
 std::optional<TimePoint> DecodeSide::NextDeadline() const { return impl_->NextDeadline(); }
+int32_t DecodeSide::UnderWay(transport::PeerId peer) const { return impl_->UnderWay(peer); }
+bool DecodeSide::Awaits(const Epoch& epoch) const { return impl_->Awaits(epoch); }
 DecodeSideStats DecodeSide::Stats() const { return impl_->Stats(); }
 std::string DecodeSide::DebugString() const { return impl_->DebugString(); }
 

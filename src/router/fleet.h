@@ -9,29 +9,30 @@
 #include "baton/base/clock.h"
 #include "baton/router/router.h"
 #include "baton/rpc/client.h"
+#include "member.h"
 #include "metrics.h"
 #include "prefix_view.h"
 #include "routing_policy.h"
 
 namespace baton::router {
 
-/// Who is there and how loaded: dials each worker, asks who it is, watches its status, tells decode
-/// workers their prefill peers, and starts over when a worker is lost.
+/// Who is there and how loaded: all workers, and which decode workers are joined with which prefill
+/// workers.
 /// *Threads*: lives on the router's thread; `post` brings gRPC's callbacks there.
 /// REQUIRES: Close() and then idle() before it is destroyed.
-class Fleet {
+class Fleet final : private Member::Listener {
  public:
-  using Post = std::function<void(std::function<void()>)>;
+  using Post = Member::Post;
   /// A worker that was there is no more: calls to it are to be given up.
-  using OnLost = std::function<void(const std::string& worker, const Status& status)>;
+  using OnLostWorker = std::function<void(const std::string& worker, const Status& status)>;
 
   Fleet(const RouterOptions& options, rpc::DialWorker dial, RouterMetrics& metrics, Clock& clock,
-        Post post, OnLost on_lost);
+        Post post, OnLostWorker on_lost);
 
   /// Dials what is due, gives up what is silent; returns when something will be due.
   TimePoint Tick(TimePoint now);
   void Close();
-  bool idle() const { return calls_ == 0; }
+  bool idle() const;
 
   /// The workers that can take requests.
   std::vector<WorkerView> Views() const;
@@ -55,35 +56,27 @@ class Fleet {
   uint64_t version() const { return version_; }
 
  private:
-  struct Member;
+  void OnThere(Member& member) override;
+  void OnStatus(Member& member) override;
+  void OnRole(Member& member, Role from) override;
+  void OnLost(Member& member, bool was_there, const Status& status) override;
+  bool KnowsWorker(const std::string& name) const override { return members_.contains(name); }
 
-  void Dial(const std::shared_ptr<Member>& member);
-  void Described(const std::shared_ptr<Member>& member,
-                 const Result<rpc::WorkerDescription>& description);
-  void Watch(const std::shared_ptr<Member>& member);
-  void Watched(const std::shared_ptr<Member>& member, rpc::WorkerStatus status);
-  /// Takes what a status says about the worker's speed, its load and its prefix cache.
-  void Learn(Member& member, const rpc::WorkerStatus& status);
-  Forecast ForecastOf(const Member& member) const;
-  void Lost(const std::shared_ptr<Member>& member, const Status& status);
-  static bool IsPrefill(const Member& member);
-  /// A decode worker says that it is, or tries to be, joined with that prefill worker.
-  static bool HasPeer(const Member& decode, const std::string& name);
+  Member* Find(const std::string& name) const;
   /// A decode worker does not know of a prefill worker that is there: what it was told last came
   /// late, or from another router.
   bool LacksPeer(const Member& decode) const;
   void TellPeers();
-  void TellPeers(const std::shared_ptr<Member>& decode);
+  void TellPeers(Member& decode);
 
   const RouterOptions options_;
   const rpc::DialWorker dial_;
   RouterMetrics& metrics_;
   Clock& clock_;
   const Post post_;
-  const OnLost on_lost_;
-  std::map<std::string, std::shared_ptr<Member>> members_;
+  const OnLostWorker on_lost_;
   PrefixView prefixes_;
-  int calls_ = 0;
+  std::map<std::string, std::unique_ptr<Member>> members_;
   bool closed_ = false;
   uint64_t version_ = 0;
 };

@@ -141,6 +141,7 @@ class JoinBidiCall final : public grpc::ClientBidiReactor<v1::JoinHello, v1::Joi
   void OnReadDone(bool ok) override {
     if (ok && accepted_) {
       callbacks_.on_alive();
+      if (theirs_.leaving() && callbacks_.on_leaving) callbacks_.on_leaving();
     } else if (ok) {
       ok = Accept();
     }
@@ -237,6 +238,19 @@ class GrpcWorkerClient final : public WorkerClient {
                              [call, on_reply = std::move(on_reply)](const grpc::Status& status) {
                                on_reply(FromGrpc(status));
                              });
+  }
+
+  void SetRole(Role role, Duration patience, Duration timeout,
+               std::function<void(Status)> on_reply) override {
+    auto call = std::make_shared<UnaryCall<v1::SetRoleRequest, v1::SetRoleReply>>();
+    call->context.set_deadline(DeadlineAfter(timeout));
+    call->request.set_role(static_cast<v1::Role>(role));
+    call->request.set_drain_ms(static_cast<uint32_t>(
+        std::chrono::duration_cast<std::chrono::milliseconds>(patience).count()));
+    stub_->async()->SetRole(&call->context, &call->request, &call->reply,
+                            [call, on_reply = std::move(on_reply)](const grpc::Status& status) {
+                              on_reply(FromGrpc(status));
+                            });
   }
 
   std::shared_ptr<Call> Generate(const GenerateCall& call, GenerateCallbacks callbacks) override {

@@ -276,13 +276,15 @@ void ToProto(const JoinHello& from, v1::JoinHello* to) {
   ToProto(from.worker, to->mutable_worker());
   to->set_connection(from.connection);
   to->set_silence_ms(static_cast<uint32_t>(from.silence.count()));
+  to->set_leaving(from.leaving);
 }
 
 Result<JoinHello> FromProto(const v1::JoinHello& from) {
   BATON_ASSIGN_OR_RETURN(WorkerDescription worker, FromProto(from.worker()));
   return JoinHello{.worker = std::move(worker),
                    .connection = from.connection(),
-                   .silence = std::chrono::milliseconds(from.silence_ms())};
+                   .silence = std::chrono::milliseconds(from.silence_ms()),
+                   .leaving = from.leaving()};
 }
 
 void ToProto(const GenerateCall& from, v1::GenerateRequest* to) {
@@ -409,6 +411,8 @@ void ToProto(const WorkerStatus& from, v1::WorkerStatus* to) {
   for (const cost::StepSample& step : from.steps) ToProto(step, to->add_steps());
   for (const HandoffSample& handoff : from.handoffs) ToProto(handoff, to->add_handoffs());
   if (from.prefixes.number != 0) ToProto(from.prefixes, to->mutable_prefixes());
+  if (from.role) to->set_role(static_cast<v1::Role>(*from.role));
+  if (from.changing_to) to->set_changing_to(static_cast<v1::Role>(*from.changing_to));
 }
 
 WorkerStatus FromProto(const v1::WorkerStatus& from) {
@@ -424,6 +428,11 @@ WorkerStatus FromProto(const v1::WorkerStatus& from) {
   for (const auto& step : from.steps()) to.steps.push_back(FromProto(step));
   for (const auto& handoff : from.handoffs()) to.handoffs.push_back(FromProto(handoff));
   to.prefixes = FromProto(from.prefixes());
+  // A role of a later build is none that a router could choose by.
+  if (from.has_role() && v1::Role_IsValid(from.role())) to.role = static_cast<Role>(from.role());
+  if (from.has_changing_to() && v1::Role_IsValid(from.changing_to())) {
+    to.changing_to = static_cast<Role>(from.changing_to());
+  }
   return to;
 }
 

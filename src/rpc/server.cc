@@ -40,6 +40,18 @@ class WorkerService final : public v1::Worker::CallbackService {
     return reactor;
   }
 
+  grpc::ServerUnaryReactor* SetRole(grpc::CallbackServerContext* context,
+                                    const v1::SetRoleRequest* request, v1::SetRoleReply*) override {
+    grpc::ServerUnaryReactor* reactor = context->DefaultReactor();
+    if (!v1::Role_IsValid(request->role())) {
+      reactor->Finish(ToGrpc(InvalidArgument("unknown role " + std::to_string(request->role()))));
+      return reactor;
+    }
+    reactor->Finish(ToGrpc(handler_.SetRole(static_cast<Role>(request->role()),
+                                            std::chrono::milliseconds(request->drain_ms()))));
+    return reactor;
+  }
+
   grpc::ServerWriteReactor<v1::GenerateEvent>* Generate(
       grpc::CallbackServerContext*, const v1::GenerateRequest* request) override {
     const auto stream = GenerateReactor::Make(handler_);

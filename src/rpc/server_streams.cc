@@ -166,9 +166,22 @@ void JoinReactor::SendAlive() {
   StartWrite(&sign_);
 }
 
+void JoinReactor::SendLeaving() {
+  std::lock_guard lock(mutex_);
+  leaving_ = true;
+  ContinueLocked();
+}
+
+void JoinReactor::ContinueLocked() {
+  if (finished_ || !may_write_ || !leaving_) return;
+  leaving_ = may_write_ = false;
+  StartWrite(&goodbye_);
+}
+
 void JoinReactor::OnWriteDone(bool ok) {
   std::lock_guard lock(mutex_);
   may_write_ = ok;
+  ContinueLocked();
 }
 
 void JoinReactor::Refuse(const Status& status) { FinishOnce(ToGrpc(status)); }

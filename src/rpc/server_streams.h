@@ -80,6 +80,7 @@ class JoinReactor final : public grpc::ServerBidiReactor<v1::JoinHello, v1::Join
 
   void Accept(const JoinHello& ours) override;
   void SendAlive() override;
+  void SendLeaving() override;
   void Refuse(const Status& status) override;
 
   void OnReadDone(bool ok) override;
@@ -87,17 +88,22 @@ class JoinReactor final : public grpc::ServerBidiReactor<v1::JoinHello, v1::Join
   void OnDone() override;
 
  private:
-  explicit JoinReactor(WorkerHandler& handler) : handler_(handler) {}
+  explicit JoinReactor(WorkerHandler& handler) : handler_(handler) { goodbye_.set_leaving(true); }
   void FinishOnce(const grpc::Status& status);
+  /// Writes the goodbye if it is wanted and may be.
+  void ContinueLocked();
 
   WorkerHandler& handler_;
   v1::JoinHello theirs_;
   v1::JoinHello ours_;
   const v1::JoinHello sign_;
+  v1::JoinHello goodbye_;
   bool described_ = false;
   std::mutex mutex_;
   /// Accepted, and no write is under way.
   bool may_write_ = false;
+  /// The goodbye waits until it may be written.
+  bool leaving_ = false;
   bool finished_ = false;
   std::shared_ptr<JoinReactor> self_;
 };

@@ -224,6 +224,13 @@ void Scheduler::Commit(Sequence& sequence) {
   InsertRunning(sequence);
 }
 
+void Scheduler::PrefillHere(Sequence& sequence) {
+  BATON_CHECK(sequence.state == SequenceState::kReserved);
+  Leave(sequence);
+  sequence.remote_prefill = false;
+  InsertRunning(sequence);
+}
+
 void Scheduler::Finish(Sequence& sequence) {
   BATON_CHECK(sequence.state != SequenceState::kHeld);
   Leave(sequence);

@@ -5,6 +5,12 @@
 #include "baton/base/logging.h"
 
 namespace baton::worker {
+namespace {
+
+/// Why a prompt is prefilled here although the router named a peer: none of that name takes it.
+constexpr char kNoPeer[] = "no_peer";
+
+}  // namespace
 
 void GenerateService::Connect(engine::Engine& engine, handoff::DecodeSide& decode, Peers& peers) {
   parts_.engine = &engine;
@@ -86,13 +92,15 @@ void GenerateService::Offer(SequenceId sequence, const engine::PromptBlocks& blo
     return;
   }
   const auto& call = entry->call;
-  const Status status = [&]() -> Status {
-    const auto peer = parts_.peers->Find(call->prefill_peer);
-    if (!peer) return Unavailable("not joined with prefill worker " + call->prefill_peer);
-    return parts_.decode->Offer(
-        *peer, call->request,
-        {.sequence = sequence, .blocks = blocks.blocks, .cached_tokens = blocks.cached_tokens});
-  }();
+  const auto peer = parts_.peers->Find(call->prefill_peer);
+  if (!peer) {  // It left, was lost, or changed its role since the router chose it.
+    streams_.KeepHere(sequence, kNoPeer);
+    parts_.engine->PrefillHere(sequence);
+    return;
+  }
+  const Status status = parts_.decode->Offer(
+      *peer, call->request,
+      {.sequence = sequence, .blocks = blocks.blocks, .cached_tokens = blocks.cached_tokens});
   if (!status.ok()) {
     parts_.engine->FailHandoff(sequence, status);
     parts_.engine->Release(sequence);
@@ -139,6 +147,11 @@ void GenerateService::Report(SequenceId sequence, const handoff::CommitReport& r
 
 void GenerateService::OnHandoffFailed(SequenceId sequence, handoff::Failure failure,
                                       Status status) {
+  if (failure == handoff::Failure::kRefused && status.code() == StatusCode::kUnavailable) {
+    // The peer leaves and has put nothing. OnReleased, which follows, then ends nothing.
+    parts_.engine->PrefillHere(sequence);
+    return;
+  }
   BATON_LOG(Warning) << "a hand-off failed (" << FailureName(failure) << "): " << status.message();
   parts_.engine->FailHandoff(sequence, std::move(status));
 }

@@ -137,31 +137,38 @@ void WorkerMetrics::Update(const engine::EngineStats& stats) {
   grammar_wait_seconds_.Follow(stats.mask_wait_seconds);
 }
 
-void WorkerMetrics::Update(const handoff::DecodeSideStats& stats) {
-  decode_.Follow(stats);
-  handoffs_redone_.Follow(static_cast<double>(stats.redone));
-  released_without_proof_.Follow(static_cast<double>(stats.released_without_proof));
-  SetActive("offered", stats.offered);
-  SetActive("aborting", stats.aborting);
-  SetActive("quarantined", stats.quarantined);
+/// A worker that changes its role may have hand-offs of both sides.
+void WorkerMetrics::Update(const handoff::DecodeSideStats& decode,
+                           const handoff::PrefillSideStats& prefill) {
+  decode_.Follow(decode);
+  handoffs_redone_.Follow(static_cast<double>(decode.redone));
+  released_without_proof_.Follow(static_cast<double>(decode.released_without_proof));
   for (size_t i = 0; i < quarantined_blocks_.size(); ++i) {
-    quarantined_blocks_[i]->Set(static_cast<double>(stats.quarantined_blocks[i]));
+    quarantined_blocks_[i]->Set(static_cast<double>(decode.quarantined_blocks[i]));
   }
-  oldest_quarantine_.Set(Seconds(stats.oldest_quarantine));
+  oldest_quarantine_.Set(Seconds(decode.oldest_quarantine));
+  prefill_.Follow(prefill);
+  SetActive("offered", decode.offered);
+  SetActive("quarantined", decode.quarantined);
+  SetActive("queued", prefill.queued);
+  SetActive("prefilling", prefill.prefilling);
+  SetActive("flushing", prefill.flushing);
+  SetActive("aborting", decode.aborting + prefill.aborting);
+}
+
+void WorkerMetrics::SetRole(Role role) {
+  for (const Role other : {Role::kPrefill, Role::kDecode, Role::kMixed}) {
+    registry_
+        .AddGauge("baton_worker_role", "1 for the role that this worker has now",
+                  {{"role", std::string(RoleName(other))}})
+        .Set(other == role ? 1 : 0);
+  }
 }
 
 void WorkerMetrics::Update(const transport::DroppedCounts& dropped) {
   const std::array<int64_t, 3> counts = {dropped.unknown_peer, dropped.earlier_connection,
                                          dropped.malformed};
   for (size_t i = 0; i < counts.size(); ++i) dropped_[i].Follow(static_cast<double>(counts[i]));
-}
-
-void WorkerMetrics::Update(const handoff::PrefillSideStats& stats) {
-  prefill_.Follow(stats);
-  SetActive("queued", stats.queued);
-  SetActive("prefilling", stats.prefilling);
-  SetActive("flushing", stats.flushing);
-  SetActive("aborting", stats.aborting);
 }
 
 void WorkerMetrics::CountCommit(const handoff::CommitReport& report) {

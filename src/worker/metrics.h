@@ -5,6 +5,7 @@
 #include <string>
 #include <vector>
 
+#include "baton/base/role.h"
 #include "baton/engine/engine.h"
 #include "baton/handoff/decode_side.h"
 #include "baton/handoff/prefill_side.h"
@@ -20,14 +21,14 @@ class WorkerMetrics {
   explicit WorkerMetrics(const std::string& worker);
 
   void Update(const engine::EngineStats& stats);
-  void Update(const handoff::DecodeSideStats& stats);
-  void Update(const handoff::PrefillSideStats& stats);
+  void Update(const handoff::DecodeSideStats& decode, const handoff::PrefillSideStats& prefill);
   void Update(const transport::DroppedCounts& dropped);
   /// Joined peers that were given up because they were silent, in all.
   void UpdateSilentPeers(int64_t peers) { silent_peers_.Follow(static_cast<double>(peers)); }
   void CountCommit(const handoff::CommitReport& report);
   void CountPrefill(const handoff::PrefillReport& report);
 
+  void SetRole(Role role);
   void SetRanks(int32_t ranks) { ranks_.Set(ranks); }
 
   /// What carries KV to or from a peer, from its join until it is lost.

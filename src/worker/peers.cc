@@ -14,6 +14,7 @@ constexpr Duration kRedialMin = std::chrono::milliseconds(20);
 constexpr Duration kRedialMax = std::chrono::seconds(1);
 /// How long a peer may take to answer a hello.
 constexpr Duration kJoinTimeout = std::chrono::seconds(5);
+constexpr char kLeaving[] = "it takes no more hand-offs";
 
 }  // namespace
 
@@ -29,9 +30,15 @@ struct Peers::Link {
   Status refusal;
   /// While it is joined.
   std::optional<Liveness> liveness;
+  /// The peer takes no more: the join ends once nothing is under way over it.
+  bool leaving = false;
   /// When to dial next, or when an unanswered hello is given up.
   TimePoint deadline{};
   Duration redial = kRedialMin;
+  /// Of the process that was joined last.
+  std::optional<Epoch> epoch;
+  /// Not wanted but for its word that no earlier put of its can land: blocks wait for that.
+  bool settling = false;
   bool wanted = true;
   std::string last_problem;
 };
@@ -40,24 +47,45 @@ Peers::Peers(rpc::JoinHello ours, Parts parts, Post post)
     : ours_(std::move(ours)), parts_(std::move(parts)), post_(std::move(post)) {}
 
 void Peers::Set(const std::vector<rpc::PeerAddress>& wanted) {
-  for (auto it = links_.begin(); it != links_.end();) {
-    Link& link = *it->second;
-    if (std::find(wanted.begin(), wanted.end(), link.address) != wanted.end()) {
-      ++it;
+  for (auto& [name, link] : links_) {
+    if (std::find(wanted.begin(), wanted.end(), link->address) != wanted.end()) continue;
+    if (std::exchange(link->settling, true)) continue;
+    if (link->call) link->call->Cancel();
+    Drop(*link, Unavailable("prefill worker " + name + " was taken out of the fleet"));
+  }
+  Forget([this](const Link& link) { return Settled(link); });
+  for (const rpc::PeerAddress& address : wanted) {
+    const auto known = links_.find(address.name);
+    if (known != links_.end() && known->second->address == address) {
+      known->second->settling = false;
       continue;
     }
-    link.wanted = false;
-    if (link.call) link.call->Cancel();
-    Drop(link, Unavailable("prefill worker " + link.address.name + " was taken out of the fleet"));
-    it = links_.erase(it);
-  }
-  for (const rpc::PeerAddress& address : wanted) {
-    if (links_.contains(address.name)) continue;
+    if (known != links_.end()) known->second->wanted = false;
     auto link = std::make_shared<Link>();
     link->address = address;
     links_[address.name] = link;
     Dial(link);
   }
+}
+
+void Peers::Close() {
+  Set({});
+  Forget([](const Link&) { return true; });
+}
+
+bool Peers::Settled(const Link& link) const {
+  return link.settling && !(link.epoch && parts_.decode.Awaits(*link.epoch));
+}
+
+void Peers::Forget(const std::function<bool(const Link&)>& which) {
+  std::erase_if(links_, [&](const auto& entry) {
+    Link& link = *entry.second;
+    if (!which(link)) return false;
+    link.wanted = false;
+    if (link.call) link.call->Cancel();
+    Drop(link, Unavailable("prefill worker " + link.address.name + " was taken out of the fleet"));
+    return true;
+  });
 }
 
 void Peers::Dial(const std::shared_ptr<Link>& link) {
@@ -79,6 +107,14 @@ void Peers::Dial(const std::shared_ptr<Link>& link) {
                      if (link->liveness) link->liveness->Heard(parts_.clock.Now());
                    });
                  },
+             .on_leaving =
+                 [this, link] {
+                   post_([this, link] {
+                     if (!link->peer) return;
+                     link->leaving = true;
+                     link->last_problem = kLeaving;
+                   });
+                 },
              .on_end =
                  [this, link](Status status) {
                    post_([this, link, status = std::move(status)] { Ended(link, status); });
@@ -93,9 +129,11 @@ void Peers::Accepted(const std::shared_ptr<Link>& link, const rpc::JoinHello& he
     link->call->Cancel();
     return;
   }
+  link->epoch = hello.worker.identity.epoch;
+  link->leaving = hello.leaving || link->settling;
   link->liveness.emplace(ours_, hello, parts_.clock.Now());
-  link->redial = kRedialMin;
-  link->last_problem.clear();
+  if (!link->leaving) link->redial = kRedialMin;
+  link->last_problem = link->leaving ? kLeaving : "";
   parts_.metrics.SetPath(link->address.name, link->path, true);
   parts_.transport.Prepare(*link->peer);  // It connected before it accepted us.
   BATON_LOG(Info) << "joined prefill worker " << link->address.name << " (epoch "
@@ -132,6 +170,7 @@ void Peers::Drop(Link& link, const Status& status) {
   if (!link.peer) return;
   const transport::PeerId peer = *std::exchange(link.peer, std::nullopt);
   link.liveness.reset();
+  link.leaving = false;
   parts_.metrics.SetPath(link.address.name, link.path, false);
   parts_.decode.LosePeer(peer, status);
   parts_.transport.Disconnect(peer);
@@ -163,10 +202,16 @@ void Peers::TickJoined(Link& link, TimePoint now) {
     return GiveUp(
         link, Unavailable("it was silent for " + std::to_string(ours_.silence.count()) + " ms"));
   }
+  if (link.leaving && parts_.decode.UnderWay(*link.peer) == 0) {
+    link.refusal = Unavailable(kLeaving);
+    Drop(link, link.refusal);
+    return link.call->Cancel();
+  }
   if (link.liveness->TakeSign(now)) link.call->SendAlive();
 }
 
 TimePoint Peers::Tick(TimePoint now) {
+  Forget([this](const Link& link) { return Settled(link); });
   TimePoint next = TimePoint::max();
   for (auto& [name, link] : links_) {
     if (link->peer) {
@@ -189,13 +234,14 @@ TimePoint Peers::Tick(TimePoint now) {
 
 std::optional<transport::PeerId> Peers::Find(const std::string& name) const {
   const auto it = links_.find(name);
-  return it == links_.end() ? std::nullopt : it->second->peer;
+  if (it == links_.end() || it->second->leaving || it->second->settling) return std::nullopt;
+  return it->second->peer;
 }
 
 std::vector<std::string> Peers::joined() const {
   std::vector<std::string> names;
   for (const auto& [name, link] : links_) {
-    if (link->peer) names.push_back(name);
+    if (link->peer && !link->leaving && !link->settling) names.push_back(name);
   }
   return names;
 }
@@ -203,7 +249,8 @@ std::vector<std::string> Peers::joined() const {
 std::vector<rpc::JoinProblem> Peers::problems() const {
   std::vector<rpc::JoinProblem> problems;
   for (const auto& [name, link] : links_) {
-    if (!link->peer && !link->last_problem.empty()) problems.push_back({name, link->last_problem});
+    if (link->settling || (link->peer && !link->leaving)) continue;
+    if (!link->last_problem.empty()) problems.push_back({name, link->last_problem});
   }
   return problems;
 }

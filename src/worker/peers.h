@@ -18,7 +18,7 @@ namespace baton::worker {
 /// Keeps a decode worker joined with the prefill workers that the router names: dials, says hello,
 /// connects the transport, and starts over whenever the join ends or the peer falls silent.
 /// *Threads*: lives on the transport thread; `post` brings gRPC's callbacks there.
-/// REQUIRES: Set({}) and then idle() before it is destroyed.
+/// REQUIRES: Close() and then idle() before it is destroyed.
 class Peers {
  public:
   using Post = std::function<void(std::function<void()>)>;
@@ -36,8 +36,10 @@ class Peers {
   /// `ours` but for its connection.
   Peers(rpc::JoinHello ours, Parts parts, Post post);
 
-  /// Joins with exactly these from now on.
+  /// Joins with exactly these from now on; with others only for their word that ends a quarantine.
   void Set(const std::vector<rpc::PeerAddress>& wanted);
+  /// Joins with nobody any more.
+  void Close();
   /// Gives up one connection; it is joined anew.
   void Lose(transport::PeerId peer, const Status& status);
   /// The peer showed by a message that it is there.
@@ -46,6 +48,7 @@ class Peers {
   /// due.
   TimePoint Tick(TimePoint now);
 
+  // Those that take offers.
   std::optional<transport::PeerId> Find(const std::string& name) const;
   std::vector<std::string> joined() const;
   /// Why the others are not joined, as far as that is known.
@@ -58,6 +61,8 @@ class Peers {
  private:
   struct Link;
 
+  bool Settled(const Link& link) const;
+  void Forget(const std::function<bool(const Link&)>& which);
   void Dial(const std::shared_ptr<Link>& link);
   void Accepted(const std::shared_ptr<Link>& link, const rpc::JoinHello& hello);
   /// Connects the transport and makes the peer known to the hand-off.

@@ -38,6 +38,7 @@ void PrefillService::Accept(const rpc::JoinHello& hello,
   joined_.emplace(stream.get(), *std::move(joined));
   rpc::JoinHello answer = ours_;
   answer.connection = hello.connection;
+  answer.leaving = !offers_;
   stream->Accept(answer);
 }
 
@@ -84,6 +85,15 @@ void PrefillService::Lose(Joins::iterator joined, const std::string& why) {
   parts_.prefill->LosePeer(lost.peer, status);
   parts_.transport.Disconnect(lost.peer);
   lost.stream->Refuse(status);
+}
+
+void PrefillService::TakeOffers(bool takes) {
+  if (takes == std::exchange(offers_, takes) || takes) return;
+  for (auto& [stream, joined] : joined_) joined.stream->SendLeaving();
+}
+
+void PrefillService::EndJoins(const std::string& why) {
+  while (!joined_.empty()) Lose(joined_.begin(), why);
 }
 
 void PrefillService::Heard(transport::PeerId peer, TimePoint now) {

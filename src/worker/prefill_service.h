@@ -49,6 +49,11 @@ class PrefillService final : public handoff::PrefillSideListener {
   TimePoint Tick(TimePoint now);
   /// Takes over what the transport has learnt about the paths.
   void FollowCosts();
+  /// False asks all peers, and those that join from now on, to end their joins once nothing is
+  /// under way over them.
+  void TakeOffers(bool takes);
+  void EndJoins(const std::string& why);
+  size_t joins() const { return joined_.size(); }
   /// Peers given up because they were silent, so far.
   int64_t silent() const { return silent_; }
 
@@ -91,6 +96,7 @@ class PrefillService final : public handoff::PrefillSideListener {
   Joins joined_;
   int64_t silent_ = 0;
   int32_t layer_group_ = 0;
+  bool offers_ = true;
   /// Lives on the engine thread; absent between two steps.
   std::optional<LayerGroup> group_;
 };

@@ -37,6 +37,16 @@ std::shared_ptr<rpc::GenerateStream> StreamTable::TakeUnrouted(SequenceId sequen
   return it->second.stream;
 }
 
+void StreamTable::KeepHere(SequenceId sequence, const std::string& reason) {
+  std::lock_guard lock(mutex_);
+  const auto it = entries_.find(sequence);
+  if (it == entries_.end()) return;
+  auto call = std::make_shared<rpc::GenerateCall>(*it->second.call);
+  call->prefill_peer.clear();
+  call->reason = reason;
+  it->second.call = std::move(call);
+}
+
 std::shared_ptr<rpc::GenerateStream> StreamTable::Remove(SequenceId sequence) {
   std::lock_guard lock(mutex_);
   const auto it = entries_.find(sequence);

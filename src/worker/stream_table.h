@@ -39,6 +39,8 @@ class StreamTable {
   std::shared_ptr<const rpc::GenerateCall> FindCall(SequenceId sequence) const;
   /// The stream, when its caller has not been told the route yet; marks it as told.
   std::shared_ptr<rpc::GenerateStream> TakeUnrouted(SequenceId sequence);
+  /// From now on its call names no prefill worker, for this reason.
+  void KeepHere(SequenceId sequence, const std::string& reason);
   std::shared_ptr<rpc::GenerateStream> Remove(SequenceId sequence);
   size_t size() const;
 

@@ -42,10 +42,9 @@ Status WorkerCore::Build() {
 
 Status WorkerCore::BuildCache() {
   const kv::KvGeometry geometry = model_.KvGeometry(options_.block_tokens, options_.kv_dtype);
-  if (options_.role != Role::kMixed) {  // A mixed worker hands nothing on.
-    BATON_RETURN_IF_ERROR(
-        transport::CheckOffered(options_.required_paths, transport_.OfferedPaths()));
-  }
+  offered_paths_ = transport::CheckOffered(options_.required_paths, transport_.OfferedPaths());
+  // A mixed worker hands nothing on.
+  if (options_.role != Role::kMixed) BATON_RETURN_IF_ERROR(offered_paths_);
   BATON_RETURN_IF_ERROR(BuildRanks());
   BATON_ASSIGN_OR_RETURN(const std::string address, transport_.Address());
   const int32_t context = options_.engine.context_tokens > 0 ? options_.engine.context_tokens
@@ -137,6 +136,9 @@ void WorkerCore::BuildHandoff() {
       rpc::JoinHello{.worker = description_, .silence = options_.silence},
       Peers::Parts{transport_, *decode_, *metrics_, dial_, clock_, options_.required_paths},
       [this](std::function<void()> work) { transport_thread_->Post(std::move(work)); });
+  role_change_.emplace(options_.role, RoleChange::Parts{*generate_, *prefill_service_, *prefill_,
+                                                        *decode_, *peers_});
+  prefill_service_->TakeOffers(options_.role != Role::kDecode);
   transport_.SetListener(this);
 }
 
@@ -148,7 +150,7 @@ void WorkerCore::StartDraining() {
 
 void WorkerCore::LeavePeers() {
   transport_thread_->Post([this] {
-    peers_->Set({});
+    peers_->Close();
     leaving_ = true;
   });
 }
@@ -160,6 +162,7 @@ TimePoint WorkerCore::Turn(TimePoint now) {
   if (due(decode_->NextDeadline())) decode_->Tick();
   if (due(prefill_->NextDeadline())) prefill_->Tick();
   TimePoint next = std::min(peers_->Tick(now), prefill_service_->Tick(now));
+  if (role_change_->Tick(now)) next_publish_ = now;
   left_ = leaving_ && peers_->idle();
   if (now >= next_publish_) {
     PublishStatus();
@@ -180,16 +183,26 @@ void WorkerCore::PublishStatus() {
   metrics_->Update(transport_.dropped());
   prefill_service_->FollowCosts();
   metrics_->UpdateSilentPeers(peers_->silent() + prefill_service_->silent());
-  options_.role == Role::kPrefill ? metrics_->Update(prefill) : metrics_->Update(decode);
+  metrics_->Update(decode, prefill);
+  metrics_->SetRole(role_change_->role());
   status_.Post({.running = stats.running,
                 .waiting = stats.waiting,
                 .draining = draining_,
+                .role = role_change_->role(),
+                .changing_to = role_change_->under_way() ? std::optional(role_change_->target())
+                                                         : std::nullopt,
                 .joined_peers = peers_->joined(),
                 .join_problems = peers_->problems(),
                 .load = {.prefill_tokens = stats.prefill_tokens_ahead,
                          .decode_sequences = stats.decode_sequences,
                          .decode_context = stats.decode_context,
                          .available_blocks = stats.blocks_free + stats.blocks_cached}});
+}
+
+rpc::WorkerDescription WorkerCore::Describe() {
+  rpc::WorkerDescription description = description_;
+  description.role = role_change_->role();
+  return description;
 }
 
 rpc::WorkerStatus WorkerCore::CurrentStatus() {
@@ -238,10 +251,29 @@ void WorkerCore::OnPrefilled(SequenceId sequence, TokenOutput first) {
 }
 
 void WorkerCore::SetPeers(std::vector<rpc::PeerAddress> peers) {
-  if (options_.role != Role::kDecode) return;
   transport_thread_->Post([this, peers = std::move(peers)] {
-    if (!draining_) peers_->Set(peers);
+    if (role_change_->role() == Role::kDecode && !draining_) peers_->Set(peers);
   });
+}
+
+Status WorkerCore::CheckHandsOn() const {
+  if (options_.transport_kind == "nccl") {
+    return FailedPrecondition(
+        "worker " + options_.name +
+        " keeps the role that it was started with: transport.kind is nccl, whose communicators "
+        "have one direction");
+  }
+  return offered_paths_;
+}
+
+Status WorkerCore::SetRole(Role role, Duration patience) {
+  if (draining_) return Unavailable("worker " + options_.name + " is draining");
+  if (role != role_change_->role()) BATON_RETURN_IF_ERROR(CheckHandsOn());
+  transport_thread_->Post([this, role, patience] {
+    role_change_->Begin(role, patience, clock_.Now());
+    next_publish_ = clock_.Now();
+  });
+  return OkStatus();
 }
 
 void WorkerCore::OnGenerate(rpc::GenerateCall call, std::shared_ptr<rpc::GenerateStream> stream) {
@@ -257,10 +289,6 @@ void WorkerCore::OnGenerateEnded(rpc::GenerateStream* stream) {
 }
 
 void WorkerCore::OnJoin(rpc::JoinHello hello, std::shared_ptr<rpc::JoinStream> stream) {
-  if (options_.role == Role::kDecode) {
-    stream->Refuse(FailedPrecondition("worker " + options_.name + " decodes; it does not prefill"));
-    return;
-  }
   prefill_service_->OnJoin(std::move(hello), std::move(stream));
 }
 

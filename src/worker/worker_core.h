@@ -22,6 +22,7 @@
 #include "metrics.h"
 #include "peers.h"
 #include "prefill_service.h"
+#include "role_change.h"
 #include "sample_log.h"
 #include "transport_thread.h"
 
@@ -81,14 +82,16 @@ class WorkerCore final : public rpc::WorkerHandler,
   const handoff::DecodeSide& decode_side() const { return *decode_; }
   const handoff::PrefillSide& prefill_side() const { return *prefill_; }
   const Peers& peers() const { return *peers_; }
+  const RoleChange& role_change() const { return *role_change_; }
   size_t streams() const { return generate_->streams(); }
 
-  rpc::WorkerDescription Describe() override { return description_; }
+  rpc::WorkerDescription Describe() override;
   rpc::WorkerStatus CurrentStatus() override;
   kv::PrefixUpdate NextPrefixes(kv::PrefixCursor& cursor) override {
     return prefixes_.Read(cursor, rpc::WorkerStatus::kMostChanges);
   }
   void SetPeers(std::vector<rpc::PeerAddress> peers) override;
+  Status SetRole(Role role, Duration patience) override;
   void OnGenerate(rpc::GenerateCall call, std::shared_ptr<rpc::GenerateStream> stream) override;
   void OnGenerateEnded(rpc::GenerateStream* stream) override;
   void OnJoin(rpc::JoinHello hello, std::shared_ptr<rpc::JoinStream> stream) override;
@@ -128,6 +131,8 @@ class WorkerCore final : public rpc::WorkerHandler,
   Status BuildEngine();
   void BuildHandoff();
   void PublishStatus();
+  /// Why this worker cannot hand KV on or take it; OK where it can.
+  Status CheckHandsOn() const;
 
   void OnStepBegin(TimePoint begin) override;
   void OnStepEnd(const cost::StepShape& shape, Duration took) override;
@@ -163,6 +168,8 @@ class WorkerCore final : public rpc::WorkerHandler,
   std::vector<const model::Model*> shards_;
   std::vector<Rank> ranks_;
   device::HostMemory host_memory_;
+  /// Whether what the host offers may carry KV.
+  Status offered_paths_;
   rpc::WorkerDescription description_;
   std::optional<WorkerMetrics> metrics_;
   std::optional<TransportThread> transport_thread_;
@@ -175,6 +182,7 @@ class WorkerCore final : public rpc::WorkerHandler,
   std::optional<handoff::DecodeSide> decode_;
   std::optional<handoff::PrefillSide> prefill_;
   std::optional<Peers> peers_;
+  std::optional<RoleChange> role_change_;
 
   std::atomic<uint64_t> next_sequence_{1};
   std::atomic<bool> draining_{false};

@@ -156,6 +156,9 @@ class Engine {
   /// kDecode: the hand-off failed. Reports OnFailed(status); the blocks become quarantined and stay
   /// so until Release(), because a put may still land in them.
   virtual bool FailHandoff(SequenceId sequence, Status status) = 0;
+  /// kDecode, after OnBlocks: no peer was or will be asked for the prompt, or it has refused. The
+  /// sequence goes on as kGenerate in the blocks that it has. Ignored once it has ended.
+  virtual bool PrefillHere(SequenceId sequence) = 0;
   /// No put reads (kPrefill) or writes (kDecode) the sequence's blocks any more: ends their pin.
   /// Idempotent. Needed once after OnBlocks, unless a kDecode sequence was committed. Before the
   /// end it ends the sequence too: kPrefill silently, an uncommitted kDecode with

@@ -117,6 +117,10 @@ class DecodeSide {
   void Tick();
   std::optional<TimePoint> NextDeadline() const;
 
+  /// Hand-offs from this peer, but for quarantined ones.
+  int32_t UnderWay(transport::PeerId peer) const;
+  /// Blocks of that process's hand-offs wait for its word.
+  bool Awaits(const Epoch& epoch) const;
   DecodeSideStats Stats() const;
   /// One line per hand-off, for logs on a stall.
   std::string DebugString() const;

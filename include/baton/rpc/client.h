@@ -45,6 +45,8 @@ struct JoinCallbacks {
   std::function<void(JoinHello peer)> on_accepted;
   /// The peer gave a sign of life.
   std::function<void()> on_alive;
+  /// The peer wants no more offers, and the call to end once nothing is under way; may be empty.
+  std::function<void()> on_leaving;
   std::function<void(Status status)> on_end;
 };
 
@@ -60,6 +62,8 @@ class WorkerClient {
                         std::function<void(Result<WorkerDescription>)> on_reply) = 0;
   virtual void SetPeers(const std::vector<PeerAddress>& peers, Duration timeout,
                         std::function<void(Status)> on_reply) = 0;
+  virtual void SetRole(Role role, Duration patience, Duration timeout,
+                       std::function<void(Status)> on_reply) = 0;
   virtual std::shared_ptr<Call> Generate(const GenerateCall& call, GenerateCallbacks callbacks) = 0;
   virtual std::shared_ptr<Call> Watch(WatchCallbacks callbacks) = 0;
   virtual std::shared_ptr<JoinCall> Join(const JoinHello& ours, JoinCallbacks callbacks) = 0;

@@ -25,9 +25,10 @@ struct WorkerLimits {
   int32_t step_tokens = 0;
 };
 
-/// Who a worker is; constant for the life of its process.
+/// Who a worker is; constant for the life of its process, but for the role.
 struct WorkerDescription {
   handoff::WorkerDescription identity;
+  /// When it was asked; later ones are in its status.
   Role role = Role::kMixed;
   int32_t context_tokens = 0;
   int32_t vocabulary_size = 0;
@@ -46,6 +47,8 @@ struct JoinHello {
   /// The sender takes a peer for lost that says nothing for this long; 0: never, and it gives no
   /// signs of life itself.
   std::chrono::milliseconds silence{0};
+  /// The prefill side takes no offers: it joins for its word alone that no earlier put can land.
+  bool leaving = false;
 };
 
 /// A prefill worker that a decode worker should be joined with.
@@ -93,6 +96,10 @@ struct WorkerStatus {
   int32_t running = 0;
   int32_t waiting = 0;
   bool draining = false;
+  /// None: that of its description.
+  std::optional<Role> role;
+  /// It finishes what it has in its role and then takes this one.
+  std::optional<Role> changing_to;
   /// Decode workers: prefill workers whose epoch is joined and can be offered to.
   std::vector<std::string> joined_peers;
   std::vector<JoinProblem> join_problems;

@@ -32,6 +32,9 @@ class JoinStream {
   virtual void Accept(const JoinHello& ours) = 0;
   /// Shows the peer that we are there; nothing while an earlier sign has not left yet.
   virtual void SendAlive() = 0;
+  /// Asks the peer to offer nothing more and to end the call once nothing is under way. After
+  /// Accept(). A peer that does not know what this means takes it for a sign of life.
+  virtual void SendLeaving() = 0;
   /// Ends the call, before or after it was accepted.
   virtual void Refuse(const Status& status) = 0;
 };
@@ -45,6 +48,11 @@ class WorkerHandler {
   /// The next part of what the watcher with this cursor is to know of the prefix cache.
   virtual kv::PrefixUpdate NextPrefixes(kv::PrefixCursor&) { return {}; }
   virtual void SetPeers(std::vector<PeerAddress> peers) = 0;
+  /// Changes the role, once what runs in the old one has ended or `patience` has passed; the one
+  /// that it has calls that off. The status tells how far it is.
+  virtual Status SetRole(Role, Duration /*patience*/) {
+    return Unimplemented("this worker keeps its role");
+  }
 
   /// The call is known by `stream` until OnGenerateEnded.
   virtual void OnGenerate(GenerateCall call, std::shared_ptr<GenerateStream> stream) = 0;

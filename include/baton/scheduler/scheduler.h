@@ -80,6 +80,10 @@ class Scheduler {
   /// first token was appended. REQUIRES: kReserved.
   void Commit(Sequence& sequence);
 
+  /// No peer will compute a reserved sequence's prompt: it is computed here. REQUIRES: kReserved,
+  /// and that nothing writes its blocks.
+  void PrefillHere(Sequence& sequence);
+
   /// Forgets the sequence and gives its blocks back. REQUIRES: not kHeld.
   void Finish(Sequence& sequence);
   /// Ends a sequence whose blocks a peer still reads. REQUIRES: kRunning.

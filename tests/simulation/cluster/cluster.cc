@@ -63,6 +63,7 @@ Conditions::Conditions(Random& random) {
   calm = random.Below(6) == 0;
   pace = std::chrono::microseconds(calm ? 500 : OneOf(random, {200, 1000, 5000, 20000}));
   fault_interval = static_cast<uint64_t>(OneOf(random, {60, 200, 600}));
+  role_interval = static_cast<uint64_t>(OneOf(random, {0, 0, 150, 600}));
   transport.seed = random.Next();
   transport.delay = OneOf(random, {0.0, 0.1, 0.4});
   transport.piece_bytes = static_cast<size_t>(OneOf(random, {64, 256, 4096}));
@@ -159,6 +160,7 @@ void Cluster::Event() {
     ClientActs();
   }
   if (!conditions_.calm && random_.Below(conditions_.fault_interval) == 0) Fault();
+  if (conditions_.role_interval != 0 && random_.Below(conditions_.role_interval) == 0) ChangeRole();
   Repair(false);
   PassTime();
   // A turn of one process changes only what that process says of itself, but for puts, which are
@@ -225,6 +227,30 @@ void Cluster::Fault() {
   }
 }
 
+bool Cluster::ServesWithout(const SimulatedWorker& but) const {
+  bool serves[3] = {};
+  for (const auto& worker : workers_) {
+    if (worker.get() == &but || !worker->runs()) continue;
+    const worker::RoleChange& change = worker->core().role_change();
+    if (change.under_way()) return false;  // One at a time.
+    serves[static_cast<size_t>(change.role())] = true;
+  }
+  return serves[static_cast<size_t>(Role::kMixed)] ||
+         (serves[static_cast<size_t>(Role::kPrefill)] &&
+          serves[static_cast<size_t>(Role::kDecode)]);
+}
+
+/// As a router asks for it; some changes are called off or exchanged for others on the way.
+void Cluster::ChangeRole() {
+  SimulatedWorker& worker = Any();
+  if (!worker.runs() || worker.stopping()) return;
+  // Who wants every request to finish leaves the others in peace until they know each other.
+  if (conditions_.calm && (!ServesWithout(worker) || !Complete())) return;
+  ++faults_["role changes"];
+  const Role role = OneOf(random_, {Role::kPrefill, Role::kDecode, Role::kMixed});
+  EXPECT_TRUE(worker.core().SetRole(role, milliseconds(OneOf(random_, {0, 500, 60000}))).ok());
+}
+
 void Cluster::KillSome() {
   ++faults_["kills"];
   if (random_.Below(10) == 0) {
@@ -268,6 +294,10 @@ void Cluster::Repair(bool all) {
     SimulatedWorker& worker = *workers_[i];
     if (worker.alive()) {
       if (all && worker.frozen()) worker.Thaw();
+      if (all && !worker.stopping() &&
+          worker.core().role_change().target() != worker.options().role) {
+        EXPECT_TRUE(worker.core().SetRole(worker.options().role, seconds(1)).ok());
+      }
       continue;
     }
     const auto [due, fresh] = restarts_.try_emplace(i, now + Span(seconds(3)));
@@ -320,7 +350,7 @@ bool Cluster::EveryRequestEnded() const {
 bool Cluster::Complete() const {
   const auto prefill =
       static_cast<size_t>(std::count_if(workers_.begin(), workers_.end(), [](const auto& worker) {
-        return worker->options().role == Role::kPrefill;
+        return worker->alive() && worker->core().role_change().role() == Role::kPrefill;
       }));
   const auto joined = [prefill](const router::WorkerView& view) {
     return view.role != Role::kDecode || view.joined_peers.size() == prefill;
@@ -330,7 +360,10 @@ bool Cluster::Complete() const {
     return views.size() == workers_.size() && std::all_of(views.begin(), views.end(), joined);
   };
   return std::all_of(workers_.begin(), workers_.end(),
-                     [](const auto& worker) { return worker->runs() && !worker->stopping(); }) &&
+                     [](const auto& worker) {
+                       return worker->runs() && !worker->stopping() &&
+                              !worker->core().role_change().under_way();
+                     }) &&
          std::all_of(routers_.begin(), routers_.end(), knows_all);
 }
 

@@ -33,6 +33,8 @@ struct Conditions {
   Duration pace{};
   /// One fault in so many events.
   uint64_t fault_interval = 0;
+  /// One change of a worker's role in so many events; 0: none.
+  uint64_t role_interval = 0;
   transport::LoopbackOptions transport;
   RpcOptions rpc;
   router::RouterOptions router;
@@ -74,6 +76,9 @@ class Cluster {
   void ClientActs();
   std::shared_ptr<SimulatedRequest> StartRequest(size_t router);
   void Fault();
+  void ChangeRole();
+  /// Without `but`, the other workers can serve as they are and stay.
+  bool ServesWithout(const SimulatedWorker& but) const;
   void KillSome();
   void FreezeSome();
   void SeverSome();

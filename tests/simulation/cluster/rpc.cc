@@ -92,6 +92,9 @@ class SimulatedRpc::Stream final : public rpc::GenerateStream, public rpc::JoinS
     const CallPtr call = call_.lock();
     if (call && call->to_client.empty()) Send(join.on_alive);
   }
+  void SendLeaving() override {
+    if (join.on_leaving) Send(join.on_leaving);
+  }
   void Refuse(const Status& status) override { Finish(status); }
 
  private:
@@ -134,6 +137,16 @@ class SimulatedRpc::Client final : public rpc::WorkerClient {
                   handler.SetPeers(peers);
                   if (const CallPtr answered = weak.lock()) this_rpc->Finish(answered, OkStatus());
                 });
+  }
+
+  void SetRole(Role role, Duration patience, Duration timeout,
+               std::function<void(Status)> on_reply) override {
+    const CallPtr call = Unary(timeout, std::move(on_reply));
+    rpc_.Arrive(call, [this_rpc = &rpc_, weak = std::weak_ptr(call), role,
+                       patience](rpc::WorkerHandler& handler) {
+      const Status status = handler.SetRole(role, patience);
+      if (const CallPtr answered = weak.lock()) this_rpc->Finish(answered, status);
+    });
   }
 
   std::shared_ptr<rpc::Call> Generate(const rpc::GenerateCall& generate,

@@ -181,5 +181,25 @@ TEST_F(HandoffGoals, DecodePrefillsHereWhenLittleIsMissing) {
   EXPECT_TRUE(log(remote).blocks.has_value());
 }
 
+TEST_F(HandoffGoals, PrefillsHereInTheReservedBlocksWhenNoPeerWill) {
+  const SequenceId sequence = Reserve(35);
+  const auto reserved = log(sequence).blocks;
+  ASSERT_TRUE(reserved.has_value());
+  engine().PrefillHere(sequence);
+  driver_->RunUntilIdle();
+  EXPECT_EQ(log(sequence).tokens, ExpectedTokens(*model_, Prompt(35)));
+  EXPECT_EQ(driver_->counts().quarantined, 0);
+}
+
+TEST_F(HandoffGoals, ACancelledSequenceIsNotPrefilledHereAnyMore) {
+  const SequenceId sequence = Reserve(35);
+  engine().Cancel(sequence);
+  engine().PrefillHere(sequence);
+  driver_->RunUntilIdle();
+  EXPECT_EQ(engine().Stats().steps, 0);
+  engine().Release(sequence);
+  EXPECT_EQ(CountsAfterStep(), (kv::BlockCounts{.free = 64}));
+}
+
 }  // namespace
 }  // namespace baton::engine

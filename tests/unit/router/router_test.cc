@@ -46,6 +46,10 @@ class FakeWorker final : public rpc::WorkerHandler {
   }
   rpc::WorkerStatus CurrentStatus() override {
     rpc::WorkerStatus status{.joined_peers = joined_, .load = load};
+    const int now = role_now;
+    if (now >= 0) status.role = static_cast<Role>(now);
+    const int next = changing_to;
+    if (next >= 0) status.changing_to = static_cast<Role>(next);
     status.metrics.families.push_back({.name = "baton_test_gauge",
                                        .help = "A gauge",
                                        .samples = {{.labels = {{"worker", name_}}, .value = 5}}});
@@ -54,6 +58,10 @@ class FakeWorker final : public rpc::WorkerHandler {
   void SetPeers(std::vector<rpc::PeerAddress> wanted) override {
     if (on_peers) on_peers();
     peers.TrySend(std::move(wanted));
+  }
+  Status SetRole(Role role, Duration patience) override {
+    roles.TrySend({role, patience});
+    return OkStatus();
   }
   void OnGenerate(rpc::GenerateCall call, std::shared_ptr<rpc::GenerateStream> stream) override {
     calls.TrySend({std::move(call), std::move(stream)});
@@ -69,6 +77,10 @@ class FakeWorker final : public rpc::WorkerHandler {
   kv::PrefixJournal prefixes;
   /// Called before peers are taken; set before the router knows this worker.
   std::function<void()> on_peers;
+  /// A Role; -1: none is told.
+  std::atomic<int> role_now{-1};
+  std::atomic<int> changing_to{-1};
+  Mailbox<std::pair<Role, Duration>> roles{64};
   Mailbox<std::vector<rpc::PeerAddress>> peers{64};
   Mailbox<std::pair<rpc::GenerateCall, std::shared_ptr<rpc::GenerateStream>>> calls{64};
   Mailbox<rpc::GenerateStream*> ended{64};
@@ -403,6 +415,29 @@ TEST_F(RouterTest, LeavesADecodeWorkerThePeersThatItHas) {
   FakeWorker decode("d0", Role::kDecode, {"p0"});
   Route({unreachable, prefill.address(), decode.address()});
   EXPECT_EQ(NextPeers(decode, 2), (std::vector{unreachable, prefill.address()}));
+}
+
+TEST_F(RouterTest, TakesAPeerThatPrefillsNoMoreFromTheDecodeWorkers) {
+  FakeWorker prefill("p0", Role::kPrefill);
+  FakeWorker other("p1", Role::kPrefill);
+  FakeWorker decode("d0", Role::kDecode, {"p0", "p1"});
+  Route({prefill.address(), other.address(), decode.address()});
+  EXPECT_EQ(NextPeers(decode, 2), (std::vector{prefill.address(), other.address()}));
+  prefill.role_now = static_cast<int>(Role::kDecode);
+  EXPECT_EQ(NextPeers(decode, 1), std::vector{other.address()});
+  EXPECT_EQ(NextPeers(prefill, 1), std::vector{other.address()});
+}
+
+TEST_F(RouterTest, SendsNothingNewToAWorkerThatChangesItsRole) {
+  FakeWorker stays("m0", Role::kMixed);
+  FakeWorker changes("m1", Role::kMixed);
+  changes.changing_to = static_cast<int>(Role::kPrefill);
+  Route({stays.address(), changes.address()});
+  ASSERT_TRUE(router_->WaitReady(kPatience));
+  for (const char* id : {"r1", "r2", "r3"}) {
+    Start(id);
+    EXPECT_TRUE(stays.calls.Receive(kPatience));
+  }
 }
 
 TEST_F(RouterTest, IsNotReadyWithoutACompleteGroup) {

@@ -49,6 +49,8 @@ class RecordingHandler final : public WorkerHandler {
     return {.running = 3,
             .waiting = 4,
             .draining = true,
+            .role = Role::kMixed,
+            .changing_to = Role::kPrefill,
             .joined_peers = {"p0", "p1"},
             .join_problems = {{"p2", "it is away"}},
             .load = {.prefill_tokens = 5,
@@ -65,6 +67,11 @@ class RecordingHandler final : public WorkerHandler {
                         {.key = kv::PrefixKey{3}, .stored = false}}};
   }
   void SetPeers(std::vector<PeerAddress> wanted) override { peers.TrySend(std::move(wanted)); }
+  Status SetRole(Role role, Duration patience) override {
+    if (role == Role::kMixed) return FailedPrecondition("never mixed");
+    roles.TrySend({role, patience});
+    return OkStatus();
+  }
   void OnGenerate(GenerateCall call, std::shared_ptr<GenerateStream> stream) override {
     generate.TrySend({std::move(call), std::move(stream)});
   }
@@ -78,6 +85,7 @@ class RecordingHandler final : public WorkerHandler {
   void OnJoinEnded(JoinStream* stream) override { join_ended.TrySend(std::move(stream)); }
 
   Mailbox<std::vector<PeerAddress>> peers{8};
+  Mailbox<std::pair<Role, Duration>> roles{8};
   Mailbox<std::pair<GenerateCall, std::shared_ptr<GenerateStream>>> generate{8};
   Mailbox<GenerateStream*> generate_ended{8};
   Mailbox<std::pair<JoinHello, std::shared_ptr<JoinStream>>> joins{8};
@@ -272,6 +280,8 @@ TEST_F(Rpc, WatchesAtIntervalsUntilCancelled) {
     ASSERT_TRUE(status);
     EXPECT_EQ(status->waiting, 4);
     EXPECT_TRUE(status->draining);
+    EXPECT_EQ(status->role, Role::kMixed);
+    EXPECT_EQ(status->changing_to, Role::kPrefill);
     EXPECT_EQ(status->joined_peers, (std::vector<std::string>{"p0", "p1"}));
     EXPECT_EQ(status->join_problems, (std::vector<rpc::JoinProblem>{{"p2", "it is away"}}));
     EXPECT_EQ(status->load.decode_context, 7);
@@ -391,6 +401,35 @@ TEST_F(Rpc, SetsPeers) {
   EXPECT_EQ(handler_.peers.Receive(kPatience),
             (std::vector<PeerAddress>{{.name = "p0", .address = "127.0.0.1:1"}}));
   EXPECT_TRUE(done->Wait(kPatience));
+}
+
+TEST_F(Rpc, SetsTheRoleOrSaysWhyNot) {
+  const auto ends = std::make_shared<Mailbox<Status>>(2);
+  const auto on_reply = [ends](Status status) { ends->TrySend(std::move(status)); };
+  client_->SetRole(Role::kDecode, std::chrono::seconds(3), kPatience, on_reply);
+  EXPECT_EQ(handler_.roles.Receive(kPatience),
+            std::pair(Role::kDecode, Duration(std::chrono::seconds(3))));
+  EXPECT_EQ(ends->Receive(kPatience), OkStatus());
+  client_->SetRole(Role::kMixed, {}, kPatience, on_reply);
+  EXPECT_EQ(ends->Receive(kPatience), FailedPrecondition("never mixed"));
+}
+
+TEST_F(Rpc, TellsAJoinedPeerThatItLeavesAfterItsAnswer) {
+  const auto said = std::make_shared<Mailbox<std::string>>(8);
+  const auto call = client_->Join(
+      {.worker = SomeWorker(), .connection = 42},
+      {.on_accepted =
+           [said](JoinHello hello) { said->TrySend(hello.leaving ? "leaving" : "accepted"); },
+       .on_alive = [] {},
+       .on_leaving = [said] { said->TrySend("leaves"); },
+       .on_end = [](Status) {}});
+  const auto join = handler_.joins.Receive(kPatience);
+  ASSERT_TRUE(join);
+  join->second->Accept({.worker = SomeWorker(), .connection = 42});
+  join->second->SendLeaving();
+  EXPECT_EQ(said->Receive(kPatience), "accepted");
+  EXPECT_EQ(said->Receive(kPatience), "leaves");
+  join->second->Refuse(Unavailable("gone"));
 }
 
 TEST_F(Rpc, SaysThatAPortIsTaken) {

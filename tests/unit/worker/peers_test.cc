@@ -64,7 +64,7 @@ class PeersTest : public testing::Test {
     EXPECT_TRUE(DoUntil([this] { return joined(); }));
   }
   ~PeersTest() override {
-    peers_.Set({});
+    peers_.Close();
     EXPECT_TRUE(DoUntil([this] { return peers_.idle(); }));
   }
 
@@ -137,6 +137,17 @@ TEST_F(PeersTest, KeepsAPeerWhoseMessagesArrive) {
 TEST_F(PeersTest, LosesNobodyWhenItWasStoppedItself) {
   Advance(seconds(60));
   EXPECT_TRUE(joined());
+}
+
+TEST_F(PeersTest, OffersNothingToAPeerThatLeavesAndEndsTheJoin) {
+  const auto stream = prefill_.joins.Receive(kPatience);
+  ASSERT_TRUE(stream);
+  (*stream)->SendLeaving();
+  EXPECT_TRUE(DoUntil([this] { return !joined(); }));
+  EXPECT_EQ(peers_.problems(),
+            (std::vector<rpc::JoinProblem>{{"p0", "it takes no more hand-offs"}}));
+  Advance(milliseconds(1));
+  EXPECT_TRUE(prefill_.ended.Receive(kPatience));
 }
 
 TEST_F(PeersTest, GivesSignsOfLifeItself) {

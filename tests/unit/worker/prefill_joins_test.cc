@@ -17,9 +17,10 @@ class RecordingStream final : public rpc::JoinStream {
  public:
   explicit RecordingStream(Mailbox<std::string>& said) : said_(said) {}
   void Accept(const rpc::JoinHello& ours) override {
-    said_.TrySend("accepted " + std::to_string(ours.connection));
+    said_.TrySend("accepted " + std::to_string(ours.connection) + (ours.leaving ? " leaving" : ""));
   }
   void SendAlive() override { said_.TrySend("alive"); }
+  void SendLeaving() override { said_.TrySend("leaving"); }
   void Refuse(const Status& status) override {
     said_.TrySend("ended: " + std::string(status.message()));
   }
@@ -34,6 +35,7 @@ class IdleEngine final : public engine::Engine {
   bool Cancel(SequenceId) override { return true; }
   bool Commit(SequenceId, TokenOutput) override { return true; }
   bool FailHandoff(SequenceId, Status) override { return true; }
+  bool PrefillHere(SequenceId) override { return true; }
   bool Release(SequenceId) override { return true; }
   void SetLayerGroup(int32_t layers) override { layer_group = layers; }
   engine::EngineStats Stats() const override { return {}; }
@@ -141,6 +143,22 @@ TEST_F(PrefillJoins, HasTheEngineReportLayersInGroupsThatThePathIsWorth) {
   EXPECT_EQ(engine_.layer_group, 0);
   Advance(Duration(0));
   EXPECT_EQ(engine_.layer_group, 1);  // The model has no more.
+}
+
+TEST_F(PrefillJoins, AsksItsPeersToLeaveAndTellsThoseThatComeLater) {
+  const auto stream = Join(FromDecode());
+  EXPECT_EQ(Next(), "accepted 6");
+  Gate done;
+  thread_.Post([&] {
+    service_.TakeOffers(false);
+    done.Open();
+  });
+  ASSERT_TRUE(done.Wait(kPatience));
+  EXPECT_EQ(Next(), "leaving");
+  service_.OnJoinEnded(stream.get());
+  EXPECT_EQ(Next(), "ended: decode worker d0 was lost: it closed the connection");
+  const auto again = Join(FromDecode());
+  EXPECT_EQ(Next(), "accepted 6 leaving");
 }
 
 TEST_F(PrefillJoins, RefusesAnotherModelNamingIt) {
