@@ -49,7 +49,9 @@ Result<Deployment> PlanDeployment(const config::Config& config, int32_t availabl
       worker.ranks = group.tensor_parallel;
       worker.threads = group.threads > 0 ? group.threads : pinned > 0 ? pinned : equal_threads;
       worker.threads = std::max(worker.threads, worker.ranks);
-      if (first_device) worker.device = "cuda:" + std::to_string(*first_device + i);
+      if (first_device) {
+        worker.device = "cuda:" + std::to_string(*first_device + i * group.tensor_parallel);
+      }
       int32_t port = group.port + i;
       if (group.port == 0) {
         BATON_ASSIGN_OR_RETURN(PortReservation kept, PortReservation::Take(config.workers.host));

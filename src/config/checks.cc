@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <array>
+#include <bit>
 
 namespace baton::config {
 namespace {
@@ -190,12 +191,7 @@ class Checker {
         Fail(Path(role, "kv_percent"), " is for GPUs; with device: cpu set kv_memory");
         continue;
       }
-      if (group.tensor_parallel > 1) {
-        Fail(Path(role, "tensor_parallel"), " is " + std::to_string(group.tensor_parallel) +
-                                                ", but ranks compute on the CPU only, "
-                                                "not on " +
-                                                group.device);
-      }
+      CheckRanksOnGpus(role);
       const std::string on = ", but " + Path(role, "device") + " is " + group.device;
       if (config_.engine.kv_dtype != DType::kBFloat16) {
         Fail("engine.kv_dtype", " is " + std::string(DTypeName(config_.engine.kv_dtype)) + on +
@@ -205,6 +201,21 @@ class Checker {
         Fail("handoff.checksum",
              " is " + config_.handoff.checksum + on + ", whose KV the host cannot read; set off");
       }
+    }
+  }
+
+  void CheckRanksOnGpus(Role role) {
+    const int32_t ranks = config_.workers.group(role).tensor_parallel;
+    if (ranks == 1) return;
+    const std::string is = " is " + std::to_string(ranks) + " on GPUs, ";
+    if (config_.engine.deterministic && !std::has_single_bit(static_cast<uint32_t>(ranks))) {
+      Fail(Path(role, "tensor_parallel"),
+           is + "whose sums are in one order for powers of two only; set one of 2, 4, 8, or "
+                "engine.deterministic: false");
+    }
+    if (role != Role::kMixed && config_.transport.kind == "nccl") {
+      Fail(Path(role, "tensor_parallel"),
+           is + "but transport.kind is nccl, which hands on the KV of one GPU; set ucx");
     }
   }
 

@@ -51,7 +51,7 @@ void AddGroup(std::vector<Key>& keys, const std::string& role, WorkerGroup Worke
       "of them",
       {.least = 1, .greatest = 64});
   add("device", &WorkerGroup::device,
-      "what computes; worker i of the group takes GPU N + i, and cuda is cuda:0",
+      "what computes; rank r of worker i takes GPU N + i * tensor_parallel + r, and cuda is cuda:0",
       {.check = CheckDevice, .form = "cpu, cuda or cuda:N"});
   add("kv_memory", &WorkerGroup::kv_memory_bytes, "memory for the KV cache, per worker",
       {.least = 4 * kKiB});

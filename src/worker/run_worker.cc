@@ -1,3 +1,5 @@
+#include <algorithm>
+#include <limits>
 #include <optional>
 #include <thread>
 #include <utility>
@@ -8,6 +10,7 @@
 #include "baton/base/gate.h"
 #include "baton/base/logging.h"
 #include "baton/base/units.h"
+#include "baton/device/joined_memory.h"
 #include "baton/transport/nccl.h"
 #include "baton/transport/ucx.h"
 #include "calibration.h"
@@ -70,14 +73,14 @@ class LoadLog {
   int64_t told_ = 0;
 };
 
-/// What KV gets of a GPU's memory, where a part of it was asked for: activations need theirs first.
-Result<int64_t> KvBytes(const WorkerOptions& options, const model::Model& model,
-                        const model::StepLimits& limits, const WorkerDevice& device) {
-  if (options.kv_percent == 0 || device.memory == nullptr) return options.kv_bytes;
+/// What KV gets of one GPU's memory, where a part of it was asked for: activations need theirs
+/// first.
+Result<int64_t> KvBytesOn(const WorkerDevice& device, const model::Model& model,
+                          const model::StepLimits& limits, int32_t kv_percent) {
   BATON_ASSIGN_OR_RETURN(const int64_t free, device.memory->FreeBytes());
   const int64_t rest =
       free - model::Workspace::Bytes(model.config(), model.shard(), limits, device.ops->activation);
-  if (rest > 0) return rest / 100 * options.kv_percent;
+  if (rest > 0) return rest / 100 * kv_percent;
   return ResourceExhausted("the weights leave " + FormatBytes(free) + " of " + device.name +
                            ", which is too little for activations; lower engine.step_tokens");
 }
@@ -91,6 +94,9 @@ class WorkerProcess {
   Status Serve(std::stop_token stop);
 
  private:
+  Status LoadShards();
+  Result<int64_t> KvBytes(const model::StepLimits& limits) const;
+  bool on_gpus() const { return devices_.front().memory != nullptr; }
   auto Calibration() -> decltype(WorkerCore::Surroundings::calibrate);
   void StartThreads();
   void LogStart() const;
@@ -99,7 +105,10 @@ class WorkerProcess {
 
   WorkerOptions options_;
   Clock& clock_;
-  WorkerDevice device_;
+  /// By rank; on the CPU one for all.
+  std::vector<WorkerDevice> devices_;
+  /// Of all devices; null on the CPU.
+  std::unique_ptr<device::JoinedMemory> memory_;
   /// By rank.
   std::vector<std::unique_ptr<model::Model>> shards_;
   std::unique_ptr<transport::Transport> transport_;
@@ -113,33 +122,37 @@ class WorkerProcess {
 
 Status WorkerProcess::Build() {
   BATON_RETURN_IF_ERROR(PinToCores(options_.cores));
-  BATON_ASSIGN_OR_RETURN(device_, OpenWorkerDevice(options_.cuda, options_.deterministic));
-  std::vector<const model::Model*> other_shards;
-  for (int32_t rank = 0; rank < options_.tensor_parallel; ++rank) {
-    BATON_ASSIGN_OR_RETURN(
-        auto shard,
-        model::Model::Load(options_.model, {.context_tokens = options_.engine.context_tokens,
-                                            .memory = device_.memory.get(),
-                                            .weights_dtype = device_.weights_dtype,
-                                            .random_weights = options_.random_weights,
-                                            .on_progress = LoadLog(device_.name),
-                                            .rank = rank,
-                                            .ranks = options_.tensor_parallel}));
-    if (rank > 0) other_shards.push_back(shard.get());
-    shards_.push_back(std::move(shard));
-  }
+  const DeviceChoice choice{.cuda = options_.cuda,
+                            .ranks = options_.tensor_parallel,
+                            .deterministic = options_.deterministic};
+  BATON_ASSIGN_OR_RETURN(devices_, OpenWorkerDevices(choice));
+  BATON_ASSIGN_OR_RETURN(collective::Group group, ConnectDevices(choice, devices_));
+  BATON_RETURN_IF_ERROR(LoadShards());
   BATON_ASSIGN_OR_RETURN(const model::StepLimits limits,
                          engine::LimitsFor(options_.engine, shards_.front()->config()));
-  BATON_RETURN_IF_ERROR(
-      PrepareProductsAndWait(device_, *shards_.front(), limits, options_.deterministic));
-  BATON_ASSIGN_OR_RETURN(options_.kv_bytes, KvBytes(options_, *shards_.front(), limits, device_));
-  BATON_ASSIGN_OR_RETURN(transport_, MakeTransport(options_, device_.memory.get()));
+  std::vector<WorkerCore::Gpu> gpus;
+  std::vector<device::DeviceMemory*> memories;
+  for (size_t rank = 0; on_gpus() && rank < devices_.size(); ++rank) {
+    const WorkerDevice& device = devices_[rank];
+    BATON_RETURN_IF_ERROR(
+        PrepareProductsAndWait(device, *shards_[rank], limits, options_.deterministic));
+    gpus.push_back({.memory = *device.memory, .stream = *device.stream});
+    memories.push_back(device.memory.get());
+  }
+  if (on_gpus()) {
+    devices_.front().memory->MakeCurrent();
+    memory_ = std::make_unique<device::JoinedMemory>(memories);
+  }
+  BATON_ASSIGN_OR_RETURN(options_.kv_bytes, KvBytes(limits));
+  BATON_ASSIGN_OR_RETURN(transport_, MakeTransport(options_, memory_.get()));
+  std::vector<const model::Model*> other_shards;
+  for (size_t rank = 1; rank < shards_.size(); ++rank) other_shards.push_back(shards_[rank].get());
   BATON_ASSIGN_OR_RETURN(core_,
                          WorkerCore::Create(options_, {.model = *shards_.front(),
                                                        .transport = *transport_,
-                                                       .ops = *device_.ops,
-                                                       .memory = device_.memory.get(),
-                                                       .stream = device_.stream.get(),
+                                                       .ops = *devices_.front().ops,
+                                                       .gpus = std::move(gpus),
+                                                       .group = std::move(group),
                                                        .dial = rpc::DialOverGrpc(options_.tls),
                                                        .on_sick =
                                                            [this](const Status& status) {
@@ -150,6 +163,34 @@ Status WorkerProcess::Build() {
                                                        .other_shards = std::move(other_shards),
                                                        .calibrate = Calibration()}));
   return OkStatus();
+}
+
+Status WorkerProcess::LoadShards() {
+  for (int32_t rank = 0; rank < options_.tensor_parallel; ++rank) {
+    const WorkerDevice& device = devices_[on_gpus() ? static_cast<size_t>(rank) : 0];
+    BATON_ASSIGN_OR_RETURN(
+        shards_.emplace_back(),
+        model::Model::Load(options_.model, {.context_tokens = options_.engine.context_tokens,
+                                            .memory = device.memory.get(),
+                                            .weights_dtype = device.weights_dtype,
+                                            .random_weights = options_.random_weights,
+                                            .on_progress = LoadLog(device.name),
+                                            .rank = rank,
+                                            .ranks = options_.tensor_parallel}));
+  }
+  return OkStatus();
+}
+
+/// All ranks have equally many blocks, so the GPU with the least memory rules.
+Result<int64_t> WorkerProcess::KvBytes(const model::StepLimits& limits) const {
+  if (options_.kv_percent == 0 || !on_gpus()) return options_.kv_bytes;
+  int64_t least = std::numeric_limits<int64_t>::max();
+  for (size_t rank = 0; rank < devices_.size(); ++rank) {
+    BATON_ASSIGN_OR_RETURN(const int64_t bytes,
+                           KvBytesOn(devices_[rank], *shards_[rank], limits, options_.kv_percent));
+    least = std::min(least, bytes);
+  }
+  return least * static_cast<int64_t>(devices_.size());
 }
 
 auto WorkerProcess::Calibration() -> decltype(WorkerCore::Surroundings::calibrate) {
@@ -186,7 +227,7 @@ Status WorkerProcess::Serve(std::stop_token stop) {
 void WorkerProcess::StartThreads() {
   engine_thread_ = std::jthread([this](const std::stop_token& stop) {
     pthread_setname_np(pthread_self(), "engine");
-    if (device_.memory) device_.memory->MakeCurrent();
+    if (on_gpus()) devices_.front().memory->MakeCurrent();
     core_->engine().Run(stop);
   });
   core_->transport_thread().Start([this](TimePoint now) { return core_->Turn(now); });
@@ -194,9 +235,10 @@ void WorkerProcess::StartThreads() {
 
 void WorkerProcess::LogStart() const {
   BATON_LOG(Info) << RoleName(options_.role) << " worker listens on " << server_->address()
-                  << ": epoch " << core_->Describe().identity.epoch << ", " << device_.ops->name
-                  << " on "
-                  << (device_.memory ? device_.name : std::to_string(options_.threads) + " threads")
+                  << ": epoch " << core_->Describe().identity.epoch << ", "
+                  << devices_.front().ops->name << " on "
+                  << (memory_ ? std::string(memory_->name())
+                              : std::to_string(options_.threads) + " threads")
                   << (options_.random_weights ? " with random weights, " : ", ")
                   << (shards_.size() > 1 ? std::to_string(shards_.size()) + " ranks, " : "")
                   << core_->cache().blocks() << " KV blocks of " << options_.block_tokens

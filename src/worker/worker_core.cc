@@ -24,7 +24,7 @@ Status WorkerCore::Build() {
   BATON_RETURN_IF_ERROR(BuildCache());
   metrics_.emplace(options_.name);
   metrics_->SetRanks(static_cast<int32_t>(ranks_.size()));
-  metrics_->SetDevice(memory_ == nullptr ? "cpu" : std::string(memory_->name()), ops_.name);
+  metrics_->SetDevice(DeviceName(), ops_.name);
   transport_thread_.emplace(transport_, clock_);
   generate_.emplace(options_.name, options_.local_prefill_max_tokens,
                     GenerateService::Parts{*transport_thread_, *metrics_, clock_});
@@ -63,12 +63,17 @@ Status WorkerCore::BuildCache() {
   return OkStatus();
 }
 
+std::string WorkerCore::DeviceName() const {
+  std::string name;
+  for (const Gpu& gpu : gpus_) name += (name.empty() ? "" : "+") + std::string(gpu.memory.name());
+  return name.empty() ? "cpu" : name;
+}
+
 /// Each rank gets an equal part of memory and threads.
 Status WorkerCore::BuildRanks() {
   const auto ranks = static_cast<int32_t>(shards_.size());
-  BATON_CHECK(ranks == 1 || memory_ == nullptr) << "ranks on one GPU";
-  const auto kind =
-      memory_ == nullptr ? transport::MemoryKind::kHost : transport::MemoryKind::kDevice;
+  BATON_CHECK(gpus_.empty() || gpus_.size() == shards_.size()) << "a GPU for each rank";
+  const auto kind = gpus_.empty() ? transport::MemoryKind::kHost : transport::MemoryKind::kDevice;
   for (const model::Model* shard : shards_) {
     const auto rank = static_cast<int32_t>(ranks_.size());
     const kv::KvGeometry geometry = shard->KvGeometry(options_.block_tokens, options_.kv_dtype);
@@ -79,7 +84,7 @@ Status WorkerCore::BuildRanks() {
     BATON_ASSIGN_OR_RETURN(kv::KvCache cache,
                            kv::KvCache::Create(geometry, {region.data, region.bytes}));
     ranks_.push_back({.model = *shard, .region = region, .cache = cache, .stream = nullptr});
-    if (stream_ != nullptr) continue;
+    if (!gpus_.empty()) continue;
     const int64_t threads = collective::PartBegin(options_.threads, rank + 1, ranks) -
                             collective::PartBegin(options_.threads, rank, ranks);
     ranks_.back().stream =
@@ -89,15 +94,17 @@ Status WorkerCore::BuildRanks() {
 }
 
 Status WorkerCore::BuildRunner(const model::StepLimits& limits) {
-  group_ = collective::MakeHostGroup(static_cast<int32_t>(ranks_.size()));
+  if (group_.empty()) group_ = collective::MakeHostGroup(static_cast<int32_t>(ranks_.size()));
+  BATON_CHECK(group_.size() == ranks_.size());
   std::vector<model::RankRunner::Parts> parts;
   for (Rank& rank : ranks_) {
+    const size_t r = parts.size();
     parts.push_back({.model = rank.model,
                      .cache = rank.cache,
                      .ops = ops_,
-                     .stream = stream_ == nullptr ? *rank.stream : *stream_,
-                     .memory = memory_ == nullptr ? host_memory_ : *memory_,
-                     .communicator = group_[parts.size()].get()});
+                     .stream = gpus_.empty() ? *rank.stream : gpus_[r].stream,
+                     .memory = gpus_.empty() ? host_memory_ : gpus_[r].memory,
+                     .communicator = group_[r].get()});
   }
   if (parts.size() == 1) {
     BATON_ASSIGN_OR_RETURN(runner_, model::RankRunner::Create(parts.front(), limits));

@@ -37,15 +37,22 @@ class WorkerCore final : public rpc::WorkerHandler,
                          private engine::EngineListener,
                          private transport::TransportListener {
  public:
+  /// What a rank computes on, where that is not the host.
+  struct Gpu {
+    device::DeviceMemory& memory;
+    device::Stream& stream;
+  };
+
   /// What outlives the worker.
   struct Surroundings {
     /// Its first rank's shard, where the options have several.
     model::Model& model;
     transport::Transport& transport;
     const ops::Ops& ops;
-    /// Of the GPU that computes; null: the host does.
-    device::DeviceMemory* memory = nullptr;
-    device::Stream* stream = nullptr;
+    /// By rank, the GPUs that compute; none: the host does.
+    std::vector<Gpu> gpus = {};
+    /// What several of them sum by, by rank. Empty: threads over memory of the host.
+    collective::Group group = {};
     /// Reaches prefill workers.
     rpc::DialWorker dial;
     /// The device is sick: the worker must end. Called on the engine thread.
@@ -104,12 +111,12 @@ class WorkerCore final : public rpc::WorkerHandler,
         model_(surroundings.model),
         transport_(surroundings.transport),
         ops_(surroundings.ops),
-        memory_(surroundings.memory),
-        stream_(surroundings.stream),
+        gpus_(std::move(surroundings.gpus)),
         dial_(std::move(surroundings.dial)),
         on_sick_(std::move(surroundings.on_sick)),
         clock_(surroundings.clock),
-        calibrate_(std::move(surroundings.calibrate)) {
+        calibrate_(std::move(surroundings.calibrate)),
+        group_(std::move(surroundings.group)) {
     shards_.push_back(&model_);
     shards_.insert(shards_.end(), surroundings.other_shards.begin(),
                    surroundings.other_shards.end());
@@ -126,6 +133,7 @@ class WorkerCore final : public rpc::WorkerHandler,
 
   Status Build();
   Status BuildRanks();
+  std::string DeviceName() const;
   Status BuildRunner(const model::StepLimits& limits);
   Status BuildCache();
   Status BuildEngine();
@@ -157,8 +165,7 @@ class WorkerCore final : public rpc::WorkerHandler,
   model::Model& model_;
   transport::Transport& transport_;
   const ops::Ops& ops_;
-  device::DeviceMemory* memory_;
-  device::Stream* stream_;
+  const std::vector<Gpu> gpus_;
   const rpc::DialWorker dial_;
   const std::function<void(const Status&)> on_sick_;
   Clock& clock_;

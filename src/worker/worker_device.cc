@@ -55,6 +55,7 @@ Result<WorkerDevice> OpenCuda(int number, bool deterministic) {
 Status PrepareProductsAndWait(const WorkerDevice& device, const model::Model& model,
                               const model::StepLimits& limits, bool deterministic) {
   if (device.stream == nullptr) return OkStatus();
+  device.memory->MakeCurrent();
   const auto products = model.WidestProducts(limits, device.ops->activation);
   const auto refused = kernels::PrepareCudaLinearAndWait(
       device::AsCuda(*device.stream), *device.memory, {.deterministic = deterministic}, products);
@@ -71,9 +72,39 @@ Status PrepareProductsAndWait(const WorkerDevice& device, const model::Model& mo
   return OkStatus();
 }
 
-Result<WorkerDevice> OpenWorkerDevice(std::optional<int32_t> cuda, bool deterministic) {
-  if (cuda) return OpenCuda(*cuda, deterministic);
-  return WorkerDevice{.name = "cpu", .ops = &kernels::CpuOps()};
+Result<std::vector<WorkerDevice>> OpenWorkerDevices(const DeviceChoice& choice) {
+  std::vector<WorkerDevice> devices;
+  if (!choice.cuda) {
+    devices.push_back({.name = "cpu", .ops = &kernels::CpuOps()});
+    return devices;
+  }
+  for (int32_t rank = 0; rank < choice.ranks; ++rank) {
+    auto device = OpenCuda(*choice.cuda + rank, choice.deterministic);
+    if (!device.ok()) {
+      return choice.ranks == 1 ? device.status()
+                               : device.status().WithContext("rank " + std::to_string(rank) +
+                                                             " of " + std::to_string(choice.ranks) +
+                                                             " (workers.*.tensor_parallel)");
+    }
+    devices.push_back(*std::move(device));
+  }
+  devices.front().memory->MakeCurrent();
+  return devices;
+}
+
+Result<collective::Group> ConnectDevices(const DeviceChoice& choice,
+                                         std::span<const WorkerDevice> devices) {
+  if (!choice.cuda || devices.size() == 1) return collective::Group{};
+  std::vector<int> numbers;
+  for (int32_t rank = 0; rank < choice.ranks; ++rank) numbers.push_back(*choice.cuda + rank);
+  auto group = collective::MakeNcclGroup(numbers, choice.deterministic);
+  if (group.ok()) return group;
+  return Status(group.status().code(),
+                "workers.*.tensor_parallel is " + std::to_string(choice.ranks) +
+                    " on GPUs, which sum by NCCL: " + group.status().message() +
+                    (group.status().code() == StatusCode::kUnavailable
+                         ? "; install NCCL (libnccl.so.2), or set tensor_parallel to 1"
+                         : ""));
 }
 
 }  // namespace baton::worker

@@ -2,10 +2,13 @@
 
 #include <memory>
 #include <optional>
+#include <span>
 #include <string>
+#include <vector>
 
 #include "baton/base/dtype.h"
 #include "baton/base/status.h"
+#include "baton/collective/communicator.h"
 #include "baton/device/memory.h"
 #include "baton/device/stream.h"
 #include "baton/model/model.h"
@@ -13,7 +16,7 @@
 
 namespace baton::worker {
 
-/// What a worker computes on.
+/// What a rank of a worker computes on; on the CPU all ranks.
 struct WorkerDevice {
   /// "cpu" or "cuda:0".
   std::string name;
@@ -26,13 +29,27 @@ struct WorkerDevice {
   std::optional<DType> weights_dtype;
 };
 
-/// A GPU by its number, or the CPU; deterministic as WorkerOptions says. Fails with Unavailable
-/// where this build, driver or host has no such device, and with Unimplemented where an operation
-/// lacks a kernel; each says what to do.
-Result<WorkerDevice> OpenWorkerDevice(std::optional<int32_t> cuda, bool deterministic);
+/// What WorkerOptions say of devices.
+struct DeviceChoice {
+  /// The first rank's GPU; rank r has GPU cuda + r. None: the CPU.
+  std::optional<int32_t> cuda;
+  int32_t ranks = 1;
+  bool deterministic = true;
+};
+
+/// A GPU for each rank, or the CPU for all. Fails with Unavailable where this build, driver or host
+/// has no such device, and with Unimplemented where an operation lacks a kernel; each says what to
+/// do. The first rank's GPU is the calling thread's then.
+Result<std::vector<WorkerDevice>> OpenWorkerDevices(const DeviceChoice& choice);
+
+/// What these ranks sum by, by rank: NCCL where they are several GPUs, else nothing. Fails with
+/// Unavailable and InvalidArgument as MakeNcclGroup does; says what to do.
+Result<collective::Group> ConnectDevices(const DeviceChoice& choice,
+                                         std::span<const WorkerDevice> devices);
 
 /// Lets a GPU choose how it multiplies by the model's weights; says in the log what it will not do
-/// by its vendor's library. Does nothing for the CPU. Fails with ResourceExhausted.
+/// by its vendor's library. Does nothing for the CPU. The GPU is the calling thread's then. Fails
+/// with ResourceExhausted.
 Status PrepareProductsAndWait(const WorkerDevice& device, const model::Model& model,
                               const model::StepLimits& limits, bool deterministic);
 

@@ -23,11 +23,14 @@ struct World {
   explicit World(int32_t ranks = 1) {
     WriteTinyModel(folder.path(), {.layers = 3});
     model = *model::Model::Load(folder.path(), {.ranks = ranks});
-    for (int32_t rank = 1; rank < ranks; ++rank) {
+    for (int32_t rank = 0; rank < ranks; ++rank) {
+      late.push_back(std::make_unique<device::LateDevice>(static_cast<uint64_t>(rank) + 1));
+      late_models.push_back(*model::Model::Load(
+          folder.path(), {.memory = late.back().get(), .rank = rank, .ranks = ranks}));
+      if (rank == 0) continue;
       others.push_back(*model::Model::Load(folder.path(), {.rank = rank, .ranks = ranks}));
       other_shards.push_back(others.back().get());
     }
-    if (ranks == 1) late_model = *model::Model::Load(folder.path(), {.memory = &late});
     for (uint64_t seed = 0; seed < kRequests; ++seed) {
       requests.push_back(RandomRequest(seed, kVocabulary, kMostPrompt, kMostNew));
       expected.push_back(ExpectedTokens(*model, requests.back(), DType::kBFloat16, other_shards));
@@ -35,9 +38,9 @@ struct World {
   }
   TemporaryFolder folder;
   std::unique_ptr<model::Model> model;
-  /// The same on a device that computes late.
-  device::LateDevice late;
-  std::unique_ptr<model::Model> late_model;
+  /// The same on devices that compute late, by rank.
+  std::vector<std::unique_ptr<device::LateDevice>> late;
+  std::vector<std::unique_ptr<model::Model>> late_models;
   std::vector<std::unique_ptr<model::Model>> others;
   std::vector<const model::Model*> other_shards;
   std::vector<Request> requests;
@@ -98,8 +101,15 @@ TEST_P(SameTokens, InOneEngine) {
   World& world = TheWorld(GetParam().ranks);
   DriverOptions options = GetParam().options;
   options.other_shards = world.other_shards;
-  if (GetParam().late) options.device = &world.late;
-  EngineDriver driver(GetParam().late ? *world.late_model : *world.model, options);
+  if (GetParam().late) {
+    options.device = world.late[0].get();
+    options.other_shards.clear();
+    for (size_t rank = 1; rank < world.late.size(); ++rank) {
+      options.other_devices.push_back(world.late[rank].get());
+      options.other_shards.push_back(world.late_models[rank].get());
+    }
+  }
+  EngineDriver driver(GetParam().late ? *world.late_models[0] : *world.model, options);
   // Twice, so that the second round meets a warm prefix cache; submitted while others run.
   std::vector<SequenceId> sequences;
   Random random(1);
@@ -137,7 +147,10 @@ INSTANTIATE_TEST_SUITE_P(
                     Setting{"TwoRanksInOddChunks", With(17, 5, 200), false, 2},
                     Setting{"TwoRanksOfTwoThreads", With(64, 16, 800, true, 16, 2), false, 2},
                     Setting{"TwoRanksWithATinyPool", With(40, 8, 12), true, 2},
-                    Setting{"MoreRanksThanKvHeads", With(33, 8, 41, true, 4), true, 4}),
+                    Setting{"MoreRanksThanKvHeads", With(33, 8, 41, true, 4), true, 4},
+                    Setting{"RanksOnTwoLateDevices", With(64, 16, 800), false, 2, true},
+                    Setting{"RanksOnTwoLateDevicesWithATinyPool", With(40, 8, 12), true, 2, true},
+                    Setting{"RanksOnFourLateDevices", With(17, 5, 200), false, 4, true}),
     [](const auto& setting) { return std::string(setting.param.name); });
 
 struct SplitSetting {
@@ -154,9 +167,9 @@ TEST_P(SameTokensSplit, OverTwoEngines) {
   World& world = TheWorld();
   SplitSetting setting = GetParam();
   setting.prefill.engine.layer_group = setting.layer_group;
-  if (setting.late) setting.prefill.device = setting.decode.device = &world.late;
-  EnginePair pair(setting.late ? *world.late_model : *world.model, setting.prefill, setting.decode,
-                  5);
+  if (setting.late) setting.prefill.device = setting.decode.device = world.late[0].get();
+  EnginePair pair(setting.late ? *world.late_models[0] : *world.model, setting.prefill,
+                  setting.decode, 5);
   std::vector<SequenceId> sequences;
   for (size_t i = 0; i < 2 * kRequests; ++i) {
     sequences.push_back(pair.Submit(world.requests[i % kRequests]));

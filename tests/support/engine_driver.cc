@@ -17,17 +17,23 @@ EngineDriver::EngineDriver(model::Model& model, const DriverOptions& options, co
   const auto limits = engine::LimitsFor(engine, model.config());
   BATON_CHECK(limits.ok()) << limits.status();
   const bool late = options.device != nullptr;
-  device::DeviceMemory& device = late ? static_cast<device::DeviceMemory&>(*options.device) : host_;
+  std::vector<device::LateDevice*> devices = {options.device};
+  devices.insert(devices.end(), options.other_devices.begin(), options.other_devices.end());
+  const auto memory_of = [&](size_t rank) -> device::DeviceMemory& {
+    if (!late) return host_;
+    return *devices[rank];
+  };
   std::vector<const model::Model*> shards = {&model};
   shards.insert(shards.end(), options.other_shards.begin(), options.other_shards.end());
-  group_ = collective::MakeHostGroup(static_cast<int32_t>(shards.size()));
+  const auto ranks = static_cast<int32_t>(shards.size());
+  group_ = late ? device::MakeLateGroup(ranks) : collective::MakeHostGroup(ranks);
   const kv::KvGeometry geometry = model.KvGeometry(options.block_tokens, options.kv_dtype);
   const auto bytes = static_cast<size_t>(geometry.block_bytes() * options.blocks);
   for (size_t rank = 0; rank < shards.size(); ++rank) {
-    device::Allocation memory = *device.Allocate(bytes);
+    device::Allocation memory = *memory_of(rank).Allocate(bytes);
     if (!late) std::memset(memory.get(), 0xFF, bytes);
     const kv::KvCache cache = *kv::KvCache::Create(geometry, {memory.get(), bytes});
-    ranks_.push_back({.stream = late ? options.device->MakeStream()
+    ranks_.push_back({.stream = late ? devices[rank]->MakeStream()
                                      : std::make_unique<device::HostStream>(options.threads),
                       .memory = std::move(memory),
                       .cache = cache});
@@ -38,7 +44,7 @@ EngineDriver::EngineDriver(model::Model& model, const DriverOptions& options, co
                      .cache = ranks_[rank].cache,
                      .ops = late ? device::LateOps() : ops,
                      .stream = *ranks_[rank].stream,
-                     .memory = device,
+                     .memory = memory_of(rank),
                      .communicator = group_[rank].get()});
   }
   if (parts.size() == 1) {

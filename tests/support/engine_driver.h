@@ -42,6 +42,8 @@ struct DriverOptions {
   bool grammars = true;
   /// Computes there; the model's weights are there too. Null: on the CPU.
   device::LateDevice* device = nullptr;
+  /// Those of ranks 1, 2, ..., which have their shards there.
+  std::vector<device::LateDevice*> other_devices = {};
 };
 
 /// An engine with its memory on the calling thread, driven step by step. The cache starts as NaN.

@@ -1,6 +1,7 @@
 #include "support/late_device.h"
 
 #include <cstring>
+#include <thread>
 #include <utility>
 
 #include <sys/mman.h>
@@ -16,41 +17,57 @@ constexpr size_t kPage = 4096;
 
 size_t WholePages(size_t bytes) { return (bytes + kPage - 1) / kPage * kPage; }
 
-class LateStream final : public Stream {
+class LateStream final : public WorkStream {
  public:
   LateStream(LateDevice& device, uint64_t seed) : device_(device), random_(seed) {}
 
   bool asynchronous() const override { return true; }
-  void SynchronizeAndWait() override { Work(work_.size()); }
+  void SynchronizeAndWait() override { ReachAndWait(given_); }
   void ToDevice(void* device, const void* host, size_t bytes) override {
     if (bytes == 0) return;
     BATON_CHECK(device_.Owns(device)) << "a copy to memory that is not the device's";
     BATON_CHECK(device_.IsPinned(host, bytes)) << "a copy from memory that is not pinned";
-    Enqueue([=] { std::memcpy(device, host, bytes); });
+    Enqueue({[=] { std::memcpy(device, host, bytes); }});
   }
   void ToHost(void* host, const void* device, size_t bytes) override {
     if (bytes == 0) return;
     BATON_CHECK(device_.Owns(device)) << "a copy of memory that is not the device's";
     BATON_CHECK(device_.IsPinned(host, bytes)) << "a copy to memory that is not pinned";
-    Enqueue([=] { std::memcpy(host, device, bytes); });
+    Enqueue({[=] { std::memcpy(host, device, bytes); }});
   }
   uint64_t Mark() override {
-    Enqueue([] {});
+    Enqueue({[] {}});
     return given_;
   }
   bool Reached(uint64_t mark) override {
-    Work(random_.Below(4));
+    const std::lock_guard lock(mutex_);
+    Do(random_.Below(4));
     return done_ >= mark || device_.failed();
   }
   void ReachAndWait(uint64_t mark) override {
-    if (mark > done_) Work(mark - done_);
+    for (;;) {
+      std::function<void()> help;
+      {
+        const std::lock_guard lock(mutex_);
+        if (mark > done_) Do(mark - done_);
+        if (done_ >= mark || device_.failed()) return;
+        help = work_.front().help;
+      }
+      if (help) help();
+      std::this_thread::yield();
+    }
+  }
+  void TryToWork() override {
+    const std::unique_lock lock(mutex_, std::try_to_lock);
+    if (lock.owns_lock()) Do(work_.size());
   }
   Status status() const override {
     return device_.failed() ? Internal("the device has failed").WithBlast(Blast::kWorker)
                             : OkStatus();
   }
 
-  void Enqueue(std::function<void()> work) {
+  void Enqueue(Work work) override {
+    const std::lock_guard lock(mutex_);
     work_.push_back(std::move(work));
     ++given_;
   }
@@ -58,11 +75,13 @@ class LateStream final : public Stream {
   HostStream& host() { return host_; }
 
  private:
-  void Work(uint64_t count) {
+  /// Stops before what is not ready.
+  void Do(uint64_t count) {
     if (count == 0 || work_.empty() || device_.failed()) return;
     device_.Touch([&] {
       for (; count > 0 && !work_.empty(); --count) {
-        work_.front()();
+        if (work_.front().ready && !work_.front().ready()) return;
+        work_.front().run();
         work_.pop_front();
         ++done_;
       }
@@ -71,8 +90,10 @@ class LateStream final : public Stream {
 
   LateDevice& device_;
   HostStream host_{1};
+  /// A mutex, since streams of other devices help along.
+  std::mutex mutex_;
   Random random_;
-  std::deque<std::function<void()>> work_;
+  std::deque<Work> work_;
   uint64_t given_ = 0;
   uint64_t done_ = 0;
 };
@@ -108,7 +129,7 @@ void Late(void (*operation)(const Params&, Stream&), const Params& params, Strea
     BATON_CHECK(array == nullptr || late.device().Owns(array))
         << "an operation was given an array that is not the device's";
   }
-  late.Enqueue([operation, params, &late] { operation(params, late.host()); });
+  late.Enqueue({[operation, params, &late] { operation(params, late.host()); }});
 }
 
 /// Tells batches apart.
@@ -179,7 +200,7 @@ void GatherRows(const ops::GatherRowsParams& p, Stream& stream) {
 void SampleRows(const ops::SampleParams& p, Stream& stream) { kernels::CpuOps().sample(p, stream); }
 void Sample(const ops::SampleParams& p, Stream& stream) {
   auto& late = dynamic_cast<LateStream&>(stream);
-  late.Enqueue([p, &late] {
+  late.Enqueue({[p, &late] {
     for (int64_t r = 0; r < p.R; ++r) {
       const ops::SampleRow& row = p.rows[r];
       for (const void* list : std::initializer_list<const void*>{row.prompt, row.output, row.biases,
@@ -187,7 +208,7 @@ void Sample(const ops::SampleParams& p, Stream& stream) {
         BATON_CHECK(list == nullptr || late.device().Owns(list)) << "a list of the host's";
       }
     }
-  });
+  }});
   Late(SampleRows, p, stream, {p.logits, p.rows, p.out, p.top});
 }
 
@@ -210,7 +231,7 @@ ops::Ops MakeLateOps() {
 
 }  // namespace
 
-LateDevice::LateDevice(uint64_t seed) : seed_(seed) {
+LateDevice::LateDevice(uint64_t seed, std::string name) : seed_(seed), name_(std::move(name)) {
   void* arena =
       mmap(nullptr, kArenaBytes, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
   BATON_CHECK(arena != MAP_FAILED);

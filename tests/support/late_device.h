@@ -1,5 +1,6 @@
 #pragma once
 
+#include <atomic>
 #include <cstddef>
 #include <cstdint>
 #include <deque>
@@ -7,15 +8,32 @@
 #include <map>
 #include <memory>
 #include <mutex>
+#include <string>
 #include <string_view>
 #include <vector>
 
 #include "baton/base/random.h"
+#include "baton/collective/communicator.h"
 #include "baton/device/host_stream.h"
 #include "baton/device/memory.h"
 #include "baton/ops/ops.h"
 
 namespace baton::device {
+
+/// A stream of a LateDevice, for those who give it work of their own.
+class WorkStream : public Stream {
+ public:
+  struct Work {
+    std::function<void()> run;
+    /// Nothing that was enqueued behind it is done before this yields true; empty: at once.
+    std::function<bool()> ready = {};
+    /// Called, again and again, where somebody waits for what is not ready.
+    std::function<void()> help = {};
+  };
+  virtual void Enqueue(Work work) = 0;
+  /// Does what is ready, unless another thread is at it. Thread-safe.
+  virtual void TryToWork() = 0;
+};
 
 /// A device as a GPU is one: whoever touches its memory from the host ends the process, and what is
 /// enqueued is done later, when somebody waits for it or looks whether it is done; then at times a
@@ -24,10 +42,10 @@ namespace baton::device {
 class LateDevice final : public DeviceMemory {
  public:
   /// Memory is that of the host, and is let in while work runs.
-  explicit LateDevice(uint64_t seed = 1);
+  explicit LateDevice(uint64_t seed = 1, std::string name = "late:0");
   ~LateDevice() override;
 
-  std::string_view name() const override { return "late:0"; }
+  std::string_view name() const override { return name_; }
   /// Filled with NaN, not zeroed: nobody may count on either.
   Result<Allocation> Allocate(size_t bytes) override;
   Result<int64_t> FreeBytes() override { return int64_t{1} << 30; }
@@ -50,8 +68,9 @@ class LateDevice final : public DeviceMemory {
   void Protect(int protection);
 
   const uint64_t seed_;
+  const std::string name_;
   uint64_t streams_ = 0;
-  bool failed_ = false;
+  std::atomic<bool> failed_{false};
   std::byte* arena_ = nullptr;
   size_t used_ = 0;
   /// Held while the memory is open.
@@ -64,5 +83,9 @@ class LateDevice final : public DeviceMemory {
 /// The CPU's operations on streams of a LateDevice: each checks that its arrays are the device's,
 /// and attention that the step's plan was made of the step's batch.
 const ops::Ops& LateOps();
+
+/// What ranks on a LateDevice each sum by, as GPUs do: enqueued, done once all ranks' streams have
+/// come to it, and without the host. Sums have the bits of MakeHostGroup's.
+collective::Group MakeLateGroup(int32_t ranks);
 
 }  // namespace baton::device

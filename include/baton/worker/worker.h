@@ -31,7 +31,7 @@ struct WorkerOptions {
 
   /// Ranks that share the model, each on a thread of its own.
   int32_t tensor_parallel = 1;
-  /// The GPU that computes; none: the CPU does.
+  /// The GPU of the first rank, those of the others come behind it; none: the CPU computes.
   std::optional<int32_t> cuda;
   /// Makes weights up from config.json.
   bool random_weights = false;

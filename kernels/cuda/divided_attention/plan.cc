@@ -20,7 +20,8 @@ void WritePlan(const ops::PagedBatch& batch, const ops::PlanShape& shape, std::b
   const Division division = DivisionOf(batch, shape);
   if (division.has_long) paged_prefill::WritePlan(batch, shape, LongOptions(shape), out);
   if (division.has_short) {
-    paged_attention::WritePlan(batch, shape, division.most_short_tokens(), out + kShortAt);
+    paged_attention::WritePlan(batch, shape, {.most_tokens = division.most_short_tokens()},
+                               out + kShortAt);
   }
 }
 

@@ -88,6 +88,9 @@ class WarpRows {
   using Shared = Layout<D, kWarps>;
 
  public:
+  /// Parts of narrow items have one split each.
+  static constexpr bool kFoldsParts = kWarps > 1;
+
   __device__ WarpRows(const Operands& operands, const Item& item, unsigned char* shared)
       : o_(operands),
         item_(item),
@@ -193,22 +196,25 @@ class WarpRows {
     }
   }
 
-  /// Ends a split whose rows have others, elsewhere: leaves it in the item's partial.
+  /// Ends an item whose rows have splits elsewhere: leaves its own in its partial. Where it may
+  /// have several, they were folded; one that was folded into nothing gives the same bits.
   __device__ void StorePartial() {
     float* partial = reinterpret_cast<float*>(o_.scratch) + item_.partial * PartialFloats(D);
 #pragma unroll
     for (int i = 0; i < 2; ++i) {
-      const int row = lane_ / 4 + 8 * i;
-      const float sum = SumOfRow(i);
+      const int row = (kFoldsParts ? begin_ : 0) + lane_ / 4 + 8 * i;
+      const float sum = kFoldsParts ? all_sum_[i] : SumOfRow(i);
       if (row >= item_.rows) continue;
       float* of_row = partial + row * PartialFloats(D);
 #pragma unroll
       for (int n = 0; n < D / 8; ++n) {
+        const int c = 4 * n + 2 * i;
         *reinterpret_cast<float2*>(of_row + n * 8 + lane_ % 4 * 2) =
-            make_float2(values_[n][2 * i], values_[n][2 * i + 1]);
+            kFoldsParts ? make_float2(total_[c], total_[c + 1])
+                        : make_float2(values_[n][2 * i], values_[n][2 * i + 1]);
       }
       if (lane_ % 4 == 0) {
-        of_row[D] = largest_[i];
+        of_row[D] = kFoldsParts ? all_largest_[i] : largest_[i];
         of_row[D + 1] = sum;
       }
     }
@@ -376,7 +382,7 @@ class ItemWalk {
         CopyTile(tile + 1, true);
       }
       const bool ends = tile + 1 == end_ || (tile + 1) * kTilePositions % kSplitPositions == 0;
-      if (ends && item_.partial < 0) rows_.FoldSplit();
+      if (ends && (item_.partial < 0 || WarpRows<D, kWarps>::kFoldsParts)) rows_.FoldSplit();
     }
     ptx::AwaitCopiesBut<0>();
     __syncthreads();  // All have read the last tile: the next item may overwrite it.

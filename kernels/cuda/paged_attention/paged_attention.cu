@@ -20,9 +20,9 @@ __device__ const T* ListAt(const Operands& o, int32_t at) {
 }
 
 /// Items blockIdx.x, blockIdx.x + gridDim.x, ... of the plan: of one warp the narrow, of four the
-/// wide ones.
+/// wide ones, of which two fit a multiprocessor: for the sake of three, registers would be spilled.
 template <int D, int kWarps>
-__global__ void __launch_bounds__(kWarps * 32) AttendItems(Operands o) {
+__global__ void __launch_bounds__(kWarps * 32, kWarps == 1 ? 1 : 2) AttendItems(Operands o) {
   const Header& header = *ListAt<Header>(o, 0);
   const bool narrow = kWarps == 1;
   const int count = narrow ? header.narrow_items : header.wide_items;
@@ -35,7 +35,7 @@ __global__ void __launch_bounds__(kWarps * 32) AttendItems(Operands o) {
 
 constexpr int kMergeThreads = 128;
 
-/// A row for each warp of the block, its splits one after the other.
+/// A row for each warp of the block, its parts one after the other.
 template <int D>
 __global__ void __launch_bounds__(kMergeThreads) MergeSplits(Operands o) {
   constexpr int kPerLane = D / 32;
@@ -48,11 +48,11 @@ __global__ void __launch_bounds__(kMergeThreads) MergeSplits(Operands o) {
       float largest = -CUDART_INF_F;
       float sum = 0;
       float total[kPerLane] = {};
-      // Loads of four splits under way at a time; they are folded in order all the same.
+      // Loads of four parts under way at a time; they are folded in order all the same.
 #pragma unroll 4
-      for (int split = 0; split < merge.splits; ++split) {
+      for (int part = 0; part < merge.parts; ++part) {
         const float* partial = reinterpret_cast<const float*>(o.scratch) +
-                               (merge.partial + split * merge.rows + row) * PartialFloats(D);
+                               (merge.partial + part * merge.rows + row) * PartialFloats(D);
         const Weights weights = WeightsOf(largest, partial[D]);
         largest = weights.largest;
         sum = Fold(sum, partial[D + 1], weights);

@@ -16,12 +16,12 @@ struct Bounds {
     const int64_t group = shape.H / shape.G;
     const int64_t rows = shape.step_tokens * group;
     const int64_t sequences = std::min(shape.sequences, shape.step_tokens);
-    narrow = sequences * shape.G + kMaxPartials;
-    wide = (rows / kWideRows + sequences) * shape.G;
-    merges = std::min<int64_t>(sequences * shape.G, kMaxPartials / 2);
+    const int64_t whole = (sequences + rows / kWideRows + sequences) * shape.G;
+    items = whole + kMaxPartials;
+    merges = std::min<int64_t>(whole, kMaxPartials / 2);
   }
-  int64_t narrow = 0;
-  int64_t wide = 0;
+  /// Of both kinds.
+  int64_t items = 0;
   int64_t merges = 0;
 };
 
@@ -35,9 +35,9 @@ int64_t Tiles(const Item& item) {
 
 class Planner {
  public:
-  Planner(const ops::PagedBatch& batch, const ops::PlanShape& shape, int32_t most_tokens)
+  Planner(const ops::PagedBatch& batch, const ops::PlanShape& shape, const PlanLimits& limits)
       : batch_(batch),
-        most_tokens_(most_tokens),
+        limits_(limits),
         group_(shape.H / shape.G),
         kv_heads_(shape.G),
         all_narrow_(AllNarrow(batch, group_)) {}
@@ -47,15 +47,15 @@ class Planner {
     // The longest rows are worth their splits most.
     std::stable_sort(narrow_.begin(), narrow_.end(), Longer);
     std::vector<Item> items;
-    for (const Item& item : narrow_) AddSplits(item, items);
+    for (const Item& item : narrow_) AddParts(item, item.splits, items);
     narrow_ = std::move(items);
     std::stable_sort(narrow_.begin(), narrow_.end(), Longer);
+    SplitWide();
     std::stable_sort(wide_.begin(), wide_.end(), Longer);
   }
 
   void Write(const Bounds& bounds, std::byte* out) const {
-    BATON_CHECK(static_cast<int64_t>(narrow_.size()) <= bounds.narrow &&
-                static_cast<int64_t>(wide_.size()) <= bounds.wide &&
+    BATON_CHECK(static_cast<int64_t>(narrow_.size() + wide_.size()) <= bounds.items &&
                 static_cast<int64_t>(merges_.size()) <= bounds.merges)
         << "the batch is larger than the shape of its plan";
     Header header{.narrow_items = static_cast<int32_t>(narrow_.size()),
@@ -83,7 +83,7 @@ class Planner {
   void AddSequence(int32_t s) {
     const int32_t begin = batch_.query_begin[s];
     const int32_t tokens = batch_.query_begin[s + 1] - begin;
-    if (tokens > most_tokens_) return;
+    if (tokens > limits_.most_tokens) return;
     const int32_t rows = tokens * group_;
     const bool narrow = all_narrow_ || rows <= kWarpRows;
     const int32_t most = narrow ? kWarpRows : kWideRows;
@@ -106,11 +106,32 @@ class Planner {
     }
   }
 
-  /// The item as one for each split while there are partials left, else as it is.
-  void AddSplits(const Item& item, std::vector<Item>& items) {
-    const int32_t rows = item.splits * item.rows;
-    if (item.splits == 1 || partials_ + item.splits > kMaxPartials ||
-        partial_rows_ + rows > kMaxPartialRows) {
+  /// Chunks too short for all multiprocessors, over a context that is not: each item gets as many
+  /// parts as there are partials left for all of them. Where those are fewer than its splits, its
+  /// first part is longer.
+  void SplitWide() {
+    if (static_cast<int32_t>(wide_.size()) >= limits_.wide_blocks) return;
+    int32_t rows = 0;
+    int32_t count = 0;
+    for (const Item& item : wide_) {
+      if (item.splits == 1) continue;
+      rows += item.rows;
+      ++count;
+    }
+    if (count == 0) return;
+    const int32_t parts =
+        std::min((limits_.partial_rows - partial_rows_) / rows, (kMaxPartials - partials_) / count);
+    std::vector<Item> items;
+    for (const Item& item : wide_) AddParts(item, std::min(parts, item.splits), items);
+    wide_ = std::move(items);
+  }
+
+  /// The item as so many, of which all but the first have one split each; as it is where that makes
+  /// no two, or more than there are partials left.
+  void AddParts(const Item& item, int32_t parts, std::vector<Item>& items) {
+    const int32_t rows = parts * item.rows;
+    if (parts <= 1 || partials_ + parts > kMaxPartials ||
+        partial_rows_ + rows > limits_.partial_rows) {
       items.push_back(item);
       return;
     }
@@ -119,20 +140,21 @@ class Planner {
                        .first = item.first,
                        .rows = item.rows,
                        .partial = partial_rows_,
-                       .splits = item.splits});
-    for (int32_t i = 0; i < item.splits; ++i) {
-      Item part = item;
-      part.first_split = i;
-      part.splits = 1;
+                       .parts = parts});
+    Item part = item;
+    part.splits = item.splits - (parts - 1);
+    for (int32_t i = 0; i < parts; ++i) {
       part.partial = partial_rows_ + i * item.rows;
       items.push_back(part);
+      part.first_split += part.splits;
+      part.splits = 1;
     }
-    partials_ += item.splits;
+    partials_ += parts;
     partial_rows_ += rows;
   }
 
   const ops::PagedBatch& batch_;
-  const int32_t most_tokens_;
+  const PlanLimits limits_;
   const int32_t group_;
   const int32_t kv_heads_;
   const bool all_narrow_;
@@ -147,23 +169,23 @@ class Planner {
 
 size_t PlanBytes(const ops::PlanShape& shape) {
   const Bounds bounds(shape);
-  return sizeof(Header) + static_cast<size_t>(bounds.narrow + bounds.wide) * sizeof(Item) +
+  return sizeof(Header) + static_cast<size_t>(bounds.items) * sizeof(Item) +
          static_cast<size_t>(bounds.merges) * sizeof(Merge);
 }
 
-void WritePlan(const ops::PagedBatch& batch, const ops::PlanShape& shape, int32_t most_tokens,
+void WritePlan(const ops::PagedBatch& batch, const ops::PlanShape& shape, const PlanLimits& limits,
                std::byte* out) {
-  Planner planner(batch, shape, most_tokens);
+  Planner planner(batch, shape, limits);
   planner.AddAll();
   planner.Write(Bounds(shape), out);
 }
 
-void WritePlan(const ops::PagedBatch& batch, const ops::PlanShape& shape, std::byte* out) {
-  WritePlan(batch, shape, kAnyTokens, out);
-}
-
 size_t ScratchBytes(const ops::PlanShape& shape) {
-  return kMaxPartialRows * static_cast<size_t>(PartialFloats(shape.D)) * sizeof(float);
+  // A row has a part for each of its splits at most.
+  const int64_t splits = CeilDiv<int64_t>(shape.context_tokens, kSplitPositions);
+  const int64_t rows =
+      std::min<int64_t>(kMaxPartialRows, int64_t{shape.step_tokens} * shape.H * splits);
+  return static_cast<size_t>(rows * PartialFloats(shape.D)) * sizeof(float);
 }
 
 }  // namespace baton::kernels::cuda::paged_attention

@@ -18,12 +18,16 @@ inline constexpr int32_t kSplitPositions = 512;
 /// Packed rows of one warp, and of the warps that share tiles where there are many rows.
 inline constexpr int32_t kWarpRows = 16;
 inline constexpr int32_t kWideRows = 64;
-/// Most items that are one split of several, and most rows of them all; what more there is takes
-/// all splits of its rows. The first bounds the plan, the second the scratch. 128 decodes at 4k
-/// with 8 KV heads and groups of up to 8 are within both: left whole, some would take eight times
-/// as long as the others, which no order of so few evens out.
+/// Most items that are a part of their rows' splits, and most rows of them all; what more there is
+/// takes all splits of its rows. The first bounds the plan, the second the scratch. 128 decodes at
+/// 4k with 8 KV heads and groups of up to 8 are within both: left whole, some would take eight
+/// times as long as the others, which no order of so few evens out. So are 64 tokens of a chunk
+/// with 32 heads at 32k.
 inline constexpr int32_t kMaxPartials = 8192;
-inline constexpr int32_t kMaxPartialRows = 65536;
+inline constexpr int32_t kMaxPartialRows = 131072;
+/// Fewer wide items than this leave multiprocessors of an H100 without any, two blocks on each:
+/// then they are split too.
+inline constexpr int32_t kWideBlocks = 264;
 
 /// As most query tokens of a sequence: no limit.
 inline constexpr int32_t kAnyTokens = std::numeric_limits<int32_t>::max();
@@ -36,7 +40,8 @@ constexpr bool AllNarrow(const ops::PagedBatch& batch, int32_t group) {
 }
 
 /// Rows of one sequence and KV head over some of its splits. Narrow items have at most kWarpRows
-/// rows, wide ones kWideRows.
+/// rows, wide ones kWideRows. One that leaves a partial has one split, a wide one perhaps more,
+/// which come first: these are folded in order, and the others in order into them.
 struct Item {
   int32_t sequence = 0;
   int32_t kv_head = 0;
@@ -51,15 +56,15 @@ struct Item {
   int32_t partial = -1;
 };
 
-/// Rows whose splits are items of their own. Those of split i are in the scratch at
-/// [partial + i * rows, partial + (i + 1) * rows).
+/// Rows whose splits are several items'. Those of part i, in order of their splits, are in the
+/// scratch at [partial + i * rows, partial + (i + 1) * rows).
 struct Merge {
   int32_t kv_head = 0;
   int32_t step_row = 0;
   int32_t first = 0;
   int32_t rows = 0;
   int32_t partial = 0;
-  int32_t splits = 0;
+  int32_t parts = 0;
 };
 
 /// A plan begins with this; the lists follow, longest items first.
@@ -73,11 +78,21 @@ struct Header {
   int32_t merges_at = 0;
 };
 
+struct PlanLimits {
+  /// Sequences of more query tokens are another kernel's.
+  int32_t most_tokens = kAnyTokens;
+  /// Wide items are split where there are fewer than this.
+  int32_t wide_blocks = kWideBlocks;
+  /// At most kMaxPartialRows.
+  int32_t partial_rows = kMaxPartialRows;
+};
+
 size_t PlanBytes(const ops::PlanShape& shape);
-/// Sequences of more than `most_tokens` query tokens are another kernel's.
-void WritePlan(const ops::PagedBatch& batch, const ops::PlanShape& shape, int32_t most_tokens,
+void WritePlan(const ops::PagedBatch& batch, const ops::PlanShape& shape, const PlanLimits& limits,
                std::byte* out);
-void WritePlan(const ops::PagedBatch& batch, const ops::PlanShape& shape, std::byte* out);
+inline void WritePlan(const ops::PagedBatch& batch, const ops::PlanShape& shape, std::byte* out) {
+  WritePlan(batch, shape, PlanLimits{}, out);
+}
 
 /// The most wide items of a plan of sequences of at most `most_tokens`, by what a launch knows.
 constexpr int64_t MostWide(const ops::PagedBatch& batch, int32_t H, int32_t G,
@@ -86,7 +101,7 @@ constexpr int64_t MostWide(const ops::PagedBatch& batch, int32_t H, int32_t G,
   if (AllNarrow(batch, group)) return 0;
   const int64_t most = int64_t{batch.S} * most_tokens;
   const int64_t tokens = most < batch.T ? most : batch.T;
-  return (tokens * group / kWideRows + batch.S) * G;
+  return (tokens * group / kWideRows + batch.S) * G + kMaxPartials;
 }
 
 /// Floats of a row of the scratch: D sums, its largest score, its sum of weights.

@@ -40,7 +40,7 @@ Wanted WantedBy(const config::Config& config, int32_t cores) {
       wanted.kv_bytes += group.count * group.kv_memory_bytes;
       continue;
     }
-    for (int32_t i = 0; i < group.count; ++i) gpus.insert(**device + i);
+    for (int32_t i = 0; i < group.count * group.tensor_parallel; ++i) gpus.insert(**device + i);
   }
   wanted.gpus.assign(gpus.begin(), gpus.end());
   return wanted;

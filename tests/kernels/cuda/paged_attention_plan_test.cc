@@ -20,7 +20,8 @@ struct Sequence {
 
 /// A plan as its kernels read it, from memory of just PlanBytes.
 struct Plan {
-  Plan(const ops::PlanShape& shape, const std::vector<Sequence>& sequences)
+  Plan(const ops::PlanShape& shape, const std::vector<Sequence>& sequences,
+       const PlanLimits& limits = {})
       : bytes(PlanBytes(shape)) {
     std::vector<int32_t> query_begin = {0};
     std::vector<int32_t> kv_tokens;
@@ -32,7 +33,7 @@ struct Plan {
                .kv_tokens = kv_tokens.data(),
                .S = static_cast<int32_t>(sequences.size()),
                .T = query_begin.back()},
-              shape, bytes.data());
+              shape, limits, bytes.data());
     std::memcpy(&header, bytes.data(), sizeof header);
     narrow = List<Item>(header.narrow_at, header.narrow_items);
     wide = List<Item>(header.wide_at, header.wide_items);
@@ -59,8 +60,9 @@ struct Plan {
 using Row = std::tuple<int32_t, int32_t, int32_t>;
 
 /// Each row's splits are all computed once, and come together once where they were apart.
-void ExpectWhole(const ops::PlanShape& shape, const std::vector<Sequence>& sequences) {
-  const Plan plan(shape, sequences);
+void ExpectWhole(const ops::PlanShape& shape, const std::vector<Sequence>& sequences,
+                 const PlanLimits& limits = {}) {
+  const Plan plan(shape, sequences, limits);
   const int32_t group = shape.H / shape.G;
   std::map<Row, std::multiset<int32_t>> splits;
   std::map<int32_t, const Item*> partials;
@@ -68,7 +70,8 @@ void ExpectWhole(const ops::PlanShape& shape, const std::vector<Sequence>& seque
   std::map<Row, int> results;
   const auto take = [&](const Item& item, int32_t most) {
     ASSERT_TRUE(item.rows > 0 && item.rows <= most);
-    ASSERT_TRUE(item.partial < 0 || item.splits == 1);
+    ASSERT_TRUE(item.partial < 0 || item.splits == 1 ||
+                (most == kWideRows && item.first_split == 0));
     for (int32_t r = item.first; r < item.first + item.rows; ++r) {
       for (int32_t i = 0; i < item.splits; ++i) {
         splits[{item.sequence, item.kv_head, r}].insert(item.first_split + i);
@@ -78,20 +81,20 @@ void ExpectWhole(const ops::PlanShape& shape, const std::vector<Sequence>& seque
     if (item.partial >= 0) {
       partials.emplace(item.partial, &item);
       for (int32_t r = item.partial; r < item.partial + item.rows; ++r) {
-        ASSERT_LT(r, kMaxPartialRows);
+        ASSERT_LT(r, limits.partial_rows);
+        ASSERT_LE((r + 1) * PartialFloats(shape.D) * sizeof(float), ScratchBytes(shape));
         ASSERT_TRUE(scratch_rows.insert(r).second) << "a row of the scratch of two items";
       }
     }
   };
   for (const Item& item : plan.narrow) take(item, kWarpRows);
-  for (const Item& item : plan.wide) {
-    take(item, kWideRows);
-    ASSERT_LT(item.partial, 0);
-  }
+  for (const Item& item : plan.wide) take(item, kWideRows);
   for (const Merge& merge : plan.merges) {
-    for (int32_t i = 0; i < merge.splits; ++i) {
+    int32_t split = 0;
+    for (int32_t i = 0; i < merge.parts; ++i) {
       const Item& item = *partials.at(merge.partial + i * merge.rows);
-      ASSERT_EQ(item.first_split, i) << "merged out of order";
+      ASSERT_EQ(item.first_split, split) << "merged out of order";
+      split += item.splits;
       ASSERT_EQ(std::tie(item.kv_head, item.step_row, item.first, item.rows),
                 std::tie(merge.kv_head, merge.step_row, merge.first, merge.rows));
     }
@@ -138,6 +141,8 @@ TEST(PagedAttentionPlan, ComputesEveryRowOnce) {
       sequences.push_back({.tokens = tokens, .kv_tokens = tokens - 1 + upto(shape.context_tokens)});
     }
     ASSERT_NO_FATAL_FAILURE(ExpectWhole(shape, sequences)) << "round " << round;
+    const PlanLimits scarce{.wide_blocks = upto(600), .partial_rows = upto(30000)};
+    ASSERT_NO_FATAL_FAILURE(ExpectWhole(shape, sequences, scarce)) << "round " << round;
   }
 }
 
@@ -165,6 +170,42 @@ TEST(PagedAttentionPlan, HasOnlyNarrowItemsWithNoMoreRowsThanSequences) {
   sequences[9] = {.tokens = 7, .kv_tokens = 7};
   ExpectWhole(shape, sequences);
   EXPECT_TRUE(Plan(shape, sequences).wide.empty());
+}
+
+ops::PlanShape ShapeOfEightBillion(int32_t step_tokens, int32_t context_tokens) {
+  return {.H = 32,
+          .G = 8,
+          .D = 128,
+          .P = 16,
+          .step_tokens = step_tokens,
+          .sequences = 64,
+          .context_tokens = context_tokens};
+}
+
+TEST(PagedAttentionPlan, SplitsAChunkTooShortForTheDeviceAtEverySplit) {
+  const ops::PlanShape shape = ShapeOfEightBillion(512, 32768);
+  const std::vector<Sequence> chunk = {{.tokens = 64, .kv_tokens = 32768}};
+  ExpectWhole(shape, chunk);
+  // 64 tokens times 4 heads of a group are four items of 64 rows for each of 8 KV heads.
+  EXPECT_EQ(Plan(shape, chunk).wide.size(), 4U * 8U * 64U);
+  EXPECT_EQ(Plan(shape, chunk).merges.size(), 4U * 8U);
+}
+
+TEST(PagedAttentionPlan, LeavesChunksWholeThatFillTheDevice) {
+  const ops::PlanShape shape = ShapeOfEightBillion(1024, 32768);
+  const Plan full(shape, {{.tokens = 528, .kv_tokens = 32768}});
+  EXPECT_EQ(full.wide.size(), static_cast<size_t>(kWideBlocks));
+  EXPECT_TRUE(full.merges.empty());
+  EXPECT_FALSE(Plan(shape, {{.tokens = 512, .kv_tokens = 32768}}).merges.empty());
+}
+
+TEST(PagedAttentionPlan, GivesAChunksItemsEqualPartsWhereThereIsNoRoomForAll) {
+  const ops::PlanShape shape = ShapeOfEightBillion(512, 131072);
+  const Plan plan(shape, {{.tokens = 256, .kv_tokens = 131072}});
+  // 128 items of 64 rows: partials for 16 each.
+  ASSERT_EQ(plan.merges.size(), 128U);
+  for (const Merge& merge : plan.merges) EXPECT_EQ(merge.parts, 16);
+  EXPECT_EQ(plan.wide.front().splits, 256 - 15);
 }
 
 TEST(PagedAttentionPlan, SplitsADecodeForTheWholeDevice) {
@@ -202,7 +243,8 @@ TEST(PagedAttentionPlan, PutsLongItemsFirst) {
                              .step_tokens = 2048,
                              .sequences = 16,
                              .context_tokens = 4096};
-  const Plan plan(shape, {{.tokens = 700, .kv_tokens = 700}, {.tokens = 300, .kv_tokens = 4000}});
+  const Plan plan(shape, {{.tokens = 700, .kv_tokens = 700}, {.tokens = 300, .kv_tokens = 4000}},
+                  {.wide_blocks = 0});
   ASSERT_GT(plan.wide.size(), 2U);
   for (size_t i = 1; i < plan.wide.size(); ++i) {
     EXPECT_GE(plan.wide[i - 1].kv_tokens + kTilePositions, plan.wide[i].kv_tokens);

@@ -131,7 +131,8 @@ double Distance(const std::vector<float>& a, const std::vector<float>& b) {
 
 class CudaPagedAttention : public DeviceTest {
  protected:
-  std::vector<BFloat16> Run(const Shape& shape, const std::vector<Part>& parts, uint64_t seed = 1) {
+  std::vector<BFloat16> Run(const Shape& shape, const std::vector<Part>& parts, uint64_t seed = 1,
+                            const paged_attention::PlanLimits& limits = {}) {
     const Step step(shape, parts, seed);
     const ops::PlanShape plan_shape{.H = shape.H,
                                     .G = shape.G,
@@ -142,7 +143,7 @@ class CudaPagedAttention : public DeviceTest {
                                     .context_tokens = 4096};
     ops::PagedAttentionParams p = step.Params(2, DType::kBFloat16);
     std::vector<std::byte> plan(paged_attention::PlanBytes(plan_shape));
-    paged_attention::WritePlan(p.batch, plan_shape, plan.data());
+    paged_attention::WritePlan(p.batch, plan_shape, limits, plan.data());
     const DeviceArray<std::byte> plan_there(plan);
     const DeviceArray<std::byte> scratch(paged_attention::ScratchBytes(plan_shape));
     const DeviceArray<BFloat16> q(step.q), cache(step.cache);
@@ -302,15 +303,31 @@ TEST_P(CudaPagedAttention, GivesARowTheSameBitsHoweverItsSequenceIsCutAndBatched
 }
 
 TEST_P(CudaPagedAttention, GivesTheSameBitsWithoutPartials) {
-  // Rows of a wide item merge all their splits themselves, as do items beyond kMaxPartials. Two
-  // splits have the same sum in either order, so there are more.
+  // Items beyond kMaxPartials merge all splits of their rows themselves, as do wide ones where
+  // there are enough. Two splits have the same sum in either order, so there are more.
   const Shape shape{.H = 2, .G = 1, .P = 16, .D = 32};
   const Content content(random_, shape, 1930);
-  const std::vector<BFloat16> wide = Run(shape, {{&content, 1910, 20}});
+  const std::vector<BFloat16> wide = Run(shape, {{&content, 1910, 20}}, 1, {.wide_blocks = 0});
   for (const int32_t position : {1910, 1919, 1920, 1929}) {
     EXPECT_TRUE(
         SameBits(Run(shape, {{&content, position, 1}}), RowsOf(wide, shape, position - 1910, 1)))
         << "position " << position;
+  }
+}
+
+TEST_P(CudaPagedAttention, GivesAChunkTheSameBitsHoweverItsSplitsAreParted) {
+  for (const int32_t D : {64, 256}) {
+    for (const int32_t window : {0, 700}) {
+      const Shape shape{.H = 6, .G = 2, .P = 16, .D = D, .window = window};
+      const Content content(random_, shape, 2100);
+      const Content other(random_, shape, 40);
+      const std::vector<Part> parts = {{&other, 5, 20}, {&content, 2049, 30}};
+      const std::vector<BFloat16> whole = Run(shape, parts, 1, {.wide_blocks = 0});
+      EXPECT_TRUE(SameBits(Run(shape, parts), whole)) << "each split by itself, D " << D;
+      // 2 x 90 rows: three parts of five splits, so that the first has three.
+      EXPECT_TRUE(SameBits(Run(shape, parts, 1, {.partial_rows = 3 * 180}), whole))
+          << "some splits together, D " << D;
+    }
   }
 }
 

@@ -84,6 +84,8 @@ TEST(Deployment, CountsGpusUp) {
   EXPECT_EQ(deployment.workers[0].device, "cuda:4");
   EXPECT_EQ(deployment.workers[1].device, "cuda:5");
   EXPECT_EQ(deployment.workers[2].device, "cpu");
+  config.workers.prefill.tensor_parallel = 4;
+  EXPECT_EQ(PlanDeployment(config, 8)->workers[1].device, "cuda:8");
 }
 
 TEST(Deployment, ReachesWorkersOnAnyAddressThroughThisHost) {

@@ -57,6 +57,22 @@ TEST(Checks, RefuseWhatAGpuOrTheHostCannotDoWithItsMemory) {
       "host cannot read; set off");
 }
 
+TEST(Checks, RefuseRanksOnGpusThatCannotSumOrHandOn) {
+  const std::string four =
+      "model: m\nworkers: {prefill: {count: 1}, "
+      "decode: {count: 1, device: cuda, tensor_parallel: 4}}\n";
+  EXPECT_EQ(ErrorsOf(four), "");
+  EXPECT_EQ(ErrorsOf(four + "transport: {kind: nccl}\n"),
+            "FILE:2:82: workers.decode.tensor_parallel is 4 on GPUs, but transport.kind is nccl, "
+            "which hands on the KV of one GPU; set ucx");
+  const std::string three =
+      "model: m\nworkers: {mixed: {count: 1, device: cuda, tensor_parallel: 3}}\n";
+  EXPECT_EQ(ErrorsOf(three),
+            "FILE:2:60: workers.mixed.tensor_parallel is 3 on GPUs, whose sums are in one order "
+            "for powers of two only; set one of 2, 4, 8, or engine.deterministic: false");
+  EXPECT_EQ(ErrorsOf(three + "engine: {deterministic: false}\n"), "");
+}
+
 TEST(Checks, RefuseNoWorkersAtAll) {
   EXPECT_EQ(ErrorsOf("model: m\nworkers: {mixed: {count: 0}}\n"),
             "workers has no worker; set the count of prefill and decode, or of mixed");
