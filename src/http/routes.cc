@@ -9,6 +9,7 @@
 #include "baton/text/utf8.h"
 #include "completion_answer.h"
 #include "error_response.h"
+#include "page/page.h"
 
 namespace baton::http {
 
@@ -16,6 +17,14 @@ namespace {
 
 /// Ends with a slash: what follows is the model's name.
 constexpr char kOneModel[] = "/v1/models/";
+
+/// Nothing of the page comes from elsewhere, and no other site shows it within its own.
+constexpr char kPagePolicy[] =
+    "default-src 'self'; object-src 'none'; base-uri 'none'; form-action 'none'; "
+    "frame-ancestors 'none'";
+
+/// Begins with a slash.
+constexpr char kPageFiles[] = "/page/";
 
 HttpResponse JsonResponse(std::string body) {
   HttpResponse response;
@@ -39,12 +48,17 @@ std::vector<Routes::Route> Routes::Served() const {
                                {"/readyz", true, &Routes::Ready, true},
                                {"/version", true, &Routes::Version, !all}};
   // Whoever reaches the operators' port needs no key there.
-  if (options_.surface != HttpSurface::kClients)
+  if (options_.surface != HttpSurface::kClients) {
     routes.push_back({"/metrics", true, &Routes::Metrics, !all});
+    routes.push_back({"/fleet", true, &Routes::Fleet, !all});
+    routes.push_back({"/", true, &Routes::Page, true});
+    routes.push_back({kPageFiles, true, &Routes::Page, true});
+  }
+  // On the operators' port for the page's box to try a prompt, which asks as any client does.
+  routes.push_back({"/v1/completions", false, &Routes::TextCompletion});
+  routes.push_back({"/v1/chat/completions", false, &Routes::ChatCompletion});
   if (options_.surface == HttpSurface::kOperators) return routes;
   const std::vector<Route> for_clients = {
-      {"/v1/completions", false, &Routes::TextCompletion},
-      {"/v1/chat/completions", false, &Routes::ChatCompletion},
       {"/v1/responses", false, &Routes::Responses, false, &api::ResponsesDialect},
       {"/v1/messages", false, &Routes::Messages, false, &api::MessagesDialect},
       {"/v1/messages/count_tokens", false, &Routes::CountTokens, false, &api::MessagesDialect},
@@ -65,7 +79,7 @@ std::vector<std::pair<std::string, bool>> Routes::Paths() const {
 
 const Routes::Route* Routes::Find(std::string_view path) const {
   for (const Route& route : routes_) {
-    const bool prefix = route.path.back() == '/';
+    const bool prefix = route.path.size() > 1 && route.path.back() == '/';
     if (path == route.path || (prefix && path.starts_with(route.path))) return &route;
   }
   return nullptr;
@@ -242,6 +256,56 @@ void Routes::Metrics(const HttpRequest&, Exchange& exchange) {
   response.content_type = telemetry::kPrometheusContentType;
   response.body = frontend_.backend().RenderMetrics();
   exchange.Send(std::move(response));
+}
+
+void Routes::Fleet(const HttpRequest&, Exchange& exchange) {
+  const api::Readiness readiness = frontend_.backend().Ready();
+  std::string body = R"({"model":)";
+  api::AppendJsonString(body, text::ToValidUtf8(model_.options.model));
+  body += R"(,"version":)";
+  api::AppendJsonString(body, model_.options.version);
+  body += R"(,"started":)";
+  api::AppendJsonInteger(body, created_unix_s_);
+  body += R"(,"chat":)";
+  body += model_.chat_template == nullptr ? "false" : "true";
+  body += R"(,"draining":)";
+  body += frontend_.running().draining() ? "true" : "false";
+  body += R"(,"ready":)";
+  body += readiness.ready ? "true" : "false";
+  body += R"(,"reason":)";
+  api::AppendJsonString(body, text::ToValidUtf8(readiness.reason));
+  body += R"(,"fleet":)" + frontend_.backend().RenderFleet() + "}";
+  HttpResponse response = JsonResponse(std::move(body));
+  response.headers.push_back({"Cache-Control", "no-store"});
+  exchange.Send(std::move(response));
+}
+
+void Routes::Page(const HttpRequest& request, Exchange& exchange) {
+  struct File {
+    std::string_view path;
+    std::string_view (*content)();
+    const char* type;
+  };
+  static constexpr char kScript[] = "text/javascript; charset=utf-8";
+  static constexpr File kFiles[] = {{"/", &PageHtml, "text/html; charset=utf-8"},
+                                    {"/page/page.css", &PageCss, "text/css; charset=utf-8"},
+                                    {"/page/page.js", &PageJs, kScript},
+                                    {"/page/field.js", &FieldJs, kScript},
+                                    {"/page/figures.js", &FiguresJs, kScript},
+                                    {"/page/prompt.js", &PromptJs, kScript},
+                                    {"/page/icon.svg", &PageIcon, "image/svg+xml"}};
+  for (const File& file : kFiles) {
+    if (file.path != request.path) continue;
+    HttpResponse response;
+    response.content_type = file.type;
+    response.body = file.content();
+    response.headers = {{"Content-Security-Policy", kPagePolicy},
+                        {"X-Content-Type-Options", "nosniff"},
+                        {"Referrer-Policy", "no-referrer"},
+                        {"Cache-Control", "no-cache"}};
+    return exchange.Send(std::move(response));
+  }
+  exchange.Send(ErrorResponse({404, "the page has no " + request.path, {}, "not_found"}));
 }
 
 }  // namespace baton::http

@@ -55,6 +55,8 @@ class Routes final : public RequestHandler {
   void Ready(const HttpRequest& request, Exchange& exchange);
   void Version(const HttpRequest& request, Exchange& exchange);
   void Metrics(const HttpRequest& request, Exchange& exchange);
+  void Fleet(const HttpRequest& request, Exchange& exchange);
+  void Page(const HttpRequest& request, Exchange& exchange);
   std::string ModelJson() const;
 
   api::Frontend& frontend_;

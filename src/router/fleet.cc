@@ -170,4 +170,17 @@ std::vector<telemetry::MetricsSnapshot> Fleet::Metrics() const {
   return snapshots;
 }
 
+std::vector<WorkerState> Fleet::State() const {
+  std::vector<WorkerState> states;
+  for (const auto& [name, member] : members_) {
+    WorkerState state{.name = name, .load = member->load(), .problem = member->last_problem()};
+    if (member->there()) {
+      state.role = member->role();
+      state.status = member->status();
+    }
+    states.push_back(std::move(state));
+  }
+  return states;
+}
+
 }  // namespace baton::router

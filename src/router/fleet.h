@@ -9,6 +9,7 @@
 #include "baton/base/clock.h"
 #include "baton/router/router.h"
 #include "baton/rpc/client.h"
+#include "fleet_state.h"
 #include "member.h"
 #include "metrics.h"
 #include "prefix_view.h"
@@ -52,6 +53,8 @@ class Fleet final : private Member::Listener {
   void BeginDecode(const std::string& name, int64_t context);
   void EndDecode(const std::string& name, int64_t context);
   std::vector<telemetry::MetricsSnapshot> Metrics() const;
+  /// Of all workers, those that are not there too.
+  std::vector<WorkerState> State() const;
   /// Grows with every change of Views() but for the load, and of Metrics().
   uint64_t version() const { return version_; }
 

@@ -60,6 +60,8 @@ class Member {
   const rpc::PeerAddress& address() const { return address_; }
   /// It has said who it is, and sends its status.
   bool there() const { return status_.has_value(); }
+  /// Why it is not there.
+  const std::string& last_problem() const { return last_problem_; }
   // REQUIRES: there().
   const rpc::WorkerDescription& description() const { return *description_; }
   const rpc::WorkerStatus& status() const { return *status_; }

@@ -45,9 +45,8 @@ void RoutedRequest::OnEnd(const Status& status) {
     end = OkStatus();
     metrics_.e2e.Observe(last_token_at_ - arrived_);
     if (tokens_ > 1) {
-      const Duration tpot = (last_token_at_ - first_token_at_) / (tokens_ - 1);
-      metrics_.tpot.Observe(tpot);
-      if (slo.tpot > Duration::zero()) metrics_.CountSlo("tpot", tpot <= slo.tpot);
+      metrics_.tpot.Observe(tpot());
+      if (slo.tpot > Duration::zero()) metrics_.CountSlo("tpot", tpot() <= slo.tpot);
     }
   } else if (!choice.worker.empty()) {
     const Status lost = lost_.Read();

@@ -42,6 +42,10 @@ class RoutedRequest {
   TimePoint arrived() const { return arrived_; }
   /// Tokens that came. Once it has ended.
   int64_t tokens() const { return tokens_; }
+  /// Since its first token came.
+  Duration ttft() const { return first_token_at_ - arrived_; }
+  /// Once it has ended. REQUIRES: tokens() > 1.
+  Duration tpot() const { return (last_token_at_ - first_token_at_) / (tokens_ - 1); }
 
   Choice choice;
   std::shared_ptr<rpc::Call> call;

@@ -10,6 +10,8 @@ namespace {
 constexpr size_t kMailboxCapacity = 1 << 18;
 /// Weight of the newest request in a mean.
 constexpr double kNewest = 0.02;
+/// Between two looks at the fleet for those who watch it.
+constexpr Duration kStatePeriod = std::chrono::milliseconds(200);
 
 }  // namespace
 
@@ -32,6 +34,7 @@ bool RouterCore::Turn(Duration patience) {
   const TimePoint now = clock_.Now();
   const TimePoint next = fleet_.Tick(now);
   if (fleet_.version() != published_version_) PublishFleet();
+  if (now >= next_state_) PublishState(now);
   auto work = mailbox_.Receive(std::min(next, now + patience) - now);
   if (work) (*work)();
   return work.has_value();
@@ -45,6 +48,15 @@ void RouterCore::PublishFleet() {
   if (choice.ok()) ready_.Open();
 }
 
+void RouterCore::PublishState(TimePoint now) {
+  next_state_ = now + kStatePeriod;
+  state_.Post({.at = now,
+               .workers = fleet_.State(),
+               .flows = scoreboard_.Flows(now),
+               .ttft = scoreboard_.ttft.Read(now),
+               .tpot = scoreboard_.tpot.Read(now)});
+}
+
 void RouterCore::Close() {
   for (auto& [id, routed] : requests_) routed->call->Cancel();
   fleet_.Close();
@@ -54,6 +66,10 @@ std::string RouterCore::RenderMetrics() const {
   std::vector<telemetry::MetricsSnapshot> snapshots = worker_metrics_.Read();
   snapshots.insert(snapshots.begin(), registry_.Collect());
   return telemetry::RenderPrometheus(snapshots);
+}
+
+std::string RouterCore::RenderFleet() const {
+  return FleetJson(state_.Read(), registry_.Collect());
 }
 
 bool RouterCore::Traced(const Request& request) {
@@ -146,10 +162,13 @@ void RouterCore::BeginPrefill(RoutedRequest& routed, const std::vector<WorkerVie
     fleet_.Promise(choice.worker, routed.prompt_tokens);
   }
   fleet_.BeginPrefill(where, routed.prefill, routed.prompt_tokens);
+  scoreboard_.BeginHandoff(choice, clock_.Now());
 }
 
 void RouterCore::BeginDecode(RoutedRequest& routed) {
   if (routed.phase != RoutedRequest::Phase::kPrefill) return;
+  scoreboard_.ttft.Add(clock_.Now(), routed.ttft(), routed.slo.ttft);
+  scoreboard_.Handed(routed.choice, routed.prompt_tokens);
   EndPhase(routed);
   routed.phase = RoutedRequest::Phase::kDecode;
   routed.context = routed.prompt_tokens + std::llround(mean_output_tokens_ / 2);
@@ -163,6 +182,7 @@ void RouterCore::EndPhase(RoutedRequest& routed) {
     case RoutedRequest::Phase::kPrefill:
       fleet_.EndPrefill(choice.prefill.empty() ? choice.worker : choice.prefill, routed.prefill);
       if (!choice.prefill.empty()) fleet_.AddLoad(choice.prefill, -1);
+      scoreboard_.EndHandoff(choice, clock_.Now());
       break;
     case RoutedRequest::Phase::kDecode: fleet_.EndDecode(choice.worker, routed.context); break;
   }
@@ -179,6 +199,9 @@ void RouterCore::Forget(const std::string& request_id) {
   const auto it = requests_.find(request_id);
   if (it == requests_.end()) return;
   EndPhase(*it->second);
+  if (it->second->tokens() > 1) {
+    scoreboard_.tpot.Add(clock_.Now(), it->second->tpot(), it->second->slo.tpot);
+  }
   if (const int64_t tokens = it->second->tokens(); tokens > 0) {
     mean_output_tokens_ += kNewest * (static_cast<double>(tokens) - mean_output_tokens_);
   }

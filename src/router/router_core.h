@@ -13,9 +13,11 @@
 #include "baton/base/mailbox.h"
 #include "baton/router/router.h"
 #include "fleet.h"
+#include "fleet_state.h"
 #include "metrics.h"
 #include "routed_request.h"
 #include "routing_policy.h"
+#include "scoreboard.h"
 
 namespace baton::router {
 
@@ -47,11 +49,13 @@ class RouterCore final : public Router {
   void Cancel(const std::string& request_id) override;
   api::Readiness Ready() const override { return readiness_.Read(); }
   std::string RenderMetrics() const override;
+  std::string RenderFleet() const override;
   bool WaitReady(Duration timeout) override { return ready_.Wait(timeout); }
   int32_t RequestsUnderWay() const override { return under_way_; }
 
  private:
   void PublishFleet();
+  void PublishState(TimePoint now);
   void Dispatch(const std::shared_ptr<RoutedRequest>& routed, Request request);
   /// Whether the request asked for a trace, or it is its turn.
   bool Traced(const Request& request);
@@ -76,6 +80,7 @@ class RouterCore final : public Router {
   // What the router's thread last knew, for HTTP's threads.
   Latest<api::Readiness> readiness_{{.ready = false, .reason = "no worker is ready"}};
   Latest<std::vector<telemetry::MetricsSnapshot>> worker_metrics_;
+  Latest<FleetState> state_;
   Gate ready_;
   std::atomic<int32_t> under_way_{0};
   std::atomic<uint64_t> started_{0};
@@ -83,6 +88,8 @@ class RouterCore final : public Router {
   // The router's thread owns these.
   Fleet fleet_;
   uint64_t published_version_ = ~uint64_t{0};
+  TimePoint next_state_{};
+  Scoreboard scoreboard_;
   /// Tokens that requests have drawn of late, in the mean.
   double mean_output_tokens_ = 64;
   std::unordered_map<std::string, std::shared_ptr<RoutedRequest>> requests_;

@@ -34,6 +34,7 @@ class RouterThread final : public Router {
   void Cancel(const std::string& request_id) override { core_.Cancel(request_id); }
   api::Readiness Ready() const override { return core_.Ready(); }
   std::string RenderMetrics() const override { return core_.RenderMetrics(); }
+  std::string RenderFleet() const override { return core_.RenderFleet(); }
   bool WaitReady(Duration timeout) override { return core_.WaitReady(timeout); }
   int32_t RequestsUnderWay() const override { return core_.RequestsUnderWay(); }
 

@@ -40,6 +40,7 @@ class HttpWorld::Backend final : public api::CompletionBackend {
   void Cancel(const std::string& id) override { open_.erase(id); }
   api::Readiness Ready() const override { return {true, ""}; }
   std::string RenderMetrics() const override { return "baton_fake 1\n"; }
+  std::string RenderFleet() const override { return R"({"workers":[]})"; }
 
   size_t open() const { return open_.size(); }
 

@@ -40,6 +40,7 @@ class FakeBackend final : public api::CompletionBackend {
   void Cancel(const std::string& request_id) override;
   api::Readiness Ready() const override;
   std::string RenderMetrics() const override { return "baton_fake 1\n"; }
+  std::string RenderFleet() const override { return R"({"workers":[]})"; }
 
   /// The next request that was started; fails the test after a while without one.
   Started NextRequest();

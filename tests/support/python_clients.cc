@@ -21,6 +21,16 @@ ProgramOutcome RunShell(const std::string& command) {
   return outcome;
 }
 
+std::string PythonCommand(const std::string& python, const std::string& script,
+                          const std::vector<std::string>& words,
+                          const std::vector<std::string>& settings) {
+  std::string command = "env PYTHONDONTWRITEBYTECODE=1";
+  for (const std::string& setting : settings) command += " '" + setting + "'";
+  command += " " + python + " " BATON_SOURCE_DIR "/tests/integration/" + script;
+  for (const std::string& word : words) command += " '" + word + "'";
+  return command + " 2>&1";
+}
+
 }  // namespace
 
 ProgramOutcome RunPythonClient(const std::string& script, const std::vector<std::string>& words,
@@ -31,11 +41,14 @@ ProgramOutcome RunPythonClient(const std::string& script, const std::vector<std:
   if (folder.exit_code != 0) return folder;
   folder.output.erase(folder.output.find_last_not_of('\n') + 1);
   // Where clients may leave files.
-  std::string command = "cd " + folder.output + " && env PYTHONDONTWRITEBYTECODE=1";
-  for (const std::string& setting : settings) command += " '" + setting + "'";
-  command += " " + folder.output + "/bin/python " + source + "/tests/integration/clients/" + script;
-  for (const std::string& word : words) command += " '" + word + "'";
-  return RunShell(command + " 2>&1");
+  return RunShell(
+      "cd " + folder.output + " && " +
+      PythonCommand(folder.output + "/bin/python", "clients/" + script, words, settings));
+}
+
+ProgramOutcome RunBrowser(const std::string& script, const std::vector<std::string>& words,
+                          const std::vector<std::string>& settings) {
+  return RunShell(PythonCommand("python3", "page/" + script, words, settings));
 }
 
 }  // namespace baton::test

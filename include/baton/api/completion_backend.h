@@ -60,6 +60,8 @@ class CompletionBackend {
   virtual Readiness Ready() const = 0;
   /// All metrics in the Prometheus text format, the workers' included.
   virtual std::string RenderMetrics() const = 0;
+  /// The workers and what passes between them, as a JSON object; a moment old.
+  virtual std::string RenderFleet() const = 0;
 };
 
 }  // namespace baton::api

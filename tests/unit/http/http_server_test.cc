@@ -53,6 +53,31 @@ TEST_F(HttpServerTest, PassesTheBackendsMetricsOn) {
   EXPECT_THAT(reply.Header("content-type"), HasSubstr("version=0.0.4"));
 }
 
+TEST_F(HttpServerTest, ServesThePageFromNowhereElse) {
+  StartServer();
+
+  const HttpReply page = HttpGet(server->port(), "/");
+  EXPECT_EQ(page.status, 200);
+  EXPECT_EQ(page.Header("content-type"), "text/html; charset=utf-8");
+  EXPECT_THAT(page.Header("content-security-policy"), HasSubstr("default-src 'self'"));
+  EXPECT_THAT(page.body, testing::Not(HasSubstr("http://")));
+  EXPECT_THAT(page.body, testing::Not(HasSubstr("https://")));
+  EXPECT_EQ(HttpGet(server->port(), "/page/page.js").Header("content-type"),
+            "text/javascript; charset=utf-8");
+  EXPECT_EQ(HttpGet(server->port(), "/page/other.js").status, 404);
+}
+
+TEST_F(HttpServerTest, SaysOfTheFleetWhatTheBackendDoes) {
+  StartServer();
+  backend.SetReadiness({false, "no decode worker"});
+
+  const json fleet = json::parse(HttpGet(server->port(), "/fleet").body);
+  EXPECT_EQ(fleet["model"], "tiny");
+  EXPECT_EQ(fleet["ready"], false);
+  EXPECT_EQ(fleet["reason"], "no decode worker");
+  EXPECT_EQ(fleet["fleet"], json({{"workers", json::array()}}));
+}
+
 TEST_F(HttpServerTest, CountsAnswersByPathAndCode) {
   backend.script = Says("x");
   StartServer();

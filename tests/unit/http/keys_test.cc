@@ -30,7 +30,7 @@ TEST_F(KeysTest, AreAskedForInOpenAisShape) {
   EXPECT_EQ(CompleteAs("two").status, 401);
   EXPECT_EQ(CompleteWith({{"Authorization", "Basic one"}}).status, 401);
   EXPECT_EQ(CompleteWith({{"Authorization", "Bearer"}}).status, 401);
-  for (const char* path : {"/v1/models", "/v1/models/tiny", "/version", "/metrics"})
+  for (const char* path : {"/v1/models", "/v1/models/tiny", "/version", "/metrics", "/fleet"})
     EXPECT_EQ(test::HttpGet(server->port(), path).status, 401) << path;
   EXPECT_EQ(Post("/tokenize", {{"prompt", "Hi"}}).status, 401);
 }
@@ -115,15 +115,25 @@ TEST_F(KeysTest, AreNotAskedForOnTheOperatorsPort) {
   AskForKeys(KeyLine("one", "name=a"));
   options.surface = HttpSurface::kOperators;
   StartServer();
-  for (const char* path : {"/metrics", "/version", "/health"})
+  for (const char* path : {"/metrics", "/fleet", "/version", "/health", "/"})
     EXPECT_EQ(test::HttpGet(server->port(), path).status, 200) << path;
-  EXPECT_EQ(CompleteAs("one").status, 404);
+}
+
+TEST_F(KeysTest, AreAskedForByCompletionsOnTheOperatorsPortToo) {
+  AskForKeys(KeyLine("one", "name=a"));
+  options.surface = HttpSurface::kOperators;
+  backend.script = Says("ok");
+  StartServer();
+  EXPECT_EQ(CompleteAs("two").status, 401);
+  EXPECT_EQ(CompleteAs("one").status, 200);
+  EXPECT_EQ(test::HttpGet(server->port(), "/v1/models").status, 404);
 }
 
 TEST_F(KeysTest, LeaveMetricsToTheOperatorsPortWhereThereIsOne) {
   options.surface = HttpSurface::kClients;
   StartServer();
-  EXPECT_EQ(test::HttpGet(server->port(), "/metrics").status, 404);
+  for (const char* path : {"/metrics", "/fleet", "/", "/page/page.js"})
+    EXPECT_EQ(test::HttpGet(server->port(), path).status, 404) << path;
   EXPECT_EQ(test::HttpGet(server->port(), "/health").status, 200);
 }
 

@@ -1,0 +1,40 @@
+#pragma once
+
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "baton/base/clock.h"
+#include "baton/base/role.h"
+#include "baton/rpc/messages.h"
+#include "baton/telemetry/metrics.h"
+#include "scoreboard.h"
+
+namespace baton::router {
+
+/// A worker of the configuration, there or not.
+struct WorkerState {
+  std::string name;
+  /// What it said of itself; absent while it is not there.
+  std::optional<Role> role;
+  rpc::WorkerStatus status;
+  /// Requests of this router.
+  int32_t load = 0;
+  /// Why it is not there.
+  std::string problem;
+};
+
+/// The fleet at one moment, for whoever watches it.
+struct FleetState {
+  TimePoint at{};
+  std::vector<WorkerState> workers;
+  std::vector<Flow> flows;
+  RecentTimes::Figures ttft;
+  RecentTimes::Figures tpot;
+};
+
+/// As /fleet shows it; openapi.json describes the fields. `router` has the router's own metrics.
+std::string FleetJson(const FleetState& fleet, const telemetry::MetricsSnapshot& router);
+
+}  // namespace baton::router
