@@ -41,4 +41,8 @@ uint64_t CacheSalt(const Caller& caller, std::string_view own) {
   return std::max<uint64_t>(salt, 1);
 }
 
+int32_t AllowedPriority(const Caller& caller, int32_t asked) {
+  return caller.use == nullptr ? asked : std::max(asked, caller.limits.highest_priority);
+}
+
 }  // namespace baton::access

@@ -33,10 +33,9 @@ bool IsName(std::string_view text) {
   });
 }
 
-/// A whole number from 1.
-bool ReadCount(std::string_view text, int32_t& count) {
-  const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), count);
-  return error == std::errc() && end == text.data() + text.size() && count > 0;
+bool ReadNumber(std::string_view text, int32_t& number) {
+  const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), number);
+  return error == std::errc() && end == text.data() + text.size();
 }
 
 Status ReadField(std::string_view word, ApiKey& key) {
@@ -52,13 +51,21 @@ Status ReadField(std::string_view word, ApiKey& key) {
     slot = value;
     return OkStatus();
   }
+  if (field == "highest_priority") {
+    if (key.limits.highest_priority != 0) return InvalidArgument("has two fields '" + field + "'");
+    if (!ReadNumber(value, key.limits.highest_priority))
+      return InvalidArgument("needs a whole number for " + field);
+    return OkStatus();
+  }
   const bool at_once = field == "requests_at_once";
   if (!at_once && field != "requests_per_minute")
     return InvalidArgument(
-        "has an unknown field; there are name, tenant, requests_at_once, requests_per_minute");
+        "has an unknown field; there are name, tenant, requests_at_once, requests_per_minute, "
+        "highest_priority");
   int32_t& slot = at_once ? key.limits.requests_at_once : key.limits.requests_per_minute;
   if (slot != 0) return InvalidArgument("has two fields '" + field + "'");
-  if (!ReadCount(value, slot)) return InvalidArgument("needs a number from 1 for " + field);
+  if (!ReadNumber(value, slot) || slot < 1)
+    return InvalidArgument("needs a number from 1 for " + field);
   return OkStatus();
 }
 
@@ -138,6 +145,8 @@ Result<std::string> KeyLine(const ApiKey& key) {
     line += " requests_at_once=" + std::to_string(limits.requests_at_once);
   if (limits.requests_per_minute != 0)
     line += " requests_per_minute=" + std::to_string(limits.requests_per_minute);
+  if (limits.highest_priority != 0)
+    line += " highest_priority=" + std::to_string(limits.highest_priority);
   const Result<KeyFile> read = ParseKeyFile(line, "the key");
   if (!read.ok()) return read.status();
   return line;

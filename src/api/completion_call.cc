@@ -53,9 +53,10 @@ class CompletionCall::Sink final : public CompletionSink {
       if (const auto self = call.lock()) self->Token(index, output);
     });
   }
+  void OnRefused(const Refusal& refusal) override { refusal_ = refusal; }
   void OnEnd(Status status) override {
-    strand_->Post([call = call_, index = index_, status = std::move(status)] {
-      if (const auto self = call.lock()) self->End(index, status);
+    strand_->Post([call = call_, index = index_, status = std::move(status), refusal = refusal_] {
+      if (const auto self = call.lock()) self->End(index, status, refusal);
     });
   }
 
@@ -63,6 +64,7 @@ class CompletionCall::Sink final : public CompletionSink {
   const std::shared_ptr<StrandLink> strand_;
   const std::weak_ptr<CompletionCall> call_;
   const int index_;
+  std::optional<Refusal> refusal_;
 };
 
 CompletionCall::CompletionCall(CallSetup setup, CompletionPlan plan)
@@ -107,7 +109,8 @@ Request CompletionCall::MakeRequest(int index) const {
   request.sampling.max_tokens = prompt.max_tokens;
   request.sampling.seed += static_cast<uint64_t>(index % plan_.candidates);
   request.cache_salt = cache_salt_;
-  request.priority = plan_.priority;
+  request.priority = access::AllowedPriority(place_->caller(), plan_.priority);
+  request.tenant = place_->caller().tenant;
   request.session = plan_.session;
   request.slo = plan_.slo;
   request.timings = plan_.timings && index == 0;
@@ -149,12 +152,12 @@ void CompletionCall::Open(Run& run, const PlannedPrompt& prompt, ChoiceDelta& de
   if (plan_.show_prompt_logprobs) delta.prompt_logprobs = std::move(run.prompt_records);
 }
 
-void CompletionCall::End(int index, const Status& status) {
+void CompletionCall::End(int index, const Status& status, const std::optional<Refusal>& refusal) {
   Run& run = runs_[static_cast<size_t>(index)];
   run.open = false;
   if (run.choice.finished()) return;
   if (status.ok()) return Fail({500, "the output ended without a reason", {}, "internal_error"});
-  Fail(ToApiError(status));
+  Fail(refusal ? ToApiError(status, *refusal) : ToApiError(status));
 }
 
 void CompletionCall::Fail(const ApiError& error) {

@@ -1,11 +1,17 @@
 #include "baton/api/error.h"
 
+#include <algorithm>
+#include <cmath>
+
 #include "baton/api/json_writer.h"
 #include "baton/text/utf8.h"
 
 namespace baton::api {
 
 namespace {
+
+/// What is foretold is good for so long. OpenAI's clients heed no more than a minute.
+constexpr double kLongestRetryAfterS = 60;
 
 std::string_view TypeOf(int status) {
   if (status == 401) return "authentication_error";
@@ -46,6 +52,14 @@ ApiError ToApiError(const Status& status) {
     case StatusCode::kCancelled: return {503, status.message(), {}, "service_unavailable"};
     default: return {500, status.message(), {}, "internal_error"};
   }
+}
+
+ApiError ToApiError(const Status& status, const Refusal& refusal) {
+  ApiError error = ToApiError(status);
+  error.code = refusal.reason;
+  const double seconds = std::ceil(Seconds(refusal.retry_after));
+  error.retry_after_s = static_cast<int32_t>(std::min(seconds, kLongestRetryAfterS));
+  return error;
 }
 
 std::string ErrorJson(const ApiError& error) {

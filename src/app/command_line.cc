@@ -174,6 +174,8 @@ class Parser {
         ->check(CLI::PositiveNumber);
     key->add_option("--requests-per-minute", flags.requests_per_minute, "Most requests a minute")
         ->check(CLI::PositiveNumber);
+    key->add_option("--highest-priority", flags.highest_priority,
+                    "The least number that its requests may have as their priority; default: 0");
   }
 
   /// --insecure, short for each of `paths` being true.

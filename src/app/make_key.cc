@@ -13,7 +13,8 @@ int RunKey(const CommandLine& command) {
                        .name = flags.name,
                        .tenant = flags.tenant,
                        .limits = {.requests_at_once = flags.requests_at_once,
-                                  .requests_per_minute = flags.requests_per_minute}});
+                                  .requests_per_minute = flags.requests_per_minute,
+                                  .highest_priority = flags.highest_priority}});
   if (!line.ok()) {
     std::fprintf(stderr, "baton: %s\n", line.status().message().c_str());
     return kExitUsage;

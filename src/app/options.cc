@@ -20,6 +20,11 @@ Result<rpc::FleetTls> ToFleetTls(const config::Workers& workers) {
                        .authority = workers.tls_authority};
 }
 
+router::Overload ToOverload(const std::string& name) {
+  if (name == "refuse") return router::Overload::kRefuse;
+  return name == "queue" ? router::Overload::kQueue : router::Overload::kDegrade;
+}
+
 }  // namespace
 
 Result<worker::WorkerOptions> ToWorkerOptions(const config::Config& config,
@@ -87,6 +92,12 @@ Result<router::RouterOptions> ToRouterOptions(const config::Config& config,
   options.policy = config.router.policy;
   if (config.router.prefill_policy != "same") options.prefill_policy = config.router.prefill_policy;
   options.requests = config.limits.concurrent_completions;
+  options.queued = config.limits.queued_completions;
+  options.queue_wait = config.timeouts.queue;
+  options.no_worker_wait = config.timeouts.no_worker;
+  options.worker_queue = config.router.worker_queue;
+  options.slo = {.ttft = config.router.slo_ttft, .tpot = config.router.slo_tpot};
+  options.overload = ToOverload(config.router.overload);
   options.status_timeout = Ms(config.timeouts.worker_silence);
   options.trace = {.folder = config.telemetry.trace_folder, .files = config.telemetry.trace_files};
   options.trace_every = config.telemetry.trace_every;

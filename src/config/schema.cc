@@ -118,6 +118,21 @@ void AddRouter(std::vector<Key>& keys) {
   add("prefill_policy", &Router::prefill_policy,
       "how workers that prefill for them are; same: as router.policy says",
       {.choices = {"same", "cost", "least_loaded", "power_of_two", "prefix_aware", "round_robin"}});
+  add("slo_ttft", &Router::slo_ttft,
+      "within what requests without a ttft_slo_ms of their own should have their first token; 0s: "
+      "they have no wish",
+      {.least = 0, .greatest = Ns(hours(1))});
+  add("slo_tpot", &Router::slo_tpot, "likewise per token after it, for those without a tpot_slo_ms",
+      {.least = 0, .greatest = Ns(hours(1))});
+  add("overload", &Router::overload,
+      "what becomes of a request that can no longer have its first token as wished; refuse: it is "
+      "answered 429 with Retry-After; degrade: it goes behind those of its priority that still "
+      "can; queue: it waits like any other",
+      {.choices = {"refuse", "degrade", "queue"}});
+  add("worker_queue", &Router::worker_queue,
+      "prompts that a worker computes within this, or in two steps, or two prompts, may wait "
+      "there; what is more waits in the router, where the order can still change",
+      {.least = 0, .greatest = Ns(hours(1))});
   add("tool_parser", &Router::tool_parser,
       "how calls of tools are read from the model's output; auto: as its chat template shows them",
       {.choices = {"auto", "none", "hermes", "llama3", "mistral"}});
@@ -234,6 +249,11 @@ void AddLimits(std::vector<Key>& keys) {
   add("concurrent_completions", &Limits::concurrent_completions,
       "most completions under way; a request has one for each choice of each prompt",
       {.least = 1, .greatest = 1 << 20});
+  add("queued_completions", &Limits::queued_completions,
+      "how many of them may wait in the router for a worker; further ones get 429 with "
+      "Retry-After, "
+      "or take the place of one of less priority, or of a tenant that has more there",
+      {.least = 1, .greatest = 1 << 20});
   add("prompts_per_request", &Limits::prompts_per_request, "most prompts in one request",
       {.least = 1, .greatest = 1 << 16});
   add("choices_per_prompt", &Limits::choices_per_prompt, "most choices (n) for one prompt",
@@ -252,6 +272,13 @@ void AddTimeouts(std::vector<Key>& keys) {
       "status "
       "every 100 ms",
       range);
+  add("queue", &Timeouts::queue, "in the router's queue, while workers have no room; then 429",
+      range);
+  add("no_worker", &Timeouts::no_worker,
+      "since a worker was ready, or the router started: until then requests wait for one, from "
+      "then "
+      "on they get 503",
+      {.least = 0, .greatest = range.greatest});
   add("header", &Timeouts::header, "from a request's first byte to the end of its header", range);
   add("body", &Timeouts::body, "from the end of the header to the end of the body", range);
   add("write", &Timeouts::write, "for a client to take any byte of an answer", range);

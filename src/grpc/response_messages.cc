@@ -119,6 +119,7 @@ v1::Timings ToProto(const api::Timings& timings) {
     to.set_transfer_ms(Ms(handoff->transfer));
     to.set_commit_ms(Ms(handoff->commit));
   }
+  to.set_admission_ms(Ms(timings.request.admission));
   to.set_ttft_ms(Ms(timings.request.ttft));
   to.set_total_ms(Ms(timings.total));
   return to;

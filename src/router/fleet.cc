@@ -7,6 +7,11 @@
 namespace baton::router {
 namespace {
 
+/// Sequences that a worker gets beyond those that it runs, so that the next is there when one ends;
+/// prompts that a worker gets at once, so that the next is there when one is computed.
+constexpr int32_t kSpareSequences = 4;
+constexpr int32_t kPromptsAhead = 2;
+
 /// Of the blocks of a prompt that a prefix cache may hold: its last token is always computed.
 std::vector<kv::PrefixKey> PrefixKeys(const Request& request, int32_t block_tokens) {
   std::vector<kv::PrefixKey> keys;
@@ -59,22 +64,26 @@ bool Fleet::idle() const {
 
 void Fleet::OnThere(Member& member) {
   ++version_;
+  ++room_version_;
   if (member.role() == Role::kDecode) TellPeers(member);
   if (member.role() == Role::kPrefill) TellPeers();
 }
 
 void Fleet::OnRole(Member& member, Role from) {
+  ++room_version_;
   if (from == Role::kPrefill || member.role() == Role::kPrefill) TellPeers();
   if (member.role() == Role::kDecode) TellPeers(member);
 }
 
 void Fleet::OnStatus(Member& member) {
   ++version_;
+  ++room_version_;
   if (LacksPeer(member)) TellPeers(member);
 }
 
 void Fleet::OnLost(Member& member, bool was_there, const Status& status) {
   ++version_;
+  ++room_version_;
   if (was_there) on_lost_(member.address().name, status);
 }
 
@@ -115,6 +124,40 @@ std::vector<WorkerView> Fleet::Views() const {
   return views;
 }
 
+bool Fleet::IsFull(const Member& member) {
+  const int32_t most = member.description().limits.running_sequences;
+  return most > 0 && member.load() > 0 &&
+         member.load() + member.forecaster().others_decoding() >= most + kSpareSequences;
+}
+
+bool Fleet::IsBusy(const Member& member) const {
+  if (member.forecaster().prefills() < kPromptsAhead) return false;
+  const Forecast forecast = member.Foretell();
+  // One step's worth is being computed, and one waits to be.
+  if (forecast.ahead.prefill_tokens < 2 * int64_t{forecast.step_tokens}) return false;
+  return !forecast.steps->knows_prefill() || QueueTime(forecast) >= options_.worker_queue;
+}
+
+bool Fleet::HasRoom(bool local) const {
+  const auto takes = [](const Member& member) { return member.there() && !member.leaving(); };
+  const auto idle_peer = [&](const std::string& name) {
+    const Member* peer = Find(name);
+    return peer != nullptr && takes(*peer) && peer->prefills() && !IsBusy(*peer);
+  };
+  return std::any_of(members_.begin(), members_.end(), [&](const auto& entry) {
+    const Member& member = *entry.second;
+    if (!takes(member) || member.prefills() || IsFull(member)) return false;
+    if (member.role() == Role::kMixed) return !IsBusy(member);
+    const auto& peers = member.status().joined_peers;
+    if (local && !peers.empty() && member.Foretell().steps->knows_prefill() && !IsBusy(member)) {
+      return true;
+    }
+    return std::any_of(peers.begin(), peers.end(), idle_peer);
+  });
+}
+
+int32_t Fleet::load(const std::string& name) const { return members_.at(name)->load(); }
+
 std::vector<WorkerView> Fleet::Views(const Request& request) const {
   std::vector<WorkerView> views = Views();
   /// By the size of its blocks: what of the prompt each worker holds.
@@ -122,6 +165,8 @@ std::vector<WorkerView> Fleet::Views(const Request& request) const {
   for (WorkerView& view : views) {
     const Member& member = *members_.at(view.name);
     view.forecast = member.Foretell();
+    view.full = IsFull(member);
+    view.busy = IsBusy(member);
     const int32_t block_tokens = member.description().identity.geometry.block_tokens;
     if (block_tokens <= 0 || prefixes_.held(member.prefixes()) == 0) continue;
     const auto [matched, fresh] = held.try_emplace(block_tokens);
@@ -140,6 +185,7 @@ Member* Fleet::Find(const std::string& name) const {
 
 void Fleet::AddLoad(const std::string& name, int32_t change) {
   if (Member* member = Find(name)) member->AddLoad(change);
+  if (change < 0) ++room_version_;
 }
 
 void Fleet::Promise(const std::string& name, int64_t tokens) {
@@ -152,6 +198,7 @@ void Fleet::BeginPrefill(const std::string& name, const cost::StepShape& prefill
 
 void Fleet::EndPrefill(const std::string& name, const cost::StepShape& prefill) {
   if (Member* member = Find(name)) member->forecaster().EndPrefill(prefill);
+  ++room_version_;
 }
 
 void Fleet::BeginDecode(const std::string& name, int64_t context) {

@@ -41,6 +41,14 @@ class Fleet final : private Member::Listener {
   std::vector<WorkerView> Views(const Request& request) const;
   /// REQUIRES: a name out of Views().
   rpc::WorkerClient& Client(const std::string& name);
+  /// Whether one request more would not only wait in a worker's queue: somebody who generates runs
+  /// fewer sequences than it can, and whoever prefills for it, or with `local` it itself, has less
+  /// to do than a step's worth or RouterOptions::worker_queue.
+  bool HasRoom(bool local) const;
+  /// Grows with what may make room.
+  uint64_t room_version() const { return room_version_; }
+  /// Requests of ours there.
+  int32_t load(const std::string& name) const;
   // What requests of ours do at a worker; ignored for one that is unknown.
   /// KV of so many tokens will be held there.
   void Promise(const std::string& name, int64_t tokens);
@@ -66,6 +74,9 @@ class Fleet final : private Member::Listener {
   bool KnowsWorker(const std::string& name) const override { return members_.contains(name); }
 
   Member* Find(const std::string& name) const;
+  /// Whether it runs as many sequences as it can, and has enough to prefill.
+  static bool IsFull(const Member& member);
+  bool IsBusy(const Member& member) const;
   /// A decode worker does not know of a prefill worker that is there: what it was told last came
   /// late, or from another router.
   bool LacksPeer(const Member& decode) const;
@@ -82,6 +93,7 @@ class Fleet final : private Member::Listener {
   std::map<std::string, std::unique_ptr<Member>> members_;
   bool closed_ = false;
   uint64_t version_ = 0;
+  uint64_t room_version_ = 0;
 };
 
 }  // namespace baton::router

@@ -36,6 +36,10 @@ class Forecaster {
   void BeginDecode(int64_t context);
   void EndDecode(int64_t context);
 
+  /// Prompts of ours whose first token has not come.
+  int32_t prefills() const { return prefills_; }
+  /// Sequences that it decodes for others.
+  int64_t others_decoding() const { return decoding_for_others_.decode_sequences; }
   /// Valid until the next change.
   Forecast Of(const rpc::WorkerDescription& description, const rpc::WorkerStatus& status) const;
 

@@ -91,6 +91,7 @@ class Member {
   bool telling() const { return telling_; }
 
   Forecaster& forecaster() { return forecaster_; }
+  const Forecaster& forecaster() const { return forecaster_; }
   /// Requests of ours that are there.
   int32_t load() const { return load_; }
   void AddLoad(int32_t change) { load_ += change; }

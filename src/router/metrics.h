@@ -21,6 +21,14 @@ class RouterMetrics {
                                   {{"state", "waiting"}})),
         running(registry.AddGauge("baton_router_requests", "Requests under way in the router",
                                   {{"state", "running"}})),
+        queue_high(QueueGauge("high")),
+        queue_normal(QueueGauge("normal")),
+        queue_low(QueueGauge("low")),
+        vllm_waiting(registry.AddGauge("vllm:num_requests_waiting",
+                                       "Requests that wait at workers, or in the router",
+                                       {{"worker", "router"}})),
+        queue_seconds(registry.AddHistogram(
+            "baton_queue_seconds", "What requests waited in the router until a worker had room")),
         output_tokens(registry.AddCounter("baton_router_output_tokens_total", "Tokens relayed")) {}
 
   /// `outcome` is "finished", or the name of the status code that ended the request.
@@ -40,6 +48,19 @@ class RouterMetrics {
         {{"worker", worker}, {"kind", kind}}, {0.02, 0.05, 0.1, 0.2, 0.3, 0.5, 1, 2, 5});
   }
 
+  /// Counts those in the router's queue by their priority: below 0, 0, above. 1 or -1.
+  void CountQueued(int32_t priority, int change) {
+    (priority < 0 ? queue_high : priority == 0 ? queue_normal : queue_low).Add(change);
+    vllm_waiting.Add(change);
+  }
+
+  void CountRefusal(const std::string& reason) {
+    registry_
+        .AddCounter("baton_refusals_total", "Requests that no worker was asked for, by reason",
+                    {{"reason", reason}})
+        .Increment();
+  }
+
   /// `kind` is "ttft" or "tpot": whether a request's wish of that kind was met.
   void CountSlo(const std::string& kind, bool met) {
     registry_
@@ -50,6 +71,12 @@ class RouterMetrics {
   }
 
  private:
+  telemetry::Gauge& QueueGauge(const std::string& priority) {
+    return registry_.AddGauge("baton_queue_requests",
+                              "Requests that wait in the router until a worker has room",
+                              {{"priority", priority}});
+  }
+
   telemetry::MetricRegistry& registry_;
 
  public:
@@ -58,6 +85,11 @@ class RouterMetrics {
   telemetry::Histogram& e2e;
   telemetry::Gauge& waiting;
   telemetry::Gauge& running;
+  telemetry::Gauge& queue_high;
+  telemetry::Gauge& queue_normal;
+  telemetry::Gauge& queue_low;
+  telemetry::Gauge& vllm_waiting;
+  telemetry::Histogram& queue_seconds;
   telemetry::Counter& output_tokens;
 };
 

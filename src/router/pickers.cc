@@ -18,9 +18,17 @@ int32_t LeastLoad(const Candidates& candidates) {
   return (*std::min_element(candidates.begin(), candidates.end(), less))->load;
 }
 
-/// Takes turns by name, so that the order in which workers come and go does not matter.
+/// Takes turns by name, so that the order in which workers come and go does not matter. Who has
+/// enough to do misses a turn, unless all have.
 class RoundRobin final : public Picker {
   const WorkerView& Pick(const Candidates& candidates) override {
+    Candidates idle;
+    std::copy_if(candidates.begin(), candidates.end(), std::back_inserter(idle),
+                 [](const WorkerView* worker) { return !worker->busy; });
+    return Next(idle.empty() ? candidates : idle);
+  }
+
+  const WorkerView& Next(const Candidates& candidates) {
     const WorkerView* next = nullptr;
     const WorkerView* first = candidates.front();
     for (const WorkerView* candidate : candidates) {

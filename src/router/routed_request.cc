@@ -16,7 +16,9 @@ void RoutedRequest::OnToken(TokenOutput output) {
     metrics_.running.Add(1);
     if (events_.on_first_token) events_.on_first_token();
     if (trace) trace->Stage("first token", first_token_at_);
-    if (timings) sink_->OnTimings({.ttft = first_token_at_ - arrived_, .handoff = handoff_});
+    if (timings)
+      sink_->OnTimings(
+          {.ttft = first_token_at_ - arrived_, .admission = queued, .handoff = handoff_});
   }
   finished_ |= output.finish != FinishReason::kNone;
   sink_->OnToken(std::move(output));
@@ -60,6 +62,12 @@ void RoutedRequest::OnEnd(const Status& status) {
   }
   if (events.on_end) events.on_end();
   sink_->OnEnd(std::move(end));
+}
+
+void RoutedRequest::Refuse(const api::Refusal& refusal, const Status& status) {
+  metrics_.CountRefusal(refusal.reason);
+  sink_->OnRefused(refusal);
+  OnEnd(status);
 }
 
 void RoutedRequest::Lose(const Status& status) {

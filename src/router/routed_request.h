@@ -36,6 +36,8 @@ class RoutedRequest {
   void OnToken(TokenOutput output);
   void OnReport(rpc::GenerateReport report);
   void OnEnd(const Status& status);
+  /// Ends it before a worker was asked.
+  void Refuse(const api::Refusal& refusal, const Status& status);
   /// Its worker is lost: ends the call, with this status unless it has ended before. On the
   /// router's thread.
   void Lose(const Status& status);
@@ -59,6 +61,12 @@ class RoutedRequest {
   /// The client asked where the time goes.
   bool timings = false;
   RequestSlo slo;
+  /// Who is to be served how much before whom: see AdmissionQueue.
+  int32_t priority = 0;
+  std::string tenant;
+  int64_t cost = 1;
+  /// What it waited for a worker to have room.
+  Duration queued{};
   /// Null unless the request is traced.
   std::unique_ptr<RequestTrace> trace;
 

@@ -28,13 +28,16 @@ RouterCore::RouterCore(const RouterOptions& options, std::unique_ptr<RoutingPoli
       fleet_(
           options, dial, metrics_, clock,
           [this](std::function<void()> work) { Post(std::move(work)); },
-          [this](const std::string& worker, const Status& status) { Lose(worker, status); }) {}
+          [this](const std::string& worker, const Status& status) { Lose(worker, status); }),
+      admission_(options, metrics_, AdmissionLinks()) {}
 
 bool RouterCore::Turn(Duration patience) {
   const TimePoint now = clock_.Now();
-  const TimePoint next = fleet_.Tick(now);
+  TimePoint next = fleet_.Tick(now);
   if (fleet_.version() != published_version_) PublishFleet();
   if (now >= next_state_) PublishState(now);
+  admission_.Run(now);
+  next = std::min(next, std::max(now, admission_.next()));
   auto work = mailbox_.Receive(std::min(next, now + patience) - now);
   if (work) (*work)();
   return work.has_value();
@@ -44,6 +47,7 @@ void RouterCore::PublishFleet() {
   published_version_ = fleet_.version();
   const auto choice = RoutingPolicy::Possible(fleet_.Views());
   readiness_.Post({.ready = choice.ok(), .reason = choice.message()});
+  admission_.SetPossible(choice, clock_.Now());
   worker_metrics_.Post(fleet_.Metrics());
   if (choice.ok()) ready_.Open();
 }
@@ -59,6 +63,7 @@ void RouterCore::PublishState(TimePoint now) {
 
 void RouterCore::Close() {
   for (auto& [id, routed] : requests_) routed->call->Cancel();
+  admission_.Close(Unavailable("the router is shutting down"));
   fleet_.Close();
 }
 
@@ -83,6 +88,7 @@ void RouterCore::Start(Request request, std::shared_ptr<api::CompletionSink> sin
   if (++under_way_ > options_.requests) {
     --under_way_;
     metrics_.CountRequest("ResourceExhausted");
+    metrics_.CountRefusal("requests");
     sink->OnEnd(ResourceExhausted("the router has " + std::to_string(options_.requests) +
                                   " requests under way, its limit"));
     return;
@@ -90,21 +96,59 @@ void RouterCore::Start(Request request, std::shared_ptr<api::CompletionSink> sin
   const TimePoint arrived = clock_.Now();
   auto routed = std::make_shared<RoutedRequest>(std::move(sink), arrived, clock_, metrics_);
   routed->timings = request.timings;
+  if (request.slo.ttft == Duration::zero()) request.slo.ttft = options_.slo.ttft;
+  if (request.slo.tpot == Duration::zero()) request.slo.tpot = options_.slo.tpot;
   routed->slo = request.slo;
+  routed->priority = request.priority;
+  routed->tenant = request.tenant;
   request.trace = Traced(request);
   if (request.trace) routed->trace = std::make_unique<RequestTrace>(request.id, arrived, *traces_);
   Post([this, routed = std::move(routed), request = std::move(request)]() mutable {
-    Dispatch(routed, std::move(request));
+    Admit(std::move(routed), std::move(request));
   });
 }
 
-void RouterCore::Dispatch(const std::shared_ptr<RoutedRequest>& routed, Request request) {
+Admission::Links RouterCore::AdmissionLinks() {
+  return {.has_room = [this] { return fleet_.HasRoom(policy_->splits_by_cost()); },
+          .room_version = [this] { return fleet_.room_version(); },
+          .outlook =
+              [this](const Request& request) {
+                return OutlookOf(fleet_.Views(request),
+                                 static_cast<int64_t>(request.prompt.size()));
+              },
+          .send = [this](Admission::Waiting& waiting,
+                         bool in_time_only) { return Dispatch(waiting, in_time_only); },
+          .refuse = [this](Admission::Waiting waiting, const api::Refusal& refusal,
+                           const Status& status) { Refuse(*waiting.routed, refusal, status); }};
+}
+
+void RouterCore::Admit(std::shared_ptr<RoutedRequest> routed, Request request) {
+  routed->cost =
+      Admission::Cost(static_cast<int64_t>(request.prompt.size()), ExpectedTokens(request));
+  admission_.Add({.routed = std::move(routed), .request = std::move(request)}, clock_.Now());
+}
+
+void RouterCore::Refuse(RoutedRequest& routed, const api::Refusal& refusal, const Status& status) {
+  --under_way_;
+  routed.Refuse(refusal, status);
+}
+
+Admission::Attempt RouterCore::Dispatch(Admission::Waiting& waiting, bool in_time_only) {
+  using Outcome = Admission::Attempt::Outcome;
+  const std::shared_ptr<RoutedRequest>& routed = waiting.routed;
+  Request& request = waiting.request;
   const std::vector<WorkerView> views = fleet_.Views(request);
   auto choice = policy_->Choose(views, QueryOf(request, *routed));
-  if (!choice.ok()) {
-    --under_way_;
-    return routed->OnEnd(choice.status());
+  if (!choice.ok()) return {.outcome = Outcome::kNoWorker};
+  const TimePoint now = clock_.Now();
+  const Duration late = now - routed->arrived() + choice->ttft - routed->slo.ttft;
+  // A worker that has nothing to do loses nothing by it, and may be faster than is known.
+  if (in_time_only && choice->ttft > Duration::zero() && late > Duration::zero() &&
+      fleet_.load(choice->worker) > 0) {
+    return {.outcome = Outcome::kTooLate, .late = late};
   }
+  routed->queued = now - routed->arrived();
+  metrics_.queue_seconds.Observe(routed->queued);
   const std::string id = request.id;
   routed->choice = *std::move(choice);
   routed->prompt_tokens = static_cast<int32_t>(request.prompt.size());
@@ -120,9 +164,10 @@ void RouterCore::Dispatch(const std::shared_ptr<RoutedRequest>& routed, Request 
        .on_end = [this, id] { Post([this, id] { Forget(id); }); }});
   requests_[id] = routed;
   if (routed->trace) {
-    const TimePoint now = clock_.Now();
-    routed->trace->Stage("route", now);
-    routed->trace->OnSent(now);
+    routed->trace->Stage("queue", now);
+    const TimePoint sent = clock_.Now();
+    routed->trace->Stage("route", sent);
+    routed->trace->OnSent(sent);
   }
   routed->call =
       fleet_.Client(routed->choice.worker)
@@ -135,18 +180,23 @@ void RouterCore::Dispatch(const std::shared_ptr<RoutedRequest>& routed, Request 
                .on_report =
                    [routed](rpc::GenerateReport report) { routed->OnReport(std::move(report)); },
                .on_end = [routed](Status status) { routed->OnEnd(status); }});
+  return {};
 }
 
 Query RouterCore::QueryOf(const Request& request, const RoutedRequest& routed) const {
   Query query{.session = request.session,
               .prompt_tokens = static_cast<int32_t>(request.prompt.size()),
-              .output_tokens = std::clamp<int64_t>(std::llround(mean_output_tokens_), 1,
-                                                   std::max(1, request.sampling.max_tokens)),
+              .output_tokens = ExpectedTokens(request),
               .slo = request.slo};
   if (query.slo.ttft > Duration::zero()) {
     query.slo.ttft = std::max(Duration(1), query.slo.ttft - (clock_.Now() - routed.arrived()));
   }
   return query;
+}
+
+int64_t RouterCore::ExpectedTokens(const Request& request) const {
+  return std::clamp<int64_t>(std::llround(mean_output_tokens_), 1,
+                             std::max(1, request.sampling.max_tokens));
 }
 
 void RouterCore::BeginPrefill(RoutedRequest& routed, const std::vector<WorkerView>& views) {
@@ -206,6 +256,7 @@ void RouterCore::Forget(const std::string& request_id) {
     mean_output_tokens_ += kNewest * (static_cast<double>(tokens) - mean_output_tokens_);
   }
   fleet_.AddLoad(it->second->choice.worker, -1);
+  admission_.Settle(*it->second);
   requests_.erase(it);
   --under_way_;
 }
@@ -213,7 +264,11 @@ void RouterCore::Forget(const std::string& request_id) {
 void RouterCore::Cancel(const std::string& request_id) {
   Post([this, request_id] {
     const auto it = requests_.find(request_id);
-    if (it != requests_.end()) it->second->call->Cancel();
+    if (it != requests_.end()) return it->second->call->Cancel();
+    if (const auto waiting = admission_.Take(request_id)) {
+      --under_way_;
+      waiting->routed->OnEnd(Cancelled("its client gave it up"));
+    }
   });
 }
 

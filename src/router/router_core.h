@@ -7,6 +7,7 @@
 #include <unordered_map>
 #include <vector>
 
+#include "admission.h"
 #include "baton/base/check.h"
 #include "baton/base/gate.h"
 #include "baton/base/latest.h"
@@ -42,8 +43,10 @@ class RouterCore final : public Router {
   /// Ends all calls.
   void Close();
   /// No call is under way, so that nothing will be posted any more.
-  bool idle() const { return requests_.empty() && fleet_.idle(); }
+  bool idle() const { return requests_.empty() && admission_.empty() && fleet_.idle(); }
   const Fleet& fleet() const { return fleet_; }
+  /// Requests that wait for a worker to have room.
+  size_t queued() const { return admission_.size(); }
 
   void Start(Request request, std::shared_ptr<api::CompletionSink> sink) override;
   void Cancel(const std::string& request_id) override;
@@ -56,10 +59,16 @@ class RouterCore final : public Router {
  private:
   void PublishFleet();
   void PublishState(TimePoint now);
-  void Dispatch(const std::shared_ptr<RoutedRequest>& routed, Request request);
+  Admission::Links AdmissionLinks();
+  void Admit(std::shared_ptr<RoutedRequest> routed, Request request);
+  /// Chooses workers and asks them.
+  Admission::Attempt Dispatch(Admission::Waiting& waiting, bool in_time_only);
+  void Refuse(RoutedRequest& routed, const api::Refusal& refusal, const Status& status);
   /// Whether the request asked for a trace, or it is its turn.
   bool Traced(const Request& request);
   Query QueryOf(const Request& request, const RoutedRequest& routed) const;
+  /// As many as a request is to be expected to draw.
+  int64_t ExpectedTokens(const Request& request) const;
   /// Counts the request at its workers, from phase to phase.
   void BeginPrefill(RoutedRequest& routed, const std::vector<WorkerView>& views);
   void BeginDecode(RoutedRequest& routed);
@@ -92,7 +101,10 @@ class RouterCore final : public Router {
   Scoreboard scoreboard_;
   /// Tokens that requests have drawn of late, in the mean.
   double mean_output_tokens_ = 64;
+  /// Those at workers.
   std::unordered_map<std::string, std::shared_ptr<RoutedRequest>> requests_;
+  /// Those that wait to be.
+  Admission admission_;
 };
 
 }  // namespace baton::router

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <functional>
+#include <iterator>
 
 #include "cost_choice.h"
 
@@ -33,6 +34,14 @@ Candidates CompleteGroups(const std::vector<WorkerView>& workers) {
     if (worker.role == Role::kMixed || split) complete.push_back(&worker);
   }
   return complete;
+}
+
+/// Those that are not full, unless all are.
+Candidates WithRoom(const Candidates& candidates) {
+  Candidates rest;
+  std::copy_if(candidates.begin(), candidates.end(), std::back_inserter(rest),
+               [](const WorkerView* worker) { return !worker->full; });
+  return rest.empty() ? candidates : rest;
 }
 
 /// Rendezvous hashing among those that are not overloaded: every router picks the same worker, and
@@ -90,7 +99,7 @@ Choice RoutingPolicy::Split(const Candidates& complete, const std::vector<Worker
 }
 
 Result<Choice> RoutingPolicy::Choose(const std::vector<WorkerView>& workers, const Query& query) {
-  const Candidates complete = CompleteGroups(workers);
+  const Candidates complete = WithRoom(CompleteGroups(workers));
   if (complete.empty()) return WhatIsMissing(workers);
   if (!weighs_ && !weighs_prefill_) return Split(complete, workers, query);
   std::vector<Group> groups;

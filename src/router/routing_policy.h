@@ -42,6 +42,9 @@ class RoutingPolicy {
   /// Fails with Unavailable, saying what is missing, when no complete group is there.
   Result<Choice> Choose(const std::vector<WorkerView>& workers, const Query& query = {});
 
+  /// Whether a decode worker may be chosen to prefill, too.
+  bool splits_by_cost() const { return weighs_ || weighs_prefill_; }
+
   /// OK when Choose() would find a complete group, else why not.
   static Status Possible(const std::vector<WorkerView>& workers);
 

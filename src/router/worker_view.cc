@@ -37,6 +37,18 @@ Duration PrefillTime(const Forecast& worker, int64_t cached_tokens, int64_t prom
   return TimeOf(worker, cost::PrefillShape(cached_tokens, prompt_tokens));
 }
 
+Outlook OutlookOf(const std::vector<WorkerView>& workers, int64_t prompt_tokens) {
+  Outlook least{.ttft = Duration::max(), .prefill = Duration::max()};
+  for (const WorkerView& worker : workers) {
+    const cost::StepModel* steps = worker.forecast.steps;
+    if (steps == nullptr || !steps->knows_prefill()) return {};
+    const Duration prefill = PrefillTime(worker.forecast, worker.cached_tokens, prompt_tokens);
+    least.prefill = std::min(least.prefill, prefill);
+    least.ttft = std::min(least.ttft, QueueTime(worker.forecast) + prefill);
+  }
+  return workers.empty() ? Outlook{} : least;
+}
+
 Duration PrefillDelay(const Forecast& worker, int64_t cached_tokens, int64_t prompt_tokens) {
   return worker.steps->Predict(cost::PrefillShape(cached_tokens, prompt_tokens), 0);
 }

@@ -44,6 +44,9 @@ struct WorkerView {
   std::vector<rpc::JoinProblem> join_problems;
   /// Leading tokens of the prompt at hand whose KV it has.
   int32_t cached_tokens = 0;
+  /// It runs as many sequences as it can, or has enough to prefill: what more it gets will wait.
+  bool full = false;
+  bool busy = false;
   Forecast forecast = {};
 };
 
@@ -63,6 +66,13 @@ struct Query {
 /// cached.
 Duration QueueTime(const Forecast& worker);
 Duration PrefillTime(const Forecast& worker, int64_t cached_tokens, int64_t prompt_tokens);
+/// What a prompt takes at least until its first token, with the queue of whoever is done soonest
+/// and without any; zero where nothing is known.
+struct Outlook {
+  Duration ttft{};
+  Duration prefill{};
+};
+Outlook OutlookOf(const std::vector<WorkerView>& workers, int64_t prompt_tokens);
 /// By how much that delays each sequence that decodes there.
 Duration PrefillDelay(const Forecast& worker, int64_t cached_tokens, int64_t prompt_tokens);
 /// Per token, for one sequence more.

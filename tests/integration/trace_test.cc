@@ -83,7 +83,7 @@ TEST_F(Timeline, IsThereOnlyForThoseWhoAsk) {
   TraceOf(Complete({{"trace", true}}));
 
   for (const char* name : {"reserve_ms", "queue_ms", "prefill_ms", "transfer_ms", "commit_ms",
-                           "ttft_ms", "total_ms"}) {
+                           "admission_ms", "ttft_ms", "total_ms"}) {
     EXPECT_TRUE(response["baton"].contains(name)) << name;
   }
   EXPECT_FALSE(

@@ -52,4 +52,7 @@ struct Caller {
 /// of keys. 0 for callers without tenant and salt.
 uint64_t CacheSalt(const Caller& caller, std::string_view own);
 
+/// `asked`, or the highest that the caller's key allows. Where nobody is asked for a key, any.
+int32_t AllowedPriority(const Caller& caller, int32_t asked);
+
 }  // namespace baton::access

@@ -10,10 +10,12 @@
 
 namespace baton::access {
 
-/// What the holder of a key may take; 0: as much as the server has.
+/// What the holder of a key may take; 0 requests: as many as the server has.
 struct KeyLimits {
   int32_t requests_at_once = 0;
   int32_t requests_per_minute = 0;
+  /// The least number that its requests have as their priority: less goes first.
+  int32_t highest_priority = 0;
 };
 
 /// One holder of a key. The key itself is known to its holder alone.

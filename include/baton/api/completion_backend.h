@@ -14,6 +14,8 @@ namespace baton::api {
 /// Where the time of a request went until its first token.
 struct RequestTimings {
   Duration ttft{};
+  /// Part of it: what it waited for a worker to have room.
+  Duration admission{};
   /// Stages of the hand-off from prefill to decode, in their order.
   struct Handoff {
     Duration reserve{};
@@ -26,6 +28,14 @@ struct RequestTimings {
   std::optional<Handoff> handoff;
 };
 
+/// Why a request was not served that could have been at another time.
+struct Refusal {
+  /// A word for programs.
+  std::string reason;
+  /// When it is worth to ask again, as far as can be foretold; zero: nobody knows.
+  Duration retry_after{};
+};
+
 /// Receives what a request produces. Calls come one at a time, on any thread, and must not block.
 class CompletionSink {
  public:
@@ -36,6 +46,8 @@ class CompletionSink {
   /// Before the first token, of requests that ask for timings.
   virtual void OnTimings(const RequestTimings&) {}
   virtual void OnToken(TokenOutput output) = 0;
+  /// More about the status of OnEnd, which follows.
+  virtual void OnRefused(const Refusal&) {}
   /// The last call, exactly once: OK after a token with a finish reason, else why there is no more.
   virtual void OnEnd(Status status) = 0;
 };

@@ -85,7 +85,7 @@ class CompletionCall : public std::enable_shared_from_this<CompletionCall> {
   void Token(int index, const TokenOutput& output);
   /// Puts before a choice's first delta what the answer says of its prompt.
   void Open(Run& run, const PlannedPrompt& prompt, ChoiceDelta& delta);
-  void End(int index, const Status& status);
+  void End(int index, const Status& status, const std::optional<Refusal>& refusal);
   void Fail(const ApiError& error);
   void Cancel(Run& run);
   void CancelAll();

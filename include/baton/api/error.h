@@ -3,6 +3,7 @@
 #include <cstdint>
 #include <string>
 
+#include "baton/api/completion_backend.h"
 #include "baton/base/status.h"
 
 namespace baton::api {
@@ -23,6 +24,7 @@ ApiError ModelNotFound(const std::string& asked, const std::string& served);
 
 /// The error for what the backend or another module said.
 ApiError ToApiError(const Status& status);
+ApiError ToApiError(const Status& status, const Refusal& refusal);
 
 /// {"error":{"message":...,"type":...,"param":...,"code":...}}
 std::string ErrorJson(const ApiError& error);

@@ -45,6 +45,7 @@ struct KeyFlags {
   std::string tenant;
   int32_t requests_at_once = 0;
   int32_t requests_per_minute = 0;
+  int32_t highest_priority = 0;
 };
 
 struct CommandLine {

@@ -65,6 +65,14 @@ struct Router {
   std::string policy = "cost";
   /// "same" is as `policy`.
   std::string prefill_policy = "same";
+  /// Wishes of requests that have none of their own; 0: none.
+  Duration slo_ttft{};
+  Duration slo_tpot{};
+  /// What becomes of requests that cannot have their first token in time: "refuse", "degrade",
+  /// "queue".
+  std::string overload = "degrade";
+  /// Work that a worker is given ahead; what is beyond that waits in the router.
+  Duration worker_queue = std::chrono::milliseconds(50);
   /// How calls of tools are read from outputs: "auto", "none", "hermes", "llama3", "mistral".
   std::string tool_parser = "auto";
   /// How reasoning is: "auto", "none", "think".
@@ -134,6 +142,8 @@ struct Limits {
   int32_t concurrent_requests = 256;
   /// Completions under way at once: a request has one for each choice of each prompt.
   int32_t concurrent_completions = 1024;
+  /// Of those, how many may wait in the router for a worker.
+  int32_t queued_completions = 1024;
   int32_t prompts_per_request = 64;
   int32_t choices_per_prompt = 16;
   int32_t stop_strings = 16;
@@ -144,6 +154,9 @@ struct Limits {
 struct Timeouts {
   /// The router takes a worker for lost that says nothing for this long.
   Duration worker_silence = std::chrono::milliseconds(900);
+  /// In the router's queue, while workers have no room; and while no worker is ready at all.
+  Duration queue = std::chrono::minutes(10);
+  Duration no_worker = std::chrono::seconds(10);
   /// From a request's first byte to the end of its header.
   Duration header = std::chrono::seconds(10);
   /// From the end of the header to the end of the body.

@@ -39,6 +39,8 @@ struct Request {
   /// For the router alone: requests of one session, unless empty, go to the same workers where
   /// those can take them.
   std::string session;
+  /// For the router alone: who is served fairly beside others; empty where nobody is known.
+  std::string tenant;
   RequestSlo slo;
   /// Whoever asks wants to know where the time goes, and what each process does when.
   bool timings = false;

@@ -15,6 +15,16 @@
 
 namespace baton::router {
 
+/// What becomes of requests that can no longer have their first token within their SLO.
+enum class Overload {
+  /// They are refused.
+  kRefuse,
+  /// They go behind all of their priority that still can.
+  kDegrade,
+  /// They stay where they are.
+  kQueue,
+};
+
 struct RouterOptions {
   /// All workers, by name and "host:port". Roles are asked of the workers themselves.
   std::vector<rpc::PeerAddress> workers;
@@ -27,6 +37,16 @@ struct RouterOptions {
   std::string prefill_policy;
   /// Most requests under way; further ones are refused with ResourceExhausted.
   int32_t requests = 1024;
+  /// Most of them that wait for a worker to have room.
+  int32_t queued = 1024;
+  /// How long one may wait there, and how long all may wait for a worker while none is ready.
+  Duration queue_wait = std::chrono::minutes(10);
+  Duration no_worker_wait{};
+  /// Work that a worker is given ahead.
+  Duration worker_queue = std::chrono::milliseconds(50);
+  /// Of requests that have none of their own.
+  RequestSlo slo;
+  Overload overload = Overload::kDegrade;
   /// Between two attempts to reach a worker; doubles up to redial_max.
   std::chrono::milliseconds redial_min{20};
   std::chrono::milliseconds redial_max{250};

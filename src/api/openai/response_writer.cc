@@ -44,7 +44,8 @@ void AppendTimings(std::string& out, const Timings& timings) {
     AppendMs(out, R"(,"commit_ms":)", handoff->commit);
     out += ',';
   }
-  AppendMs(out, R"("ttft_ms":)", timings.request.ttft);
+  AppendMs(out, R"("admission_ms":)", timings.request.admission);
+  AppendMs(out, R"(,"ttft_ms":)", timings.request.ttft);
   AppendMs(out, R"(,"total_ms":)", timings.total);
   out += '}';
 }

@@ -78,6 +78,15 @@ Conditions::Conditions(Random& random) {
   if (random.Below(4) == 0) router.prefill_policy = OneOf(random, {"cost", "least_loaded"});
   router.requests = calm || random.Below(12) != 0 ? 1024 : 5;
   router.status_timeout = Patience(milliseconds(OneOf(random, {900, 3000})));
+  using router::Overload;
+  router.overload = calm ? Overload::kDegrade
+                         : OneOf(random, {Overload::kRefuse, Overload::kDegrade, Overload::kQueue});
+  router.queued = calm ? 1024 : OneOf(random, {2, 1024, 1024, 1024});
+  router.queue_wait =
+      calm ? Duration(std::chrono::hours(1)) : seconds(OneOf(random, {2, 20, 600, 600}));
+  router.no_worker_wait = seconds(OneOf(random, {0, 2, 10}));
+  router.worker_queue = milliseconds(OneOf(random, {0, 5, 50}));
+  if (random.Below(4) == 0) router.slo.ttft = milliseconds(OneOf(random, {10, 500}));
   routers = 1 + random.Below(2);
   const Layout layout = OneOf(random, kLayouts);
   const auto add = [&](int count, const char* prefix, Role role) {
@@ -201,6 +210,9 @@ std::shared_ptr<SimulatedRequest> Cluster::StartRequest(size_t router) {
   const Expected& expected = oracle_.Request(random_.Below(Oracle::kRequests));
   Request request = expected.request;
   request.id = "r" + std::to_string(requests_.size());
+  request.priority = static_cast<int32_t>(random_.Below(3)) - 1;
+  request.tenant = OneOf(random_, {"", "a", "b"});
+  if (random_.Below(6) == 0) request.slo.ttft = milliseconds(OneOf(random_, {1, 50, 1000, 10000}));
   requests_.push_back(std::make_shared<SimulatedRequest>(request.id, router, expected));
   requests_.back()->must_finish = conditions_.calm;
   routers_[router].core->Start(std::move(request), requests_.back());
@@ -373,9 +385,10 @@ bool Cluster::AtRest() const {
                      [](const auto& worker) {
                        return worker->runs() && !worker->stopping() && worker->AtRest();
                      }) &&
-         std::all_of(
-             routers_.begin(), routers_.end(),
-             [](const RouterProcess& router) { return router.core->RequestsUnderWay() == 0; }) &&
+         std::all_of(routers_.begin(), routers_.end(),
+                     [](const RouterProcess& router) {
+                       return router.core->RequestsUnderWay() == 0 && router.core->queued() == 0;
+                     }) &&
          Complete();
 }
 
@@ -424,8 +437,8 @@ std::string Cluster::Describe() const {
   }
   for (const RouterProcess& router : routers_) {
     text += router.name + ": " + std::to_string(router.core->RequestsUnderWay()) +
-            " requests under way, " + std::to_string(router.core->fleet().Views().size()) +
-            " workers ready\n";
+            " requests under way, " + std::to_string(router.core->queued()) + " of them queued, " +
+            std::to_string(router.core->fleet().Views().size()) + " workers ready\n";
   }
   return text;
 }
@@ -442,7 +455,14 @@ std::map<std::string, int64_t> Cluster::Counts() const {
     counts["preemptions"] += worker->preemptions();
     counts["commits"] += worker->commits();
   }
-
+  for (const RouterProcess& router : routers_) {
+    for (const auto& family : router.registry->Collect().families) {
+      if (family.name != "baton_refusals_total") continue;
+      for (const auto& sample : family.samples) {
+        counts["refusals: " + sample.labels.at(0).second] += static_cast<int64_t>(sample.value);
+      }
+    }
+  }
   return counts;
 }
 

@@ -41,6 +41,9 @@ TEST(ClusterSimulation, KeepsItsInvariantsUnderRandomFaults) {
   EXPECT_GT(counts["commits"], 3 * seeds);
   EXPECT_GT(counts["kills"], seeds);
   EXPECT_GT(counts["preemptions"], seeds / 2);
+  for (const char* reason : {"queue_full", "queue_wait", "slo_unattainable", "no_worker"}) {
+    EXPECT_GT(counts[std::string("refusals: ") + reason], 0) << reason;
+  }
 }
 
 }  // namespace

@@ -46,6 +46,17 @@ TEST(KeyUse, SavesNoMoreThanAMinutesWorth) {
   EXPECT_TRUE(use.Enter(limits, later));
 }
 
+TEST(AllowedPriority, IsNoHigherThanTheKeyAllows) {
+  const Caller caller{.limits = {.highest_priority = -2}, .use = std::make_shared<KeyUse>()};
+  EXPECT_EQ(AllowedPriority(caller, -5), -2);
+  EXPECT_EQ(AllowedPriority(caller, -1), -1);
+  EXPECT_EQ(AllowedPriority(caller, 7), 7);
+}
+
+TEST(AllowedPriority, IsWhatIsAskedForWhereNobodyHasAKey) {
+  EXPECT_EQ(AllowedPriority({}, -5), -5);
+}
+
 TEST(CacheSalt, PartsTenantsAndWhatTheirClientsChoose) {
   const Caller acme{.tenant = "acme", .salt_secret = "s"};
   const Caller other{.tenant = "other", .salt_secret = "s"};

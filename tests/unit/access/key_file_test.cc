@@ -17,10 +17,11 @@ std::string ErrorOf(const std::string& line) {
 }
 
 TEST(KeyFile, ReadsKeysAndTheSecret) {
-  const Result<KeyFile> file = ParseKeyFile(
-      "# who may ask\n\nsalt_secret 0123456789abcdef\r\n  key " + kHash +
-          " name=alice tenant=acme requests_at_once=8 requests_per_minute=60 # since May\n",
-      "FILE");
+  const Result<KeyFile> file =
+      ParseKeyFile("# who may ask\n\nsalt_secret 0123456789abcdef\r\n  key " + kHash +
+                       " name=alice tenant=acme requests_at_once=8 requests_per_minute=60 "
+                       "highest_priority=-3 # since May\n",
+                   "FILE");
   ASSERT_TRUE(file.ok()) << file.status();
   EXPECT_EQ(file->salt_secret, "0123456789abcdef");
   ASSERT_EQ(file->keys.size(), 1u);
@@ -29,6 +30,7 @@ TEST(KeyFile, ReadsKeysAndTheSecret) {
   EXPECT_EQ(file->keys[0].tenant, "acme");
   EXPECT_EQ(file->keys[0].limits.requests_at_once, 8);
   EXPECT_EQ(file->keys[0].limits.requests_per_minute, 60);
+  EXPECT_EQ(file->keys[0].limits.highest_priority, -3);
 }
 
 TEST(KeyFile, MakesAHolderItsOwnTenantWithoutAnother) {
@@ -50,6 +52,8 @@ TEST(KeyFile, RefusesWhatItDoesNotKnow) {
   EXPECT_THAT(ErrorOf("key " + kHash + " name=a name=b"), HasSubstr("two fields 'name'"));
   EXPECT_THAT(ErrorOf("key " + kHash + " name=a requests_at_once=0"),
               HasSubstr("a number from 1 for requests_at_once"));
+  EXPECT_THAT(ErrorOf("key " + kHash + " name=a highest_priority=high"),
+              HasSubstr("a whole number for highest_priority"));
   EXPECT_THAT(ErrorOf("key " + kHash), HasSubstr("needs a name="));
   EXPECT_THAT(ErrorOf("salt_secret short"), HasSubstr("16 to 256 characters"));
 }
@@ -66,10 +70,11 @@ TEST(KeyFile, MustHoldAKey) { EXPECT_THAT(ErrorOf(""), HasSubstr("holds no key")
 
 TEST(KeyFile, TakesTheLineOfANewKey) {
   const std::string key = MakeKey();
-  const ApiKey holder{.digest = Sha256(key),
-                      .name = "alice",
-                      .tenant = "acme",
-                      .limits = {.requests_at_once = 2, .requests_per_minute = 30}};
+  const ApiKey holder{
+      .digest = Sha256(key),
+      .name = "alice",
+      .tenant = "acme",
+      .limits = {.requests_at_once = 2, .requests_per_minute = 30, .highest_priority = -1}};
   const Result<std::string> line = KeyLine(holder);
   ASSERT_TRUE(line.ok()) << line.status();
   EXPECT_EQ(line->find(key), std::string::npos);
@@ -77,6 +82,7 @@ TEST(KeyFile, TakesTheLineOfANewKey) {
   ASSERT_TRUE(file.ok()) << file.status();
   EXPECT_EQ(file->keys[0].digest, holder.digest);
   EXPECT_EQ(file->keys[0].limits.requests_per_minute, 30);
+  EXPECT_EQ(file->keys[0].limits.highest_priority, -1);
   EXPECT_FALSE(KeyLine({.name = "al ice"}).ok());
 }
 

@@ -163,6 +163,7 @@ TEST_F(CompletionTest, KeepsCachedPrefixesOfDifferentSaltsApart) {
 
 constexpr api::RequestTimings kTimings{
     .ttft = std::chrono::microseconds(23456),
+    .admission = std::chrono::microseconds(1250),
     .handoff = api::RequestTimings::Handoff{.reserve = std::chrono::microseconds(5),
                                             .queued = std::chrono::milliseconds(1),
                                             .prefill = std::chrono::milliseconds(20),
@@ -181,7 +182,25 @@ TEST_F(CompletionTest, SaysWhereTheTimeWentWhenAsked) {
   ASSERT_EQ(reply.status, 200) << reply.body;
   EXPECT_EQ(json::parse(reply.body)["baton"],
             json::parse(R"({"reserve_ms":0.005,"queue_ms":1.0,"prefill_ms":20.0,
-                            "transfer_ms":1.5,"commit_ms":0.25,"ttft_ms":23.456,"total_ms":0.0})"));
+                            "transfer_ms":1.5,"commit_ms":0.25,"admission_ms":1.25,"ttft_ms":23.456,
+                            "total_ms":0.0})"));
+}
+
+TEST_F(CompletionTest, SaysWhyItIsRefusedAndWhenToAskAgain) {
+  backend.script = [](Started started) {
+    started.sink->OnRefused(
+        {.reason = "slo_unattainable", .retry_after = std::chrono::milliseconds(2100)});
+    started.End(ResourceExhausted("too late"));
+  };
+  StartServer();
+
+  const HttpReply reply = Complete({{"prompt", "Hi"}});
+
+  EXPECT_EQ(reply.status, 429);
+  EXPECT_EQ(reply.Header("retry-after"), "3");
+  EXPECT_EQ(ErrorOf(reply)["code"], "slo_unattainable");
+  EXPECT_EQ(ErrorOf(reply)["type"], "rate_limit_error");
+  EXPECT_EQ(ErrorOf(reply)["message"], "too late");
 }
 
 TEST_F(CompletionTest, AsksForTimingsOfTheFirstChoiceAndTracesOfAll) {

@@ -94,6 +94,27 @@ TEST_F(KeysTest, LimitRequestsPerMinute) {
   EXPECT_EQ(CompleteAs("one").status, 200);
 }
 
+TEST_F(KeysTest, NameTheTenantAndBoundThePriority) {
+  AskForKeys(KeyLine("one", "name=a tenant=x highest_priority=-2") + KeyLine("two", "name=b"));
+  Mailbox<Request> requests{4};
+  backend.script = [&](Started started) {
+    requests.TrySend(Request(started.request));
+    started.Text("ok", FinishReason::kLength);
+  };
+  StartServer();
+  for (const char* key : {"one", "two"}) {
+    json body = kBody;
+    body["priority"] = -7;
+    HttpClient(server->port()).Post("/v1/completions", body.dump(), {{"x-api-key", key}});
+  }
+  const Request first = *requests.Receive(std::chrono::seconds(20));
+  EXPECT_EQ(first.tenant, "x");
+  EXPECT_EQ(first.priority, -2);
+  const Request second = *requests.Receive(std::chrono::seconds(20));
+  EXPECT_EQ(second.tenant, "b");
+  EXPECT_EQ(second.priority, 0);
+}
+
 TEST_F(KeysTest, SaltThePrefixCacheByTenant) {
   AskForKeys(KeyLine("one", "name=a tenant=x") + KeyLine("two", "name=b tenant=x") +
              KeyLine("three", "name=c tenant=y"));

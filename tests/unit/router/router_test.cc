@@ -39,6 +39,7 @@ class FakeWorker final : public rpc::WorkerHandler {
                      .name = name_,
                      .geometry = {.layers = 1, .kv_heads = 1, .head_dim = 1, .block_tokens = 4}},
         .role = role_,
+        .limits = limits,
         .calibration = calibration};
   }
   kv::PrefixUpdate NextPrefixes(kv::PrefixCursor& cursor) override {
@@ -72,6 +73,7 @@ class FakeWorker final : public rpc::WorkerHandler {
   void OnJoinEnded(rpc::JoinStream*) override {}
 
   // What it says of itself; set before the router knows this worker.
+  rpc::WorkerLimits limits;
   std::vector<cost::StepSample> calibration;
   rpc::WorkerLoad load;
   kv::PrefixJournal prefixes;
@@ -101,6 +103,9 @@ class RecordingSink final : public api::CompletionSink {
   void OnTimings(const api::RequestTimings& timings) override {
     const auto ms = [](Duration duration) { return std::to_string(duration.count() / 1000000); };
     events.TrySend("timings " + (timings.handoff ? ms(timings.handoff->prefill) : "local"));
+  }
+  void OnRefused(const api::Refusal& refusal) override {
+    events.TrySend("refused " + refusal.reason);
   }
   void OnEnd(Status status) override { events.TrySend("end " + status.ToString()); }
   std::string Next() { return events.Receive(kPatience).value_or("nothing"); }
@@ -146,7 +151,8 @@ TEST_F(RouterTest, TellsTimingsBeforeTheFirstTokenWhenAsked) {
 
 class RouterTraceTest : public RouterTest {
  protected:
-  /// The names of the spans of each process in the trace of `id`, as "router: route first token".
+  /// The names of the spans of each process in the trace of `id`, as "router: queue route first
+  /// token".
   std::vector<std::string> Traced(const std::string& id) {
     router_.reset();  // Which writes what is left to write.
     std::ifstream in(folder_.path() / (id + ".json"));
@@ -195,7 +201,7 @@ TEST_F(RouterTraceTest, WritesWhatEachProcessDidWhenTheClientAsks) {
   Serve(worker_, {.id = "r1", .prompt = {1}, .trace = true});
   Serve(worker_, {.id = "r2", .prompt = {1}});
 
-  EXPECT_EQ(Traced("r1"), (std::vector<std::string>{"router: route first token tokens",
+  EXPECT_EQ(Traced("r1"), (std::vector<std::string>{"router: queue route first token tokens",
                                                     "m0: prefill here decode step"}));
   EXPECT_FALSE(std::filesystem::exists(folder_.path() / "r2.json"));
 }
@@ -230,7 +236,7 @@ TEST_F(RouterTraceTest, WritesWhatBecameOfARequestThatFailed) {
   call->second->Finish(Internal("x"));
   EXPECT_EQ(sink->Next(), "end Internal: worker m0: x");
 
-  EXPECT_EQ(Traced("r1"), (std::vector<std::string>{"router: route no token"}));
+  EXPECT_EQ(Traced("r1"), (std::vector<std::string>{"router: queue route no token"}));
 }
 
 TEST(RouterTrace, NeedsAFolderThatCanBeWritten) {
@@ -446,6 +452,7 @@ TEST_F(RouterTest, IsNotReadyWithoutACompleteGroup) {
   ASSERT_TRUE(decode.peers.Receive(kPatience));
   EXPECT_FALSE(router_->Ready().ready);
   const auto sink = Start("r1");
+  EXPECT_EQ(sink->Next(), "refused no_worker");
   EXPECT_EQ(sink->Next(), "end Unavailable: no prefill worker is ready");
 }
 
@@ -459,6 +466,110 @@ TEST_F(RouterTest, CancelsAtTheWorker) {
   router_->Cancel("r1");
   EXPECT_EQ(worker.ended.Receive(kPatience), call->second.get());
   EXPECT_TRUE(sink->Next().starts_with("end Cancelled"));
+}
+
+class RouterQueue : public RouterTest {
+ protected:
+  using Call = std::pair<rpc::GenerateCall, std::shared_ptr<rpc::GenerateStream>>;
+
+  Call NextCall() {
+    auto call = worker_.calls.Receive(kPatience);
+    EXPECT_TRUE(call);
+    return call ? std::move(*call) : Call{};
+  }
+  double SumOf(const std::string& name) const {
+    double sum = 0;
+    for (const auto& family : registry_.Collect().families) {
+      if (family.name != name) continue;
+      for (const auto& sample : family.samples) sum += sample.value;
+    }
+    return sum;
+  }
+
+  FakeWorker worker_{"m0", Role::kMixed};
+};
+
+TEST_F(RouterQueue, HoldsWhatWouldOnlyWaitAtTheWorker) {
+  worker_.limits = {.running_sequences = 1};
+  Route({worker_.address()}, 64);
+  ASSERT_TRUE(router_->WaitReady(kPatience));
+  std::vector<std::shared_ptr<RecordingSink>> sinks;
+  for (int i = 0; i < 6; ++i) sinks.push_back(Start("r" + std::to_string(i)));
+  const auto urgent = std::make_shared<RecordingSink>();
+  router_->Start({.id = "urgent", .prompt = {1}, .priority = -1}, urgent);
+  // One that runs and four to spare.
+  std::vector<Call> calls;
+  for (int i = 0; i < 5; ++i) calls.push_back(NextCall());
+  EXPECT_FALSE(worker_.calls.Receive(std::chrono::milliseconds(50)));
+  EXPECT_EQ(SumOf("baton_queue_requests"), 2);
+
+  calls[0].second->Finish(Internal("x"));
+  EXPECT_EQ(NextCall().first.request.id, "urgent");
+  calls[1].second->Finish(Internal("x"));
+  EXPECT_EQ(NextCall().first.request.id, "r5");
+}
+
+TEST_F(RouterQueue, HoldsPromptsBeyondWhatAWorkerComputesInTwoSteps) {
+  worker_.limits = {.step_tokens = 4};
+  Route({worker_.address()}, 64);
+  ASSERT_TRUE(router_->WaitReady(kPatience));
+  for (int i = 0; i < 4; ++i) Start("r" + std::to_string(i));
+  std::vector<Call> calls;
+  for (int i = 0; i < 3; ++i) calls.push_back(NextCall());
+  EXPECT_FALSE(worker_.calls.Receive(std::chrono::milliseconds(50)));
+  calls[0].second->SendToken({.token = 4});
+  EXPECT_EQ(NextCall().first.request.id, "r3");
+}
+
+TEST_F(RouterQueue, GivesUpARequestThatIsCancelledThere) {
+  worker_.limits = {.running_sequences = 1};
+  Route({worker_.address()}, 64);
+  ASSERT_TRUE(router_->WaitReady(kPatience));
+  std::vector<std::shared_ptr<RecordingSink>> sinks;
+  for (int i = 0; i < 6; ++i) sinks.push_back(Start("r" + std::to_string(i)));
+  router_->Cancel("r5");
+  EXPECT_EQ(sinks[5]->Next(), "end Cancelled: its client gave it up");
+  EXPECT_EQ(router_->RequestsUnderWay(), 5);
+}
+
+TEST_F(RouterQueue, EndsWhatWaitsWhenTheRouterDoes) {
+  worker_.limits = {.running_sequences = 1};
+  Route({worker_.address()}, 64);
+  ASSERT_TRUE(router_->WaitReady(kPatience));
+  std::vector<std::shared_ptr<RecordingSink>> sinks;
+  for (int i = 0; i < 6; ++i) sinks.push_back(Start("r" + std::to_string(i)));
+  for (int i = 0; i < 5; ++i) NextCall();
+  router_.reset();
+  EXPECT_EQ(sinks[5]->Next(), "refused shutdown");
+  EXPECT_EQ(sinks[5]->Next(), "end Unavailable: the router is shutting down");
+}
+
+TEST_F(RouterQueue, WaitsForAWorkerThatIsNotReadyYet) {
+  const rpc::PeerAddress address = worker_.address();
+  worker_.Stop();
+  Route({.workers = {address}, .no_worker_wait = kPatience});
+  const auto sink = Start("r1");
+  FakeWorker late("m0", Role::kMixed, {}, address.address);
+  const auto call = late.calls.Receive(kPatience);
+  ASSERT_TRUE(call);
+  EXPECT_EQ(call->first.request.id, "r1");
+}
+
+TEST_F(RouterQueue, RefusesWhatABusyWorkerCannotServeInTimeButTriesAnIdleOne) {
+  worker_.calibration = Calibration();
+  Route({.workers = {worker_.address()}, .overload = Overload::kRefuse});
+  ASSERT_TRUE(router_->WaitReady(kPatience));
+  const Request hopeless{.prompt = std::vector<TokenId>(2000, 1),
+                         .slo = {.ttft = std::chrono::milliseconds(10)}};
+  Request first = hopeless, second = hopeless;
+  first.id = "r1";
+  second.id = "r2";
+  router_->Start(first, std::make_shared<RecordingSink>());
+  EXPECT_EQ(NextCall().first.request.id, "r1");
+  const auto refused = std::make_shared<RecordingSink>();
+  router_->Start(second, refused);
+  EXPECT_EQ(refused->Next(), "refused slo_unattainable");
+  EXPECT_TRUE(refused->Next().starts_with("end ResourceExhausted: the first token would come"));
 }
 
 TEST_F(RouterTest, RefusesMoreThanItsLimit) {

@@ -57,6 +57,15 @@ TEST_P(EveryPolicy, LetAMixedWorkerPrefillItself) {
   EXPECT_EQ(choice->prefill, "");
 }
 
+TEST_P(EveryPolicy, PassOverAWorkerThatIsFullUnlessAllAre) {
+  const auto policy = Policy(GetParam());
+  std::vector<WorkerView> workers{Mixed("m0"), Mixed("m1", 3)};
+  workers[0].full = true;
+  for (int i = 0; i < 4; ++i) EXPECT_EQ(policy->Choose(workers)->worker, "m1");
+  workers[1].full = true;
+  EXPECT_TRUE(policy->Choose(workers).ok());
+}
+
 TEST_P(EveryPolicy, SpreadEvenlyOverIdleWorkers) {
   const auto policy = Policy(GetParam());
   std::map<std::string, int> uses;
@@ -180,6 +189,15 @@ TEST(RoutingPolicy, NamesTheKnownOnes) {
   EXPECT_EQ(policy.status().message(),
             "unknown routing policy 'fastest'; known are cost, least_loaded, power_of_two, "
             "prefix_aware, round_robin");
+}
+
+TEST(RoundRobin, PassesOverAWorkerThatHasEnoughToDo) {
+  const auto policy = Policy("round_robin");
+  std::vector<WorkerView> workers{Mixed("m0"), Mixed("m1"), Mixed("m2")};
+  workers[1].busy = true;
+  std::vector<std::string> picks;
+  for (int i = 0; i < 4; ++i) picks.push_back(policy->Choose(workers)->worker);
+  EXPECT_EQ(picks, (std::vector<std::string>{"m0", "m2", "m0", "m2"}));
 }
 
 }  // namespace
