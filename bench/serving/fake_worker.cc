@@ -15,6 +15,8 @@ namespace baton {
 namespace {
 
 constexpr TokenId kToken = 20;
+/// Paced streams do not all speak at the same moment, but in so many turns.
+constexpr size_t kTurns = 20;
 
 class FakeWorker final : public rpc::WorkerHandler {
  public:
@@ -50,7 +52,8 @@ class FakeWorker final : public rpc::WorkerHandler {
     const int32_t tokens = call.request.sampling.max_tokens;
     if (gap_ > Duration::zero()) {
       const std::lock_guard lock(mutex_);
-      streams_[stream.get()] = {std::move(stream), start, start + tokens};
+      rpc::GenerateStream* const key = stream.get();
+      streams_[key] = {std::move(stream), start, start + tokens, ++placed_ % kTurns};
       return;
     }
     for (int32_t i = 0; i < tokens; ++i) SendToken(*stream, start + i, i + 1 == tokens);
@@ -69,6 +72,7 @@ class FakeWorker final : public rpc::WorkerHandler {
     std::shared_ptr<rpc::GenerateStream> stream;
     int32_t position = 0;
     int32_t end = 0;
+    size_t turn = 0;
   };
 
   static void SendToken(rpc::GenerateStream& stream, int32_t position, bool last) {
@@ -78,12 +82,18 @@ class FakeWorker final : public rpc::WorkerHandler {
   }
 
   void Run(const std::stop_token& stop) {
+    size_t turn = 0;
     while (!stop.stop_requested()) {
-      std::this_thread::sleep_for(gap_);
+      std::this_thread::sleep_for(gap_ / kTurns);
+      ++turn;
       std::vector<Stream> due;
       {
         const std::lock_guard lock(mutex_);
         for (auto it = streams_.begin(); it != streams_.end();) {
+          if (it->second.turn != turn % kTurns) {
+            ++it;
+            continue;
+          }
           due.push_back(it->second);
           it = ++it->second.position == it->second.end ? streams_.erase(it) : std::next(it);
         }
@@ -96,6 +106,7 @@ class FakeWorker final : public rpc::WorkerHandler {
     }
   }
 
+  size_t placed_ = 0;
   const Duration gap_;
   /// Between gRPC's threads and the one that paces.
   std::mutex mutex_;
