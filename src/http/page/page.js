@@ -160,7 +160,7 @@ const kPlaces = {remote: 'Handed over', local: 'Prefilled where it decodes'};
 
 function drawDecisions(decisions) {
   const total = decisions.reduce((sum, decision) => sum + decision.count, 0);
-  byId('why-sum').textContent = total > 0 ? `${count(total)} requests` : '';
+  byId('why-sum').textContent = total === 0 ? '' : total === 1 ? '1 request' : `${count(total)} requests`;
   const sorted = [...decisions].filter((one) => one.count > 0).sort((a, b) => b.count - a.count);
   const items = sorted.length > 0 ? sorted : [{nothing: true, where: '', reason: ''}];
   keepChildren(byId('why'), items, (one) => `${one.where} ${one.reason}`, makeDecision, (item, one) => {
