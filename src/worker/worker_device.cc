@@ -95,9 +95,13 @@ Result<std::vector<WorkerDevice>> OpenWorkerDevices(const DeviceChoice& choice) 
 Result<collective::Group> ConnectDevices(const DeviceChoice& choice,
                                          std::span<const WorkerDevice> devices) {
   if (!choice.cuda || devices.size() == 1) return collective::Group{};
-  std::vector<int> numbers;
-  for (int32_t rank = 0; rank < choice.ranks; ++rank) numbers.push_back(*choice.cuda + rank);
-  auto group = collective::MakeNcclGroup(numbers, choice.deterministic);
+  collective::CudaGroupParts parts{.ops = devices.front().ops,
+                                   .deterministic = choice.deterministic};
+  for (size_t rank = 0; rank < devices.size(); ++rank) {
+    parts.devices.push_back(*choice.cuda + static_cast<int32_t>(rank));
+    parts.memories.push_back(devices[rank].memory.get());
+  }
+  auto group = collective::MakeNcclGroup(parts);
   if (group.ok()) return group;
   return Status(group.status().code(),
                 "workers.*.tensor_parallel is " + std::to_string(choice.ranks) +
