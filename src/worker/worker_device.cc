@@ -6,6 +6,7 @@
 
 #include "baton/base/logging.h"
 #include "baton/device/cuda_stream.h"
+#include "baton/device/sm_share.h"
 #include "baton/kernels/cpu_ops.h"
 #include "baton/kernels/cuda_ops.h"
 
@@ -77,6 +78,13 @@ Result<std::vector<WorkerDevice>> OpenWorkerDevices(const DeviceChoice& choice) 
   if (!choice.cuda) {
     devices.push_back({.name = "cpu", .ops = &kernels::CpuOps()});
     return devices;
+  }
+  if (choice.sm_percent > 0) {
+    if (const Status limited = device::LimitSmShare(choice.sm_percent); !limited.ok()) {
+      return Unavailable("workers.*.sm_percent is " + std::to_string(choice.sm_percent) + ", but " +
+                         limited.message() +
+                         "; start it (nvidia-cuda-mps-control -d), or set sm_percent to 0");
+    }
   }
   for (int32_t rank = 0; rank < choice.ranks; ++rank) {
     auto device = OpenCuda(*choice.cuda + rank, choice.deterministic);
