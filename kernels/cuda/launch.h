@@ -35,6 +35,25 @@ void Launch(void (*kernel)(Formal...), dim3 grid, dim3 block, size_t shared_byte
       cudaLaunchKernelEx(&config, kernel, static_cast<Formal>(std::forward<Actual>(actual))...));
 }
 
+/// The same for blocks that wait for each other, or for those of such a kernel elsewhere: all run
+/// at once, or the driver refuses.
+template <class... Formal, class... Actual>
+void LaunchTogether(void (*kernel)(Formal...), dim3 grid, dim3 block, cudaStream_t stream,
+                    Actual&&... actual) {
+  cudaLaunchAttribute together{};
+  together.id = cudaLaunchAttributeCooperative;
+  together.val.cooperative = 1;
+  cudaLaunchConfig_t config{};
+  config.gridDim = grid;
+  config.blockDim = block;
+  config.stream = stream;
+  config.attrs = &together;
+  config.numAttrs = 1;
+  CheckCuda(
+      "launch of a kernel",
+      cudaLaunchKernelEx(&config, kernel, static_cast<Formal>(std::forward<Actual>(actual))...));
+}
+
 /// REQUIRES: `stream` is a CudaStream.
 inline cudaStream_t NativeStream(device::Stream& stream) {
   return static_cast<cudaStream_t>(device::AsCuda(stream).native());

@@ -21,6 +21,7 @@ void SiluMul(const ops::GatedActivationParams& p, device::Stream& stream);
 void GeluMul(const ops::GatedActivationParams& p, device::Stream& stream);
 void SoftCap(const ops::SoftCapParams& p, device::Stream& stream);
 void GatherRows(const ops::GatherRowsParams& p, device::Stream& stream);
+void PeerSum(const ops::PeerSumParams& p, device::Stream& stream);
 void GatherKv(const ops::KvRunsParams& p, device::Stream& stream);
 void ScatterKv(const ops::KvRunsParams& p, device::Stream& stream);
 

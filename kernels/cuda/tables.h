@@ -4,6 +4,7 @@
 #include "divided_attention/plan.h"
 #include "operations.h"
 #include "paged_attention/plan.h"
+#include "peer_sum/plan.h"
 
 namespace baton::kernels::cuda {
 
@@ -18,6 +19,9 @@ constexpr ops::Ops DeterministicTable(const char* name,
           .sample_plan_bytes = SamplePlanBytes,
           .plan_sample = PlanSample,
           .sample_scratch_bytes = SampleScratchBytes,
+          .peer_sum_workspace_bytes = peer_sum::PeerSumWorkspaceBytes,
+          .peer_sum_most_bytes = peer_sum::PeerSumMostBytes,
+          .peer_sum = PeerSum,
           .embedding = Embedding,
           .rms_norm = RmsNorm,
           .linear = linear,

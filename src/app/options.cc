@@ -49,6 +49,7 @@ Result<worker::WorkerOptions> ToWorkerOptions(const config::Config& config,
   options.threads = std::max(options.threads, options.tensor_parallel);
   BATON_ASSIGN_OR_RETURN(options.cuda,
                          config::ParseDevice(flags.device.empty() ? group.device : flags.device));
+  options.sm_percent = group.sm_percent;
   options.random_weights = config.engine.load == "random";
   options.deterministic = config.engine.deterministic;
   options.kv_bytes = group.kv_memory_bytes;

@@ -7,6 +7,8 @@
 #include <utility>
 
 #include "baton/base/check.h"
+#include "baton/base/logging.h"
+#include "baton/device/peer_access.h"
 #include "baton/device/stream.h"
 
 namespace baton::collective {
@@ -23,6 +25,8 @@ struct Shared {
   Status ended;
   /// By rank; complete before any of them computes.
   std::vector<NcclCommunicator*> ranks;
+  /// Makes small sums; may be null.
+  std::shared_ptr<PeerSums> peers;
 };
 
 /// What one rank has of NCCL.
@@ -44,13 +48,14 @@ class NcclCommunicator final : public Communicator {
   /// By pairs, each time with a partner twice as far away: all ranks add the same two numbers, and
   /// a + b has the bits of b + a. What NCCL itself does with more than two ranks adds in an order
   /// that depends on an element's place and on how many there are.
-  /// By pairs, each time with a partner twice as far away: all ranks add the same two numbers, and
-  /// a + b has the bits of b + a. What NCCL itself does with more than two ranks adds in an order
-  /// that depends on an element's place and on how many there are.
   void AllReduce(const AllReduceParams& params, device::Stream& stream) override {
     if (params.count == 0 || ranks_ == 1) return;
     const auto count = static_cast<uint64_t>(params.count);
     Enqueue([&]() -> Status {
+      if (shared_->peers != nullptr && shared_->peers->Takes(params)) {
+        shared_->peers->Enqueue(params, rank_, stream);
+        return OkStatus();
+      }
       for (const auto& pair : ends_.pairs) {
         BATON_RETURN_IF_ERROR(pair->AllReduce(params.x, count, params.dtype, stream.native()));
       }
@@ -80,6 +85,7 @@ class NcclCommunicator final : public Communicator {
       if (!shared_->ended.ok()) return;
       shared_->ended = std::move(reason);
     }
+    if (shared_->peers != nullptr) shared_->peers->End();
     for (NcclCommunicator* rank : shared_->ranks) rank->Break();
   }
 
@@ -151,25 +157,38 @@ Status ConnectPairs(nccl::Library& library, const std::vector<int>& devices,
   return OkStatus();
 }
 
+/// Small sums by the devices themselves; null where they do not reach each other.
+Result<std::shared_ptr<PeerSums>> MakePeerSums(const CudaGroupParts& parts) {
+  if (parts.devices.size() == 1) return std::shared_ptr<PeerSums>();
+  if (const Status reached = device::LetReachEachOther(parts.devices); !reached.ok()) {
+    BATON_LOG(Warning) << "small sums over ranks go by NCCL too: " << reached.message();
+    return std::shared_ptr<PeerSums>();
+  }
+  return PeerSums::Create(parts);
+}
+
 }  // namespace
 
-Result<Group> MakeNcclGroup(const std::vector<int>& devices, bool deterministic) {
+Result<Group> MakeNcclGroup(const CudaGroupParts& parts) {
   BATON_ASSIGN_OR_RETURN(const std::shared_ptr<nccl::Library> library, nccl::Load());
-  return MakeNcclGroupOf(library, devices, deterministic);
+  BATON_ASSIGN_OR_RETURN(std::shared_ptr<PeerSums> peers, MakePeerSums(parts));
+  return MakeNcclGroupOf(library, parts, std::move(peers));
 }
 
 Result<Group> MakeNcclGroupOf(const std::shared_ptr<nccl::Library>& library,
-                              const std::vector<int>& devices, bool deterministic) {
+                              const CudaGroupParts& parts, std::shared_ptr<PeerSums> peers) {
+  const std::vector<int>& devices = parts.devices;
   BATON_CHECK(!devices.empty());
-  if (deterministic && !std::has_single_bit(devices.size())) {
+  if (parts.deterministic && !std::has_single_bit(devices.size())) {
     return InvalidArgument("on CUDA a tensor parallelism of " + std::to_string(devices.size()) +
                            " cannot be deterministic; powers of two can");
   }
   BATON_ASSIGN_OR_RETURN(Communicators all, library->ConnectAndWait(devices));
   std::vector<Ends> ends(devices.size());
   for (size_t r = 0; r < devices.size(); ++r) ends[r].all = std::move(all[r]);
-  if (deterministic) BATON_RETURN_IF_ERROR(ConnectPairs(*library, devices, ends));
+  if (parts.deterministic) BATON_RETURN_IF_ERROR(ConnectPairs(*library, devices, ends));
   const auto shared = std::make_shared<Shared>();
+  shared->peers = std::move(peers);
   Group group;
   for (size_t r = 0; r < devices.size(); ++r) {
     auto rank = std::make_unique<NcclCommunicator>(

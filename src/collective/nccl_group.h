@@ -1,15 +1,16 @@
 #pragma once
 
 #include <memory>
-#include <vector>
 
 #include "baton/collective/communicator.h"
 #include "baton/nccl/library.h"
+#include "peer_sums.h"
 
 namespace baton::collective {
 
-/// MakeNcclGroup() with a library that is loaded already, or a fake of it.
+/// MakeNcclGroup() with a library that is loaded already, or a fake of it. `peers` makes the sums
+/// that it takes; may be null.
 Result<Group> MakeNcclGroupOf(const std::shared_ptr<nccl::Library>& library,
-                              const std::vector<int>& devices, bool deterministic);
+                              const CudaGroupParts& parts, std::shared_ptr<PeerSums> peers);
 
 }  // namespace baton::collective

@@ -187,8 +187,12 @@ class Checker {
       const Result<std::optional<int32_t>> device = ParseDevice(group.device);
       if (!device.ok() || group.count == 0) continue;
       if (!*device) {
-        if (group.kv_percent == 0) continue;
-        Fail(Path(role, "kv_percent"), " is for GPUs; with device: cpu set kv_memory");
+        if (group.kv_percent != 0) {
+          Fail(Path(role, "kv_percent"), " is for GPUs; with device: cpu set kv_memory");
+        }
+        if (group.sm_percent != 0) {
+          Fail(Path(role, "sm_percent"), " is for GPUs; with device: cpu set threads or cores");
+        }
         continue;
       }
       CheckRanksOnGpus(role);

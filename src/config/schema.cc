@@ -60,6 +60,10 @@ void AddGroup(std::vector<Key>& keys, const std::string& role, WorkerGroup Worke
       "loaded; 0: kv_memory. Workers that share a GPU and start together see the same memory "
       "free: give them kv_memory",
       {.greatest = 99});
+  add("sm_percent", &WorkerGroup::sm_percent,
+      "most of a GPU's multiprocessors that a worker uses, beside other workers on that GPU; needs "
+      "CUDA's Multi-Process Service; 0: all",
+      {.greatest = 99});
   add("cores", &WorkerGroup::cores,
       "cores that the group is pinned to, an equal part for each worker; empty: not pinned",
       {.check = CheckCores, .form = "core numbers like 0-3,8"});

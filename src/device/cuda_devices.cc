@@ -2,6 +2,9 @@
 
 #include <cuda_runtime_api.h>
 
+#include "baton/device/peer_access.h"
+#include "on_device.h"
+
 namespace baton::device {
 
 void AppendCudaDevices(DeviceList& list) {
@@ -34,6 +37,31 @@ Status CheckCudaDevice(int device) {
   if (device < 0 || device >= count) {
     return Unavailable("no device cuda:" + std::to_string(device) + ": the driver lists " +
                        std::to_string(count));
+  }
+  return OkStatus();
+}
+
+Status LetReachEachOther(const std::vector<int>& devices) {
+  const OnDevice scope(devices.front());
+  for (const int device : devices) {
+    for (const int peer : devices) {
+      if (peer == device) continue;
+      int reaches = 0;
+      cudaError_t error = cudaDeviceCanAccessPeer(&reaches, device, peer);
+      if (error == cudaSuccess && reaches != 0) {
+        (void)cudaSetDevice(device);
+        error = cudaDeviceEnablePeerAccess(peer, 0);
+        if (error == cudaErrorPeerAccessAlreadyEnabled) {
+          (void)cudaGetLastError();  // Not left for whoever asks for the last one.
+          error = cudaSuccess;
+        }
+        if (error == cudaSuccess) continue;
+      }
+      return Unavailable(
+          "cuda:" + std::to_string(device) +
+          " does not reach the memory of cuda:" + std::to_string(peer) +
+          (error == cudaSuccess ? "" : std::string(": ") + cudaGetErrorString(error)));
+    }
   }
   return OkStatus();
 }

@@ -6,6 +6,7 @@
 
 #include "baton/device/memory.h"
 #include "cuda_devices.h"
+#include "on_device.h"
 
 namespace baton::device {
 namespace {
@@ -18,21 +19,6 @@ Status Sick(const char* what, cudaError_t error) {
 Status Check(const char* what, cudaError_t error) {
   return error == cudaSuccess ? OkStatus() : Sick(what, error);
 }
-
-/// The current device belongs to the thread; others on it keep theirs.
-class OnDevice {
- public:
-  explicit OnDevice(int device) {
-    if (cudaGetDevice(&before_) != cudaSuccess) before_ = device;
-    (void)cudaSetDevice(device);
-  }
-  ~OnDevice() { (void)cudaSetDevice(before_); }
-  OnDevice(const OnDevice&) = delete;
-  OnDevice& operator=(const OnDevice&) = delete;
-
- private:
-  int before_ = 0;
-};
 
 class CudaCopyQueue final : public CopyQueue {
  public:

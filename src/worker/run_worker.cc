@@ -124,6 +124,7 @@ Status WorkerProcess::Build() {
   BATON_RETURN_IF_ERROR(PinToCores(options_.cores));
   const DeviceChoice choice{.cuda = options_.cuda,
                             .ranks = options_.tensor_parallel,
+                            .sm_percent = options_.sm_percent,
                             .deterministic = options_.deterministic};
   BATON_ASSIGN_OR_RETURN(devices_, OpenWorkerDevices(choice));
   BATON_ASSIGN_OR_RETURN(collective::Group group, ConnectDevices(choice, devices_));

@@ -6,6 +6,7 @@
 
 #include "baton/base/logging.h"
 #include "baton/device/cuda_stream.h"
+#include "baton/device/sm_share.h"
 #include "baton/kernels/cpu_ops.h"
 #include "baton/kernels/cuda_ops.h"
 
@@ -78,6 +79,13 @@ Result<std::vector<WorkerDevice>> OpenWorkerDevices(const DeviceChoice& choice) 
     devices.push_back({.name = "cpu", .ops = &kernels::CpuOps()});
     return devices;
   }
+  if (choice.sm_percent > 0) {
+    if (const Status limited = device::LimitSmShare(choice.sm_percent); !limited.ok()) {
+      return Unavailable("workers.*.sm_percent is " + std::to_string(choice.sm_percent) + ", but " +
+                         limited.message() +
+                         "; start it (nvidia-cuda-mps-control -d), or set sm_percent to 0");
+    }
+  }
   for (int32_t rank = 0; rank < choice.ranks; ++rank) {
     auto device = OpenCuda(*choice.cuda + rank, choice.deterministic);
     if (!device.ok()) {
@@ -95,9 +103,13 @@ Result<std::vector<WorkerDevice>> OpenWorkerDevices(const DeviceChoice& choice) 
 Result<collective::Group> ConnectDevices(const DeviceChoice& choice,
                                          std::span<const WorkerDevice> devices) {
   if (!choice.cuda || devices.size() == 1) return collective::Group{};
-  std::vector<int> numbers;
-  for (int32_t rank = 0; rank < choice.ranks; ++rank) numbers.push_back(*choice.cuda + rank);
-  auto group = collective::MakeNcclGroup(numbers, choice.deterministic);
+  collective::CudaGroupParts parts{.ops = devices.front().ops,
+                                   .deterministic = choice.deterministic};
+  for (size_t rank = 0; rank < devices.size(); ++rank) {
+    parts.devices.push_back(*choice.cuda + static_cast<int32_t>(rank));
+    parts.memories.push_back(devices[rank].memory.get());
+  }
+  auto group = collective::MakeNcclGroup(parts);
   if (group.ok()) return group;
   return Status(group.status().code(),
                 "workers.*.tensor_parallel is " + std::to_string(choice.ranks) +

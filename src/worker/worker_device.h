@@ -34,12 +34,15 @@ struct DeviceChoice {
   /// The first rank's GPU; rank r has GPU cuda + r. None: the CPU.
   std::optional<int32_t> cuda;
   int32_t ranks = 1;
+  /// Of the GPUs' multiprocessors; 0: all.
+  int32_t sm_percent = 0;
   bool deterministic = true;
 };
 
 /// A GPU for each rank, or the CPU for all. Fails with Unavailable where this build, driver or host
-/// has no such device, and with Unimplemented where an operation lacks a kernel; each says what to
-/// do. The first rank's GPU is the calling thread's then.
+/// has no such device or cannot give a part of it, and with Unimplemented where an operation lacks
+/// a kernel; each says what to do. REQUIRES: nothing of CUDA was called in this process. The first
+/// rank's GPU is the calling thread's then.
 Result<std::vector<WorkerDevice>> OpenWorkerDevices(const DeviceChoice& choice);
 
 /// What these ranks sum by, by rank: NCCL where they are several GPUs, else nothing. Fails with

@@ -229,6 +229,35 @@ TEST(EmulatorInOrder, ReportsAWriteBesideAnArray) {
       "wrote beside an array of 260 bytes");
 }
 
+/// Each block waits for all others to have come before it goes on.
+__global__ void MeetOtherBlocks(int* came, int* seen) {
+  __syncthreads();
+  if (threadIdx.x == 0) atomicAdd(came, 1);
+  const int blocks = static_cast<int>(gridDim.x);
+  WaitUntil("the other blocks", [=] { return *came == blocks; });
+  __syncthreads();
+  seen[blockIdx.x * blockDim.x + threadIdx.x] = static_cast<int>(blockIdx.x) + *came;
+}
+
+TEST_P(Emulator, RunsBlocksTogetherThatWaitForEachOther) {
+  int came = 0;
+  std::vector<int> seen(3 * 64);
+  kernels::cuda::LaunchTogether(MeetOtherBlocks, dim3(3), dim3(64), nullptr, &came, seen.data());
+  for (size_t i = 0; i < seen.size(); ++i) EXPECT_EQ(seen[i], static_cast<int>(i / 64) + 3);
+}
+
+TEST_P(Emulator, ReportsBlocksThatWaitForOthersThatRunLater) {
+  int came = 0;
+  std::vector<int> seen(3 * 64);
+  EXPECT_THROW(RunKernel(MeetOtherBlocks, 3, 64, 0, &came, seen.data()), Fault);
+}
+
+__global__ void UseShared() { StaticShared<ReverseStorage>().values[threadIdx.x] = 0; }
+
+TEST_P(Emulator, RefusesSharedMemoryOfBlocksThatRunTogether) {
+  EXPECT_THROW(kernels::cuda::LaunchTogether(UseShared, dim3(2), dim3(32), nullptr), Fault);
+}
+
 TEST_P(Emulator, RefusesMoreSharedMemoryThanABlockMayHave) {
   EXPECT_NO_THROW(RunKernel(Fill, 1, 32, 232448, 0));
   EXPECT_THROW(RunKernel(Fill, 1, 32, 232449, 0), Fault);

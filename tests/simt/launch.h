@@ -18,6 +18,15 @@ void Launch(void (*kernel)(Formal...), dim3 grid, dim3 block, size_t shared_byte
                 [&] { std::apply(kernel, arguments); });
 }
 
+/// The twin of LaunchTogether.
+template <class... Formal, class... Actual>
+void LaunchTogether(void (*kernel)(Formal...), dim3 grid, dim3 block, cudaStream_t,
+                    Actual&&... actual) {
+  std::tuple<Formal...> arguments(static_cast<Formal>(std::forward<Actual>(actual))...);
+  simt::RunGrid({.grid = grid, .block = block, .together = true},
+                [&] { std::apply(kernel, arguments); });
+}
+
 /// Streams of the host have no other name.
 inline cudaStream_t NativeStream(device::Stream&) { return nullptr; }
 

@@ -34,6 +34,8 @@ struct Grid {
   dim3 grid;
   dim3 block;
   size_t shared_bytes = 0;
+  /// Blocks run at the same time and may wait for each other, but have no shared memory.
+  bool together = false;
 };
 
 /// Runs `kernel` once for each thread of the grid. Throws Fault.

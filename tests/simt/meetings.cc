@@ -17,12 +17,13 @@ void Scheduler::MeetLanes(uint32_t mask, const char* what, void* brought, Togeth
   for (int lane = 0; lane < 32 && first + lane < count_; ++lane) there |= 1u << lane;
   mask &= there;
   for (int lane = 0; lane < 32; ++lane) {
-    if ((mask >> lane & 1) != 0 && threads_[first + lane]->state == State::kExited) {
+    if ((mask >> lane & 1) != 0 &&
+        thread.block->threads[static_cast<size_t>(first + lane)]->state == State::kExited) {
       Fail(std::string(what) + " waits for lane " + std::to_string(lane) + ", which has exited",
            site);
     }
   }
-  auto& warp = lanes_[thread.self.warp];
+  auto& warp = thread.block->lanes[static_cast<size_t>(thread.self.warp)];
   auto found =
       std::find_if(warp.begin(), warp.end(), [&](const Meeting& m) { return m.mask == mask; });
   if (found == warp.end()) {
@@ -43,18 +44,19 @@ void Scheduler::MeetWarpgroup(const char* what, void* brought, Together together
                               const Site& site) {
   const int group = self().self.linear / 128;
   if (count_ < (group + 1) * 128) Fail(std::string(what) + " in a part of a warpgroup", site);
-  Meeting& meeting = warpgroups_[group];
+  Meeting& meeting = self().block->warpgroups[static_cast<size_t>(group)];
   meeting.expected = 128;
   JoinOrWait(meeting, what, brought, together, site);
 }
 
 void Scheduler::MeetBlock(const char* what, void* brought, Together together, const Site& site) {
-  if (live_ != count_) {
-    Fail(std::string(what) + " although " + std::to_string(count_ - live_) +
+  Block& block = *self().block;
+  if (block.live != count_) {
+    Fail(std::string(what) + " although " + std::to_string(count_ - block.live) +
              " threads of the block have exited",
          site);
   }
-  Meeting& meeting = barriers_[0];
+  Meeting& meeting = block.barriers[0];
   meeting.expected = count_;
   JoinOrWait(meeting, what, brought, together, site);
 }
@@ -63,7 +65,7 @@ void Scheduler::Barrier(int id, int threads, bool wait, const Site& site) {
   const std::string name = "barrier " + std::to_string(id);
   if (id < 0 || id >= kBarriers) Fail(name + ": there are 16", site);
   if (threads <= 0 || threads % 32 != 0) Fail(name + " for part of a warp", site);
-  Meeting& meeting = barriers_[id];
+  Meeting& meeting = self().block->barriers[id];
   if (meeting.expected != 0 && meeting.expected != threads) {
     Fail(name + " for " + std::to_string(threads) + " threads, others expect " +
              std::to_string(meeting.expected),
@@ -90,7 +92,8 @@ bool Scheduler::Join(Meeting& meeting, const char* what, void* brought, Together
     const Arrival& first = meeting.arrivals[0];
     if (meeting.together != together || first.site.line() != site.line() ||
         std::strcmp(first.site.file_name(), site.file_name()) != 0) {
-      Fail(std::string("divergent ") + what + ": " + Name(*threads_[first.linear]) + " is in " +
+      Fail(std::string("divergent ") + what + ": " +
+               Name(*self().block->threads[static_cast<size_t>(first.linear)]) + " is in " +
                meeting.what + " at " + Place(first.site),
            site);
     }
@@ -115,7 +118,7 @@ void Scheduler::Release(std::vector<Arrival> arrivals, Together together) {
             [](const Arrival& a, const Arrival& b) { return a.linear < b.linear; });
   if (together != nullptr) together(arrivals);
   for (const Arrival& arrival : arrivals) {
-    Thread& thread = *threads_[arrival.linear];
+    Thread& thread = *self().block->threads[static_cast<size_t>(arrival.linear)];
     if (&thread == self_) continue;
     thread.state = State::kReady;
     ready_.push_back(&thread);

@@ -61,18 +61,22 @@ void Scheduler::RunGrid(const Grid& grid, const std::function<void()>& kernel) {
   kernel_ = &kernel;
   running_ = true;
   fault_.reset();
-  while (threads_.size() < threads) threads_.push_back(std::make_unique<Thread>());
   count_ = static_cast<int>(threads);
+  together_ = grid.together;
   const uint64_t blocks = uint64_t{grid.grid.x} * grid.grid.y * grid.grid.z;
   // A drawn order starts anywhere and goes either way.
   const uint64_t first = seed_ == 0 ? 0 : draw_.Next() % blocks;
   const SegfaultReport report(&WriteRunningThread);
   try {
+    std::vector<uint3> indices;
     for (uint64_t i = 0; i < blocks && !fault_; ++i) {
       const uint64_t b = seed_ % 2 == 0 ? (first + i) % blocks : (first + blocks - i) % blocks;
-      RunBlock(grid, uint3{static_cast<unsigned>(b % grid.grid.x),
-                           static_cast<unsigned>(b / grid.grid.x % grid.grid.y),
-                           static_cast<unsigned>(b / grid.grid.x / grid.grid.y)});
+      indices.push_back({static_cast<unsigned>(b % grid.grid.x),
+                         static_cast<unsigned>(b / grid.grid.x % grid.grid.y),
+                         static_cast<unsigned>(b / grid.grid.x / grid.grid.y)});
+      if (grid.together && i + 1 < blocks) continue;
+      RunBlocks(grid, indices);
+      indices.clear();
     }
   } catch (const Fault& fault) {
     fault_ = fault.what();
@@ -81,21 +85,17 @@ void Scheduler::RunGrid(const Grid& grid, const std::function<void()>& kernel) {
   if (fault_) throw Fault(*fault_);
 }
 
-void Scheduler::RunBlock(const Grid& grid, const uint3& block) {
+void Scheduler::RunBlocks(const Grid& grid, const std::vector<uint3>& indices) {
   shared_.Poison();
-  block_slots_.clear();
   ready_.clear();
   pollers_.clear();
   later_.clear();
-  lanes_.assign((static_cast<size_t>(count_) + 31) / 32, {});
-  warpgroups_.assign((static_cast<size_t>(count_) + 127) / 128, {});
-  for (Meeting& barrier : barriers_) barrier = {};
-  live_ = count_;
-  blockIdx = block;
   blockDim = grid.block;
   gridDim = grid.grid;
-  for (int i = 0; i < count_; ++i) Start(i, grid, block);
-  while (live_ > 0 && !fault_) {
+  running_blocks_ = indices.size();
+  while (blocks_.size() < running_blocks_) blocks_.push_back(std::make_unique<Block>());
+  for (size_t b = 0; b < running_blocks_; ++b) Start(*blocks_[b], grid, indices[b]);
+  while (AnyLive() && !fault_) {
     if (seed_ != 0 && draw_.Below(8) == 0) DoSomeWork(false);
     if (seed_ != 0 && draw_.Below(8) == 0) Poll();
     if (!ready_.empty()) {
@@ -107,27 +107,41 @@ void Scheduler::RunBlock(const Grid& grid, const uint3& block) {
   if (fault_) return;
   if (!later_.empty()) {
     fault_ = "a block ended while " + std::string(later_[0].what) + " was under way, see " +
-             Name(*threads_[0]);
+             Name(*blocks_[0]->threads[0]);
   } else if (const std::string error = shared_.Check(); !error.empty()) {
-    fault_ = error + ", see " + Name(*threads_[0]);
+    fault_ = error + ", see " + Name(*blocks_[0]->threads[0]);
   }
 }
 
-void Scheduler::Start(int linear, const Grid& grid, const uint3& block) {
-  Thread& thread = *threads_[linear];
-  const auto i = static_cast<unsigned>(linear);
-  thread.self = {.thread = {i % grid.block.x, i / grid.block.x % grid.block.y,
-                            i / grid.block.x / grid.block.y},
-                 .block = block,
-                 .block_dim = grid.block,
-                 .grid_dim = grid.grid,
-                 .linear = linear,
-                 .warp = linear / 32,
-                 .lane = linear % 32};
-  thread.state = State::kReady;
-  thread.slots.clear();
-  thread.fiber.Prepare(&Enter);
-  ready_.push_back(&thread);
+bool Scheduler::AnyLive() const {
+  return std::any_of(blocks_.begin(), blocks_.begin() + static_cast<ptrdiff_t>(running_blocks_),
+                     [](const auto& block) { return block->live > 0; });
+}
+
+void Scheduler::Start(Block& block, const Grid& grid, const uint3& index) {
+  block.slots.clear();
+  block.lanes.assign((static_cast<size_t>(count_) + 31) / 32, {});
+  block.warpgroups.assign((static_cast<size_t>(count_) + 127) / 128, {});
+  for (Meeting& barrier : block.barriers) barrier = {};
+  block.live = count_;
+  for (int linear = 0; linear < count_; ++linear) {
+    const auto i = static_cast<unsigned>(linear);
+    if (block.threads.size() <= i) block.threads.push_back(std::make_unique<Thread>());
+    Thread& thread = *block.threads[i];
+    thread.block = &block;
+    thread.self = {.thread = {i % grid.block.x, i / grid.block.x % grid.block.y,
+                              i / grid.block.x / grid.block.y},
+                   .block = index,
+                   .block_dim = grid.block,
+                   .grid_dim = grid.grid,
+                   .linear = linear,
+                   .warp = linear / 32,
+                   .lane = linear % 32};
+    thread.state = State::kReady;
+    thread.slots.clear();
+    thread.fiber.Prepare(&Enter);
+    ready_.push_back(&thread);
+  }
 }
 
 Thread* Scheduler::TakeReady() {
@@ -140,6 +154,7 @@ Thread* Scheduler::TakeReady() {
 void Scheduler::Resume(Thread& thread) {
   self_ = &thread;
   threadIdx = thread.self.thread;
+  blockIdx = thread.self.block;
   thread.fiber.Resume();
   self_ = nullptr;
 }
@@ -181,14 +196,21 @@ bool Scheduler::DoSomeWork(bool lagging_too) {
 
 std::string Scheduler::Deadlock() const {
   std::map<std::string, std::pair<int, std::string>> waits;
-  for (int i = 0; i < count_; ++i) {
-    const Thread& thread = *threads_[i];
-    if (thread.state == State::kExited) continue;
-    auto& [count, first] = waits[std::string(thread.waits_for) + " at " + Place(thread.site)];
-    if (count++ == 0) first = Name(thread);
+  int exited = 0;
+  for (size_t b = 0; b < running_blocks_; ++b) {
+    for (int i = 0; i < count_; ++i) {
+      const Thread& thread = *blocks_[b]->threads[static_cast<size_t>(i)];
+      if (thread.state == State::kExited) {
+        ++exited;
+        continue;
+      }
+      auto& [count, first] = waits[std::string(thread.waits_for) + " at " + Place(thread.site)];
+      if (count++ == 0) first = Name(thread);
+    }
   }
-  std::string text = "deadlock: " + std::to_string(count_ - live_) + " of " +
-                     std::to_string(count_) + " threads have exited";
+  std::string text = "deadlock: " + std::to_string(exited) + " of " +
+                     std::to_string(static_cast<size_t>(count_) * running_blocks_) +
+                     " threads have exited";
   for (const auto& [where, who] : waits) {
     text += "; " + std::to_string(who.first) + " wait in " + where + ", the first is " + who.second;
   }
@@ -221,13 +243,14 @@ void Scheduler::Enter() {
 
 void Scheduler::Exit(Thread& thread) {
   thread.state = State::kExited;
-  --live_;
-  const Meeting& barrier = barriers_[0];
+  Block& block = *thread.block;
+  --block.live;
+  const Meeting& barrier = block.barriers[0];
   if (!barrier.arrivals.empty() && barrier.one_site) {
     Fail("a thread exits while others wait in " + std::string(barrier.what),
          barrier.arrivals[0].site);
   }
-  for (const Meeting& meeting : lanes_[thread.self.warp]) {
+  for (const Meeting& meeting : block.lanes[static_cast<size_t>(thread.self.warp)]) {
     if ((meeting.mask >> thread.self.lane & 1) != 0) {
       Fail("a lane exits while others wait for it in " + std::string(meeting.what),
            meeting.arrivals[0].site);

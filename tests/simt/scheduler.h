@@ -20,8 +20,11 @@ enum class State { kReady, kMeets, kPolls, kExited };
 
 using Slots = std::map<std::type_index, std::shared_ptr<void>>;
 
+struct Block;
+
 struct Thread {
   Fiber fiber;
+  Block* block = nullptr;
   Indices self;
   State state = State::kReady;
   const char* waits_for = "";
@@ -49,9 +52,22 @@ struct Meeting {
   bool one_site = true;
 };
 
-/// Runs the threads of one block after the other until all have exited. machine.h says what its
-/// functions mean. *Invariants*: outside of Resume no thread runs; a thread is in ready_, in
-/// pollers_, in one meeting's arrivals, or has exited.
+inline constexpr int kBarriers = 16;
+
+/// A block that runs. *Ownership*: its threads keep their stacks for the next block.
+struct Block {
+  std::vector<std::unique_ptr<Thread>> threads;
+  /// That have not exited.
+  int live = 0;
+  Slots slots;
+  std::vector<std::vector<Meeting>> lanes;
+  std::vector<Meeting> warpgroups;
+  Meeting barriers[kBarriers];
+};
+
+/// Runs the threads of one block after the other, or of blocks that run together, until all have
+/// exited. machine.h says what its functions mean. *Invariants*: outside of Resume no thread runs;
+/// a thread is in ready_, in pollers_, in one meeting's arrivals, or has exited.
 class Scheduler {
  public:
   void SetSchedule(uint64_t seed);
@@ -70,12 +86,20 @@ class Scheduler {
                  const Site& site);
   void Later(const char* what, std::function<void()> work);
 
-  SharedArena& shared() { return shared_; }
-  Slots& block_slots() { return block_slots_; }
+  /// Of the running block. Blocks that run together have none.
+  SharedArena& shared() {
+    if (together_) Fail("shared memory of blocks that run together", Site::current());
+    return shared_;
+  }
+  /// Of the running thread's block. Work of an engine has none of its own: it is that of the one
+  /// block that runs.
+  Slots& block_slots() {
+    if (self_ == nullptr && together_)
+      Fail("an engine of blocks that run together", Site::current());
+    return (self_ == nullptr ? *blocks_.front() : *self_->block).slots;
+  }
 
  private:
-  static constexpr int kBarriers = 16;
-
   struct Work {
     const char* what;
     std::function<void()> run;
@@ -87,8 +111,10 @@ class Scheduler {
   static void Enter();
   static void WriteRunningThread(char* text, size_t size);
 
-  void RunBlock(const Grid& grid, const uint3& block);
-  void Start(int linear, const Grid& grid, const uint3& block);
+  /// At the same time.
+  void RunBlocks(const Grid& grid, const std::vector<uint3>& indices);
+  void Start(Block& block, const Grid& grid, const uint3& index);
+  bool AnyLive() const;
   Thread* TakeReady();
   void Resume(Thread& thread);
   void Exit(Thread& thread);
@@ -107,22 +133,20 @@ class Scheduler {
   std::string Deadlock() const;
 
   SharedArena shared_;
-  std::vector<std::unique_ptr<Thread>> threads_;
-  Slots block_slots_;
+  std::vector<std::unique_ptr<Block>> blocks_;
   const std::function<void()>* kernel_ = nullptr;
   /// Null while the scheduler itself runs.
   Thread* self_ = nullptr;
   bool running_ = false;
+  /// Threads of a block, blocks that run, and whether they do so together.
   int count_ = 0;
-  int live_ = 0;
+  size_t running_blocks_ = 0;
+  bool together_ = false;
   uint64_t seed_ = 0;
   Random draw_{0};
   std::deque<Thread*> ready_;
   std::vector<Thread*> pollers_;
   std::deque<Work> later_;
-  std::vector<std::vector<Meeting>> lanes_;
-  std::vector<Meeting> warpgroups_;
-  Meeting barriers_[kBarriers];
   std::optional<std::string> fault_;
 };
 

@@ -8,7 +8,11 @@
 #include "baton/base/status.h"
 
 namespace baton::device {
+class DeviceMemory;
 class Stream;
+}  // namespace baton::device
+namespace baton::ops {
+struct Ops;
 }
 
 namespace baton::collective {
@@ -66,11 +70,22 @@ using Group = std::vector<std::unique_ptr<Communicator>>;
 /// REQUIRES: ranks >= 1.
 Group MakeHostGroup(int32_t ranks);
 
-/// A group of threads of one process over CUDA devices, a rank each, by NCCL; each thread's current
-/// device is its rank's. `deterministic`: what AllReduceParams says of accuracy holds, for more
-/// than two ranks at the price of log2(ranks) operations for one; else it does not.
-/// Fails with InvalidArgument for a deterministic group whose size is no power of two, and with
-/// Unavailable as nccl::Load does, or when the devices do not connect.
-Result<Group> MakeNcclGroup(const std::vector<int>& devices, bool deterministic);
+struct CudaGroupParts {
+  /// By rank: the number of its device, and that device's memory, which outlives the group.
+  std::vector<int> devices;
+  std::vector<device::DeviceMemory*> memories;
+  /// Whose peer_sum makes small sums; null, or without one: NCCL makes all.
+  const ops::Ops* ops = nullptr;
+  /// What AllReduceParams says of accuracy holds, for more than two ranks at the price of
+  /// log2(ranks) of NCCL's operations for one; else it does not.
+  bool deterministic = true;
+};
+
+/// A group of threads of one process over CUDA devices, a rank each, by NCCL; small sums by a
+/// kernel that reads the other devices' memory, where they reach each other's. Each thread's
+/// current device is its rank's. Fails with InvalidArgument for a deterministic group whose size is
+/// no power of two, with Unavailable as nccl::Load does or when the devices do not connect, and
+/// with ResourceExhausted.
+Result<Group> MakeNcclGroup(const CudaGroupParts& parts);
 
 }  // namespace baton::collective

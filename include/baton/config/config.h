@@ -24,12 +24,15 @@ struct WorkerGroup {
   /// Per worker: ranks that share the model's heads and columns, each with memory and threads of
   /// its own.
   int32_t tensor_parallel = 1;
-  /// What it computes on: "cpu", "cuda" or "cuda:N"; worker i on cuda:N + i.
+  /// What it computes on: "cpu", "cuda" or "cuda:N"; rank r of worker i on
+  /// cuda:N + i * tensor_parallel + r.
   std::string device = "cpu";
   /// Per worker, of all its ranks: memory for the KV cache.
   int64_t kv_memory_bytes = 256 * kMiB;
   /// Of its GPU's memory that is free once the weights are there, in place of kv_memory; 0: that.
   int32_t kv_percent = 0;
+  /// Of its GPU's multiprocessors, where workers share one; 0: all.
+  int32_t sm_percent = 0;
   /// Cores that the group is pinned to, e.g. "0-3,8"; each worker gets an equal part of them.
   /// Empty: not pinned.
   std::string cores;

@@ -6,6 +6,7 @@
 #include "baton/ops/kv_runs.h"
 #include "baton/ops/linear.h"
 #include "baton/ops/paged_attention.h"
+#include "baton/ops/peer_sum.h"
 #include "baton/ops/rms_norm.h"
 #include "baton/ops/rope_kv_write.h"
 #include "baton/ops/sample.h"
@@ -18,7 +19,8 @@ class Stream;
 
 namespace baton::ops {
 
-/// One device's operations, chosen once at start. Immutable; all operations are set.
+/// One device's operations, chosen once at start. Immutable; all operations are set but for those
+/// that say otherwise.
 struct Ops {
   /// "cpu-avx512", "cpu-avx2", "reference", ...
   const char* name = "";
@@ -39,6 +41,12 @@ struct Ops {
   SamplePlan (*plan_sample)(const SampleRow* rows, int64_t R, int64_t V, std::byte* out) = nullptr;
   /// Bytes of SampleParams::scratch, aligned to 8. Null where plan_sample is.
   size_t (*sample_scratch_bytes)(int64_t R, int64_t V) = nullptr;
+  /// Bytes of each of PeerSumParams::workspaces, aligned to 128. Null: there are no such sums.
+  size_t (*peer_sum_workspace_bytes)() = nullptr;
+  /// Most bytes of x for which a sum over so many ranks is faster than by their vendor's library,
+  /// which makes it at once or, where sums have one order, pair by pair; 0: none. Pure.
+  int64_t (*peer_sum_most_bytes)(int32_t ranks, bool in_pairs) = nullptr;
+  void (*peer_sum)(const PeerSumParams&, device::Stream&) = nullptr;
   void (*embedding)(const EmbeddingParams&, device::Stream&) = nullptr;
   void (*rms_norm)(const RmsNormParams&, device::Stream&) = nullptr;
   void (*linear)(const LinearParams&, device::Stream&) = nullptr;

@@ -33,6 +33,8 @@ struct WorkerOptions {
   int32_t tensor_parallel = 1;
   /// The GPU of the first rank, those of the others come behind it; none: the CPU computes.
   std::optional<int32_t> cuda;
+  /// Most of its GPUs' multiprocessors that it uses, in percent; 0: all.
+  int32_t sm_percent = 0;
   /// Makes weights up from config.json.
   bool random_weights = false;
   /// On a GPU: what a row gives does not depend on the rows beside it.

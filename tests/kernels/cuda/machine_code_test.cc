@@ -42,6 +42,7 @@ constexpr Expectation kExpectations[] = {
     {.part = "EmbedRows<"},
     {.part = "GateRows<"},
     {.part = "GatherUnits<"},
+    {.part = "SumOverPeers<"},
     {.part = "MergeSplits<"},
     {.part = "NormHeadRows("},
     {.part = "NormWideRows<"},

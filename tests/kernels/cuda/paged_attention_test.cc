@@ -316,18 +316,17 @@ TEST_P(CudaPagedAttention, GivesTheSameBitsWithoutPartials) {
 }
 
 TEST_P(CudaPagedAttention, GivesAChunkTheSameBitsHoweverItsSplitsAreParted) {
-  for (const int32_t D : {64, 256}) {
-    for (const int32_t window : {0, 700}) {
-      const Shape shape{.H = 6, .G = 2, .P = 16, .D = D, .window = window};
-      const Content content(random_, shape, 2100);
-      const Content other(random_, shape, 40);
-      const std::vector<Part> parts = {{&other, 5, 20}, {&content, 2049, 30}};
-      const std::vector<BFloat16> whole = Run(shape, parts, 1, {.wide_blocks = 0});
-      EXPECT_TRUE(SameBits(Run(shape, parts), whole)) << "each split by itself, D " << D;
-      // 2 x 90 rows: three parts of five splits, so that the first has three.
-      EXPECT_TRUE(SameBits(Run(shape, parts, 1, {.partial_rows = 3 * 180}), whole))
-          << "some splits together, D " << D;
-    }
+  for (const Shape& shape : {Shape{.H = 6, .G = 2, .P = 16, .D = 64},
+                             Shape{.H = 6, .G = 2, .P = 16, .D = 64, .window = 700},
+                             Shape{.H = 3, .G = 1, .P = 16, .D = 256}}) {
+    const Content content(random_, shape, 1590);
+    const Content other(random_, shape, 25);
+    const std::vector<Part> parts = {{&other, 5, 20}, {&content, 1575, 14}};
+    const std::vector<BFloat16> whole = Run(shape, parts, 1, {.wide_blocks = 0});
+    EXPECT_TRUE(SameBits(Run(shape, parts), whole)) << "each split by itself, D " << shape.D;
+    // 42 rows of each KV head: three parts of four splits, so that the first has two.
+    EXPECT_TRUE(SameBits(Run(shape, parts, 1, {.partial_rows = 3 * 42 * shape.G}), whole))
+        << "some splits together, D " << shape.D;
   }
 }
 

@@ -28,11 +28,12 @@ TEST(WorkerOptions, TakeTheGroupOfTheRole) {
 
 TEST(WorkerOptions, NameTheGpuAndItsPartOfMemory) {
   config::Config config;
-  config.workers.mixed = {.count = 1, .device = "cuda:2", .kv_percent = 70};
+  config.workers.mixed = {.count = 1, .device = "cuda:2", .kv_percent = 70, .sm_percent = 30};
   config.engine.load = "random";
   const worker::WorkerOptions options = WorkerOf(config, {});
   EXPECT_EQ(options.cuda, 2);
   EXPECT_EQ(options.kv_percent, 70);
+  EXPECT_EQ(options.sm_percent, 30);
   EXPECT_TRUE(options.random_weights);
   EXPECT_EQ(WorkerOf(config, {.device = "cpu"}).cuda, std::nullopt);
 }

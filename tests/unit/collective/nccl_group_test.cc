@@ -9,6 +9,7 @@
 #include <gtest/gtest.h>
 
 #include "baton/base/mailbox.h"
+#include "baton/device/host_memory.h"
 #include "baton/device/host_stream.h"
 
 namespace baton::collective {
@@ -111,7 +112,7 @@ class NcclGroup : public testing::TestWithParam<int> {
 };
 
 TEST_P(NcclGroup, SumsByPairsToTheSameBitsOnAllRanks) {
-  Group group = *MakeNcclGroupOf(library_, Devices(), true);
+  Group group = *MakeNcclGroupOf(library_, {.devices = Devices()}, nullptr);
   std::vector<std::vector<float>> x(group.size());
   for (size_t r = 0; r < x.size(); ++r) {
     for (int i = 0; i < 100; ++i) {
@@ -132,7 +133,7 @@ TEST_P(NcclGroup, SumsByPairsToTheSameBitsOnAllRanks) {
 }
 
 TEST_P(NcclGroup, SumsAtOnceWhereOrderDoesNotMatter) {
-  Group group = *MakeNcclGroupOf(library_, Devices(), false);
+  Group group = *MakeNcclGroupOf(library_, {.devices = Devices(), .deterministic = false}, nullptr);
   std::vector<std::vector<float>> x(group.size(), {1.0f, 2.0f});
   OnAllRanks(group, [&](Communicator& rank, device::Stream& stream) {
     rank.AllReduce({.x = x[static_cast<size_t>(rank.rank())].data(), .count = 2}, stream);
@@ -145,7 +146,7 @@ TEST_P(NcclGroup, SumsAtOnceWhereOrderDoesNotMatter) {
 TEST_P(NcclGroup, GathersColumnsOnRankZero) {
   constexpr int64_t kRows = 3;
   constexpr int64_t kColumns = 21;
-  Group group = *MakeNcclGroupOf(library_, Devices(), true);
+  Group group = *MakeNcclGroupOf(library_, {.devices = Devices()}, nullptr);
   std::vector<float> y(kRows * kColumns);
   OnAllRanks(group, [&](Communicator& rank, device::Stream& stream) {
     const int64_t begin = PartBegin(kColumns, rank.rank(), rank.ranks());
@@ -165,7 +166,7 @@ TEST_P(NcclGroup, GathersColumnsOnRankZero) {
 }
 
 TEST_P(NcclGroup, AbortsTheCommunicatorsOfAllRanks) {
-  Group group = *MakeNcclGroupOf(library_, Devices(), true);
+  Group group = *MakeNcclGroupOf(library_, {.devices = Devices()}, nullptr);
   group.back()->Abort(Unavailable("sick"));
   EXPECT_EQ(group.front()->status(), Unavailable("sick"));
   for (int device = 0; device < GetParam(); ++device) {
@@ -175,11 +176,90 @@ TEST_P(NcclGroup, AbortsTheCommunicatorsOfAllRanks) {
 
 INSTANTIATE_TEST_SUITE_P(Sizes, NcclGroup, testing::Values(1, 2, 4, 8));
 
+/// A table whose sums over peers write down what they were asked for.
+std::vector<ops::PeerSumParams>& Asked() {
+  static std::vector<ops::PeerSumParams> asked;
+  return asked;
+}
+ops::Ops TableWithPeerSums() {
+  Asked().clear();
+  ops::Ops ops;
+  ops.peer_sum_workspace_bytes = []() -> size_t { return 256; };
+  ops.peer_sum_most_bytes = [](int32_t ranks, bool) -> int64_t { return ranks == 2 ? 64 : 0; };
+  ops.peer_sum = [](const ops::PeerSumParams& p, device::Stream&) { Asked().push_back(p); };
+  return ops;
+}
+
+struct PeerGroup {
+  PeerGroup() { group = *MakeNcclGroupOf(library, parts, *PeerSums::Create(parts)); }
+
+  const ops::Ops ops = TableWithPeerSums();
+  std::vector<device::HostMemory> memories{2};
+  const CudaGroupParts parts{
+      .devices = {0, 1}, .memories = {&memories[0], &memories[1]}, .ops = &ops};
+  const std::shared_ptr<FakeLibrary> library = std::make_shared<FakeLibrary>();
+  Group group;
+  device::HostStream stream{1};
+};
+
+TEST(NcclGroupOfPeers, GivesSmallSumsToTheKernelThatReadsThePeersMemory) {
+  PeerGroup peers;
+  alignas(16) float x[16] = {};
+  peers.group[1]->AllReduce({.x = x, .count = 16}, peers.stream);
+  ASSERT_EQ(Asked().size(), 1U);
+  const ops::PeerSumParams& asked = Asked().front();
+  EXPECT_EQ(asked.x, x);
+  EXPECT_EQ(asked.rank, 1);
+  EXPECT_EQ(asked.ranks, 2);
+  EXPECT_NE(asked.workspaces[0], asked.workspaces[1]);
+  EXPECT_EQ(*asked.ended, 0U);
+  EXPECT_EQ(peers.library->sums[1], 0);
+}
+
+TEST(NcclGroupOfPeers, LeavesLargeAndUnevenSumsToNccl) {
+  PeerGroup peers;
+  alignas(16) float x[2][32] = {};
+  for (const auto& [first, count] : {std::pair(0, 20), std::pair(0, 3), std::pair(1, 4)}) {
+    std::vector<std::jthread> threads;
+    for (size_t r = 0; r < 2; ++r) {
+      threads.emplace_back([&, r, first = first, count = count] {
+        device::HostStream stream(1);
+        peers.group[r]->AllReduce({.x = x[r] + first, .count = count}, stream);
+      });
+    }
+  }
+  EXPECT_TRUE(Asked().empty());
+  EXPECT_EQ(peers.library->sums[0], 3);
+}
+
+TEST(NcclGroupOfPeers, LetsNoPeerWaitOnceOneHasEndedTheGroup) {
+  PeerGroup peers;
+  alignas(16) float x[16] = {};
+  peers.group[0]->AllReduce({.x = x, .count = 16}, peers.stream);
+  peers.group[1]->Abort(Unavailable("sick"));
+  EXPECT_EQ(*Asked().front().ended, 1U);
+  peers.group[0]->AllReduce({.x = x, .count = 16}, peers.stream);
+  EXPECT_EQ(Asked().size(), 1U) << "a sum of a group that has ended";
+}
+
+TEST(NcclGroupOfPeers, HasNoPeersWhereTheTableHasNoSumsForThem) {
+  device::HostMemory memory;
+  const ops::Ops none;
+  EXPECT_EQ(*PeerSums::Create({.devices = {0, 1}, .memories = {&memory, &memory}, .ops = &none}),
+            nullptr);
+  const ops::Ops ops = TableWithPeerSums();
+  EXPECT_EQ(
+      *PeerSums::Create(
+          {.devices = {0, 1, 2, 3}, .memories = {&memory, &memory, &memory, &memory}, .ops = &ops}),
+      nullptr);
+}
+
 TEST(NcclGroupOfThree, CannotBeDeterministic) {
   const auto library = std::make_shared<FakeLibrary>();
-  EXPECT_THAT(MakeNcclGroupOf(library, {0, 1, 2}, true).status().message(),
+  EXPECT_THAT(MakeNcclGroupOf(library, {.devices = {0, 1, 2}}, nullptr).status().message(),
               HasSubstr("powers of two can"));
-  EXPECT_TRUE(MakeNcclGroupOf(library, {0, 1, 2}, false).ok());
+  EXPECT_TRUE(
+      MakeNcclGroupOf(library, {.devices = {0, 1, 2}, .deterministic = false}, nullptr).ok());
 }
 
 }  // namespace

@@ -46,6 +46,9 @@ TEST(Checks, RefuseADeviceThatIsNone) {
 TEST(Checks, RefuseWhatAGpuOrTheHostCannotDoWithItsMemory) {
   EXPECT_EQ(ErrorsOf("model: m\nworkers: {mixed: {count: 1, kv_percent: 80}}\n"),
             "FILE:2:41: workers.mixed.kv_percent is for GPUs; with device: cpu set kv_memory");
+  EXPECT_EQ(
+      ErrorsOf("model: m\nworkers: {mixed: {count: 1, sm_percent: 50}}\n"),
+      "FILE:2:41: workers.mixed.sm_percent is for GPUs; with device: cpu set threads or cores");
   EXPECT_EQ(ErrorsOf("model: m\nworkers: {mixed: {count: 1, device: cuda}}\n"
                      "engine: {kv_dtype: float16}\n"),
             "FILE:3:20: engine.kv_dtype is float16, but workers.mixed.device is cuda, which "
