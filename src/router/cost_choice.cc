@@ -32,10 +32,9 @@ class Weigher {
   /// Everything on one worker.
   Option Whole(const WorkerView& view) const {
     const Forecast& at = view.forecast;
-    const Duration delay = PrefillDelay(at, view.cached_tokens, query_.prompt_tokens);
     Option option =
         Generate(view, QueueTime(at) + PrefillTime(at, view.cached_tokens, query_.prompt_tokens));
-    option.cost += delay * at.decoding.decode_sequences;
+    option.cost += DelayOfOthers(view);
     return option;
   }
 
@@ -44,6 +43,7 @@ class Weigher {
     Option option =
         Generate(decode, ReadyTime(prefill) + TransferTime(decode.forecast, prefill.name, missing));
     option.choice.prefill = prefill.name;
+    option.cost += DelayOfOthers(prefill);
     return option;
   }
 
@@ -57,6 +57,17 @@ class Weigher {
 
  private:
   int64_t tokens() const { return query_.prompt_tokens + query_.output_tokens; }
+
+  /// What the prompt's prefill adds to the time of those that decode there, taken to have the SLO
+  /// and the length of this request.
+  Duration DelayOfOthers(const WorkerView& view) const {
+    const Forecast& at = view.forecast;
+    const Duration delay = PrefillDelay(at, view.cached_tokens, query_.prompt_tokens);
+    const Duration tpot = DecodeTime(at, query_.prompt_tokens);
+    const Duration late =
+        Miss(tpot + delay / query_.output_tokens, query_.slo.tpot) - Miss(tpot, query_.slo.tpot);
+    return at.decoding.decode_sequences * (delay + query_.output_tokens * late);
+  }
 
   Option Generate(const WorkerView& view, Duration prefilled) const {
     const Forecast& at = view.forecast;

@@ -43,7 +43,9 @@ class Mailbox {
   /// Waits at most `timeout` for a value.
   std::optional<T> Receive(Duration timeout) {
     std::unique_lock lock(mutex_);
-    received_.wait_for(lock, timeout, [&] { return !queue_.empty() || closed_; });
+    if (timeout > Duration::zero()) {
+      received_.wait_for(lock, timeout, [&] { return !queue_.empty() || closed_; });
+    }
     return PopLocked();
   }
 

@@ -1,0 +1,132 @@
+#include <chrono>
+#include <cmath>
+#include <cstdio>
+
+#include <gtest/gtest.h>
+
+#include "goodput.h"
+
+namespace baton::simulation {
+namespace {
+
+using std::chrono::microseconds;
+using std::chrono::milliseconds;
+using std::chrono::nanoseconds;
+using std::chrono::seconds;
+
+/// About a model of 110 million parameters in bfloat16 on one core.
+constexpr Machine kCore{.step = milliseconds(10),
+                        .prefill_token = microseconds(2500),
+                        .attended_token = nanoseconds(600),
+                        .decode_sequence = microseconds(2500),
+                        .context_token = nanoseconds(2000),
+                        .transfer = milliseconds(2),
+                        .transfer_bytes_per_s = 1.5e9,
+                        .kv_bytes_per_token = 36 * 1024,
+                        .kv_tokens = 64 * 1024,
+                        .step_tokens = 512};
+
+/// About Llama-3.1-8B in bfloat16 on one H100, as far as published figures tell.
+constexpr Machine kGpu{.step = microseconds(5000),
+                       .prefill_token = microseconds(22),
+                       .attended_token = nanoseconds(1),
+                       .decode_sequence = microseconds(4),
+                       .context_token = nanoseconds(45),
+                       .transfer = milliseconds(1),
+                       .transfer_bytes_per_s = 40e9,
+                       .kv_bytes_per_token = 128 * 1024,
+                       .kv_tokens = 400 * 1000,
+                       .step_tokens = 2048};
+
+/// Uniform in logarithm.
+int64_t Between(Random& random, double least, double most) {
+  return std::llround(least * std::pow(most / least, random.Uniform()));
+}
+
+struct Case {
+  const char* name;
+  const Machine& machine;
+  Setting mixed;
+  Setting split;
+  Setting cost;
+  Load load;
+};
+
+constexpr RequestSlo Slo(Duration ttft, Duration tpot) { return {.ttft = ttft, .tpot = tpot}; }
+
+/// Workers of these roles whose router decides by `policy`.
+Setting Of(const char* policy, int prefill, int decode, int mixed = 0) {
+  return {.policy = policy, .prefill = prefill, .decode = decode, .mixed = mixed};
+}
+
+const Case kChat{.name = "chat on two cores",
+                 .machine = kCore,
+                 .mixed = Of("least_loaded", 0, 0, 2),
+                 .split = Of("least_loaded", 1, 1),
+                 .cost = Of("cost", 1, 1),
+                 .load = {Slo(seconds(1), milliseconds(100)), [](Random& random) {
+                            return Lengths{Between(random, 16, 128), Between(random, 16, 128)};
+                          }}};
+const Case kSummaries{
+    .name = "summaries on two cores",
+    .machine = kCore,
+    .mixed = Of("least_loaded", 0, 0, 2),
+    .split = Of("least_loaded", 1, 1),
+    .cost = Of("cost", 1, 1),
+    .load = {Slo(seconds(10), milliseconds(60)), [](Random& random) {
+               return Lengths{Between(random, 256, 1024), Between(random, 32, 64)};
+             }}};
+const Case kGpuChat{.name = "chat on four GPUs",
+                    .machine = kGpu,
+                    .mixed = Of("least_loaded", 0, 0, 4),
+                    .split = Of("least_loaded", 2, 2),
+                    .cost = Of("cost", 2, 2),
+                    .load = {Slo(milliseconds(250), milliseconds(25)), [](Random& random) {
+                               return Lengths{Between(random, 64, 1024), Between(random, 64, 512)};
+                             }}};
+const Case kDocuments{
+    .name = "documents on four GPUs",
+    .machine = kGpu,
+    .mixed = Of("least_loaded", 0, 0, 4),
+    .split = Of("least_loaded", 2, 2),
+    .cost = Of("cost", 2, 2),
+    .load = {Slo(seconds(2), milliseconds(15)), [](Random& random) {
+               return Lengths{Between(random, 4096, 16384), Between(random, 64, 512)};
+             }}};
+
+struct Figures {
+  double mixed = 0;
+  double split = 0;
+  double cost = 0;
+};
+
+Figures Measure(const Case& it) {
+  const Figures figures{.mixed = Goodput(it.mixed, it.machine, it.load),
+                        .split = Goodput(it.split, it.machine, it.load),
+                        .cost = Goodput(it.cost, it.machine, it.load)};
+  std::printf("goodput of %s: mixed %.3f/s, split %.3f/s, cost %.3f/s\n", it.name, figures.mixed,
+              figures.split, figures.cost);
+  return figures;
+}
+
+// The bounds leave a few percent to what is seen, of which a search tells two.
+
+TEST(Goodput, OfLongPromptsIsHighestWhereTheRouterWeighsWhatToSplit) {
+  for (const Case* it : {&kSummaries, &kDocuments}) {
+    const Figures figures = Measure(*it);
+    EXPECT_GE(figures.cost, 1.10 * figures.split) << it->name;
+    EXPECT_GE(figures.cost, 1.25 * figures.mixed) << it->name;
+  }
+}
+
+/// Prefill workers have little to do then and generate nothing, so that mixed ones are ahead.
+TEST(Goodput, OfShortPromptsIsNotWorseThanThatOfSplittingAlways) {
+  for (const Case* it : {&kChat, &kGpuChat}) {
+    const Figures figures = Measure(*it);
+    EXPECT_GE(figures.cost, figures.split) << it->name;
+    EXPECT_GE(figures.cost, 0.85 * figures.mixed) << it->name;
+  }
+}
+
+}  // namespace
+}  // namespace baton::simulation
