@@ -72,6 +72,7 @@ Result<worker::WorkerOptions> ToWorkerOptions(const config::Config& config,
   options.checksum = config.handoff.checksum == "crc32c";
   options.handoffs = config.handoff.in_flight;
   options.drain = Ms(config.timeouts.drain);
+  options.progress = Ms(config.timeouts.worker_progress);
   options.calibration = Ms(config.engine.calibration);
   return options;
 }
@@ -100,6 +101,8 @@ Result<router::RouterOptions> ToRouterOptions(const config::Config& config,
   options.slo = {.ttft = config.router.slo_ttft, .tpot = config.router.slo_tpot};
   options.overload = ToOverload(config.router.overload);
   options.status_timeout = Ms(config.timeouts.worker_silence);
+  options.progress_timeout = Ms(config.timeouts.worker_progress);
+  options.retry = {.attempts = config.router.resume_attempts, .wait = config.router.resume_wait};
   options.trace = {.folder = config.telemetry.trace_folder, .files = config.telemetry.trace_files};
   options.trace_every = config.telemetry.trace_every;
   return options;

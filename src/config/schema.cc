@@ -163,6 +163,13 @@ void AddRouter(std::vector<Key>& keys) {
       "keys "
       "and TLS; router.port then has no page, /fleet and /metrics; 0: none",
       {.greatest = 65535});
+  add("resume_attempts", &Router::resume_attempts,
+      "most attempts at a request, one after the other, at workers that do not get ahead with it; "
+      "1: the first failure is the client's",
+      {.least = 1, .greatest = 1000});
+  add("resume_wait", &Router::resume_wait,
+      "for how long, in all, a request waits between two attempts for a worker to come back",
+      {.least = 0, .greatest = Ns(hours(1))});
   add("workers", &Router::workers, "workers started elsewhere; `baton serve` adds its own",
       {.check = CheckWorker, .form = "name=host:port"});
 }
@@ -283,6 +290,12 @@ void AddTimeouts(std::vector<Key>& keys) {
       "then "
       "on they get 503",
       {.least = 0, .greatest = range.greatest});
+  add("worker_progress", &Timeouts::worker_progress,
+      "a worker that has work and gets no step done for this long is stuck: the router goes on "
+      "with "
+      "its requests elsewhere, and it ends with an error. Must exceed the longest step: seconds on "
+      "a GPU, minutes for long chunks of a large model on few cores",
+      range);
   add("header", &Timeouts::header, "from a request's first byte to the end of its header", range);
   add("body", &Timeouts::body, "from the end of the header to the end of the body", range);
   add("write", &Timeouts::write, "for a client to take any byte of an answer", range);

@@ -95,11 +95,12 @@ void StepEngine::Run(std::stop_token stop) {
     std::visit([this](auto&& value) { Apply(std::forward<decltype(value)>(value)); },
                *std::move(command));
   }
-  FailAll(Unavailable("the worker is stopping").WithBlast(Blast::kPeer));
+  FailAll(Unavailable("the worker is stopping"));
   PublishStats();
 }
 
 bool StepEngine::Step() {
+  busy_ = true;
   TakeCommands();
   const scheduler::StepPlan& plan = scheduler_.Schedule();
   AnnounceAdmitted(plan.admitted);
@@ -120,6 +121,8 @@ bool StepEngine::Step() {
     prefix_changes_.clear();
   }
   PublishStats();
+  busy_ = computes;
+  ++turns_;
   return computes;
 }
 

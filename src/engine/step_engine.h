@@ -35,6 +35,9 @@ class StepEngine final : public Engine {
   bool Release(SequenceId sequence) override;
   void SetLayerGroup(int32_t layers) override { layer_group_ = layers; }
   EngineStats Stats() const override { return stats_.Read(); }
+  EngineProgress Progress() const override {
+    return {.turns = turns_, .busy = busy_ || mailbox_.size() > 0};
+  }
 
   /// Takes what was posted, then runs one step. False when there was nothing to compute; then only
   /// a post can change that.
@@ -121,6 +124,9 @@ class StepEngine final : public Engine {
   std::vector<kv::PrefixChange> prefix_changes_;
 
   std::atomic<int32_t> layer_group_;
+  std::atomic<uint64_t> turns_{0};
+  /// Within a step, or after one that computed, which another follows.
+  std::atomic<bool> busy_{false};
   Latest<EngineStats> stats_;
 };
 

@@ -29,7 +29,10 @@ class MessageAnswer : public api::CompletionCall {
                       answer) {}
 
  protected:
-  void OnRoute(const std::string& route) override { exchange_.AddMetadata("x-baton-route", route); }
+  /// The first route: what was added cannot be changed.
+  void OnRoute(const std::string& route) override {
+    if (!std::exchange(routed_, true)) exchange_.AddMetadata("x-baton-route", route);
+  }
   void OnFailed(const api::ApiError& error) override {
     LeaveRoom();
     exchange_.Fail(error);
@@ -57,6 +60,7 @@ class MessageAnswer : public api::CompletionCall {
 
   Exchange<Response>& exchange_;
   const MessageWriter messages_;
+  bool routed_ = false;
 };
 
 /// Gathers the outputs and answers with one message.

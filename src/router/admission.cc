@@ -187,8 +187,9 @@ void Admission::Close(const Status& status) {
 }
 
 void Admission::Settle(const RoutedRequest& routed) {
-  queue_.Charge(routed.priority, routed.tenant,
-                Cost(routed.prompt_tokens, routed.tokens()) - routed.cost);
+  queue_.Charge(
+      routed.priority, routed.tenant,
+      Cost(routed.prompt_tokens - routed.request.emitted_tokens, routed.tokens()) - routed.cost);
 }
 
 }  // namespace baton::router

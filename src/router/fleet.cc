@@ -114,12 +114,13 @@ void Fleet::TellPeers(Member& decode) {
 std::vector<WorkerView> Fleet::Views() const {
   std::vector<WorkerView> views;
   for (const auto& [name, member] : members_) {
-    if (!member->there() || member->leaving()) continue;
+    if (!member->there() || member->leaving() || member->stuck()) continue;
     views.push_back({.name = name,
                      .role = member->role(),
                      .load = member->load(),
                      .joined_peers = member->status().joined_peers,
-                     .join_problems = member->status().join_problems});
+                     .join_problems = member->status().join_problems,
+                     .epoch = member->description().identity.epoch});
   }
   return views;
 }
@@ -139,7 +140,7 @@ bool Fleet::IsBusy(const Member& member) const {
 }
 
 bool Fleet::HasRoom(bool local) const {
-  const auto takes = [](const Member& member) { return member.there() && !member.leaving(); };
+  const auto takes = [](const Member& member) { return member.there() && !member.leaving() && !member.stuck(); };
   const auto idle_peer = [&](const std::string& name) {
     const Member* peer = Find(name);
     return peer != nullptr && takes(*peer) && peer->prefills() && !IsBusy(*peer);

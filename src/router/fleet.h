@@ -24,7 +24,8 @@ namespace baton::router {
 class Fleet final : private Member::Listener {
  public:
   using Post = Member::Post;
-  /// A worker that was there is no more: calls to it are to be given up.
+  /// A worker that was there is no more, or (DeadlineExceeded) is stuck: calls to it are to be
+  /// given up.
   using OnLostWorker = std::function<void(const std::string& worker, const Status& status)>;
 
   Fleet(const RouterOptions& options, rpc::DialWorker dial, RouterMetrics& metrics, Clock& clock,
@@ -71,6 +72,9 @@ class Fleet final : private Member::Listener {
   void OnStatus(Member& member) override;
   void OnRole(Member& member, Role from) override;
   void OnLost(Member& member, bool was_there, const Status& status) override;
+  void OnStuck(Member& member, const Status& status) override {
+    on_lost_(member.address().name, status);
+  }
   bool KnowsWorker(const std::string& name) const override { return members_.contains(name); }
 
   Member* Find(const std::string& name) const;

@@ -61,6 +61,7 @@ void Member::Described(const Result<rpc::WorkerDescription>& description) {
 
 void Member::Watch() {
   silence_.emplace(surroundings_.options.status_timeout, surroundings_.clock.Now());
+  progress_.emplace(surroundings_.options.progress_timeout);
   prefixes_ = surroundings_.prefixes.Add();
   const uint64_t number = ++watches_;
   ++calls_;
@@ -90,6 +91,7 @@ void Member::Watched(rpc::WorkerStatus status) {
   status_ = std::move(status);
   const Role from = *std::exchange(role_, status_->role.value_or(*role_));
   silence_->Heard(surroundings_.clock.Now());
+  LookForProgress();
   if (!first) {
     if (from != *role_) {
       BATON_LOG(Info) << "worker " << address_.name << " is a " << RoleName(*role_)
@@ -103,6 +105,21 @@ void Member::Watched(rpc::WorkerStatus status) {
   BATON_LOG(Info) << RoleName(*role_) << " worker " << address_.name << " is there (epoch "
                   << description_->identity.epoch << ")";
   listener.OnThere(*this);
+}
+
+void Member::LookForProgress() {
+  const auto loop = progress_->Look(status_->loops, surroundings_.clock.Now());
+  if (loop.has_value() == stuck_) return;
+  stuck_ = loop.has_value();
+  if (!stuck_) {
+    BATON_LOG(Info) << "worker " << address_.name << " gets ahead again";
+    return;
+  }
+  const Status why = DeadlineExceeded(
+      "it is stuck: its " + *loop + " thread has something to do and got nothing done for " +
+      std::to_string(progress_->limit().count() / 1'000'000) + " ms");
+  BATON_LOG(Warning) << "worker " << address_.name << " gets no more requests: " << why.message();
+  surroundings_.listener.OnStuck(*this, why);
 }
 
 void Member::Lost(const Status& status) {
@@ -122,6 +139,8 @@ void Member::Lost(const Status& status) {
   watch_.reset();
   if (prefixes_) surroundings_.prefixes.Remove(*std::exchange(prefixes_, std::nullopt));
   silence_.reset();
+  progress_.reset();
+  stuck_ = false;
   deadline_ = surroundings_.clock.Now() + redial_;
   redial_ = std::min<Duration>(2 * redial_, surroundings_.options.redial_max);
   surroundings_.listener.OnLost(*this, was_there, Unavailable("it was lost: " + problem));

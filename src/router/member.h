@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "baton/base/clock.h"
+#include "baton/base/progress_watch.h"
 #include "baton/base/silence.h"
 #include "baton/router/router.h"
 #include "baton/rpc/client.h"
@@ -36,6 +37,8 @@ class Member {
     virtual void OnRole(Member& member, Role from) = 0;
     /// It could not be reached, or, if it `was_there`, is no more.
     virtual void OnLost(Member& member, bool was_there, const Status& status) = 0;
+    /// It is there, has something to do and gets nothing done.
+    virtual void OnStuck(Member& member, const Status& status) = 0;
     virtual bool KnowsWorker(const std::string& name) const = 0;
   };
 
@@ -74,6 +77,8 @@ class Member {
   Role role() const { return *role_; }
   /// It takes no more in its role, because it ends or changes it. REQUIRES: there().
   bool leaving() const { return status_->draining || status_->changing_to.has_value(); }
+  /// It gets nothing done until further notice.
+  bool stuck() const { return stuck_; }
   /// Asks it to take another role, once what it has in its own has ended or `patience` has passed.
   /// `done` hears whether it will. REQUIRES: there().
   void SetRole(Role role, Duration patience, std::function<void(const Status&)> done);
@@ -101,6 +106,7 @@ class Member {
   void Described(const Result<rpc::WorkerDescription>& description);
   void Watch();
   void Watched(rpc::WorkerStatus status);
+  void LookForProgress();
   void Lost(const Status& status);
   void Told(const Status& status);
 
@@ -120,6 +126,8 @@ class Member {
   uint64_t watches_ = 0;
   // While it is watched.
   std::optional<Silence> silence_;
+  std::optional<ProgressWatch> progress_;
+  bool stuck_ = false;
   std::optional<size_t> prefixes_;
   bool dialing_ = false;
   /// When to dial next.

@@ -48,6 +48,28 @@ class RouterMetrics {
         {{"worker", worker}, {"kind", kind}}, {0.02, 0.05, 0.1, 0.2, 0.3, 0.5, 1, 2, 5});
   }
 
+  /// 0 closed, 1 one request may try, 2 open.
+  telemetry::Gauge& Breaker(const std::string& worker) {
+    return registry_.AddGauge(
+        "baton_worker_breaker",
+        "Whether requests are kept from a worker: 0 no, 1 all but one that tries, 2 yes",
+        {{"worker", worker}});
+  }
+
+  /// An attempt at a request came to nothing and another follows: before its first token, or after.
+  void CountRetry(const std::string& cause) {
+    registry_
+        .AddCounter("baton_retries_total", "Requests begun anew before their first token, by why",
+                    {{"cause", cause}})
+        .Increment();
+  }
+  void CountResume(const std::string& cause) {
+    registry_
+        .AddCounter("baton_resumes_total", "Requests gone on with after some tokens, by why",
+                    {{"cause", cause}})
+        .Increment();
+  }
+
   /// Counts those in the router's queue by their priority: below 0, 0, above. 1 or -1.
   void CountQueued(int32_t priority, int change) {
     (priority < 0 ? queue_high : priority == 0 ? queue_normal : queue_low).Add(change);

@@ -4,9 +4,21 @@
 
 namespace baton::router {
 
+void RoutedRequest::BeginAttempt(Events events) {
+  events_ = std::move(events);
+  handoff_.reset();
+  ++attempts;
+}
+
+void RoutedRequest::OnRoute(std::string route) { sink_->OnRoute(std::move(route)); }
+
 void RoutedRequest::OnToken(TokenOutput output) {
   last_token_at_ = clock_.Now();
-  if (output.token != kNoToken) metrics_.output_tokens.Increment();
+  if (output.token != kNoToken) {
+    metrics_.output_tokens.Increment();
+    emitted_.push_back(output.token);
+  }
+  if (emitted_.size() <= 1 && events_.on_first_token) events_.on_first_token();
   if (++tokens_ == 1) {
     first_token_at_ = last_token_at_;
     metrics_.ttft.Observe(first_token_at_ - arrived_);
@@ -14,11 +26,11 @@ void RoutedRequest::OnToken(TokenOutput output) {
       metrics_.CountSlo("ttft", first_token_at_ - arrived_ <= slo.ttft);
     metrics_.waiting.Add(-1);
     metrics_.running.Add(1);
-    if (events_.on_first_token) events_.on_first_token();
     if (trace) trace->Stage("first token", first_token_at_);
-    if (timings)
+    if (timings) {
       sink_->OnTimings(
           {.ttft = first_token_at_ - arrived_, .admission = queued, .handoff = handoff_});
+    }
   }
   finished_ |= output.finish != FinishReason::kNone;
   sink_->OnToken(std::move(output));
@@ -36,23 +48,44 @@ void RoutedRequest::OnReport(rpc::GenerateReport report) {
   if (trace) trace->OnReport(std::move(report.traces), clock_.Now());
 }
 
-void RoutedRequest::OnEnd(const Status& status) {
+void RoutedRequest::OnCallEnd(const Status& status) {
   // Taken out, because they hold this request.
   const Events events = std::exchange(events_, {});
+  if (!finished_) {
+    events.on_failed(
+        status.ok()
+            ? Unavailable("it ended the stream before the last token").WithBlast(Blast::kWorker)
+            : status);
+    return;
+  }
+  events.on_finished();
+  Finish(OkStatus());
+}
+
+int64_t RoutedRequest::TakeEmitted() {
+  const auto count = static_cast<int64_t>(emitted_.size());
+  request.prompt.insert(request.prompt.end(), emitted_.begin(), emitted_.end());
+  request.emitted_tokens += static_cast<int32_t>(count);
+  emitted_.clear();
+  // They came with the first token.
+  if (tokens_ > 0) request.sampling.prompt_logprobs = -1;
+  return count;
+}
+
+void RoutedRequest::Refuse(const api::Refusal& refusal, const Status& status) {
+  metrics_.CountRefusal(refusal.reason);
+  sink_->OnRefused(refusal);
+  Finish(status);
+}
+
+void RoutedRequest::Finish(Status end) {
   (tokens_ == 0 ? metrics_.waiting : metrics_.running).Add(-1);
-  Status end = status;
-  if (status.ok() && !finished_) {
-    end = Unavailable("worker " + choice.worker + " ended the stream before its last token");
-  } else if (finished_) {
-    end = OkStatus();
+  if (end.ok()) {
     metrics_.e2e.Observe(last_token_at_ - arrived_);
     if (tokens_ > 1) {
       metrics_.tpot.Observe(tpot());
       if (slo.tpot > Duration::zero()) metrics_.CountSlo("tpot", tpot() <= slo.tpot);
     }
-  } else if (!choice.worker.empty()) {
-    const Status lost = lost_.Read();
-    end = (lost.ok() ? status : lost).WithContext("worker " + choice.worker);
   }
   metrics_.CountRequest(end.ok() ? "finished" : std::string(StatusCodeName(end.code())));
   if (trace) {
@@ -60,19 +93,7 @@ void RoutedRequest::OnEnd(const Status& status) {
     trace->Stage(tokens_ > 0 ? "tokens" : "no token", now, {{"tokens", tokens_}});
     trace->Finish(now);
   }
-  if (events.on_end) events.on_end();
   sink_->OnEnd(std::move(end));
-}
-
-void RoutedRequest::Refuse(const api::Refusal& refusal, const Status& status) {
-  metrics_.CountRefusal(refusal.reason);
-  sink_->OnRefused(refusal);
-  OnEnd(status);
-}
-
-void RoutedRequest::Lose(const Status& status) {
-  lost_.Post(status);
-  call->Cancel();
 }
 
 }  // namespace baton::router

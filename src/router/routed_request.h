@@ -1,28 +1,36 @@
 #pragma once
 
 #include <functional>
+#include <map>
 #include <memory>
 #include <optional>
 #include <string>
+#include <vector>
 
 #include "baton/api/completion_backend.h"
 #include "baton/base/clock.h"
-#include "baton/base/latest.h"
 #include "baton/rpc/client.h"
 #include "metrics.h"
 #include "request_trace.h"
+#include "retry_policy.h"
 #include "routing_policy.h"
 
 namespace baton::router {
 
-/// A request at the workers that were chosen for it: relays what they say and measures it.
-/// *Threads*: OnRoute, OnToken and OnEnd come one at a time on gRPC's threads; `call` belongs to
-/// the router's thread.
+/// A request from its dispatch to its end, over one attempt or several: relays what workers say,
+/// measures it, and keeps what an attempt emitted, with which the next one goes on. There is at
+/// most one attempt at a time, and the next begins only after the end of the call: so nothing that
+/// comes of one that was given up reaches the client.
+/// *Threads*: OnRoute, OnToken, OnReport and OnCallEnd come one at a time on gRPC's threads; the
+/// rest belongs to the router's thread, while no call is under way or as it says.
 class RoutedRequest {
  public:
   struct Events {
     std::function<void()> on_first_token;
-    std::function<void()> on_end;
+    /// The last token came, and the client was told.
+    std::function<void()> on_finished;
+    /// The call ended before it.
+    std::function<void(Status status)> on_failed;
   };
 
   RoutedRequest(std::shared_ptr<api::CompletionSink> sink, TimePoint arrived, Clock& clock,
@@ -31,35 +39,30 @@ class RoutedRequest {
     metrics_.waiting.Add(1);
   }
 
-  void SetEvents(Events events) { events_ = std::move(events); }
-  void OnRoute(std::string route) { sink_->OnRoute(std::move(route)); }
+  /// What the attempt that begins now is to be told of; before its call.
+  void BeginAttempt(Events events);
+  void OnRoute(std::string route);
   void OnToken(TokenOutput output);
   void OnReport(rpc::GenerateReport report);
-  void OnEnd(const Status& status);
+  void OnCallEnd(const Status& status);
+  /// Takes what the attempt emitted behind the prompt, so that the next one goes on with it.
+  /// Returns how many tokens these are.
+  int64_t TakeEmitted();
   /// Ends it before a worker was asked.
   void Refuse(const api::Refusal& refusal, const Status& status);
-  /// Its worker is lost: ends the call, with this status unless it has ended before. On the
-  /// router's thread.
-  void Lose(const Status& status);
+  /// Ends the request for its client. No call is under way.
+  void Finish(Status end);
+
   TimePoint arrived() const { return arrived_; }
-  /// Tokens that came. Once it has ended.
+  /// Tokens that came, of all attempts.
   int64_t tokens() const { return tokens_; }
   /// Since its first token came.
   Duration ttft() const { return first_token_at_ - arrived_; }
   /// Once it has ended. REQUIRES: tokens() > 1.
   Duration tpot() const { return (last_token_at_ - first_token_at_) / (tokens_ - 1); }
 
-  Choice choice;
-  std::shared_ptr<rpc::Call> call;
-  /// Where the request is on a list, and what it is counted there as.
-  enum class Phase { kNone, kPrefill, kDecode };
-  Phase phase = Phase::kNone;
-  cost::StepShape prefill;
-  int64_t context = 0;
-  /// Of the prompt.
-  int32_t prompt_tokens = 0;
-  /// The client asked where the time goes.
-  bool timings = false;
+  /// With what was emitted in earlier attempts.
+  Request request;
   RequestSlo slo;
   /// Who is to be served how much before whom: see AdmissionQueue.
   int32_t priority = 0;
@@ -67,8 +70,40 @@ class RoutedRequest {
   int64_t cost = 1;
   /// What it waited for a worker to have room.
   Duration queued{};
+  /// The client asked where the time goes.
+  bool timings = false;
   /// Null unless the request is traced.
   std::unique_ptr<RequestTrace> trace;
+
+  // The attempt.
+  Choice choice;
+  /// Null while none is under way.
+  std::shared_ptr<rpc::Call> call;
+  TimePoint sent{};
+  /// Where the request is on a list, and what it is counted there as.
+  enum class Phase { kNone, kPrefill, kDecode };
+  Phase phase = Phase::kNone;
+  cost::StepShape prefill;
+  int64_t context = 0;
+  int32_t prompt_tokens = 0;
+  Epoch worker_epoch;
+  Epoch prefill_epoch;
+  /// The router gave the attempt up: what it was, and why.
+  std::optional<Status> lost;
+  Cause lost_cause = Cause::kLost;
+
+  // All attempts.
+  std::optional<RetryBudget> budget;
+  /// Where attempts failed; another incarnation is another worker.
+  std::map<std::string, Epoch> failed_at;
+  /// Why the next attempt is one.
+  std::optional<Cause> cause;
+  /// How the last attempt ended.
+  Status last;
+  /// A worker found fault with the request.
+  bool faulted = false;
+  bool cancelled = false;
+  int32_t attempts = 0;
 
  private:
   const std::shared_ptr<api::CompletionSink> sink_;
@@ -79,8 +114,9 @@ class RoutedRequest {
   TimePoint first_token_at_{};
   TimePoint last_token_at_{};
   int64_t tokens_ = 0;
+  /// Of the attempt, which the next one has to be told.
+  std::vector<TokenId> emitted_;
   bool finished_ = false;
-  Latest<Status> lost_;
   std::optional<api::RequestTimings::Handoff> handoff_;
 };
 

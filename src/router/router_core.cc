@@ -24,6 +24,7 @@ RouterCore::RouterCore(const RouterOptions& options, std::unique_ptr<RoutingPoli
       registry_(registry),
       metrics_(registry),
       policy_(std::move(policy)),
+      breakers_(options.breaker, metrics_),
       mailbox_(kMailboxCapacity),
       fleet_(
           options, dial, metrics_, clock,
@@ -36,6 +37,7 @@ bool RouterCore::Turn(Duration patience) {
   TimePoint next = fleet_.Tick(now);
   if (fleet_.version() != published_version_) PublishFleet();
   if (now >= next_state_) PublishState(now);
+  next = std::min(next, AttemptDue(now));
   admission_.Run(now);
   next = std::min(next, std::max(now, admission_.next()));
   auto work = mailbox_.Receive(std::min(next, now + patience) - now);
@@ -49,7 +51,9 @@ void RouterCore::PublishFleet() {
   readiness_.Post({.ready = choice.ok(), .reason = choice.message()});
   admission_.SetPossible(choice, clock_.Now());
   worker_metrics_.Post(fleet_.Metrics());
-  if (choice.ok()) ready_.Open();
+  if (!choice.ok()) return;
+  was_ready_ = true;
+  ready_.Open();
 }
 
 void RouterCore::PublishState(TimePoint now) {
@@ -62,7 +66,10 @@ void RouterCore::PublishState(TimePoint now) {
 }
 
 void RouterCore::Close() {
-  for (auto& [id, routed] : requests_) routed->call->Cancel();
+  closed_ = true;
+  for (const auto& [id, routed] : std::map(requests_.begin(), requests_.end())) {
+    routed->call ? routed->call->Cancel() : End(routed, Unavailable("the router is shutting down"));
+  }
   admission_.Close(Unavailable("the router is shutting down"));
   fleet_.Close();
 }
@@ -122,7 +129,7 @@ Admission::Links RouterCore::AdmissionLinks() {
                            const Status& status) { Refuse(*waiting.routed, refusal, status); }};
 }
 
-void RouterCore::Admit(std::shared_ptr<RoutedRequest> routed, Request request) {
+void RouterCore::Admit(Routed routed, Request request) {
   routed->cost =
       Admission::Cost(static_cast<int64_t>(request.prompt.size()), ExpectedTokens(request));
   admission_.Add({.routed = std::move(routed), .request = std::move(request)}, clock_.Now());
@@ -133,61 +140,13 @@ void RouterCore::Refuse(RoutedRequest& routed, const api::Refusal& refusal, cons
   routed.Refuse(refusal, status);
 }
 
-Admission::Attempt RouterCore::Dispatch(Admission::Waiting& waiting, bool in_time_only) {
-  using Outcome = Admission::Attempt::Outcome;
-  const std::shared_ptr<RoutedRequest>& routed = waiting.routed;
-  Request& request = waiting.request;
-  const std::vector<WorkerView> views = fleet_.Views(request);
-  auto choice = policy_->Choose(views, QueryOf(request, *routed));
-  if (!choice.ok()) return {.outcome = Outcome::kNoWorker};
-  const TimePoint now = clock_.Now();
-  const Duration late = now - routed->arrived() + choice->ttft - routed->slo.ttft;
-  // A worker that has nothing to do loses nothing by it, and may be faster than is known.
-  if (in_time_only && choice->ttft > Duration::zero() && late > Duration::zero() &&
-      fleet_.load(choice->worker) > 0) {
-    return {.outcome = Outcome::kTooLate, .late = late};
-  }
-  routed->queued = now - routed->arrived();
-  metrics_.queue_seconds.Observe(routed->queued);
-  const std::string id = request.id;
-  routed->choice = *std::move(choice);
-  routed->prompt_tokens = static_cast<int32_t>(request.prompt.size());
-  // The answer about a prompt is large and of all its positions, so whoever streams the output
-  // computes it: nothing of it passes between workers.
-  if (request.sampling.prompt_logprobs >= 0 && !routed->choice.prefill.empty()) {
-    routed->choice.prefill.clear();
-    routed->choice.reason = "prompt_logprobs";
-  }
-  BeginPrefill(*routed, views);
-  routed->SetEvents(
-      {.on_first_token = [this, routed] { Post([this, routed] { BeginDecode(*routed); }); },
-       .on_end = [this, id] { Post([this, id] { Forget(id); }); }});
-  requests_[id] = routed;
-  if (routed->trace) {
-    routed->trace->Stage("queue", now);
-    const TimePoint sent = clock_.Now();
-    routed->trace->Stage("route", sent);
-    routed->trace->OnSent(sent);
-  }
-  routed->call =
-      fleet_.Client(routed->choice.worker)
-          .Generate(
-              {.request = std::move(request),
-               .prefill_peer = routed->choice.prefill,
-               .reason = routed->choice.reason},
-              {.on_route = [routed](std::string route) { routed->OnRoute(std::move(route)); },
-               .on_token = [routed](TokenOutput output) { routed->OnToken(std::move(output)); },
-               .on_report =
-                   [routed](rpc::GenerateReport report) { routed->OnReport(std::move(report)); },
-               .on_end = [routed](Status status) { routed->OnEnd(status); }});
-  return {};
-}
-
-Query RouterCore::QueryOf(const Request& request, const RoutedRequest& routed) const {
+Query RouterCore::QueryOf(const RoutedRequest& routed) const {
+  const Request& request = routed.request;
   Query query{.session = request.session,
               .prompt_tokens = static_cast<int32_t>(request.prompt.size()),
               .output_tokens = ExpectedTokens(request),
               .slo = request.slo};
+  if (request.emitted_tokens > 0) query.slo.ttft = {};  // Met or missed.
   if (query.slo.ttft > Duration::zero()) {
     query.slo.ttft = std::max(Duration(1), query.slo.ttft - (clock_.Now() - routed.arrived()));
   }
@@ -195,8 +154,8 @@ Query RouterCore::QueryOf(const Request& request, const RoutedRequest& routed) c
 }
 
 int64_t RouterCore::ExpectedTokens(const Request& request) const {
-  return std::clamp<int64_t>(std::llround(mean_output_tokens_), 1,
-                             std::max(1, request.sampling.max_tokens));
+  const int32_t most = request.sampling.max_tokens - request.emitted_tokens;
+  return std::clamp<int64_t>(std::llround(mean_output_tokens_), 1, std::max(1, most));
 }
 
 void RouterCore::BeginPrefill(RoutedRequest& routed, const std::vector<WorkerView>& views) {
@@ -217,7 +176,11 @@ void RouterCore::BeginPrefill(RoutedRequest& routed, const std::vector<WorkerVie
 
 void RouterCore::BeginDecode(RoutedRequest& routed) {
   if (routed.phase != RoutedRequest::Phase::kPrefill) return;
-  scoreboard_.ttft.Add(clock_.Now(), routed.ttft(), routed.slo.ttft);
+  breakers_.OnServed(routed.choice.worker);
+  if (!routed.choice.prefill.empty()) breakers_.OnServed(routed.choice.prefill);
+  if (routed.request.emitted_tokens == 0) {
+    scoreboard_.ttft.Add(clock_.Now(), routed.ttft(), routed.slo.ttft);
+  }
   scoreboard_.Handed(routed.choice, routed.prompt_tokens);
   EndPhase(routed);
   routed.phase = RoutedRequest::Phase::kDecode;
@@ -238,24 +201,22 @@ void RouterCore::EndPhase(RoutedRequest& routed) {
   }
 }
 
-/// A lost worker may be one that is merely silent, whose calls would not end by themselves.
-void RouterCore::Lose(const std::string& worker, const Status& status) {
-  for (auto& [id, routed] : requests_) {
-    if (routed->choice.worker == worker) routed->Lose(status);
-  }
+void RouterCore::EndAttempt(RoutedRequest& routed) {
+  if (!std::exchange(routed.call, nullptr)) return;
+  EndPhase(routed);
+  fleet_.AddLoad(routed.choice.worker, -1);
 }
 
 void RouterCore::Forget(const std::string& request_id) {
   const auto it = requests_.find(request_id);
   if (it == requests_.end()) return;
-  EndPhase(*it->second);
+  EndAttempt(*it->second);
   if (it->second->tokens() > 1) {
     scoreboard_.tpot.Add(clock_.Now(), it->second->tpot(), it->second->slo.tpot);
   }
   if (const int64_t tokens = it->second->tokens(); tokens > 0) {
     mean_output_tokens_ += kNewest * (static_cast<double>(tokens) - mean_output_tokens_);
   }
-  fleet_.AddLoad(it->second->choice.worker, -1);
   admission_.Settle(*it->second);
   requests_.erase(it);
   --under_way_;
@@ -264,11 +225,16 @@ void RouterCore::Forget(const std::string& request_id) {
 void RouterCore::Cancel(const std::string& request_id) {
   Post([this, request_id] {
     const auto it = requests_.find(request_id);
-    if (it != requests_.end()) return it->second->call->Cancel();
-    if (const auto waiting = admission_.Take(request_id)) {
+    if (it == requests_.end()) {
+      const auto waiting = admission_.Take(request_id);
+      if (!waiting) return;
       --under_way_;
-      waiting->routed->OnEnd(Cancelled("its client gave it up"));
+      return waiting->routed->Finish(Cancelled("its client gave it up"));
     }
+    const Routed routed = it->second;
+    routed->cancelled = true;
+    if (routed->call) return routed->call->Cancel();
+    End(routed, Cancelled("its client gave it up"));
   });
 }
 

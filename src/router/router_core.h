@@ -2,6 +2,7 @@
 
 #include <atomic>
 #include <functional>
+#include <map>
 #include <memory>
 #include <string>
 #include <unordered_map>
@@ -13,6 +14,7 @@
 #include "baton/base/latest.h"
 #include "baton/base/mailbox.h"
 #include "baton/router/router.h"
+#include "breaker.h"
 #include "fleet.h"
 #include "fleet_state.h"
 #include "metrics.h"
@@ -57,22 +59,41 @@ class RouterCore final : public Router {
   int32_t RequestsUnderWay() const override { return under_way_; }
 
  private:
+  using Routed = std::shared_ptr<RoutedRequest>;
+
   void PublishFleet();
   void PublishState(TimePoint now);
   Admission::Links AdmissionLinks();
-  void Admit(std::shared_ptr<RoutedRequest> routed, Request request);
-  /// Chooses workers and asks them.
-  Admission::Attempt Dispatch(Admission::Waiting& waiting, bool in_time_only);
+  void Admit(Routed routed, Request request);
   void Refuse(RoutedRequest& routed, const api::Refusal& refusal, const Status& status);
   /// Whether the request asked for a trace, or it is its turn.
   bool Traced(const Request& request);
-  Query QueryOf(const Request& request, const RoutedRequest& routed) const;
-  /// As many as a request is to be expected to draw.
+  Query QueryOf(const RoutedRequest& routed) const;
+  /// As many as a request is to be expected to draw yet.
   int64_t ExpectedTokens(const Request& request) const;
+
+  // attempts.cc: from a request's dispatch to its end.
+  /// The first attempt, once there is room for it.
+  Admission::Attempt Dispatch(Admission::Waiting& waiting, bool in_time_only);
+  /// Sends it to whom it goes to next. False when nobody is there.
+  bool Attempt(const Routed& routed);
+  Result<Choice> Choose(const RoutedRequest& routed, const std::vector<WorkerView>& views);
+  void Send(const Routed& routed, Choice choice, const std::vector<WorkerView>& views);
+  void OnAttemptFailed(const Routed& routed, const Status& status);
+  /// Tells the breakers how the attempt went, and notes where it failed.
+  void Blame(RoutedRequest& routed, const Verdict& verdict);
+  /// Has it look again later whether somebody is there; ends it when it has looked long enough.
+  void Park(const Routed& routed);
+  /// Makes the attempts that are due; returns when the next one is.
+  TimePoint AttemptDue(TimePoint now);
+  void GiveUp(const Routed& routed);
+  void End(const Routed& routed, Status status);
+
   /// Counts the request at its workers, from phase to phase.
   void BeginPrefill(RoutedRequest& routed, const std::vector<WorkerView>& views);
   void BeginDecode(RoutedRequest& routed);
   void EndPhase(RoutedRequest& routed);
+  void EndAttempt(RoutedRequest& routed);
   void Lose(const std::string& worker, const Status& status);
   void Forget(const std::string& request_id);
   void Post(std::function<void()> work) {
@@ -85,6 +106,7 @@ class RouterCore final : public Router {
   telemetry::MetricRegistry& registry_;
   RouterMetrics metrics_;
   std::unique_ptr<RoutingPolicy> policy_;
+  Breakers breakers_;
   Mailbox<std::function<void()>> mailbox_;
   // What the router's thread last knew, for HTTP's threads.
   Latest<api::Readiness> readiness_{{.ready = false, .reason = "no worker is ready"}};
@@ -101,9 +123,13 @@ class RouterCore final : public Router {
   Scoreboard scoreboard_;
   /// Tokens that requests have drawn of late, in the mean.
   double mean_output_tokens_ = 64;
-  /// Those at workers.
-  std::unordered_map<std::string, std::shared_ptr<RoutedRequest>> requests_;
-  /// Those that wait to be.
+  std::unordered_map<std::string, Routed> requests_;
+  /// Those without an attempt, by when the next one is due; and ones that have ended since.
+  std::multimap<TimePoint, Routed> waiting_;
+  /// A complete group has been there: what is missing now may come back.
+  bool was_ready_ = false;
+  bool closed_ = false;
+  /// Those that wait to be sent for the first time.
   Admission admission_;
 };
 

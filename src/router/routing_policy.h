@@ -18,6 +18,8 @@ struct Choice {
   std::string reason = {};
   /// Foretold, from now on; zero where nothing is known.
   Duration ttft{};
+  /// `worker` does what others are there for, which are not there.
+  bool fallback = false;
 };
 
 /// Picks one worker out of several of one kind. *Threads*: lives on the router's thread.

@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "baton/base/clock.h"
+#include "baton/base/ids.h"
 #include "baton/base/role.h"
 #include "baton/cost/step_model.h"
 #include "baton/request/request.h"
@@ -48,6 +49,8 @@ struct WorkerView {
   bool full = false;
   bool busy = false;
   Forecast forecast = {};
+  /// Which incarnation it is.
+  Epoch epoch = {};
 };
 
 /// What a policy must know of a request.

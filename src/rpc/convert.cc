@@ -226,11 +226,27 @@ kv::PrefixUpdate FromProto(const v1::PrefixUpdate& from) {
 }  // namespace
 
 grpc::Status ToGrpc(const Status& status) {
-  return {static_cast<grpc::StatusCode>(status.code()), status.message()};
+  if (status.ok()) return grpc::Status::OK;
+  v1::ErrorScope scope;
+  switch (status.blast()) {
+    case Blast::kRequest: scope.set_blast(v1::ErrorScope::REQUEST); break;
+    case Blast::kPeer: scope.set_blast(v1::ErrorScope::PEER); break;
+    case Blast::kWorker: scope.set_blast(v1::ErrorScope::WORKER); break;
+  }
+  return {static_cast<grpc::StatusCode>(status.code()), status.message(),
+          scope.SerializeAsString()};
 }
 
 Status FromGrpc(const grpc::Status& status) {
-  return {static_cast<StatusCode>(status.error_code()), status.error_message()};
+  const Status from(static_cast<StatusCode>(status.error_code()), status.error_message());
+  if (from.ok()) return from;
+  v1::ErrorScope scope;
+  if (!scope.ParseFromString(status.error_details())) scope.Clear();
+  switch (scope.blast()) {
+    case v1::ErrorScope::REQUEST: return from;
+    case v1::ErrorScope::PEER: return from.WithBlast(Blast::kPeer);
+    default: return from.WithBlast(Blast::kWorker);  // Its connection broke, at the least.
+  }
 }
 
 void ToProto(const WorkerDescription& from, v1::WorkerDescription* to) {
@@ -413,6 +429,12 @@ void ToProto(const WorkerStatus& from, v1::WorkerStatus* to) {
   if (from.prefixes.number != 0) ToProto(from.prefixes, to->mutable_prefixes());
   if (from.role) to->set_role(static_cast<v1::Role>(*from.role));
   if (from.changing_to) to->set_changing_to(static_cast<v1::Role>(*from.changing_to));
+  for (const LoopProgress& from_loop : from.loops) {
+    v1::WorkerStatus::Loop* loop = to->add_loops();
+    loop->set_name(from_loop.name);
+    loop->set_turns(from_loop.turns);
+    loop->set_busy(from_loop.busy);
+  }
 }
 
 WorkerStatus FromProto(const v1::WorkerStatus& from) {
@@ -432,6 +454,9 @@ WorkerStatus FromProto(const v1::WorkerStatus& from) {
   if (from.has_role() && v1::Role_IsValid(from.role())) to.role = static_cast<Role>(from.role());
   if (from.has_changing_to() && v1::Role_IsValid(from.changing_to())) {
     to.changing_to = static_cast<Role>(from.changing_to());
+  }
+  for (const auto& loop : from.loops()) {
+    to.loops.push_back({.name = loop.name(), .turns = loop.turns(), .busy = loop.busy()});
   }
   return to;
 }

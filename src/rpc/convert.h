@@ -11,6 +11,7 @@
 namespace baton::rpc {
 
 grpc::Status ToGrpc(const Status& status);
+/// What did not come from ToGrpc() is an error of the connection, and so of the worker behind it.
 Status FromGrpc(const grpc::Status& status);
 
 void ToProto(const WorkerDescription& from, v1::WorkerDescription* to);

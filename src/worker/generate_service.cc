@@ -10,6 +10,13 @@ namespace {
 /// Why a prompt is prefilled here although the router named a peer: none of that name takes it.
 constexpr char kNoPeer[] = "no_peer";
 
+/// What went wrong with a hand-off costs the peer at most, whatever it is there; what is wrong with
+/// the request is so everywhere.
+Status OfPeer(const Status& status) {
+  const bool of_request = status.code() == StatusCode::kInvalidArgument;
+  return status.WithBlast(of_request ? Blast::kRequest : Blast::kPeer);
+}
+
 }  // namespace
 
 void GenerateService::Connect(engine::Engine& engine, handoff::DecodeSide& decode, Peers& peers) {
@@ -50,6 +57,18 @@ void GenerateService::Abandon(SequenceId sequence) {
   parts_.engine->Cancel(sequence);
   streams_.Remove(sequence);
   parts_.transport_thread.Post([this, sequence] { parts_.decode->Cancel(sequence); });
+}
+
+void GenerateService::HandOver() {
+  const std::vector<SequenceId> rest = streams_.Sequences();
+  if (rest.empty()) return;
+  BATON_LOG(Info) << rest.size() << " requests are handed over: they would take too long here";
+  for (const SequenceId sequence : rest) {
+    const auto stream = streams_.Find(sequence);
+    if (!stream) continue;  // It has just finished.
+    Abandon(sequence);
+    stream->Finish(Aborted("worker " + name_ + " ends; go on elsewhere"));
+  }
 }
 
 void GenerateService::OnToken(SequenceId sequence, const TokenOutput& output) {
@@ -102,7 +121,7 @@ void GenerateService::Offer(SequenceId sequence, const engine::PromptBlocks& blo
       *peer, call->request,
       {.sequence = sequence, .blocks = blocks.blocks, .cached_tokens = blocks.cached_tokens});
   if (!status.ok()) {
-    parts_.engine->FailHandoff(sequence, status);
+    parts_.engine->FailHandoff(sequence, OfPeer(status));
     parts_.engine->Release(sequence);
     return;
   }
@@ -153,7 +172,7 @@ void GenerateService::OnHandoffFailed(SequenceId sequence, handoff::Failure fail
     return;
   }
   BATON_LOG(Warning) << "a hand-off failed (" << FailureName(failure) << "): " << status.message();
-  parts_.engine->FailHandoff(sequence, std::move(status));
+  parts_.engine->FailHandoff(sequence, OfPeer(status));
 }
 
 void GenerateService::OnReleased(SequenceId sequence) { parts_.engine->Release(sequence); }

@@ -38,6 +38,8 @@ class GenerateService final : public handoff::DecodeSideListener {
   void OnGenerate(SequenceId sequence, rpc::GenerateCall call,
                   std::shared_ptr<rpc::GenerateStream> stream);
   void OnGenerateEnded(const rpc::GenerateStream* stream);
+  /// Ends all requests, for their callers to go on with them elsewhere. On the transport thread.
+  void HandOver();
   size_t streams() const { return streams_.size(); }
   /// The last that were committed.
   std::vector<rpc::HandoffSample> handoffs() const { return handoffs_.Read(); }

@@ -1,4 +1,5 @@
 #include <algorithm>
+#include <cstdlib>
 #include <limits>
 #include <optional>
 #include <thread>
@@ -9,6 +10,7 @@
 
 #include "baton/base/gate.h"
 #include "baton/base/logging.h"
+#include "baton/base/progress_watch.h"
 #include "baton/base/units.h"
 #include "baton/device/joined_memory.h"
 #include "baton/transport/nccl.h"
@@ -22,6 +24,10 @@ namespace {
 
 /// How often the end of a drain is looked for.
 constexpr Duration kPulse = std::chrono::milliseconds(50);
+/// How often it is looked whether the threads get ahead, or several times within the limit.
+constexpr Duration kLook = std::chrono::seconds(1);
+/// What a process ends with whose threads are stuck.
+constexpr int kStuckExitCode = 1;
 /// How long calls that were cancelled may take to end.
 constexpr Duration kEndOfCalls = std::chrono::seconds(2);
 
@@ -102,6 +108,8 @@ class WorkerProcess {
   void LogStart() const;
   void Drain();
   void ShutDown();
+  /// Does not return when one of the threads is stuck: nothing that waits for it would, either.
+  void LookForStuckThreads();
 
   WorkerOptions options_;
   Clock& clock_;
@@ -115,6 +123,7 @@ class WorkerProcess {
   std::unique_ptr<WorkerCore> core_;
   std::unique_ptr<rpc::WorkerServer> server_;
   std::jthread engine_thread_;
+  std::optional<ProgressWatch> progress_;
   Gate end_;
   /// Written by the engine thread; read once that has ended.
   Status sick_;
@@ -218,8 +227,8 @@ Status WorkerProcess::Serve(std::stop_token stop) {
   if (options_.on_ready) options_.on_ready(server_->address());
 
   const std::stop_callback on_stop(stop, [this] { end_.Open(); });
-  while (!end_.Wait(std::chrono::hours(1))) {
-  }
+  progress_.emplace(options_.progress);
+  while (!end_.Wait(std::min<Duration>(kLook, options_.progress / 8))) LookForStuckThreads();
   if (stop.stop_requested()) Drain();
   ShutDown();
   return sick_;
@@ -248,10 +257,22 @@ void WorkerProcess::LogStart() const {
 
 /// Waits until nothing is under way, or for options_.drain.
 void WorkerProcess::Drain() {
-  core_->StartDraining();
+  core_->StartDraining(options_.drain);
   const TimePoint deadline = clock_.Now() + options_.drain;
   Gate pause;
-  while (!core_->drained() && clock_.Now() < deadline) pause.Wait(kPulse);
+  while (!core_->drained() && clock_.Now() < deadline) {
+    pause.Wait(kPulse);
+    LookForStuckThreads();
+  }
+}
+
+void WorkerProcess::LookForStuckThreads() {
+  const auto stuck = progress_->Look(core_->Loops(), clock_.Now());
+  if (!stuck) return;
+  BATON_LOG(Error) << "this worker is stuck and ends: its " << *stuck
+                   << " thread has something to do and got nothing done for "
+                   << Seconds(options_.progress) << " s (timeouts.worker_progress)";
+  std::_Exit(kStuckExitCode);
 }
 
 void WorkerProcess::ShutDown() {

@@ -64,6 +64,14 @@ std::optional<SequenceId> StreamTable::FindSequence(const rpc::GenerateStream* s
   return it->second;
 }
 
+std::vector<SequenceId> StreamTable::Sequences() const {
+  std::lock_guard lock(mutex_);
+  std::vector<SequenceId> sequences;
+  sequences.reserve(entries_.size());
+  for (const auto& [sequence, entry] : entries_) sequences.push_back(sequence);
+  return sequences;
+}
+
 size_t StreamTable::size() const {
   std::lock_guard lock(mutex_);
   return entries_.size();

@@ -5,6 +5,7 @@
 #include <optional>
 #include <string>
 #include <unordered_map>
+#include <vector>
 
 #include "baton/base/clock.h"
 #include "baton/base/ids.h"
@@ -42,6 +43,8 @@ class StreamTable {
   /// From now on its call names no prefill worker, for this reason.
   void KeepHere(SequenceId sequence, const std::string& reason);
   std::shared_ptr<rpc::GenerateStream> Remove(SequenceId sequence);
+  /// All of them, in no order.
+  std::vector<SequenceId> Sequences() const;
   size_t size() const;
 
  private:

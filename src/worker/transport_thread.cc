@@ -49,6 +49,7 @@ TimePoint TransportThread::TakeTurn(const Turn& turn, int most_work) {
   }
   busy |= transport_.Progress();
   const TimePoint next = turn(clock_.Now());
+  ++turns_;
   return busy ? TimePoint::min() : next;
 }
 

@@ -1,5 +1,7 @@
 #pragma once
 
+#include <atomic>
+#include <cstdint>
 #include <functional>
 #include <thread>
 
@@ -30,6 +32,8 @@ class TransportThread {
   /// Thread-safe. The mailbox holds more than the bounded tables behind it can ever post, so that a
   /// full one means a stalled thread: the worker ends rather than lose an event.
   void Post(std::function<void()> work);
+  /// Grows with every turn.
+  uint64_t turns() const { return turns_; }
   /// Posted work that is not done yet.
   size_t pending() const { return mailbox_.size(); }
 
@@ -39,6 +43,7 @@ class TransportThread {
   transport::Transport& transport_;
   Clock& clock_;
   Mailbox<std::function<void()>> mailbox_;
+  std::atomic<uint64_t> turns_{0};
   std::jthread thread_;
 };
 

@@ -10,6 +10,10 @@ namespace {
 
 /// How often figures are refreshed.
 constexpr Duration kPulse = std::chrono::milliseconds(50);
+/// What is left of a drain when the rest is handed over: for the callers to be told, and for peers
+/// to stop their puts.
+constexpr Duration kLeastToEnd = std::chrono::milliseconds(500);
+constexpr Duration kMostToEnd = std::chrono::seconds(2);
 
 }  // namespace
 
@@ -149,8 +153,10 @@ void WorkerCore::BuildHandoff() {
   transport_.SetListener(this);
 }
 
-void WorkerCore::StartDraining() {
+void WorkerCore::StartDraining(Duration drain) {
   draining_ = true;
+  const Duration to_end = std::min(std::clamp(drain / 10, kLeastToEnd, kMostToEnd), drain / 2);
+  transport_thread_->Post([this, at = clock_.Now() + drain - to_end] { hand_over_at_ = at; });
   BATON_LOG(Info) << "draining: " << generate_->streams() << " requests and " << handoffs_
                   << " hand-offs under way";
 }
@@ -162,7 +168,18 @@ void WorkerCore::LeavePeers() {
   });
 }
 
+std::vector<LoopProgress> WorkerCore::Loops() const {
+  const engine::EngineProgress engine = engine_->Progress();
+  // The transport thread looks at its deadlines all the time.
+  return {{.name = "engine", .turns = engine.turns, .busy = engine.busy},
+          {.name = "transport", .turns = transport_thread_->turns(), .busy = true}};
+}
+
 TimePoint WorkerCore::Turn(TimePoint now) {
+  if (hand_over_at_ && now >= *hand_over_at_) {
+    hand_over_at_.reset();
+    generate_->HandOver();
+  }
   const auto due = [now](const std::optional<TimePoint>& deadline) {
     return deadline && *deadline <= now;
   };
@@ -217,6 +234,7 @@ rpc::WorkerStatus WorkerCore::CurrentStatus() {
   status.metrics = metrics_->Collect();
   status.steps = steps_.Read();
   status.handoffs = generate_->handoffs();
+  status.loops = Loops();
   return status;
 }
 
@@ -284,14 +302,16 @@ Status WorkerCore::SetRole(Role role, Duration patience) {
 }
 
 void WorkerCore::OnGenerate(rpc::GenerateCall call, std::shared_ptr<rpc::GenerateStream> stream) {
+  ++calls_;
   if (draining_) {
-    stream->Finish(Unavailable("worker " + options_.name + " is draining"));
+    stream->Finish(Aborted("worker " + options_.name + " is draining"));
     return;
   }
   generate_->OnGenerate(NextGenerated(), std::move(call), std::move(stream));
 }
 
 void WorkerCore::OnGenerateEnded(rpc::GenerateStream* stream) {
+  --calls_;
   generate_->OnGenerateEnded(stream);
 }
 

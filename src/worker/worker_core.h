@@ -75,10 +75,13 @@ class WorkerCore final : public rpc::WorkerHandler,
   /// One turn of the transport thread.
   TimePoint Turn(TimePoint now);
 
-  /// From here on no request or join is taken.
-  void StartDraining();
-  /// Nothing that was taken is under way any more.
-  bool drained() const { return generate_->streams() == 0 && handoffs_ == 0; }
+  /// From here on no request or join is taken. What has not finished shortly before `drain` has
+  /// passed is handed over: its caller is told to go on elsewhere.
+  void StartDraining(Duration drain);
+  /// Whether its threads get ahead.
+  std::vector<LoopProgress> Loops() const;
+  /// Nothing that was taken is under way any more, and what was said has arrived.
+  bool drained() const { return generate_->streams() == 0 && calls_ == 0 && handoffs_ == 0; }
   /// Ends the joins with prefill workers. REQUIRES: SetPeers() is not called any more.
   void LeavePeers();
   /// That is done, so that no call is under way.
@@ -193,6 +196,8 @@ class WorkerCore final : public rpc::WorkerHandler,
 
   std::atomic<uint64_t> next_sequence_{1};
   std::atomic<bool> draining_{false};
+  /// Generate calls that gRPC is not done with.
+  std::atomic<int32_t> calls_{0};
   // Written by the transport thread.
   /// Hand-offs under way but for quarantined ones.
   std::atomic<int32_t> handoffs_{0};
@@ -204,6 +209,8 @@ class WorkerCore final : public rpc::WorkerHandler,
 
   // The transport thread owns these.
   TimePoint next_publish_{};
+  /// Of a drain.
+  std::optional<TimePoint> hand_over_at_;
   bool leaving_ = false;
 };
 

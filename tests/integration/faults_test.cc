@@ -1,4 +1,3 @@
-#include <atomic>
 #include <thread>
 
 #include <gtest/gtest.h>
@@ -8,7 +7,7 @@
 #include "support/load.h"
 #include "support/served_baton.h"
 
-/// Workers that are killed, clients that go away, and a server that is told to stop.
+/// Clients that go away, and a server that is told to stop.
 namespace baton::test {
 namespace {
 
@@ -21,56 +20,6 @@ std::vector<CompletionBody> LongStreams(int count) {
   }
   return bodies;
 }
-
-/// Idle requests take turns, so that a victim that serves is met soon.
-bool Serves(const ServedBaton& server, const std::string& victim) {
-  return ServedBaton::Until(
-      [&] {
-        const Outcome outcome = Complete(server.port(), {.prompt = "the sea", .max_tokens = 2});
-        return outcome.route.find(victim) != std::string::npos && outcome.error.empty();
-      },
-      std::chrono::seconds(30));
-}
-
-/// Kills `victim` once tokens flow, while 24 clients stream from two prefill and two decode
-/// workers. Requests that never met the victim finish; the others finish or say what happened.
-void KillUnderLoad(const std::string& victim) {
-  ServedBaton server({.prefill = 2, .decode = 2});
-  ASSERT_TRUE(server.WaitReady());
-  for (const char* worker : {"p0", "p1", "d0", "d1"}) ASSERT_TRUE(Serves(server, worker));
-  const std::vector<CompletionBody> bodies = LongStreams(72);
-  std::vector<Outcome> outcomes;
-  std::thread load([&] { outcomes = CompleteAll(server.port(), bodies, 24); });
-
-  const pid_t pid = server.WorkerPid(victim);
-  EXPECT_GT(pid, 0);
-  EXPECT_TRUE(
-      ServedBaton::Until([&] { return server.Metric("baton_router_output_tokens_total") > 500; },
-                         std::chrono::seconds(60)));
-  EXPECT_EQ(kill(pid, SIGKILL), 0);
-  load.join();
-
-  int failed = 0;
-  for (const Outcome& outcome : outcomes) {
-    if (outcome.status == 200 && outcome.complete && outcome.error.empty()) continue;
-    ++failed;
-    EXPECT_NE(outcome.error, "") << outcome.status;
-    if (outcome.status != 200) continue;
-    EXPECT_NE(outcome.route.find(victim), std::string::npos)
-        << outcome.route << ": " << outcome.error;
-  }
-  EXPECT_LT(failed, 60) << "requests that did not touch the victim failed";
-  EXPECT_TRUE(
-      ServedBaton::Until([&] { return server.WorkerPid(victim) > 0; }, std::chrono::seconds(30)));
-  EXPECT_NE(server.WorkerPid(victim), pid);
-  // It rejoins: requests reach it again, and every block pool is back to empty.
-  EXPECT_TRUE(Serves(server, victim)) << server.log();
-  EXPECT_TRUE(server.WaitIdle()) << server.log();
-}
-
-TEST(KilledWorker, PrefillLeavesOtherRequestsAloneAndRejoins) { KillUnderLoad("p0"); }
-
-TEST(KilledWorker, DecodeLeavesOtherRequestsAloneAndRejoins) { KillUnderLoad("d0"); }
 
 TEST(Readiness, EndsWithTheLastPrefillWorkerAndComesBack) {
   ServedBaton server;

@@ -11,9 +11,10 @@
 #include "support/served_baton.h"
 
 /// Real faults on real processes on hosts of their own, in each stage of the hand-off on each side,
-/// under 16 clients: no wrong token, no stuck request, every pool back to empty, and all join and
-/// serve again. The suite Faults is every combination (./dev soak), NetworkFaults a selection. The
-/// time to notice and to recover is printed, and is no condition but for a generous limit.
+/// under 16 clients: no request fails, no wrong token, no stuck request, every pool back to empty,
+/// and all join and serve again. The suite Faults is every combination (./dev soak), NetworkFaults
+/// a selection. The time to notice and to recover is printed, and is no condition but for a
+/// generous limit.
 namespace baton::test {
 namespace {
 
@@ -91,8 +92,6 @@ struct Row {
   HandoffStages hit;
   size_t finished = 0;
   size_t failed = 0;
-  /// While no worker was there to take it.
-  size_t refused = 0;
   std::map<std::string, int> errors;
   Duration peer_noticed{};
   Duration router_noticed{};
@@ -167,30 +166,28 @@ class NetworkFaults : public testing::Test {
 
   void Print(const Row& row) const {
     std::printf(
-        "%-6s %-15s %-7s %-10s  hit %2dq %2dp %2df %2dc %2dd  finished %3zu failed %3zu refused "
-        "%3zu "
+        "%-6s %-15s %-7s %-10s  hit %2dq %2dp %2df %2dc %2dd  finished %3zu failed %3zu "
         " noticed peer %5.0f router %5.0f ms  served again %5.0f ms  idle %5.0f ms\n",
         shared_memory_ ? "shm" : "tcp", row.fault.c_str(),
         row.victim == "p0" ? "prefill" : "decode", row.stage.c_str(), row.hit.queued,
         row.hit.prefilling, row.hit.flushing, row.hit.commit, row.hit.decoding, row.finished,
-        row.failed, row.refused, Ms(row.peer_noticed), Ms(row.router_noticed), Ms(row.ready),
-        Ms(row.idle));
+        row.failed, Ms(row.peer_noticed), Ms(row.router_noticed), Ms(row.ready), Ms(row.idle));
     for (const auto& [error, count] : row.errors) {
       std::printf("       %4d x %s\n", count, error.c_str());
     }
     std::fflush(stdout);
   }
 
-  /// Whatever was answered whole is as without the fault, and whatever was not says why.
+  /// Everything is answered as without the fault: one of two workers is always there.
   void Check(const std::vector<LoadLoop::Answer>& answers, Row& row) const {
     for (const LoadLoop::Answer& answer : answers) {
       const Outcome& outcome = answer.outcome;
       const Outcome& expected = expected_[answer.body];
       EXPECT_LT(Seconds(answer.end - answer.begin), Seconds(kLimit)) << "a stuck request";
       if (!answer.finished()) {
-        ++(outcome.error.find("worker is") != std::string::npos ? row.refused : row.failed);
-        EXPECT_NE(outcome.error, "") << "status " << outcome.status;
+        ++row.failed;
         ++row.errors[outcome.error];
+        ADD_FAILURE() << "status " << outcome.status << ": " << outcome.error;
         continue;
       }
       ++row.finished;
@@ -292,7 +289,6 @@ TEST_F(NetworkFaults, AStopOfAllProcessesAtOnceLosesNobodyAndFailsNothing) {
   EXPECT_TRUE(ServedBaton::Until([&] { return AnsweredSince(load, healed); }, kLimit));
   Row row;
   Check(load.Stop(), row);
-  EXPECT_EQ(row.failed + row.refused, 0U);
   EXPECT_EQ(cluster_->FirstLoss(begin, "", false), Duration::zero()) << cluster_->log();
   EXPECT_EQ(cluster_->FirstLoss(begin, "", true), Duration::zero()) << cluster_->log();
 }

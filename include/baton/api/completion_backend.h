@@ -41,7 +41,7 @@ class CompletionSink {
  public:
   virtual ~CompletionSink() = default;
   /// Which workers serve the request, e.g. "prefill=p0 decode=d1" or "local=d1". Comes before the
-  /// first token, at most once.
+  /// first token, and again, at any time before the last, when the request goes on at others.
   virtual void OnRoute(std::string route) = 0;
   /// Before the first token, of requests that ask for timings.
   virtual void OnTimings(const RequestTimings&) {}

@@ -92,6 +92,10 @@ struct Router {
   /// Where the operators' paths are; port 0: on the HTTP server.
   std::string admin_host = "127.0.0.1";
   int32_t admin_port = 0;
+  /// How often in a row a request is begun, in vain, before its client is told so; and for how long
+  /// it waits for a worker to come back.
+  int32_t resume_attempts = 8;
+  Duration resume_wait = std::chrono::seconds(15);
   /// Workers started by somebody else: "name=host:port". `baton serve` adds its own.
   std::vector<std::string> workers;
 };
@@ -160,6 +164,8 @@ struct Timeouts {
   /// In the router's queue, while workers have no room; and while no worker is ready at all.
   Duration queue = std::chrono::minutes(10);
   Duration no_worker = std::chrono::seconds(10);
+  /// A worker that has work and gets no step done for this long is given up, and ends.
+  Duration worker_progress = std::chrono::seconds(60);
   /// From a request's first byte to the end of its header.
   Duration header = std::chrono::seconds(10);
   /// From the end of the header to the end of the body.

@@ -126,6 +126,14 @@ struct EngineStats {
   double mask_wait_seconds = 0;
 };
 
+/// Whether the engine thread gets ahead.
+struct EngineProgress {
+  /// Grows with every step and every look for something to do.
+  uint64_t turns = 0;
+  /// There is something to do.
+  bool busy = false;
+};
+
 /// One step after the other: schedule, forward, sample, publish.
 /// *Threads*: Run() is the engine thread, which owns the scheduler, the block pool and all
 /// sequences; the other methods are thread-safe and only post to it. They return false when the
@@ -169,6 +177,8 @@ class Engine {
   virtual void SetLayerGroup(int32_t layers) = 0;
 
   virtual EngineStats Stats() const = 0;
+  /// As things are, also within a step.
+  virtual EngineProgress Progress() const = 0;
 };
 
 }  // namespace baton::engine

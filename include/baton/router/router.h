@@ -8,6 +8,7 @@
 #include "baton/api/completion_backend.h"
 #include "baton/base/clock.h"
 #include "baton/base/status.h"
+#include "baton/router/retry_options.h"
 #include "baton/rpc/fleet_tls.h"
 #include "baton/rpc/messages.h"
 #include "baton/telemetry/metrics.h"
@@ -52,6 +53,10 @@ struct RouterOptions {
   std::chrono::milliseconds redial_max{250};
   /// A worker that sends no status for this long is taken for lost.
   std::chrono::milliseconds status_timeout{900};
+  /// A worker that has work and gets no step done for this long is stuck.
+  std::chrono::milliseconds progress_timeout{60000};
+  RetryOptions retry;
+  BreakerOptions breaker;
   /// Where traces of requests are written, and of which besides those that ask: every nth; 0: none.
   /// Without a folder no request is traced.
   telemetry::TraceWriterOptions trace;

@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "baton/base/ids.h"
+#include "baton/base/progress_watch.h"
 #include "baton/base/role.h"
 #include "baton/cost/step_model.h"
 #include "baton/handoff/outcome.h"
@@ -110,6 +111,8 @@ struct WorkerStatus {
   std::vector<HandoffSample> handoffs;
   /// What this watcher is to know of the prefix cache, after what it was told before.
   kv::PrefixUpdate prefixes;
+  /// Its "engine" and its "transport" thread at the moment of sending, however old the rest is.
+  std::vector<LoopProgress> loops;
 
   /// Most steps, and most hand-offs, in one status; changes in one update.
   static constexpr size_t kMostSamples = 64;

@@ -76,13 +76,16 @@ struct WorkerOptions {
   std::chrono::milliseconds calibration{0};
   /// How long running requests may take to finish once stopped.
   std::chrono::milliseconds drain{30000};
+  /// One of its threads that has work and gets nothing done for this long is stuck.
+  std::chrono::milliseconds progress{60000};
   /// Called once the worker serves, with the address it listens on.
   std::function<void(const std::string& address)> on_ready;
 };
 
 /// Serves one role until `stop`, then drains: takes no new request, finishes the running ones
-/// within `drain`. Fails when it cannot start (the message names the option) or when its device is
-/// sick.
+/// within `drain` and hands over to the router, in time, those that would take longer. Fails when
+/// it cannot start (the message names the option) or when its device is sick. Ends the process, as
+/// its threads cannot be ended, when one of them is stuck.
 Status RunWorker(const WorkerOptions& options, Clock& clock, std::stop_token stop);
 
 }  // namespace baton::worker

@@ -18,7 +18,7 @@ class SimulatedRequest final : public api::CompletionSink {
   const size_t router;
   /// The client gave it up.
   bool cancelled = false;
-  /// Nothing may keep it from finishing.
+  /// Nothing may keep it from finishing but the client and the end of its router.
   bool must_finish = false;
   /// Its router was killed: nothing more comes.
   bool lost = false;
@@ -37,7 +37,6 @@ class SimulatedRequest final : public api::CompletionSink {
 
   const Expected& expected_;
   size_t tokens_ = 0;
-  bool routed_ = false;
   bool complete_ = false;
   bool ended_ = false;
   Status end_;

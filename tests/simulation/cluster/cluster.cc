@@ -32,7 +32,7 @@ T OneOf(Random& random, const T (&values)[N]) {
 
 worker::WorkerOptions DrawWorker(Random& random, std::string name, Role role,
                                  const Conditions& conditions) {
-  const bool calm = conditions.calm;
+  const bool ample = conditions.ample;
   worker::WorkerOptions options;
   options.name = std::move(name);
   options.role = role;
@@ -44,14 +44,14 @@ worker::WorkerOptions DrawWorker(Random& random, std::string name, Role role,
   options.kv_bytes = (tokens + options.block_tokens) * token_bytes;
   options.engine.running_sequences = OneOf(random, {2, 4, 8});
   options.engine.step_tokens = OneOf(random, {8, 16, 64});
-  options.engine.waiting_sequences = calm ? 64 : OneOf(random, {3, 16, 64});
+  options.engine.waiting_sequences = ample ? 1024 : OneOf(random, {3, 16, 64});
   options.engine.layer_group = OneOf(random, {0, 1});
   options.engine.prefix_cache = random.Below(4) != 0;
   options.engine.constraints = &Oracle::Grammars();
   options.local_prefill_max_tokens = OneOf(random, {-1, -1, 3, 12});
   options.lease = milliseconds(OneOf(random, {2000, 5000}));
   options.checksum = random.Below(3) == 0;
-  options.handoffs = calm ? 64 : OneOf(random, {2, 8, 64});
+  options.handoffs = ample ? 64 : OneOf(random, {2, 8, 64});
   options.status_interval = milliseconds(OneOf(random, {200, 400}));
   options.silence = conditions.Patience(milliseconds(OneOf(random, {750, 1500})));
   return options;
@@ -61,6 +61,7 @@ worker::WorkerOptions DrawWorker(Random& random, std::string name, Role role,
 
 Conditions::Conditions(Random& random) {
   calm = random.Below(6) == 0;
+  ample = calm || random.Below(4) != 0;
   pace = std::chrono::microseconds(calm ? 500 : OneOf(random, {200, 1000, 5000, 20000}));
   fault_interval = static_cast<uint64_t>(OneOf(random, {60, 200, 600}));
   role_interval = static_cast<uint64_t>(OneOf(random, {0, 0, 150, 600}));
@@ -72,21 +73,30 @@ Conditions::Conditions(Random& random) {
   // Puts that cost nothing are worth it for single layers.
   if (random.Below(2) == 0) transport.cost = transport::PathCost{.bytes_per_s = 1e9};
   rpc.latency = std::chrono::microseconds(OneOf(random, {100, 2000, 20000}));
-  if (!calm && random.Below(4) == 0) rpc.slow_reader = 3;
+  if (!ample && random.Below(4) == 0) rpc.slow_reader = 3;
   router.policy =
       OneOf(random, {"cost", "cost", "cost", "least_loaded", "round_robin", "prefix_aware"});
   if (random.Below(4) == 0) router.prefill_policy = OneOf(random, {"cost", "least_loaded"});
-  router.requests = calm || random.Below(12) != 0 ? 1024 : 5;
+  router.requests = ample || random.Below(12) != 0 ? 1024 : 5;
+  if (ample) {
+    router.retry = {.attempts = 1 << 20, .wait = std::chrono::hours(1)};
+  } else {
+    router.retry = {.attempts = OneOf(random, {1, 3, 8}),
+                    .wait = milliseconds(OneOf(random, {1, 500, 15000}))};
+  }
   router.status_timeout = Patience(milliseconds(OneOf(random, {900, 3000})));
   using router::Overload;
-  router.overload = calm ? Overload::kDegrade
-                         : OneOf(random, {Overload::kRefuse, Overload::kDegrade, Overload::kQueue});
-  router.queued = calm ? 1024 : OneOf(random, {2, 1024, 1024, 1024});
+  router.overload = ample
+                        ? Overload::kDegrade
+                        : OneOf(random, {Overload::kRefuse, Overload::kDegrade, Overload::kQueue});
+  router.queued = ample ? 1024 : OneOf(random, {2, 1024, 1024, 1024});
   router.queue_wait =
-      calm ? Duration(std::chrono::hours(1)) : seconds(OneOf(random, {2, 20, 600, 600}));
-  router.no_worker_wait = seconds(OneOf(random, {0, 2, 10}));
+      ample ? Duration(std::chrono::hours(1)) : seconds(OneOf(random, {2, 20, 600, 600}));
+  router.no_worker_wait =
+      ample ? Duration(std::chrono::hours(1)) : seconds(OneOf(random, {0, 2, 10}));
   router.worker_queue = milliseconds(OneOf(random, {0, 5, 50}));
   if (random.Below(4) == 0) router.slo.ttft = milliseconds(OneOf(random, {10, 500}));
+  router.progress_timeout = Patience(milliseconds(OneOf(random, {1000, 10000})));
   routers = 1 + random.Below(2);
   const Layout layout = OneOf(random, kLayouts);
   const auto add = [&](int count, const char* prefix, Role role) {
@@ -126,6 +136,7 @@ Cluster::~Cluster() {
 
 void Cluster::StartRouter(RouterProcess& router) {
   router.process = rpc_.Start(router.name);
+  router.was_ready = false;
   router.registry = std::make_unique<telemetry::MetricRegistry>();
   router.core = std::make_unique<router::RouterCore>(
       conditions_.router,
@@ -134,6 +145,12 @@ void Cluster::StartRouter(RouterProcess& router) {
         return rpc_.Dial(process, address);
       },
       *router.registry, clock_);
+}
+
+bool Cluster::RouterTurn(RouterProcess& router) {
+  const bool busy = router.core->Turn(Duration::zero());
+  router.was_ready |= router.core->Ready().ready;
+  return busy;
 }
 
 void Cluster::KillRouter(RouterProcess& router) {
@@ -162,7 +179,7 @@ void Cluster::Event() {
   if (what < 55) {
     WorkerTurn(Any());
   } else if (what < 65) {
-    routers_[random_.Below(routers_.size())].core->Turn(Duration::zero());
+    RouterTurn(routers_[random_.Below(routers_.size())]);
   } else if (what < 92) {
     rpc_.DeliverOne();
   } else {
@@ -214,13 +231,14 @@ std::shared_ptr<SimulatedRequest> Cluster::StartRequest(size_t router) {
   request.tenant = OneOf(random_, {"", "a", "b"});
   if (random_.Below(6) == 0) request.slo.ttft = milliseconds(OneOf(random_, {1, 50, 1000, 10000}));
   requests_.push_back(std::make_shared<SimulatedRequest>(request.id, router, expected));
-  requests_.back()->must_finish = conditions_.calm;
+  // A router that has never been ready takes nothing.
+  requests_.back()->must_finish = conditions_.ample && routers_[router].was_ready;
   routers_[router].core->Start(std::move(request), requests_.back());
   return requests_.back();
 }
 
 void Cluster::Fault() {
-  switch (random_.Below(8)) {
+  switch (random_.Below(9)) {
     case 0:
     case 1: return KillSome();
     case 2: return FreezeSome();
@@ -233,7 +251,8 @@ void Cluster::Fault() {
       ++faults_["stops"];
       return worker.Stop(Span(seconds(8)));
     }
-    case 7:
+    case 7: return WedgeSome();
+    case 8:
       ++faults_["stalls"];
       clock_.Advance(milliseconds(random_.Below(random_.Below(4) == 0 ? 8000 : 1000)));
   }
@@ -283,6 +302,13 @@ void Cluster::FreezeSome() {
   worker.Freeze(Span(conditions_.transport.proof ? kMostFrozen : kMostFrozenElsewhere));
 }
 
+void Cluster::WedgeSome() {
+  SimulatedWorker& worker = Any();
+  if (!worker.runs() || worker.wedged()) return;
+  ++faults_["wedges"];
+  worker.Wedge(Span(kMostFrozen));
+}
+
 void Cluster::SeverSome() {
   SimulatedWorker& a = Any();
   SimulatedWorker& b = Any();
@@ -310,6 +336,7 @@ void Cluster::Repair(bool all) {
           worker.core().role_change().target() != worker.options().role) {
         EXPECT_TRUE(worker.core().SetRole(worker.options().role, seconds(1)).ok());
       }
+      if (all) worker.Unwedge();
       continue;
     }
     const auto [due, fresh] = restarts_.try_emplace(i, now + Span(seconds(3)));
@@ -341,7 +368,7 @@ void Cluster::Round() {
   while (rpc_.DeliverOne()) {
   }
   for (RouterProcess& router : routers_) {
-    while (router.core->Turn(Duration::zero())) {
+    while (RouterTurn(router)) {
     }
   }
   for (const auto& worker : workers_) {
@@ -446,6 +473,7 @@ std::string Cluster::Describe() const {
 std::map<std::string, int64_t> Cluster::Counts() const {
   std::map<std::string, int64_t> counts = faults_;
   for (const auto& request : requests_) {
+    counts["requests sure to finish"] += request->must_finish && request->finished();
     ++counts[request->lost                                     ? "requests lost"
              : request->finished()                             ? "requests finished"
              : request->end().code() == StatusCode::kCancelled ? "requests cancelled"
@@ -457,9 +485,16 @@ std::map<std::string, int64_t> Cluster::Counts() const {
   }
   for (const RouterProcess& router : routers_) {
     for (const auto& family : router.registry->Collect().families) {
-      if (family.name != "baton_refusals_total") continue;
+      const bool refused = family.name == "baton_refusals_total";
+      if (!refused && family.name != "baton_retries_total" &&
+          family.name != "baton_resumes_total") {
+        continue;
+      }
+      const std::string what = refused                                ? "refusals: "
+                               : family.name == "baton_retries_total" ? "retries "
+                                                                      : "resumes ";
       for (const auto& sample : family.samples) {
-        counts["refusals: " + sample.labels.at(0).second] += static_cast<int64_t>(sample.value);
+        counts[what + sample.labels.front().second] += static_cast<int64_t>(sample.value);
       }
     }
   }

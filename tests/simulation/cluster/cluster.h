@@ -27,8 +27,10 @@ struct Conditions {
     return (calm ? 8 : 1) * least + std::chrono::ceil<std::chrono::milliseconds>(100 * pace);
   }
 
-  /// Nothing fails and time passes evenly: then every request must finish.
+  /// Nothing fails and time passes evenly.
   bool calm = false;
+  /// Nothing is limited, and routers go on trying: then every request must finish, whatever fails.
+  bool ample = false;
   /// Mean time between two events.
   Duration pace{};
   /// One fault in so many events.
@@ -64,10 +66,14 @@ class Cluster {
     ProcessId process{};
     std::unique_ptr<telemetry::MetricRegistry> registry;
     std::unique_ptr<router::RouterCore> core;
+    /// Some time since its start; from then on it takes requests whoever is missing.
+    bool was_ready = false;
   };
 
   void StartRouter(RouterProcess& router);
   void KillRouter(RouterProcess& router);
+  /// One turn; false when there was nothing to do.
+  static bool RouterTurn(RouterProcess& router);
   SimulatedWorker& Any() { return *workers_[random_.Below(workers_.size())]; }
   const SimulatedWorker* Find(const std::string& endpoint) const;
   const std::string& AnyHost();
@@ -81,6 +87,7 @@ class Cluster {
   bool ServesWithout(const SimulatedWorker& but) const;
   void KillSome();
   void FreezeSome();
+  void WedgeSome();
   void SeverSome();
   void CutSome();
   /// Restarts, and heals, what is due.

@@ -62,6 +62,11 @@ void SimulatedWorker::Kill() {
   core_.reset();
   transport_.reset();
   frozen_until_.reset();
+  wedged_until_.reset();
+}
+
+void SimulatedWorker::Wedge(Duration duration) {
+  wedged_until_ = surroundings_.clock.Now() + duration;
 }
 
 void SimulatedWorker::Freeze(Duration duration) {
@@ -77,7 +82,7 @@ void SimulatedWorker::Thaw() {
 void SimulatedWorker::Stop(Duration drain) {
   stage_ = Stage::kDraining;
   deadline_ = surroundings_.clock.Now() + drain;
-  core_->StartDraining();
+  core_->StartDraining(drain);
 }
 
 void SimulatedWorker::TransportTurn(int most_work) {
@@ -91,6 +96,7 @@ void SimulatedWorker::MainTurn() {
     if (now >= *frozen_until_) Thaw();
     return;
   }
+  if (wedged() && now >= *wedged_until_) Unwedge();
   switch (stage_) {
     case Stage::kServing: return;
     case Stage::kDraining:

@@ -41,19 +41,25 @@ class SimulatedWorker {
   void Start();
   void Kill();
   void Freeze(Duration duration);
+  /// Its engine takes no turns for so long, while all else goes on and says that all is well.
+  void Wedge(Duration duration);
   /// Starts to drain, as on SIGTERM.
   void Stop(Duration drain);
   void Thaw();
   bool alive() const { return core_ != nullptr; }
   bool frozen() const { return frozen_until_.has_value(); }
   bool stopping() const { return stage_ != Stage::kServing; }
+  bool wedged() const { return wedged_until_.has_value(); }
+  void Unwedge() { wedged_until_.reset(); }
   /// Its threads take turns.
   bool runs() const { return alive() && !frozen(); }
 
   // REQUIRES: runs().
-  bool EngineStep() { return engine().Step(); }
+  void EngineStep() {
+    if (!wedged_until_) engine().Step();
+  }
   void TransportTurn(int most_work);
-  /// The main thread: goes on with a stop. Thaws, too, what is frozen and due.
+  /// The main thread: goes on with a stop. Ends, too, a freeze and a wedge that are due.
   void MainTurn();
 
   // REQUIRES: alive().
@@ -86,6 +92,7 @@ class SimulatedWorker {
   std::unique_ptr<transport::Transport> transport_;
   std::unique_ptr<worker::WorkerCore> core_;
   std::optional<TimePoint> frozen_until_;
+  std::optional<TimePoint> wedged_until_;
   Stage stage_ = Stage::kServing;
   TimePoint deadline_{};
   int incarnation_ = 0;

@@ -1,5 +1,7 @@
 #include "baton/engine/engine.h"
 
+#include <atomic>
+#include <atomic>
 #include <cmath>
 #include <limits>
 #include <thread>
@@ -225,6 +227,37 @@ TEST_F(EngineTest, EndsASequenceWithoutFiniteLogitsAsAWorkersFault) {
   EXPECT_EQ(driver.log(sequence).failed->blast(), Blast::kWorker);
   EXPECT_TRUE(driver.log(sequence).tokens.empty());
   EXPECT_EQ(driver.counts().used, 0);
+}
+
+TEST_F(EngineTest, ShowsWhetherItHasWorkAndGetsAhead) {
+  StepEngine& engine = driver_.engine();
+  EXPECT_FALSE(engine.Progress().busy);
+  driver_.Submit(Prompt(4, 3));
+  EXPECT_TRUE(engine.Progress().busy);
+  const uint64_t before = engine.Progress().turns;
+  EXPECT_TRUE(engine.Step());
+  EXPECT_TRUE(engine.Progress().busy) << "another step follows";
+  EXPECT_GT(engine.Progress().turns, before);
+  driver_.RunUntilIdle();
+  EXPECT_FALSE(engine.Progress().busy);
+}
+
+/// What the engine says of itself within a step.
+const StepEngine* stepping = nullptr;
+std::atomic<bool> busy_within{false};
+void AskingLinear(const ops::LinearParams& params, device::Stream& stream) {
+  busy_within = busy_within || stepping->Progress().busy;
+  kernels::CpuOps().linear(params, stream);
+}
+
+TEST_F(EngineTest, ShowsWithinItsFirstStepThatItHasWork) {
+  ops::Ops asking = kernels::CpuOps();
+  asking.linear = AskingLinear;
+  EngineDriver driver(*model_, {}, asking);
+  stepping = &driver.engine();
+  driver.Submit(Prompt(4, 1));
+  driver.RunUntilIdle();
+  EXPECT_TRUE(busy_within);
 }
 
 TEST_F(EngineTest, RefusesOptionsThatCanNeverServe) {

@@ -49,7 +49,7 @@ class AdmissionTest : public testing::Test {
       return {.outcome = Outcome::kTooLate, .late = seconds(3)};
     --room_;
     sent_.push_back(waiting.request.id);
-    waiting.routed->OnEnd(Cancelled("the test ends here"));
+    waiting.routed->Finish(Cancelled("the test ends here"));
     return {};
   }
   void Add(const std::string& id, const Request& request = {}) {

@@ -6,10 +6,12 @@
 #include <functional>
 #include <memory>
 
+#include <gmock/gmock.h>
 #include <gtest/gtest.h>
 #include <nlohmann/json.hpp>
 
 #include "baton/base/gate.h"
+#include "baton/base/latest.h"
 #include "baton/base/mailbox.h"
 #include "baton/rpc/server.h"
 #include "support/tiny_model.h"
@@ -46,7 +48,7 @@ class FakeWorker final : public rpc::WorkerHandler {
     return prefixes.Read(cursor, 64);
   }
   rpc::WorkerStatus CurrentStatus() override {
-    rpc::WorkerStatus status{.joined_peers = joined_, .load = load};
+    rpc::WorkerStatus status{.joined_peers = joined_, .load = load, .loops = {loop.Read()}};
     const int now = role_now;
     if (now >= 0) status.role = static_cast<Role>(now);
     const int next = changing_to;
@@ -77,6 +79,8 @@ class FakeWorker final : public rpc::WorkerHandler {
   std::vector<cost::StepSample> calibration;
   rpc::WorkerLoad load;
   kv::PrefixJournal prefixes;
+  /// How its engine gets ahead; may change at any time.
+  Latest<LoopProgress> loop{{.name = "engine"}};
   /// Called before peers are taken; set before the router knows this worker.
   std::function<void()> on_peers;
   /// A Role; -1: none is told.
@@ -581,34 +585,31 @@ TEST_F(RouterTest, RefusesMoreThanItsLimit) {
   EXPECT_TRUE(Start("r2")->Next().starts_with("end ResourceExhausted"));
 }
 
-TEST_F(RouterTest, EndsRequestsOfALostWorkerAndFindsItAgain) {
+TEST_F(RouterTest, GoesOnAtALostWorkerThatComesBack) {
   auto worker = std::make_unique<FakeWorker>("m0", Role::kMixed);
   const rpc::PeerAddress address = worker->address();
   Route({address});
   ASSERT_TRUE(router_->WaitReady(kPatience));
-  const auto lost = Start("r1");
+  const auto sink = Start("r1");
   ASSERT_TRUE(worker->calls.Receive(kPatience));
   worker->Stop();
-  EXPECT_TRUE(lost->Next().starts_with("end "));
-
   FakeWorker again("m0", Role::kMixed, {}, address.address);
-  std::optional<std::pair<rpc::GenerateCall, std::shared_ptr<rpc::GenerateStream>>> call;
-  for (int i = 0; !call && i < 1000; ++i) {
-    Start("again" + std::to_string(i));
-    call = again.calls.Receive(std::chrono::milliseconds(20));
-  }
+  const auto call = again.calls.Receive(kPatience);
   ASSERT_TRUE(call);
+  call->second->SendToken({.token = 4, .finish = FinishReason::kStop});
+  call->second->Finish(OkStatus());
+  EXPECT_EQ(sink->Next(), "token 4");
+  EXPECT_EQ(sink->Next(), "end OK");
 }
 
 TEST_F(RouterTest, EndsRequestsOfASilentWorkerAndDialsItAnew) {
   FakeWorker worker("m0", Role::kMixed, {}, "127.0.0.1:0", std::chrono::hours(1));
-  Route({worker.address()});
+  Route({.workers = {worker.address()}, .retry = {.attempts = 1}});
   ASSERT_TRUE(router_->WaitReady(kPatience));
   const auto lost = Start("r1");
   ASSERT_TRUE(worker.calls.Receive(kPatience));
   EXPECT_EQ(lost->Next(), "end Unavailable: worker m0: it was lost: it was silent for 900 ms");
   EXPECT_TRUE(worker.ended.Receive(kPatience));
-
   std::optional<std::pair<rpc::GenerateCall, std::shared_ptr<rpc::GenerateStream>>> call;
   for (int i = 0; !call && i < 1000; ++i) {
     Start("again" + std::to_string(i));
@@ -628,7 +629,7 @@ TEST_F(RouterTest, ShowsTheFiguresOfItsWorkers) {
 
 TEST_F(RouterTest, TakesAStreamWithoutALastTokenForAFailure) {
   FakeWorker worker("m0", Role::kMixed);
-  Route({worker.address()});
+  Route({.workers = {worker.address()}, .retry = {.attempts = 1}});
   ASSERT_TRUE(router_->WaitReady(kPatience));
   const auto sink = Start("r1");
   const auto call = worker.calls.Receive(kPatience);
@@ -637,6 +638,197 @@ TEST_F(RouterTest, TakesAStreamWithoutALastTokenForAFailure) {
   call->second->Finish(OkStatus());
   EXPECT_EQ(sink->Next(), "token 4");
   EXPECT_TRUE(sink->Next().starts_with("end Unavailable"));
+}
+
+/// Requests that one worker does not finish.
+class RouterResumes : public RouterTest {
+ protected:
+  using Call = std::pair<rpc::GenerateCall, std::shared_ptr<rpc::GenerateStream>>;
+
+  void RouteTo(std::vector<rpc::PeerAddress> workers, RetryOptions retry = {}) {
+    Route({.workers = workers, .policy = "round_robin", .retry = retry});
+    AwaitAll(workers);
+  }
+  void AwaitAll(const std::vector<rpc::PeerAddress>& workers) {
+    ASSERT_TRUE(router_->WaitReady(kPatience));
+    const TimePoint deadline = Clock::System().Now() + kPatience;
+    for (const rpc::PeerAddress& worker : workers) {
+      const std::string figure = "baton_test_gauge{worker=\"" + worker.name + "\"}";
+      while (router_->RenderMetrics().find(figure) == std::string::npos) {
+        ASSERT_LT(Clock::System().Now(), deadline);
+        std::this_thread::yield();
+      }
+    }
+  }
+  /// The next call at one of the workers, whoever gets it.
+  Call NextOf(std::vector<FakeWorker*> workers) {
+    const TimePoint deadline = Clock::System().Now() + kPatience;
+    while (Clock::System().Now() < deadline) {
+      for (FakeWorker* worker : workers) {
+        if (auto call = worker->calls.Receive(std::chrono::milliseconds(1))) {
+          asked_.push_back(worker);
+          return *call;
+        }
+      }
+    }
+    ADD_FAILURE() << "no call";
+    return {};
+  }
+  double Count(const std::string& name, const std::string& cause) const {
+    for (const auto& family : registry_.Collect().families) {
+      if (family.name != name) continue;
+      for (const auto& sample : family.samples) {
+        if (sample.labels.front().second == cause) return sample.value;
+      }
+    }
+    return 0;
+  }
+  /// A request of which a worker emitted 7 and 8 before it failed; what the next one is asked.
+  rpc::GenerateCall Resumed(Request request) {
+    FakeWorker a("m0", Role::kMixed), b("m1", Role::kMixed);
+    RouteTo({a.address(), b.address()});
+    router_->Start(std::move(request), std::make_shared<RecordingSink>());
+    const Call first = NextOf({&a, &b});
+    first.second->SendToken({.token = 7});
+    first.second->SendToken({.token = 8});
+    first.second->Finish(Unavailable("x"));
+    return NextOf({&a, &b}).first;
+  }
+
+  /// By NextOf().
+  std::vector<FakeWorker*> asked_;
+};
+
+TEST_F(RouterResumes, AfterTheFirstTokenWhatItsClientTakesForOneStream) {
+  FakeWorker a("m0", Role::kMixed), b("m1", Role::kMixed);
+  RouteTo({a.address(), b.address()});
+  const auto sink = Start("r1");
+  const Call first = NextOf({&a, &b});
+  first.second->SendToken({.token = 7});
+  first.second->Finish(Unavailable("x"));
+  const Call second = NextOf({&a, &b});
+  second.second->SendToken({.token = 8, .finish = FinishReason::kStop});
+  second.second->Finish(OkStatus());
+  EXPECT_EQ(sink->Next(), "token 7");
+  EXPECT_EQ(sink->Next(), "token 8");
+  EXPECT_EQ(sink->Next(), "end OK");
+  EXPECT_EQ(second.first.reason, "resume");
+  EXPECT_EQ(Count("baton_resumes_total", "lost"), 1);
+  EXPECT_EQ(Count("baton_retries_total", "lost"), 0);
+}
+
+TEST_F(RouterResumes, FromThePromptAndWhatWasEmitted) {
+  const rpc::GenerateCall call = Resumed({.id = "r1", .prompt = {1, 2, 3}, .grammar = "g"});
+  EXPECT_EQ(call.request.prompt, (std::vector<TokenId>{1, 2, 3, 7, 8}));
+  EXPECT_EQ(call.request.emitted_tokens, 2);
+  EXPECT_EQ(call.request.grammar, "g");
+}
+
+TEST_F(RouterResumes, WithoutTheLogprobsOfAPromptThatItsClientHas) {
+  const rpc::GenerateCall call =
+      Resumed({.id = "r1", .prompt = {1, 2}, .sampling = {.prompt_logprobs = 1}});
+  EXPECT_EQ(call.request.sampling.prompt_logprobs, -1);
+}
+
+TEST_F(RouterResumes, BeforeTheFirstTokenWithThePromptAlone) {
+  FakeWorker a("m0", Role::kMixed), b("m1", Role::kMixed);
+  RouteTo({a.address(), b.address()});
+  router_->Start({.id = "r1", .prompt = {1}, .sampling = {.prompt_logprobs = 1}},
+                 std::make_shared<RecordingSink>());
+  NextOf({&a, &b}).second->Finish(Internal("sick").WithBlast(Blast::kWorker));
+  const Call second = NextOf({&a, &b});
+  EXPECT_EQ(second.first.request.prompt, std::vector<TokenId>{1});
+  EXPECT_EQ(second.first.request.sampling.prompt_logprobs, 1);
+  EXPECT_EQ(second.first.reason, "retry");
+  EXPECT_EQ(Count("baton_retries_total", "sick"), 1);
+}
+
+TEST_F(RouterResumes, ElsewhereAsLongAsThereIsAnother) {
+  FakeWorker a("m0", Role::kMixed), b("m1", Role::kMixed), c("m2", Role::kMixed);
+  RouteTo({a.address(), b.address(), c.address()});
+  Start("r1");
+  for (int i = 0; i < 3; ++i) NextOf({&a, &b, &c}).second->Finish(Unavailable("x"));
+  EXPECT_THAT(asked_, testing::UnorderedElementsAre(&a, &b, &c));
+}
+
+TEST_F(RouterResumes, NothingThatIsTheClientsFault) {
+  FakeWorker a("m0", Role::kMixed), b("m1", Role::kMixed);
+  RouteTo({a.address(), b.address()});
+  const auto sink = Start("r1");
+  NextOf({&a, &b}).second->Finish(InvalidArgument("bad"));
+  EXPECT_THAT(sink->Next(), testing::MatchesRegex("end InvalidArgument: worker m.: bad"));
+}
+
+TEST_F(RouterResumes, AtAnotherWhereOneIsFullAndRefusesWhereAllAre) {
+  FakeWorker a("m0", Role::kMixed), b("m1", Role::kMixed);
+  RouteTo({a.address(), b.address()});
+  const auto sink = Start("r1");
+  for (int i = 0; i < 2; ++i) NextOf({&a, &b}).second->Finish(ResourceExhausted("full"));
+  EXPECT_TRUE(sink->Next().starts_with("end ResourceExhausted"));
+  EXPECT_EQ(Count("baton_retries_total", "full"), 2);
+}
+
+TEST_F(RouterResumes, OnTheDecodeWorkerWhenThePrefillWorkerFails) {
+  FakeWorker prefill("p0", Role::kPrefill);
+  FakeWorker decode("d0", Role::kDecode, {"p0"});
+  RouteTo({prefill.address(), decode.address()});
+  Start("r1");
+  const Call first = NextOf({&decode});
+  EXPECT_EQ(first.first.prefill_peer, "p0");
+  first.second->Finish(Unavailable("p0 is gone").WithBlast(Blast::kPeer));
+  EXPECT_EQ(NextOf({&decode}).first.prefill_peer, "");
+  EXPECT_EQ(Count("baton_retries_total", "peer"), 1);
+}
+
+TEST_F(RouterResumes, OnlySoOften) {
+  FakeWorker worker("m0", Role::kMixed);
+  RouteTo({worker.address()}, {.attempts = 3});
+  const auto sink = Start("r1");
+  for (int i = 0; i < 3; ++i) NextOf({&worker}).second->Finish(Unavailable("x"));
+  EXPECT_EQ(sink->Next(), "end Unavailable: worker m0: x; given up after 3 attempts");
+}
+
+TEST_F(RouterResumes, OnlyForSoLongWhereNobodyComesBack) {
+  auto worker = std::make_unique<FakeWorker>("m0", Role::kMixed);
+  RouteTo({worker->address()}, {.attempts = 100, .wait = std::chrono::milliseconds(50)});
+  const auto sink = Start("r1");
+  ASSERT_TRUE(worker->calls.Receive(kPatience));
+  worker.reset();
+  EXPECT_TRUE(sink->Next().starts_with("end Unavailable: worker m0: "));
+}
+
+TEST_F(RouterResumes, NothingThatItsClientGivesUpMeanwhile) {
+  auto worker = std::make_unique<FakeWorker>("m0", Role::kMixed);
+  RouteTo({worker->address()});
+  const auto sink = Start("r1");
+  ASSERT_TRUE(worker->calls.Receive(kPatience));
+  worker.reset();
+  router_->Cancel("r1");
+  EXPECT_TRUE(sink->Next().starts_with("end Cancelled"));
+}
+
+TEST_F(RouterResumes, WhatAWedgedWorkerHas) {
+  FakeWorker a("m0", Role::kMixed), b("m1", Role::kMixed);
+  Route(
+      {.workers = {a.address(), b.address()}, .progress_timeout = std::chrono::milliseconds(100)});
+  AwaitAll({a.address(), b.address()});
+  const auto sink = Start("r1");
+  // Whoever has it says from now on that it is busy, and takes no turn.
+  Call first;
+  while (!first.second) {
+    for (FakeWorker* worker : {&a, &b}) {
+      auto call = worker->calls.Receive(std::chrono::milliseconds(1));
+      if (!call) continue;
+      first = *call;
+      worker->loop.Post({.name = "engine", .turns = 5, .busy = true});
+    }
+  }
+  const Call second = NextOf({&a, &b});
+  first.second->SendToken({.token = 1});  // Too late.
+  second.second->SendToken({.token = 9, .finish = FinishReason::kStop});
+  second.second->Finish(OkStatus());
+  EXPECT_EQ(sink->Next(), "token 9");
+  EXPECT_EQ(Count("baton_retries_total", "stuck"), 1);
 }
 
 }  // namespace

@@ -1,3 +1,4 @@
+#include <functional>
 #include <memory>
 #include <mutex>
 #include <vector>
@@ -26,6 +27,8 @@ cost::StepSample SomeStep(uint64_t number) {
 HandoffSample SomeHandoff() {
   return {.number = 1, .peer = "p0", .bytes = 2, .took = std::chrono::microseconds(3)};
 }
+
+LoopProgress SomeLoop() { return {.name = "engine", .turns = uint64_t{1} << 40, .busy = true}; }
 
 WorkerDescription SomeWorker() {
   return {.identity = {.protocol_version = handoff::kProtocolVersion,
@@ -58,7 +61,8 @@ class RecordingHandler final : public WorkerHandler {
                      .decode_context = 7,
                      .available_blocks = 8},
             .steps = {SomeStep(3), SomeStep(4)},
-            .handoffs = {SomeHandoff()}};
+            .handoffs = {SomeHandoff()},
+            .loops = {SomeLoop()}};
   }
   kv::PrefixUpdate NextPrefixes(kv::PrefixCursor& cursor) override {
     return {.number = ++cursor.updates,
@@ -249,6 +253,32 @@ TEST_F(Rpc, TakesAFinishOfALaterBuildForAStop) {
   got->second->Finish(OkStatus());
 }
 
+/// How a call ends that the worker ends with `status`; with none it goes away.
+Status EndOf(WorkerClient& client, RecordingHandler& handler,
+             const std::function<void(GenerateStream&)>& end) {
+  const auto ended = std::make_shared<Mailbox<Status>>(1);
+  client.Generate({.request = {.id = "r", .prompt = {1}}},
+                  {.on_route = [](std::string) {},
+                   .on_token = [](TokenOutput) {},
+                   .on_end = [ended](Status status) { ended->TrySend(std::move(status)); }});
+  const auto got = handler.generate.Receive(kPatience);
+  if (got) end(*got->second);
+  return ended->Receive(kPatience).value_or(OkStatus());
+}
+
+TEST_F(Rpc, BringsWhatAnErrorIsOf) {
+  for (const Blast blast : {Blast::kRequest, Blast::kPeer, Blast::kWorker}) {
+    const Status status = Internal("x").WithBlast(blast);
+    EXPECT_EQ(EndOf(*client_, handler_, [&](GenerateStream& stream) { stream.Finish(status); }),
+              status);
+  }
+}
+
+TEST_F(Rpc, TakesABrokenConnectionForAnErrorOfTheWorker) {
+  const Status status = EndOf(*client_, handler_, [&](GenerateStream&) { server_->Shutdown(); });
+  EXPECT_EQ(status.blast(), Blast::kWorker);
+}
+
 TEST_F(Rpc, TellsTheWorkerOfACancelledCall) {
   GenerateEvents events;
   const auto call = client_->Generate({.request = {.id = "r", .prompt = {1}}}, events.Callbacks());
@@ -288,6 +318,7 @@ TEST_F(Rpc, WatchesAtIntervalsUntilCancelled) {
     EXPECT_EQ(status->load.available_blocks, 8);
     EXPECT_EQ(status->steps, (std::vector{SomeStep(3), SomeStep(4)}));
     EXPECT_EQ(status->handoffs, std::vector{SomeHandoff()});
+    EXPECT_EQ(status->loops, std::vector{SomeLoop()});
     EXPECT_EQ(status->prefixes.number, static_cast<uint64_t>(i + 1));
     EXPECT_EQ(status->prefixes.reset, i == 0);
     EXPECT_EQ(status->prefixes.changes,

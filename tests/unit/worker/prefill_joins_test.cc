@@ -39,6 +39,7 @@ class IdleEngine final : public engine::Engine {
   bool Release(SequenceId) override { return true; }
   void SetLayerGroup(int32_t layers) override { layer_group = layers; }
   engine::EngineStats Stats() const override { return {}; }
+  engine::EngineProgress Progress() const override { return {}; }
 
  public:
   std::atomic<int32_t> layer_group{0};

@@ -30,6 +30,14 @@ TEST(StreamTable, FindsASequenceByItsStreamAndBack) {
   EXPECT_EQ(table.size(), 2U);
 }
 
+TEST(StreamTable, ListsTheSequencesThatAreThere) {
+  StreamTable table;
+  table.Add(kFirst, {.stream = std::make_shared<SilentStream>()});
+  table.Add(kSecond, {.stream = std::make_shared<SilentStream>()});
+  table.Remove(kFirst);
+  EXPECT_EQ(table.Sequences(), std::vector{kSecond});
+}
+
 TEST(StreamTable, TellsARouteOnce) {
   StreamTable table;
   const auto stream = std::make_shared<SilentStream>();
