@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <array>
 #include <iterator>
+#include <numeric>
 #include <utility>
 #include <vector>
 
@@ -44,7 +45,8 @@ class Runner final : public RankRunner {
         limits_(limits),
         workspace_(std::move(workspace)),
         layout_(limits),
-        batch_upload_(parts.memory, parts.stream),
+        batch_upload_(parts.memory, parts.stream,
+                      StepPacker::BytesOf<TokenId>(static_cast<size_t>(limits.sequences))),
         scored_(parts.ops, parts.memory, parts.stream, config_.vocabulary),
         drawn_(parts.ops, parts.memory, parts.stream, config_.vocabulary) {
     const kv::KvGeometry& geometry = cache_.geometry();
@@ -64,6 +66,8 @@ class Runner final : public RankRunner {
   int32_t blocks() const override { return cache_.blocks(); }
   int32_t block_tokens() const override { return cache_.geometry().block_tokens; }
   bool asynchronous() const override { return stream_.asynchronous(); }
+  /// Ranks but the first draw nothing.
+  bool takes_drawn() const override { return model_.shard().ranks == 1; }
 
   void Begin(const StepInput& input, OnLayers on_layers) override;
   void Draw(std::span<const ops::SampleRow> rows) override;
@@ -99,6 +103,11 @@ class Runner final : public RankRunner {
     if (failed_.ok() && communicator_ != nullptr) failed_ = communicator_->status();
   }
   StepBatch Upload(const StepInput& input);
+  /// Where tokens come to lie as the last draw gives them.
+  TokenId* DrawnTokens() const { return reinterpret_cast<TokenId*>(batch_upload_.head()); }
+  /// For each row, where its token is: counted from the drawn ones, behind which the given ones
+  /// are.
+  const int32_t* PackTokenRows(const StepInput& input, StepPacker& packer) const;
   void PackKeptRows(const StepInput& input, StepPacker& packer, StepBatch& batch) const;
   void Announce(Step& step);
   size_t BatchBytes() const;
@@ -123,7 +132,10 @@ class Runner final : public RankRunner {
   ops::PlanShape plan_shape_;
   size_t plan_bytes_ = 0;
   device::Allocation attention_scratch_;
+  /// The tokens that were drawn last, then what a step reads, the tokens that were given first.
   StepUpload batch_upload_;
+  /// Those that a step has, where some were drawn.
+  device::Allocation tokens_;
   SampleUpload scored_;
   SampleUpload drawn_;
   device::Allocation sampled_;
@@ -141,7 +153,7 @@ size_t Runner::BatchBytes() const {
   const auto table = static_cast<size_t>(
       std::min(CeilDiv(limits_.context_tokens, block_tokens()), cache_.blocks()));
   return StepPacker::BytesOf<TokenId>(T) + StepPacker::BytesOf<int32_t>(S + 1) +
-         StepPacker::BytesOf<int32_t>(S) + 2 * StepPacker::BytesOf<int32_t>(T) +
+         StepPacker::BytesOf<int32_t>(S) + 3 * StepPacker::BytesOf<int32_t>(T) +
          StepPacker::BytesOf<int32_t>(S) + StepPacker::BytesOf<std::byte>(plan_bytes_) +
          StepPacker::BytesOf<int32_t>(S * table);
 }
@@ -154,6 +166,8 @@ Status Runner::Allocate(device::DeviceMemory& memory) {
     BATON_ASSIGN_OR_RETURN(attention_scratch_,
                            memory.Allocate(ops_.attention_scratch_bytes(plan_shape_)));
   }
+  BATON_ASSIGN_OR_RETURN(
+      tokens_, memory.Allocate(static_cast<size_t>(limits_.step_tokens) * sizeof(TokenId)));
   const size_t bytes = layout_.size * sizeof(SampledToken);
   BATON_ASSIGN_OR_RETURN(sampled_, memory.Allocate(bytes));
   for (Step& step : steps_) {
@@ -179,8 +193,26 @@ StepBatch Runner::Upload(const StepInput& input) {
   PackKeptRows(input, packer, batch);
   batch.sequences.block_tables =
       packer.Put(host.block_tables, S * static_cast<size_t>(host.table_stride));
+  const int32_t* token_rows = input.drawn.empty() ? nullptr : PackTokenRows(input, packer);
   batch_upload_.Send(packer.used());
+  if (token_rows == nullptr) return batch;
+  batch.tokens = reinterpret_cast<TokenId*>(tokens_.get());
+  ops_.gather_rows({.x = DrawnTokens(),
+                    .rows = token_rows,
+                    .y = tokens_.get(),
+                    .T = static_cast<int64_t>(input.tokens.size()),
+                    .row_bytes = sizeof(TokenId)},
+                   stream_);
   return batch;
+}
+
+const int32_t* Runner::PackTokenRows(const StepInput& input, StepPacker& packer) const {
+  const int32_t* device = nullptr;
+  int32_t* rows = packer.Make(input.tokens.size(), device);
+  const size_t given = StepPacker::BytesOf<TokenId>(static_cast<size_t>(limits_.sequences));
+  std::iota(rows, rows + input.tokens.size(), static_cast<int32_t>(given / sizeof(TokenId)));
+  for (const DrawnToken& token : input.drawn) rows[token.row] = token.draw;
+  return device;
 }
 
 void Runner::PackKeptRows(const StepInput& input, StepPacker& packer, StepBatch& batch) const {
@@ -212,6 +244,7 @@ void Runner::PackKeptRows(const StepInput& input, StepPacker& packer, StepBatch&
 void Runner::Begin(const StepInput& input, OnLayers on_layers) {
   BATON_CHECK(begun_ - finished_ < steps_.size() && logits_ == nullptr);
   BATON_CHECK(input.scored.size() == input.scored_rows.size());
+  BATON_CHECK(input.drawn.empty() || takes_drawn());
   Step& step = At(begun_++);
   step.on_layers = std::move(on_layers);
   step.written.clear();
@@ -271,6 +304,7 @@ void Runner::Draw(std::span<const ops::SampleRow> rows) {
   params.out = drawn;
   params.top = wants_top ? drawn + layout_.drawn_top : nullptr;
   params.top_stride = limits_.top_logprobs;
+  params.tokens = DrawnTokens();
   ops_.sample(params, stream_);
   step.drawn = rows.size();
   Download(step, 0, rows.size());

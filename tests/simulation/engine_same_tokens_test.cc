@@ -85,6 +85,15 @@ struct Setting {
   bool late = false;
 };
 
+/// Steps overlap wherever they can, or never.
+DriverOptions Overlapping(DriverOptions options, engine::Overlap overlap) {
+  options.engine.overlap = overlap;
+  return options;
+}
+DriverOptions Overlapping(DriverOptions options) {
+  return Overlapping(std::move(options), engine::Overlap::kWhereItCan);
+}
+
 DriverOptions With(int32_t step_tokens, int32_t running, int32_t blocks, bool prefix_cache = true,
                    int32_t block_tokens = 16, int threads = 1) {
   return {.engine = {.step_tokens = step_tokens,
@@ -143,6 +152,13 @@ INSTANTIATE_TEST_SUITE_P(
                     Setting{"LateDevice", With(64, 16, 800), false, 1, true},
                     Setting{"LateDeviceInOddChunks", With(17, 5, 200), false, 1, true},
                     Setting{"LateDeviceWithATinyPool", With(40, 8, 12), true, 1, true},
+                    Setting{"LateDeviceWithoutOverlap",
+                            Overlapping(With(40, 8, 12), engine::Overlap::kNever), true, 1, true},
+                    Setting{"LateDeviceOneAtATime", With(64, 1, 64), false, 1, true},
+                    Setting{"LateDeviceWithoutPrefixCache", With(40, 8, 12, false), true, 1, true},
+                    Setting{"OverlapInManyAtOnce", Overlapping(With(512, 64, 800))},
+                    Setting{"OverlapInSmallestChunks", Overlapping(With(3, 3, 200))},
+                    Setting{"OverlapInATinyPool", Overlapping(With(33, 8, 41, true, 4)), true},
                     Setting{"TwoRanks", With(512, 64, 800), false, 2},
                     Setting{"TwoRanksInOddChunks", With(17, 5, 200), false, 2},
                     Setting{"TwoRanksOfTwoThreads", With(64, 16, 800, true, 16, 2), false, 2},
@@ -195,8 +211,13 @@ INSTANTIATE_TEST_SUITE_P(
                      2},
         SplitSetting{"LargeBlocksToSmall", With(50, 16, 400, true, 16), With(64, 32, 1600, true, 4),
                      2},
+        SplitSetting{"Overlapping", Overlapping(With(19, 6, 200)), Overlapping(With(32, 32, 400)),
+                     1},
+        SplitSetting{"OverlappingInTinyPools", Overlapping(With(40, 8, 12)),
+                     Overlapping(With(40, 8, 16)), 2},
         SplitSetting{"TinyPools", With(40, 8, 12), With(40, 8, 16), 2},
         SplitSetting{"LateDevices", With(50, 16, 400), With(64, 32, 400), 1, true},
+        SplitSetting{"LateDevicesWithTinyPools", With(40, 8, 12), With(40, 8, 16), 2, true},
         SplitSetting{"LateDevicesInChunks", With(19, 6, 200), With(32, 32, 400), 2, true}),
     [](const auto& setting) { return std::string(setting.param.name); });
 

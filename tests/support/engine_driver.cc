@@ -52,6 +52,7 @@ EngineDriver::EngineDriver(model::Model& model, const DriverOptions& options, co
   } else {
     runner_ = *model::ParallelRunner::Create(parts, *limits);
   }
+  if (options.wrap) runner_ = options.wrap(std::move(runner_));
   auto created = Engine::Create(engine, model, *runner_, *this, clock_);
   BATON_CHECK(created.ok()) << created.status();
   engine_.reset(static_cast<StepEngine*>((*std::move(created)).release()));

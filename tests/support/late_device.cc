@@ -17,6 +17,8 @@ constexpr size_t kPage = 4096;
 
 size_t WholePages(size_t bytes) { return (bytes + kPage - 1) / kPage * kPage; }
 
+}  // namespace
+
 class LateStream final : public WorkStream {
  public:
   LateStream(LateDevice& device, uint64_t seed) : device_(device), random_(seed) {}
@@ -45,10 +47,12 @@ class LateStream final : public WorkStream {
     return done_ >= mark || device_.failed();
   }
   void ReachAndWait(uint64_t mark) override {
+    bool waits = false;
     for (;;) {
       std::function<void()> help;
       {
         const std::lock_guard lock(mutex_);
+        if (mark > done_ && !std::exchange(waits, true)) ++device_.waits_;
         if (mark > done_) Do(mark - done_);
         if (done_ >= mark || device_.failed()) return;
         help = work_.front().help;
@@ -70,6 +74,7 @@ class LateStream final : public WorkStream {
     const std::lock_guard lock(mutex_);
     work_.push_back(std::move(work));
     ++given_;
+    ++device_.pending_;
   }
   LateDevice& device() { return device_; }
   HostStream& host() { return host_; }
@@ -84,6 +89,7 @@ class LateStream final : public WorkStream {
         work_.front().run();
         work_.pop_front();
         ++done_;
+        --device_.pending_;
       }
     });
   }
@@ -97,6 +103,8 @@ class LateStream final : public WorkStream {
   uint64_t given_ = 0;
   uint64_t done_ = 0;
 };
+
+namespace {
 
 class LateQueue final : public CopyQueue {
  public:
@@ -209,7 +217,7 @@ void Sample(const ops::SampleParams& p, Stream& stream) {
       }
     }
   }});
-  Late(SampleRows, p, stream, {p.logits, p.rows, p.out, p.top});
+  Late(SampleRows, p, stream, {p.logits, p.rows, p.out, p.top, p.tokens});
 }
 
 ops::Ops MakeLateOps() {

@@ -20,6 +20,8 @@
 
 namespace baton::device {
 
+class LateStream;
+
 /// A stream of a LateDevice, for those who give it work of their own.
 class WorkStream : public Stream {
  public:
@@ -63,14 +65,21 @@ class LateDevice final : public DeviceMemory {
   /// From now on every stream of the device is sick.
   void Fail() { failed_ = true; }
   bool failed() const { return failed_; }
+  /// What was enqueued on its streams and is not done.
+  uint64_t pending() const { return pending_; }
+  /// How often the host waited for something that was not done.
+  uint64_t waits() const { return waits_; }
 
  private:
+  friend class LateStream;
   void Protect(int protection);
 
   const uint64_t seed_;
   const std::string name_;
   uint64_t streams_ = 0;
   std::atomic<bool> failed_{false};
+  std::atomic<uint64_t> pending_ = 0;
+  std::atomic<uint64_t> waits_ = 0;
   std::byte* arena_ = nullptr;
   size_t used_ = 0;
   /// Held while the memory is open.

@@ -119,6 +119,7 @@ TEST_F(CudaEngine, GivesTheSameTokensAloneBatchedChunkedAndPreempted) {
   const DriverOptions settings[] = {
       {.engine = {.step_tokens = 128, .running_sequences = 4}},
       {.engine = {.step_tokens = 7, .running_sequences = 4}},
+      {.engine = {.step_tokens = 128, .running_sequences = 4, .overlap = Overlap::kWhereItCan}},
       {.engine = {.step_tokens = 32, .running_sequences = 4}, .blocks = 8},
   };
   for (const DriverOptions& options : settings) {
