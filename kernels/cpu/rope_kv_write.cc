@@ -49,7 +49,7 @@ void RopeKvWrite(const Isa& isa, const ops::RopeKvWriteParams& p, device::HostSt
               p.k != nullptr && p.v != nullptr && p.activation == DType::kFloat32);
   const int32_t* rows = p.batch.query_begin;
   const int64_t cost = (p.H + 2 * p.kv.G) * p.kv.D + 16 * p.kv.D;
-  stream.ParallelFor(p.batch.T, GrainOf(cost), [&](int64_t begin, int64_t end) {
+  stream.ParallelFor(rows[p.batch.S], GrainOf(cost), [&](int64_t begin, int64_t end) {
     std::vector<float> angles(static_cast<size_t>(p.kv.D));
     auto s = static_cast<int32_t>(std::upper_bound(rows, rows + p.batch.S, begin) - rows) - 1;
     for (int64_t t = begin; t < end; ++t) {

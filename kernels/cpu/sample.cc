@@ -48,7 +48,7 @@ class RowSampler {
       ApplyPenalties(row, logits);
       out = {.token = Draw(row, logits)};
     }
-    if (p_.tokens != nullptr) p_.tokens[r] = out.token;
+    if (p_.tokens != nullptr) p_.tokens[r] = std::max(out.token, 0);
     if (row.logprobs >= 0) WriteLogprobs(row, out, p_.top + r * p_.top_stride);
   }
 

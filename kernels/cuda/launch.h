@@ -15,6 +15,11 @@ inline void CheckCuda(const char* what, cudaError_t error) {
   BATON_CHECK(error == cudaSuccess) << what << ": " << cudaGetErrorString(error);
 }
 
+/// A recording that has failed refuses all launches that follow; its end says so.
+inline bool OfFailedRecording(cudaError_t error) {
+  return error >= cudaErrorStreamCaptureUnsupported && error <= cudaErrorStreamCaptureWrongThread;
+}
+
 /// Enqueues kernel(arguments...) on `stream`. Dynamic shared memory beyond 48 KiB is asked for
 /// here. A launch that the driver refuses is a bug, and ends the process. Graph-safe.
 template <class... Formal, class... Actual>
@@ -30,9 +35,9 @@ void Launch(void (*kernel)(Formal...), dim3 grid, dim3 block, size_t shared_byte
   config.blockDim = block;
   config.dynamicSmemBytes = shared_bytes;
   config.stream = stream;
-  CheckCuda(
-      "launch of a kernel",
-      cudaLaunchKernelEx(&config, kernel, static_cast<Formal>(std::forward<Actual>(actual))...));
+  const cudaError_t error =
+      cudaLaunchKernelEx(&config, kernel, static_cast<Formal>(std::forward<Actual>(actual))...);
+  if (!OfFailedRecording(error)) CheckCuda("launch of a kernel", error);
 }
 
 /// The same for blocks that wait for each other, or for those of such a kernel elsewhere: all run

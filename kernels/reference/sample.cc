@@ -103,7 +103,7 @@ void SampleRowReference(const ops::SampleParams& p, int64_t r) {
     const std::vector<Entry> sorted = Sorted(logits, p.V);
     p.out[r] = {.token = sorted.empty() ? -1 : Draw(row, sorted)};
   }
-  if (p.tokens != nullptr) p.tokens[r] = p.out[r].token;
+  if (p.tokens != nullptr) p.tokens[r] = std::max(p.out[r].token, 0);
   if (row.logprobs < 0) return;
   const double log_sum = raw.empty() ? 0 : LogSumExp(raw);
   if (p.out[r].token >= 0) {

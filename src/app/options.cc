@@ -61,7 +61,10 @@ Result<worker::WorkerOptions> ToWorkerOptions(const config::Config& config,
                     .waiting_sequences = config.engine.waiting_sequences,
                     .context_tokens = config.engine.context_tokens,
                     .layer_group = config.engine.layer_group,
-                    .prefix_cache = config.engine.prefix_cache};
+                    .prefix_cache = config.engine.prefix_cache,
+                    .overlap = config.engine.overlap == "off" ? engine::Overlap::kNever
+                                                              : engine::Overlap::kWhereItGains};
+  options.graph_sequences = config.engine.graphs == "off" ? 0 : config.engine.graph_sequences;
   options.local_prefill_max_tokens = config.handoff.local_prefill_tokens;
   options.transport_kind = config.transport.kind;
   options.transport_tls = config.transport.tls;

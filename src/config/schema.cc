@@ -191,6 +191,18 @@ void AddEngine(std::vector<Key>& keys) {
       "on a GPU: the same tokens alone, in any batch, split or resumed; false: as fast as can be. "
       "On "
       "the CPU it is always so");
+  add("overlap", &Engine::overlap,
+      "auto: on a GPU the next step is planned and begun while one computes; off: once it has been "
+      "computed. The tokens are the same",
+      {.choices = {"auto", "off"}});
+  add("graphs", &Engine::graphs,
+      "auto: on a GPU steps of nothing but decodes are recorded at the start, as CUDA graphs of "
+      "some "
+      "sizes, and repeated; off: their kernels are launched one by one. The tokens are the same",
+      {.choices = {"auto", "off"}});
+  add("graph_sequences", &Engine::graph_sequences,
+      "most sequences in a step that is a graph; fewer take less memory and less time at the start",
+      {.least = 1, .greatest = 1 << 16});
   add("load", &Engine::load,
       "random: weights are made up, the same in every worker, and the model's folder needs none of "
       "its own; for measuring",

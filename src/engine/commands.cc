@@ -104,8 +104,7 @@ void StepEngine::Apply(CommitCommand&& command) {
   if (sequence == nullptr || !sequence->remote_prefill) return;
   if (sequence->state == SequenceState::kHeld) {
     // It was cancelled on the way. The commit proves that no put can land any more.
-    scheduler_.Release(*sequence);
-    sequences_.erase(command.sequence);
+    Forget(*sequence);
     return;
   }
   if (sequence->state != SequenceState::kReserved) return;
@@ -117,8 +116,7 @@ void StepEngine::Apply(CommitCommand&& command) {
                              std::to_string(sequence->prompt_tokens) + " tokens")
                         .WithBlast(Blast::kPeer));
     // No release follows a commit.
-    scheduler_.Release(*sequence);
-    sequences_.erase(command.sequence);
+    Forget(*sequence);
     return;
   }
   scheduler_.Commit(*sequence);
@@ -147,8 +145,7 @@ void StepEngine::Apply(ReleaseCommand&& command) {
     End(*sequence);
   }
   if (sequence->state != SequenceState::kHeld) return;
-  scheduler_.Release(*sequence);
-  sequences_.erase(command.sequence);
+  Forget(*sequence);
 }
 
 }  // namespace baton::engine

@@ -17,6 +17,7 @@ StepArrays::StepArrays(int32_t step_tokens, int32_t sequences, int32_t table_blo
 
 model::StepInput StepArrays::Fill(const scheduler::StepPlan& plan, int32_t layer_group) {
   tokens_.clear();
+  drawn_.clear();
   query_begin_.clear();
   kv_tokens_.clear();
   logit_rows_.clear();
@@ -27,21 +28,29 @@ model::StepInput StepArrays::Fill(const scheduler::StepPlan& plan, int32_t layer
   }
   int32_t* table = block_tables_.data();
   for (const scheduler::Scheduled& scheduled : plan.batch) {
-    const auto& [sequence, begin, count, draws] = scheduled;
+    const scheduler::Sequence* sequence = scheduled.sequence;
+    const int32_t begin = scheduled.begin;
+    const int32_t count = scheduled.count;
     const int32_t row = static_cast<int32_t>(tokens_.size());
     const ScoredPositions scored = ScoredIn(scheduled);
     for (int32_t p = scored.begin; p < scored.end; ++p) scored_rows_.push_back(row + p - begin);
     query_begin_.push_back(row);
     kv_tokens_.push_back(begin + count);
-    const auto first = sequence->tokens.begin() + begin;
-    tokens_.insert(tokens_.end(), first, first + count);
-    if (draws) logit_rows_.push_back(static_cast<int32_t>(tokens_.size()) - 1);
+    if (scheduled.drawn_before >= 0) {
+      drawn_.push_back({.row = row, .draw = scheduled.drawn_before});
+      tokens_.push_back(0);
+    } else {
+      const auto first = sequence->tokens.begin() + begin;
+      tokens_.insert(tokens_.end(), first, first + count);
+    }
+    if (scheduled.draws) logit_rows_.push_back(static_cast<int32_t>(tokens_.size()) - 1);
     std::transform(sequence->blocks.blocks().begin(), sequence->blocks.blocks().end(), table,
                    [](BlockId block) { return Index(block); });
     table += stride;
   }
   query_begin_.push_back(static_cast<int32_t>(tokens_.size()));
   return {.tokens = tokens_,
+          .drawn = drawn_,
           .sequences = {.query_begin = query_begin_.data(),
                         .kv_tokens = kv_tokens_.data(),
                         .block_tables = block_tables_.data(),

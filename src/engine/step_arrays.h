@@ -19,6 +19,7 @@ class StepArrays {
 
  private:
   std::vector<TokenId> tokens_;
+  std::vector<model::DrawnToken> drawn_;
   std::vector<int32_t> query_begin_;
   std::vector<int32_t> kv_tokens_;
   std::vector<int32_t> block_tables_;

@@ -31,13 +31,22 @@ cost::StepShape ShapeOf(const scheduler::StepPlan& plan) {
   cost::StepShape shape;
   for (const scheduler::Scheduled& scheduled : plan.batch) {
     const int32_t end = scheduled.begin + scheduled.count;
-    if (scheduled.sequence->pending() > 1) {
+    if (scheduled.prefill) {
       shape += cost::PrefillShape(scheduled.begin, end);
     } else {
       shape += {.decode_sequences = 1, .decode_context = end};
     }
   }
   return shape;
+}
+
+bool Overlaps(const EngineOptions& options, const model::StepRunner& runner) {
+  switch (options.overlap) {
+    case Overlap::kNever: return false;
+    case Overlap::kWhereItGains: return runner.asynchronous() && runner.takes_drawn();
+    case Overlap::kWhereItCan: return runner.takes_drawn();
+  }
+  return false;
 }
 
 }  // namespace
@@ -61,6 +70,7 @@ StepEngine::StepEngine(const EngineOptions& options, const model::Model& model,
              options.constraints),
       scorer_(model.config().vocabulary),
       sampler_(options.running_sequences, model.config().vocabulary),
+      overlaps_(Overlaps(options, runner)),
       layer_group_(options.layer_group) {
   scheduler_.OnPrefixChange([this](kv::PrefixChange change) { prefix_changes_.push_back(change); });
   PublishStats();
@@ -95,6 +105,7 @@ void StepEngine::Run(std::stop_token stop) {
     std::visit([this](auto&& value) { Apply(std::forward<decltype(value)>(value)); },
                *std::move(command));
   }
+  while (finished_ < begun_) FinishStep();
   FailAll(Unavailable("the worker is stopping"));
   PublishStats();
 }
@@ -102,31 +113,36 @@ void StepEngine::Run(std::stop_token stop) {
 bool StepEngine::Step() {
   busy_ = true;
   TakeCommands();
-  const scheduler::StepPlan& plan = scheduler_.Schedule();
-  AnnounceAdmitted(plan.admitted);
-  const bool computes = !plan.batch.empty();
-  if (computes) {
-    const TimePoint start = clock_.Now();
-    listener_.OnStepBegin(start);
-    const cost::StepShape shape = ShapeOf(plan);
-    Compute(plan);
-    const Duration took = clock_.Now() - start;
-    counters_.step_seconds += Seconds(took);
-    if (shape.prefill_tokens > 0) counters_.prefill_seconds += Seconds(took);
-    ++counters_.steps;
-    listener_.OnStepEnd(shape, took);
-  }
+  const bool under_way = finished_ < begun_;
+  const bool begun = BeginStep();
+  // The device goes on with the step that was begun while the host takes what the last one drew and
+  // asks for what the next one shall draw.
+  if (under_way) FinishStep();
+  if (begun) DrawStep();
+  if (begun && !overlaps_) FinishStep();
   if (!prefix_changes_.empty()) {
     listener_.OnPrefixChanges(prefix_changes_);
     prefix_changes_.clear();
   }
   PublishStats();
-  busy_ = computes;
+  busy_ = begun || under_way;
   ++turns_;
-  return computes;
+  return busy_;
 }
 
-void StepEngine::Compute(const scheduler::StepPlan& plan) {
+bool StepEngine::BeginStep() {
+  const scheduler::StepPlan& plan = scheduler_.Schedule();
+  AnnounceAdmitted(plan.admitted);
+  if (plan.batch.empty()) return false;
+  const bool alone = finished_ == begun_;
+  UnderWay& step = At(begun_++);
+  step.plan = plan;
+  step.shape = ShapeOf(plan);
+  step.has_masks = alone;
+  if (alone) {
+    listener_.OnStepBegin(step.begin = clock_.Now());
+    masks_.Begin(plan);
+  }
   model::StepInput input = arrays_.Fill(plan, layer_group_);
   input.scored = scorer_.Rows(plan);
   const bool hands_off = std::any_of(plan.batch.begin(), plan.batch.end(), [](const auto& entry) {
@@ -134,16 +150,45 @@ void StepEngine::Compute(const scheduler::StepPlan& plan) {
   });
   model::StepRunner::OnLayers on_layers;
   if (hands_off) {
-    on_layers = [&](int32_t begin, int32_t end) { AnnounceLayers(plan, begin, end); };
+    on_layers = [&](int32_t begin, int32_t end) { AnnounceLayers(step.plan, begin, end); };
   }
-  masks_.Begin(plan);
   runner_.Begin(input, std::move(on_layers));
+  return true;
+}
+
+void StepEngine::DrawStep() {
+  UnderWay& step = At(begun_ - 1);
+  // Those that follow a step under way need its tokens.
+  if (!step.has_masks) masks_.Begin(step.plan);
   AwaitMasks();
-  if (!input.logit_rows.empty()) runner_.Draw(sampler_.Rows(plan, masks_));
+  if (step.plan.draws > 0) runner_.Draw(sampler_.Rows(step.plan, masks_));
+}
+
+void StepEngine::FinishStep() {
+  UnderWay& step = At(finished_);
   const Result<model::StepOutput> output = runner_.FinishAndWait();
-  if (output.ok()) return Take(plan, *output);
-  BATON_LOG(Error) << "a step failed: " << output.status();
-  for (const auto& scheduled : plan.batch) Fail(*scheduled.sequence, output.status());
+  ++finished_;
+  scheduler_.Finished(step.plan);
+  output.ok() ? Take(step.plan, *output) : FailStep(step.plan, output.status());
+  std::erase_if(ending_, [&](const std::unique_ptr<Sequence>& sequence) {
+    if (sequence->under_way > 0) return false;
+    scheduler_.Release(*sequence);
+    return true;
+  });
+  const TimePoint end = clock_.Now();
+  const Duration took = end - step.begin;
+  counters_.step_seconds += Seconds(took);
+  if (step.shape.prefill_tokens > 0) counters_.prefill_seconds += Seconds(took);
+  ++counters_.steps;
+  listener_.OnStepEnd(step.shape, took);
+  if (finished_ < begun_) listener_.OnStepBegin(At(finished_).begin = end);
+}
+
+void StepEngine::FailStep(const scheduler::StepPlan& plan, const Status& status) {
+  BATON_LOG(Error) << "a step failed: " << status;
+  for (const scheduler::Scheduled& scheduled : plan.batch) {
+    if (scheduled.runs()) Fail(*scheduled.sequence, status);
+  }
 }
 
 void StepEngine::Take(const scheduler::StepPlan& plan, const model::StepOutput& output) {
@@ -151,7 +196,11 @@ void StepEngine::Take(const scheduler::StepPlan& plan, const model::StepOutput& 
   counters_.prompt_tokens += plan.prefill_tokens;
   size_t row = 0;
   for (const scheduler::Scheduled& scheduled : plan.batch) {
-    scheduled.draws ? TakeDrawn(scheduled, output.drawn, row++) : scheduler_.Advance(scheduled);
+    const size_t drawn = row;
+    if (scheduled.draws) ++row;
+    // One that has ended, perhaps with the step before, drew this token in vain.
+    if (!scheduled.runs()) continue;
+    scheduled.draws ? TakeDrawn(scheduled, output.drawn, drawn) : scheduler_.Advance(scheduled);
   }
 }
 
@@ -197,7 +246,7 @@ void StepEngine::AnnounceAdmitted(const std::vector<Sequence*>& admitted) {
 
 void StepEngine::AnnounceLayers(const scheduler::StepPlan& plan, int32_t begin, int32_t end) {
   for (const auto& scheduled : plan.batch) {
-    if (!scheduled.sequence->prefill_only) continue;
+    if (!scheduled.sequence->prefill_only || !scheduled.runs()) continue;
     listener_.OnKvReady(scheduled.sequence->id, begin, end, scheduled.begin + scheduled.count);
   }
 }
@@ -246,8 +295,21 @@ void StepEngine::End(Sequence& sequence) {
       break;
     case SequenceState::kWaiting: break;
   }
-  scheduler_.Finish(sequence);
-  sequences_.erase(sequence.id);
+  Forget(sequence);
+}
+
+void StepEngine::Forget(Sequence& sequence) {
+  using scheduler::SequenceState;
+  const auto found = sequences_.find(sequence.id);
+  if (sequence.under_way > 0) {
+    if (sequence.state == SequenceState::kRunning) scheduler_.Hold(sequence);
+    ending_.push_back(std::move(found->second));
+  } else if (sequence.state == SequenceState::kHeld) {
+    scheduler_.Release(sequence);
+  } else {
+    scheduler_.Finish(sequence);
+  }
+  sequences_.erase(found);
 }
 
 void StepEngine::Fail(Sequence& sequence, Status status) {

@@ -1,5 +1,6 @@
 #pragma once
 
+#include <array>
 #include <atomic>
 #include <memory>
 #include <unordered_map>
@@ -39,14 +40,16 @@ class StepEngine final : public Engine {
     return {.turns = turns_, .busy = busy_ || mailbox_.size() > 0};
   }
 
-  /// Takes what was posted, then runs one step. False when there was nothing to compute; then only
-  /// a post can change that.
+  /// Takes what was posted, then runs one step; where steps overlap, begins one and finishes the
+  /// one before. False when there was nothing to compute; then only a post can change that.
   bool Step();
   const kv::BlockPool& pool() const { return pool_; }
   using Sequence = scheduler::Sequence;
   const std::unordered_map<SequenceId, std::unique_ptr<Sequence>>& sequences() const {
     return sequences_;
   }
+  /// Those that have ended, but for a step under way that writes their blocks.
+  const std::vector<std::unique_ptr<Sequence>>& ending() const { return ending_; }
   /// Commands that were posted and not taken yet.
   size_t pending() const { return mailbox_.size(); }
 
@@ -85,8 +88,24 @@ class StepEngine final : public Engine {
   Status CheckGrammar(const Request& request) const;
   /// Tells the listener about blocks that sequences with a hand-off were given.
   void AnnounceAdmitted(const std::vector<Sequence*>& admitted);
-  void Compute(const scheduler::StepPlan& plan);
+  /// A step that was begun.
+  struct UnderWay {
+    scheduler::StepPlan plan;
+    cost::StepShape shape;
+    TimePoint begin{};
+    /// Masks are being worked out since before it was begun.
+    bool has_masks = false;
+  };
+  UnderWay& At(uint64_t step) { return under_way_[step % under_way_.size()]; }
+
+  /// Schedules a step and has the runner start on it. False when there is none to begin now.
+  bool BeginStep();
+  /// Has the runner draw for the step that was begun last; all before it are finished.
+  void DrawStep();
+  /// Waits for the step that was begun first, and takes what it gave.
+  void FinishStep();
   void AwaitMasks();
+  void FailStep(const scheduler::StepPlan& plan, const Status& status);
   /// What the plan's sequences make of it.
   void Take(const scheduler::StepPlan& plan, const model::StepOutput& output);
   void TakeDrawn(const scheduler::Scheduled& scheduled, const model::SampledRows& drawn, size_t i);
@@ -99,6 +118,8 @@ class StepEngine final : public Engine {
   FinishReason FinishOf(const Sequence& sequence) const;
   /// Ends a sequence and keeps its blocks where a peer may touch them still.
   void End(Sequence& sequence);
+  /// Forgets a sequence that has ended and gives its blocks back, once no step writes them.
+  void Forget(Sequence& sequence);
   void Fail(Sequence& sequence, Status status);
   void FailAll(const Status& status);
   void PublishStats();
@@ -119,6 +140,11 @@ class StepEngine final : public Engine {
   PromptScorer scorer_;
   TokenSampler sampler_;
   std::unordered_map<SequenceId, std::unique_ptr<Sequence>> sequences_;
+  std::vector<std::unique_ptr<Sequence>> ending_;
+  const bool overlaps_;
+  std::array<UnderWay, model::StepRunner::kMostUnderWay> under_way_;
+  uint64_t begun_ = 0;
+  uint64_t finished_ = 0;
   EngineStats counters_;
   /// Not told yet.
   std::vector<kv::PrefixChange> prefix_changes_;

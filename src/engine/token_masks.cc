@@ -54,7 +54,7 @@ void TokenMasks::Begin(const scheduler::StepPlan& plan) {
   for (const scheduler::Scheduled& scheduled : plan.batch) {
     if (!scheduled.draws) continue;
     job_of_.push_back(-1);
-    if (!scheduled.sequence->grammar) continue;
+    if (!scheduled.sequence->grammar || !scheduled.runs()) continue;
     job_of_.back() = static_cast<int>(used_);
     if (used_ == jobs_.size()) jobs_.emplace_back().mask.resize(words_);
     jobs_[used_++].sequence = scheduled.sequence;

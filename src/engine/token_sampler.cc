@@ -49,6 +49,10 @@ std::span<const ops::SampleRow> TokenSampler::Rows(const scheduler::StepPlan& pl
   biases_.reserve(biased);  // Rows point into it.
   for (const auto& scheduled : plan.batch) {
     if (!scheduled.draws) continue;
+    if (!scheduled.runs()) {
+      rows_.push_back({.temperature = 0});  // Whatever comes is thrown away.
+      continue;
+    }
     rows_.push_back(MakeRow(*scheduled.sequence, masks.mask(rows_.size())));
     AddBiases(scheduled.sequence->sampling.logit_bias, rows_.back());
   }

@@ -8,7 +8,7 @@ Status StepUpload::ReserveAndWait(size_t bytes) {
   const size_t capacity = std::max(bytes, 2 * capacity_);
   capacity_ = 0;
   device_.reset();
-  BATON_ASSIGN_OR_RETURN(device_, memory_.Allocate(capacity));
+  BATON_ASSIGN_OR_RETURN(device_, memory_.Allocate(head_ + capacity));
   for (Slot& slot : slots_) {
     slot = {};
     BATON_ASSIGN_OR_RETURN(slot.pinned, memory_.AllocatePinned(capacity));
@@ -25,7 +25,7 @@ std::byte* StepUpload::HostAndWait() {
 
 void StepUpload::Send(size_t bytes) {
   Slot& slot = slots_[next_];
-  stream_.ToDevice(device_.get(), slot.pinned.get(), bytes);
+  stream_.ToDevice(device(), slot.pinned.get(), bytes);
   slot.copied = stream_.Mark();
   next_ = (next_ + 1) % slots_.size();
 }

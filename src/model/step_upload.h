@@ -16,9 +16,10 @@ namespace baton::model {
 /// *Threads*: lives on the engine thread.
 class StepUpload {
  public:
-  /// `memory` and `stream`, which is of the same device, outlive this.
-  StepUpload(device::DeviceMemory& memory, device::Stream& stream)
-      : memory_(memory), stream_(stream) {}
+  /// `memory` and `stream`, which is of the same device, outlive this. The first `head` bytes of
+  /// the device's memory are not filled: they are the device's own, beside what the host sends.
+  StepUpload(device::DeviceMemory& memory, device::Stream& stream, size_t head = 0)
+      : memory_(memory), stream_(stream), head_(head) {}
 
   /// Makes place for so many bytes; waits for the stream if there is too little.
   Status ReserveAndWait(size_t bytes);
@@ -26,7 +27,8 @@ class StepUpload {
   std::byte* HostAndWait();
   /// Enqueues the copy of the first so many bytes.
   void Send(size_t bytes);
-  std::byte* device() const { return device_.get(); }
+  std::byte* device() const { return device_.get() + head_; }
+  std::byte* head() const { return device_.get(); }
   size_t capacity() const { return capacity_; }
 
  private:
@@ -37,6 +39,7 @@ class StepUpload {
 
   device::DeviceMemory& memory_;
   device::Stream& stream_;
+  const size_t head_;
   size_t capacity_ = 0;
   device::Allocation device_;
   std::array<Slot, 2> slots_;

@@ -1,6 +1,7 @@
 #include "baton/scheduler/scheduler.h"
 
 #include <algorithm>
+#include <iterator>
 #include <span>
 
 #include "baton/base/check.h"
@@ -52,21 +53,21 @@ Status Scheduler::Add(Sequence& sequence) {
 }
 
 const StepPlan& Scheduler::Schedule() {
+  BATON_CHECK(steps_under_way_ <= 1);
   plan_.batch.clear();
   plan_.admitted.clear();
   plan_.tokens = 0;
+  plan_.draws = 0;
   plan_.prefill_tokens = 0;
-  // Preemption only removes sequences from `i` on, since it takes the latest arrived.
-  for (size_t i = 0; i < running_.size();) {
-    Sequence& sequence = *running_[i];
-    if (sequence.pending() > 1 || MakeRoom(sequence)) ++i;
-  }
-  for (Sequence* sequence : running_) {
-    if (sequence->pending() == 1) Plan(*sequence, budget());
-  }
-  for (Sequence* sequence : running_) {
-    if (sequence->pending() > 1 && budget() > 0) Plan(*sequence, budget());
-  }
+  if (!MakeRoomForAll()) return plan_;
+  // Planning a sequence changes what it has pending, so that none is taken for both.
+  const auto decodes = [&](const Sequence* sequence) { return sequence->pending() == 1; };
+  ready_.clear();
+  std::copy_if(running_.begin(), running_.end(), std::back_inserter(ready_),
+               [&](const Sequence* sequence) { return Ready(*sequence); });
+  const auto prefills = std::stable_partition(ready_.begin(), ready_.end(), decodes);
+  std::for_each(ready_.begin(), prefills, [&](Sequence* s) { Plan(*s, budget()); });
+  for (auto next = prefills; next != ready_.end() && budget() > 0; ++next) Plan(**next, budget());
   while (!waiting_.empty() && running() < options_.running_sequences) {
     Sequence& sequence = **waiting_.begin();
     // A reservation costs no tokens, so it need not wait until there are some to spend.
@@ -74,17 +75,60 @@ const StepPlan& Scheduler::Schedule() {
     if (!Admit(sequence)) break;
     if (sequence.state == SequenceState::kRunning && budget() > 0) Plan(sequence, budget());
   }
+  if (!plan_.batch.empty()) ++steps_under_way_;
   return plan_;
 }
 
 void Scheduler::Plan(Sequence& sequence, int32_t budget) {
   const int32_t count = std::min(sequence.pending(), budget);
+  const bool prefill = sequence.pending() > 1;
+  const bool draws = count == sequence.pending();
   plan_.tokens += count;
-  if (sequence.pending() > 1) plan_.prefill_tokens += count;
+  if (prefill) plan_.prefill_tokens += count;
   plan_.batch.push_back({.sequence = &sequence,
-                         .begin = sequence.computed,
+                         .begin = sequence.planned,
                          .count = count,
-                         .draws = count == sequence.pending()});
+                         .draws = draws,
+                         .prefill = prefill,
+                         .drawn_before = sequence.awaited > 0 ? sequence.last_draw : -1});
+  sequence.planned += count;
+  ++sequence.under_way;
+  if (!draws) return;
+  ++sequence.awaited;
+  sequence.last_draw = plan_.draws++;
+}
+
+void Scheduler::Finished(const StepPlan& plan) {
+  BATON_CHECK(steps_under_way_ > 0);
+  --steps_under_way_;
+  for (const Scheduled& scheduled : plan.batch) {
+    --scheduled.sequence->under_way;
+    if (scheduled.draws) --scheduled.sequence->awaited;
+  }
+}
+
+bool Scheduler::Ready(const Sequence& sequence) const {
+  if (sequence.under_way == 0) return true;
+  if (sequence.prompt_logprobs != nullptr) return false;
+  if (sequence.awaited == 0) return true;
+  return !sequence.prefill_only && sequence.sampling.max_tokens > 0 &&
+         sequence.size() + sequence.awaited < sequence.max_total_tokens;
+}
+
+bool Scheduler::MakeRoomForAll() {
+  // Preemption only removes sequences from `i` on, since it takes the latest arrived.
+  for (size_t i = 0; i < running_.size();) {
+    Sequence& sequence = *running_[i];
+    if (sequence.pending() > 1 || !Ready(sequence)) {
+      ++i;
+    } else if (steps_under_way_ == 0) {
+      if (MakeRoom(sequence)) ++i;
+    } else {
+      if (!sequence.blocks.Grow(pool_, sequence.size() + sequence.awaited)) return false;
+      ++i;
+    }
+  }
+  return true;
 }
 
 bool Scheduler::MakeRoom(Sequence& sequence) {
@@ -101,9 +145,11 @@ bool Scheduler::MakeRoom(Sequence& sequence) {
 }
 
 void Scheduler::Preempt(Sequence& sequence) {
+  BATON_CHECK(sequence.under_way == 0);
   Leave(sequence);
   sequence.blocks.Free(pool_);
   sequence.computed = 0;
+  sequence.planned = 0;
   sequence.indexed_blocks = 0;
   sequence.indexed_tail = kv::kPrefixRoot;
   sequence.state = SequenceState::kWaiting;
@@ -122,7 +168,7 @@ bool Scheduler::AwaitsPrefix(const Sequence& sequence, int32_t shared) const {
   if (!options_.prefix_cache || sequence.prompt_logprobs != nullptr) return false;
   const int32_t missing = sequence.size() - shared;
   for (const Sequence* other : running_) {
-    if (other->pending() <= 1 || other->cache_salt != sequence.cache_salt) continue;
+    if (other->size() - other->computed <= 1 || other->cache_salt != sequence.cache_salt) continue;
     const int32_t most = std::min(sequence.size() - 1, other->size());
     const auto end = other->tokens.begin() + most;
     const auto differs = std::mismatch(other->tokens.begin(), end, sequence.tokens.begin()).first;
@@ -153,7 +199,7 @@ bool Scheduler::Admit(Sequence& sequence) {
   waiting_.erase(&sequence);
   sequence.blocks.Adopt(pool_, match.blocks);
   BATON_CHECK(sequence.blocks.Grow(pool_, sequence.size()));
-  sequence.computed = shared * options_.block_tokens;
+  sequence.computed = sequence.planned = shared * options_.block_tokens;
   sequence.indexed_blocks = shared;
   sequence.indexed_tail = match.tail;
   if (!sequence.admitted) {
@@ -219,7 +265,7 @@ void Scheduler::Commit(Sequence& sequence) {
   BATON_CHECK(sequence.state == SequenceState::kReserved);
   Leave(sequence);
   sequence.remote_prefill = false;
-  sequence.computed = sequence.size();
+  sequence.computed = sequence.planned = sequence.size();
   IndexFullBlocks(sequence);
   InsertRunning(sequence);
 }
@@ -232,7 +278,7 @@ void Scheduler::PrefillHere(Sequence& sequence) {
 }
 
 void Scheduler::Finish(Sequence& sequence) {
-  BATON_CHECK(sequence.state != SequenceState::kHeld);
+  BATON_CHECK(sequence.state != SequenceState::kHeld && sequence.under_way == 0);
   Leave(sequence);
   sequence.blocks.Free(pool_);
 }
@@ -251,7 +297,7 @@ void Scheduler::Quarantine(Sequence& sequence) {
 }
 
 void Scheduler::Release(Sequence& sequence) {
-  BATON_CHECK(sequence.state == SequenceState::kHeld);
+  BATON_CHECK(sequence.state == SequenceState::kHeld && sequence.under_way == 0);
   if (sequence.remote_prefill) {
     sequence.blocks.EndQuarantine(pool_);
   } else {

@@ -4,6 +4,7 @@
 #include <utility>
 
 #include "baton/base/logging.h"
+#include "baton/base/units.h"
 
 namespace baton::worker {
 namespace {
@@ -108,12 +109,36 @@ Status WorkerCore::BuildRunner(const model::StepLimits& limits) {
                      .ops = ops_,
                      .stream = gpus_.empty() ? *rank.stream : gpus_[r].stream,
                      .memory = gpus_.empty() ? host_memory_ : gpus_[r].memory,
-                     .communicator = group_[r].get()});
+                     .communicator = group_[r].get(),
+                     .replayed_rows = options_.graph_sequences});
   }
   if (parts.size() == 1) {
-    BATON_ASSIGN_OR_RETURN(runner_, model::RankRunner::Create(parts.front(), limits));
+    BATON_ASSIGN_OR_RETURN(auto runner, model::RankRunner::Create(parts.front(), limits));
+    BATON_RETURN_IF_ERROR(RecordAndWait(parts.front(), *runner));
+    runner_ = std::move(runner);
   } else {
     BATON_ASSIGN_OR_RETURN(runner_, model::ParallelRunner::Create(parts, limits));
+  }
+  return OkStatus();
+}
+
+Status WorkerCore::RecordAndWait(const model::RankRunner::Parts& parts,
+                                 model::RankRunner& runner) const {
+  if (parts.replayed_rows == 0 || !parts.stream.replays()) return OkStatus();
+  const TimePoint begin = clock_.Now();
+  BATON_ASSIGN_OR_RETURN(const int64_t free, parts.memory.FreeBytes());
+  int32_t tenths = 0;
+  int32_t sizes = 0;
+  BATON_RETURN_IF_ERROR(runner.RecordAndWait([&](int32_t done, int32_t of) {
+    sizes = of;
+    if (10 * done / of == std::exchange(tenths, 10 * done / of)) return;
+    BATON_LOG(Debug) << "recorded " << done << " of " << of << " sizes of decodes";
+  }));
+  BATON_ASSIGN_OR_RETURN(const int64_t left, parts.memory.FreeBytes());
+  if (parts.stream.replays()) {
+    BATON_LOG(Info) << "decodes of " << sizes << " sizes are graphs, which took "
+                    << FormatBytes(std::max<int64_t>(free - left, 0)) << " and "
+                    << Seconds(clock_.Now() - begin) << " s";
   }
   return OkStatus();
 }

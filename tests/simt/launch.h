@@ -6,16 +6,21 @@
 
 #include "baton/device/stream.h"
 #include "simt/machine.h"
+#include "simt/recording.h"
 
 namespace baton::kernels::cuda {
 
-/// The twin of kernels/cuda/launch.h: the kernel has run when the call returns. Throws simt::Fault.
+/// The twin of kernels/cuda/launch.h: the kernel has run when the call returns, unless it is
+/// recorded. Throws simt::Fault.
 template <class... Formal, class... Actual>
 void Launch(void (*kernel)(Formal...), dim3 grid, dim3 block, size_t shared_bytes, cudaStream_t,
             Actual&&... actual) {
   std::tuple<Formal...> arguments(static_cast<Formal>(std::forward<Actual>(actual))...);
-  simt::RunGrid({.grid = grid, .block = block, .shared_bytes = shared_bytes},
-                [&] { std::apply(kernel, arguments); });
+  const auto run = [=] {
+    simt::RunGrid({.grid = grid, .block = block, .shared_bytes = shared_bytes},
+                  [&] { std::apply(kernel, arguments); });
+  };
+  Recording() != nullptr ? Recording()->push_back(run) : run();
 }
 
 /// The twin of LaunchTogether.

@@ -32,6 +32,10 @@ class EngineAbort : public testing::Test {
            << testing::PrintToString(tokens) << " is not " << testing::PrintToString(expected);
   }
 
+  static engine::Overlap OverlapOf(uint64_t seed) {
+    return seed % 2 == 0 ? engine::Overlap::kNever : engine::Overlap::kWhereItCan;
+  }
+
   static void ExpectAllReturned(EngineDriver& driver, int32_t blocks) {
     const kv::BlockCounts& counts = driver.counts();
     EXPECT_EQ(counts.used, 0);
@@ -55,7 +59,8 @@ TEST_F(EngineAbort, RandomCancelsReturnEveryBlockOfOneEngine) {
     const DriverOptions options{
         .engine = {.step_tokens = 8 + static_cast<int32_t>(random.Below(40)),
                    .running_sequences = 1 + static_cast<int32_t>(random.Below(8)),
-                   .prefix_cache = random.Below(2) == 0},
+                   .prefix_cache = random.Below(2) == 0,
+                   .overlap = OverlapOf(seed)},
         .blocks = 12 + static_cast<int32_t>(random.Below(20)),
         .block_tokens = 8};
     EngineDriver driver(*model_, options);
@@ -87,7 +92,8 @@ TEST_F(EngineAbort, RandomCancelsAndBreaksReturnEveryBlockOfBothSides) {
           .engine = {.step_tokens = 8 + static_cast<int32_t>(random.Below(40)),
                      .running_sequences = 1 + static_cast<int32_t>(random.Below(8)),
                      .layer_group = static_cast<int32_t>(random.Below(3)),
-                     .prefix_cache = random.Below(2) == 0},
+                     .prefix_cache = random.Below(2) == 0,
+                     .overlap = OverlapOf(seed)},
           .blocks = 12 + static_cast<int32_t>(random.Below(20)),
           .block_tokens = 8};
     };

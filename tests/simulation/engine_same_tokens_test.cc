@@ -85,6 +85,15 @@ struct Setting {
   bool late = false;
 };
 
+/// Steps overlap wherever they can, or never.
+DriverOptions Overlapping(DriverOptions options, engine::Overlap overlap) {
+  options.engine.overlap = overlap;
+  return options;
+}
+DriverOptions Overlapping(DriverOptions options) {
+  return Overlapping(std::move(options), engine::Overlap::kWhereItCan);
+}
+
 DriverOptions With(int32_t step_tokens, int32_t running, int32_t blocks, bool prefix_cache = true,
                    int32_t block_tokens = 16, int threads = 1) {
   return {.engine = {.step_tokens = step_tokens,
@@ -93,6 +102,12 @@ DriverOptions With(int32_t step_tokens, int32_t running, int32_t blocks, bool pr
           .blocks = blocks,
           .block_tokens = block_tokens,
           .threads = threads};
+}
+
+/// Decodes of up to so many sequences are recorded and repeated.
+DriverOptions Replaying(DriverOptions options, int32_t rows) {
+  options.replayed_rows = rows;
+  return options;
 }
 
 class SameTokens : public testing::TestWithParam<Setting> {};
@@ -110,6 +125,8 @@ TEST_P(SameTokens, InOneEngine) {
     }
   }
   EngineDriver driver(GetParam().late ? *world.late_models[0] : *world.model, options);
+  const auto replays = [&] { return GetParam().late ? world.late[0]->replays() : 0; };
+  const uint64_t replays_before = replays();
   // Twice, so that the second round meets a warm prefix cache; submitted while others run.
   std::vector<SequenceId> sequences;
   Random random(1);
@@ -123,6 +140,7 @@ TEST_P(SameTokens, InOneEngine) {
   }
   const auto stats = driver.engine().Stats();
   EXPECT_EQ(stats.preemptions > 0, GetParam().preempts) << stats.preemptions;
+  EXPECT_EQ(replays() > replays_before, options.replayed_rows > 0);
   EXPECT_EQ(stats.prefix_hit_tokens > 0, GetParam().options.engine.prefix_cache);
   EXPECT_EQ(driver.counts().used, 0);
   EXPECT_EQ(driver.counts().free + driver.counts().cached, GetParam().options.blocks);
@@ -130,27 +148,39 @@ TEST_P(SameTokens, InOneEngine) {
 
 INSTANTIATE_TEST_SUITE_P(
     Settings, SameTokens,
-    testing::Values(Setting{"OneAtATime", With(512, 1, 64)},
-                    Setting{"ManyAtOnce", With(512, 64, 800)},
-                    Setting{"OddChunks", With(17, 5, 200)},
-                    Setting{"SmallestChunks", With(3, 3, 200)},
-                    Setting{"NoPrefixCache", With(64, 16, 800, false)},
-                    Setting{"SmallBlocks", With(64, 16, 800, true, 4)},
-                    Setting{"ThreeThreads", With(64, 16, 800, true, 16, 3)},
-                    Setting{"TinyPool", With(40, 8, 12), true},
-                    Setting{"TinyPoolWithoutPrefixCache", With(40, 8, 12, false), true},
-                    Setting{"TinyPoolOfSmallBlocks", With(33, 8, 41, true, 4), true},
-                    Setting{"LateDevice", With(64, 16, 800), false, 1, true},
-                    Setting{"LateDeviceInOddChunks", With(17, 5, 200), false, 1, true},
-                    Setting{"LateDeviceWithATinyPool", With(40, 8, 12), true, 1, true},
-                    Setting{"TwoRanks", With(512, 64, 800), false, 2},
-                    Setting{"TwoRanksInOddChunks", With(17, 5, 200), false, 2},
-                    Setting{"TwoRanksOfTwoThreads", With(64, 16, 800, true, 16, 2), false, 2},
-                    Setting{"TwoRanksWithATinyPool", With(40, 8, 12), true, 2},
-                    Setting{"MoreRanksThanKvHeads", With(33, 8, 41, true, 4), true, 4},
-                    Setting{"RanksOnTwoLateDevices", With(64, 16, 800), false, 2, true},
-                    Setting{"RanksOnTwoLateDevicesWithATinyPool", With(40, 8, 12), true, 2, true},
-                    Setting{"RanksOnFourLateDevices", With(17, 5, 200), false, 4, true}),
+    testing::Values(
+        Setting{"OneAtATime", With(512, 1, 64)}, Setting{"ManyAtOnce", With(512, 64, 800)},
+        Setting{"OddChunks", With(17, 5, 200)}, Setting{"SmallestChunks", With(3, 3, 200)},
+        Setting{"NoPrefixCache", With(64, 16, 800, false)},
+        Setting{"SmallBlocks", With(64, 16, 800, true, 4)},
+        Setting{"ThreeThreads", With(64, 16, 800, true, 16, 3)},
+        Setting{"TinyPool", With(40, 8, 12), true},
+        Setting{"TinyPoolWithoutPrefixCache", With(40, 8, 12, false), true},
+        Setting{"TinyPoolOfSmallBlocks", With(33, 8, 41, true, 4), true},
+        Setting{"LateDevice", With(64, 16, 800), false, 1, true},
+        Setting{"LateDeviceInOddChunks", With(17, 5, 200), false, 1, true},
+        Setting{"LateDeviceWithATinyPool", With(40, 8, 12), true, 1, true},
+        Setting{"LateDeviceWithoutOverlap", Overlapping(With(40, 8, 12), engine::Overlap::kNever),
+                true, 1, true},
+        Setting{"LateDeviceOneAtATime", With(64, 1, 64), false, 1, true},
+        Setting{"LateDeviceWithoutPrefixCache", With(40, 8, 12, false), true, 1, true},
+        Setting{"LateDeviceThatRepeats", Replaying(With(64, 16, 800), 16), false, 1, true},
+        Setting{"LateDeviceThatRepeatsInATinyPool", Replaying(With(40, 8, 41, true, 4), 8), true, 1,
+                true},
+        Setting{"LateDeviceThatRepeatsSomeWithoutOverlap",
+                Replaying(Overlapping(With(64, 16, 800), engine::Overlap::kNever), 5), false, 1,
+                true},
+        Setting{"OverlapInManyAtOnce", Overlapping(With(512, 64, 800))},
+        Setting{"OverlapInSmallestChunks", Overlapping(With(3, 3, 200))},
+        Setting{"OverlapInATinyPool", Overlapping(With(33, 8, 41, true, 4)), true},
+        Setting{"TwoRanks", With(512, 64, 800), false, 2},
+        Setting{"TwoRanksInOddChunks", With(17, 5, 200), false, 2},
+        Setting{"TwoRanksOfTwoThreads", With(64, 16, 800, true, 16, 2), false, 2},
+        Setting{"TwoRanksWithATinyPool", With(40, 8, 12), true, 2},
+        Setting{"MoreRanksThanKvHeads", With(33, 8, 41, true, 4), true, 4},
+        Setting{"RanksOnTwoLateDevices", With(64, 16, 800), false, 2, true},
+        Setting{"RanksOnTwoLateDevicesWithATinyPool", With(40, 8, 12), true, 2, true},
+        Setting{"RanksOnFourLateDevices", With(17, 5, 200), false, 4, true}),
     [](const auto& setting) { return std::string(setting.param.name); });
 
 struct SplitSetting {
@@ -195,8 +225,15 @@ INSTANTIATE_TEST_SUITE_P(
                      2},
         SplitSetting{"LargeBlocksToSmall", With(50, 16, 400, true, 16), With(64, 32, 1600, true, 4),
                      2},
+        SplitSetting{"Overlapping", Overlapping(With(19, 6, 200)), Overlapping(With(32, 32, 400)),
+                     1},
+        SplitSetting{"OverlappingInTinyPools", Overlapping(With(40, 8, 12)),
+                     Overlapping(With(40, 8, 16)), 2},
         SplitSetting{"TinyPools", With(40, 8, 12), With(40, 8, 16), 2},
         SplitSetting{"LateDevices", With(50, 16, 400), With(64, 32, 400), 1, true},
+        SplitSetting{"LateDevicesWithTinyPools", With(40, 8, 12), With(40, 8, 16), 2, true},
+        SplitSetting{"LateDevicesThatRepeat", Replaying(With(19, 6, 200), 6),
+                     Replaying(With(32, 32, 400), 20), 2, true},
         SplitSetting{"LateDevicesInChunks", With(19, 6, 200), With(32, 32, 400), 2, true}),
     [](const auto& setting) { return std::string(setting.param.name); });
 

@@ -11,6 +11,16 @@ namespace baton::testing_support {
 using engine::Engine;
 using engine::StepEngine;
 
+namespace {
+
+std::unique_ptr<device::Stream> MakeStream(const DriverOptions& options, device::LateDevice* late) {
+  if (options.make_stream) return options.make_stream();
+  if (late != nullptr) return late->MakeStream();
+  return std::make_unique<device::HostStream>(options.threads);
+}
+
+}  // namespace
+
 EngineDriver::EngineDriver(model::Model& model, const DriverOptions& options, const ops::Ops& ops) {
   engine::EngineOptions engine = options.engine;
   if (options.grammars) engine.constraints = &grammars_;
@@ -33,8 +43,7 @@ EngineDriver::EngineDriver(model::Model& model, const DriverOptions& options, co
     device::Allocation memory = *memory_of(rank).Allocate(bytes);
     if (!late) std::memset(memory.get(), 0xFF, bytes);
     const kv::KvCache cache = *kv::KvCache::Create(geometry, {memory.get(), bytes});
-    ranks_.push_back({.stream = late ? devices[rank]->MakeStream()
-                                     : std::make_unique<device::HostStream>(options.threads),
+    ranks_.push_back({.stream = MakeStream(options, late ? devices[rank] : nullptr),
                       .memory = std::move(memory),
                       .cache = cache});
   }
@@ -45,13 +54,15 @@ EngineDriver::EngineDriver(model::Model& model, const DriverOptions& options, co
                      .ops = late ? device::LateOps() : ops,
                      .stream = *ranks_[rank].stream,
                      .memory = memory_of(rank),
-                     .communicator = group_[rank].get()});
+                     .communicator = group_[rank].get(),
+                     .replayed_rows = options.replayed_rows});
   }
   if (parts.size() == 1) {
     runner_ = *model::RankRunner::Create(parts.front(), *limits);
   } else {
     runner_ = *model::ParallelRunner::Create(parts, *limits);
   }
+  if (options.wrap) runner_ = options.wrap(std::move(runner_));
   auto created = Engine::Create(engine, model, *runner_, *this, clock_);
   BATON_CHECK(created.ok()) << created.status();
   engine_.reset(static_cast<StepEngine*>((*std::move(created)).release()));

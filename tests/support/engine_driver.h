@@ -1,5 +1,6 @@
 #pragma once
 
+#include <functional>
 #include <map>
 #include <memory>
 #include <optional>
@@ -44,6 +45,12 @@ struct DriverOptions {
   device::LateDevice* device = nullptr;
   /// Those of ranks 1, 2, ..., which have their shards there.
   std::vector<device::LateDevice*> other_devices = {};
+  /// On that device: see RankRunner::Parts.
+  int32_t replayed_rows = 0;
+  /// Where not null, makes the streams of the ranks.
+  std::function<std::unique_ptr<device::Stream>()> make_stream = {};
+  /// Puts something between the engine and its runner.
+  std::function<std::unique_ptr<model::StepRunner>(std::unique_ptr<model::StepRunner>)> wrap = {};
 };
 
 /// An engine with its memory on the calling thread, driven step by step. The cache starts as NaN.

@@ -7,6 +7,7 @@
 #include <sys/mman.h>
 
 #include "baton/base/check.h"
+#include "baton/base/units.h"
 #include "baton/kernels/cpu_ops.h"
 
 namespace baton::device {
@@ -17,6 +18,8 @@ constexpr size_t kPage = 4096;
 
 size_t WholePages(size_t bytes) { return (bytes + kPage - 1) / kPage * kPage; }
 
+}  // namespace
+
 class LateStream final : public WorkStream {
  public:
   LateStream(LateDevice& device, uint64_t seed) : device_(device), random_(seed) {}
@@ -25,17 +28,20 @@ class LateStream final : public WorkStream {
   void SynchronizeAndWait() override { ReachAndWait(given_); }
   void ToDevice(void* device, const void* host, size_t bytes) override {
     if (bytes == 0) return;
+    BATON_CHECK(recording_ == nullptr) << "a copy within what is recorded";
     BATON_CHECK(device_.Owns(device)) << "a copy to memory that is not the device's";
     BATON_CHECK(device_.IsPinned(host, bytes)) << "a copy from memory that is not pinned";
     Enqueue({[=] { std::memcpy(device, host, bytes); }});
   }
   void ToHost(void* host, const void* device, size_t bytes) override {
     if (bytes == 0) return;
+    BATON_CHECK(recording_ == nullptr) << "a copy within what is recorded";
     BATON_CHECK(device_.Owns(device)) << "a copy of memory that is not the device's";
     BATON_CHECK(device_.IsPinned(host, bytes)) << "a copy to memory that is not pinned";
     Enqueue({[=] { std::memcpy(host, device, bytes); }});
   }
   uint64_t Mark() override {
+    BATON_CHECK(recording_ == nullptr) << "a mark within what is recorded";
     Enqueue({[] {}});
     return given_;
   }
@@ -45,10 +51,12 @@ class LateStream final : public WorkStream {
     return done_ >= mark || device_.failed();
   }
   void ReachAndWait(uint64_t mark) override {
+    bool waits = false;
     for (;;) {
       std::function<void()> help;
       {
         const std::lock_guard lock(mutex_);
+        if (mark > done_ && !std::exchange(waits, true)) ++device_.waits_;
         if (mark > done_) Do(mark - done_);
         if (done_ >= mark || device_.failed()) return;
         help = work_.front().help;
@@ -61,15 +69,29 @@ class LateStream final : public WorkStream {
     const std::unique_lock lock(mutex_, std::try_to_lock);
     if (lock.owns_lock()) Do(work_.size());
   }
+  bool replays() const override { return true; }
+  void Replay(uint64_t key, const std::function<void()>& enqueue) override {
+    auto [entry, is_new] = recorded_.try_emplace(key);
+    std::vector<Work>& recorded = entry->second;
+    if (is_new) {
+      recording_ = &recorded;
+      enqueue();
+      recording_ = nullptr;
+    }
+    ++device_.replays_;
+    for (const Work& work : recorded) Enqueue(work);
+  }
   Status status() const override {
     return device_.failed() ? Internal("the device has failed").WithBlast(Blast::kWorker)
                             : OkStatus();
   }
 
   void Enqueue(Work work) override {
+    if (recording_ != nullptr) return recording_->push_back(std::move(work));
     const std::lock_guard lock(mutex_);
     work_.push_back(std::move(work));
     ++given_;
+    ++device_.pending_;
   }
   LateDevice& device() { return device_; }
   HostStream& host() { return host_; }
@@ -84,6 +106,7 @@ class LateStream final : public WorkStream {
         work_.front().run();
         work_.pop_front();
         ++done_;
+        --device_.pending_;
       }
     });
   }
@@ -94,9 +117,13 @@ class LateStream final : public WorkStream {
   std::mutex mutex_;
   Random random_;
   std::deque<Work> work_;
+  std::map<uint64_t, std::vector<Work>> recorded_;
+  std::vector<Work>* recording_ = nullptr;
   uint64_t given_ = 0;
   uint64_t done_ = 0;
 };
+
+namespace {
 
 class LateQueue final : public CopyQueue {
  public:
@@ -133,7 +160,7 @@ void Late(void (*operation)(const Params&, Stream&), const Params& params, Strea
 }
 
 /// Tells batches apart.
-uint64_t Sum(const ops::PagedBatch& batch) {
+uint64_t Sum(const ops::PagedBatch& batch, int32_t block_tokens) {
   uint64_t sum = 1;
   const auto add = [&](int64_t value) {
     sum = sum * 0x9E3779B97F4A7C15 + static_cast<uint64_t>(value);
@@ -143,7 +170,7 @@ uint64_t Sum(const ops::PagedBatch& batch) {
   for (int32_t s = 0; s < batch.S; ++s) {
     add(batch.query_begin[s]);
     add(batch.kv_tokens[s]);
-    for (int64_t i = 0; i < batch.table_stride; ++i) {
+    for (int64_t i = 0; i < CeilDiv(batch.kv_tokens[s], block_tokens); ++i) {
       add(batch.block_tables[s * batch.table_stride + i]);
     }
   }
@@ -151,15 +178,15 @@ uint64_t Sum(const ops::PagedBatch& batch) {
 }
 
 size_t PlanBytes(const ops::PlanShape&) { return sizeof(uint64_t); }
-void Plan(const ops::PagedBatch& batch, const ops::PlanShape&, std::byte* out) {
-  const uint64_t sum = Sum(batch);
+void Plan(const ops::PagedBatch& batch, const ops::PlanShape& shape, std::byte* out) {
+  const uint64_t sum = Sum(batch, shape.P);
   std::memcpy(out, &sum, sizeof sum);
 }
 
 void AttendByPlan(const ops::PagedAttentionParams& p, Stream& stream) {
   uint64_t planned = 0;
   std::memcpy(&planned, p.batch.plan, sizeof planned);
-  BATON_CHECK(planned == Sum(p.batch)) << "the plan of another batch";
+  BATON_CHECK(planned == Sum(p.batch, p.kv.P)) << "the plan of another batch";
   kernels::CpuOps().paged_attention(p, stream);
 }
 
@@ -209,7 +236,7 @@ void Sample(const ops::SampleParams& p, Stream& stream) {
       }
     }
   }});
-  Late(SampleRows, p, stream, {p.logits, p.rows, p.out, p.top});
+  Late(SampleRows, p, stream, {p.logits, p.rows, p.out, p.top, p.tokens});
 }
 
 ops::Ops MakeLateOps() {

@@ -20,6 +20,8 @@
 
 namespace baton::device {
 
+class LateStream;
+
 /// A stream of a LateDevice, for those who give it work of their own.
 class WorkStream : public Stream {
  public:
@@ -37,7 +39,8 @@ class WorkStream : public Stream {
 
 /// A device as a GPU is one: whoever touches its memory from the host ends the process, and what is
 /// enqueued is done later, when somebody waits for it or looks whether it is done; then at times a
-/// little, at times none of it. *Threads*: thread-safe; its streams and queues live on one thread
+/// little, at times none of it. Its streams repeat what they recorded, parameters and all.
+/// *Threads*: thread-safe; its streams and queues live on one thread
 /// each, and work on memory one at a time.
 class LateDevice final : public DeviceMemory {
  public:
@@ -63,14 +66,24 @@ class LateDevice final : public DeviceMemory {
   /// From now on every stream of the device is sick.
   void Fail() { failed_ = true; }
   bool failed() const { return failed_; }
+  /// What was enqueued on its streams and is not done.
+  uint64_t pending() const { return pending_; }
+  /// How often the host waited for something that was not done.
+  uint64_t waits() const { return waits_; }
+  /// How often what was recorded was done, the first time included.
+  uint64_t replays() const { return replays_; }
 
  private:
+  friend class LateStream;
   void Protect(int protection);
 
   const uint64_t seed_;
   const std::string name_;
   uint64_t streams_ = 0;
   std::atomic<bool> failed_{false};
+  std::atomic<uint64_t> pending_ = 0;
+  std::atomic<uint64_t> waits_ = 0;
+  std::atomic<uint64_t> replays_ = 0;
   std::byte* arena_ = nullptr;
   size_t used_ = 0;
   /// Held while the memory is open.

@@ -109,6 +109,11 @@ struct Engine {
   /// "auto": the model's weights; "random": made up from its config.json.
   std::string load = "auto";
   bool deterministic = true;
+  /// "auto" or "off".
+  std::string overlap = "auto";
+  std::string graphs = "auto";
+  /// Most sequences of a step that is a graph.
+  int32_t graph_sequences = 256;
   bool prefix_cache = true;
   /// 0: the model's.
   int32_t context_tokens = 0;

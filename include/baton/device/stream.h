@@ -43,8 +43,10 @@ class Stream {
   /// The stream as its vendor's libraries know it (cudaStream_t); null on the host.
   virtual void* native() { return nullptr; }
 
+  /// Whether Replay() records anything; false from then on where that was tried and failed.
+  virtual bool replays() const { return false; }
   /// Does what `enqueue` does. A device that can records what is enqueued under a key when that
-  /// comes first, and afterwards repeats it without calling `enqueue`.
+  /// comes first or second, and afterwards repeats it without calling `enqueue`.
   /// REQUIRES: under one key `enqueue` enqueues the same operations with the same Params, and no
   /// copies or marks; so whatever differs between steps lies in memory that Params point at.
   virtual void Replay(uint64_t /*key*/, const std::function<void()>& enqueue) { enqueue(); }

@@ -54,7 +54,8 @@ struct PromptBlocks {
 class EngineListener {
  public:
   virtual ~EngineListener() = default;
-  /// A step begins to compute; for those who say where the time goes.
+  /// A step begins to compute; for those who say where the time goes. One that was begun before
+  /// another was finished begins when that one ends.
   virtual void OnStepBegin(TimePoint) {}
   /// It ended; its tokens have been told.
   virtual void OnStepEnd(const cost::StepShape&, Duration) {}
@@ -77,6 +78,15 @@ class EngineListener {
   virtual void OnPrefilled(SequenceId sequence, TokenOutput first) = 0;
 };
 
+/// When a step is begun before the one before it is finished.
+enum class Overlap : uint8_t {
+  kNever,
+  /// Where the runner is asynchronous.
+  kWhereItGains,
+  /// Wherever the runner can; for tests.
+  kWhereItCan,
+};
+
 struct EngineOptions {
   /// Most tokens in one step; long prompts are prefilled in chunks that fit.
   int32_t step_tokens = 512;
@@ -89,6 +99,7 @@ struct EngineOptions {
   /// Layers finished between two OnKvReady calls of a step; 0 is all. SetLayerGroup changes it.
   int32_t layer_group = 0;
   bool prefix_cache = true;
+  Overlap overlap = Overlap::kWhereItGains;
   /// For requests with a grammar, which are refused where it is null. Outlives the engine.
   TokenConstraintFactory* constraints = nullptr;
 };

@@ -1,5 +1,7 @@
 #pragma once
 
+#include <cstdint>
+#include <functional>
 #include <memory>
 
 #include "baton/model/model.h"
@@ -21,11 +23,20 @@ class RankRunner : public StepRunner {
     device::DeviceMemory& memory;
     /// Null where the model has no other ranks.
     collective::Communicator* communicator = nullptr;
+    /// Steps of nothing but decodes, up to so many, are recorded and repeated where the stream can:
+    /// padded to one of few sizes by rows that are nobody's. 0: never, as with other ranks.
+    int32_t replayed_rows = 0;
   };
+  /// How many sizes were recorded, of how many.
+  using OnRecorded = std::function<void(int32_t done, int32_t total)>;
 
   /// Fails with InvalidArgument when the cache is not of the model's shape, and with
   /// ResourceExhausted.
   static Result<std::unique_ptr<RankRunner>> Create(const Parts& parts, const StepLimits& limits);
+
+  /// Records all sizes now, by steps of no sequences; else each is recorded when it comes up. Fails
+  /// when the device is sick. REQUIRES: no step is under way.
+  virtual Status RecordAndWait(const OnRecorded& on_recorded) = 0;
 };
 
 }  // namespace baton::model

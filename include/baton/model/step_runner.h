@@ -22,9 +22,19 @@ struct StepLimits {
   int32_t top_logprobs = 0;
 };
 
+/// The token of a row that the host does not know yet.
+struct DrawnToken {
+  int32_t row = 0;
+  /// Which of the rows that the step before draws for.
+  int32_t draw = 0;
+};
+
 /// One step as its caller has it: arrays of the host, which may change once the call returns.
 struct StepInput {
   std::span<const TokenId> tokens;  ///< [T]
+  /// Rows, ascending, whose entry in `tokens` is not read. Where the step before found no finite
+  /// logit, any token is taken in place of the one that is missing. REQUIRES: takes_drawn().
+  std::span<const DrawnToken> drawn = {};
   /// The same T; no plan. Every block in its tables is less than StepRunner::blocks().
   ops::PagedBatch sequences;
   /// Rows of [0, T) for which a token is drawn, ascending.
@@ -71,9 +81,12 @@ class StepRunner {
   virtual int32_t block_tokens() const = 0;
   /// Whether Begin() and Draw() may return before their work is done.
   virtual bool asynchronous() const = 0;
+  /// Whether a step may have tokens that the step before draws.
+  virtual bool takes_drawn() const = 0;
 
   /// Starts to compute the KV of the step's tokens, their logits, and what is scored. REQUIRES: the
-  /// input is within the limits; less than kMostUnderWay steps are under way, the last drawn for.
+  /// input is within the limits; less than kMostUnderWay steps are under way, the last drawn for if
+  /// it has logit_rows.
   virtual void Begin(const StepInput& input, OnLayers on_layers) = 0;
   /// Starts to draw for the step that was begun last, once and only if it has logit_rows: one row
   /// each. A token of -1 means that its row had no finite logit. What the rows point at may change

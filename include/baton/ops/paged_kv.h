@@ -24,7 +24,9 @@ struct PagedKv {
 
 /// The sequences of one step, flattened. Query tokens of sequence s are rows
 /// [query_begin[s], query_begin[s + 1]) of the step's T rows; they are the last tokens of its
-/// first kv_tokens[s] positions.
+/// first kv_tokens[s] positions. A sequence may have none. Rows from query_begin[S] on are
+/// nobody's: they make a batch one of the sizes that are prepared for, and neither they nor KV are
+/// written.
 struct PagedBatch {
   const int32_t* query_begin = nullptr;   ///< [S + 1]
   const int32_t* kv_tokens = nullptr;     ///< [S], this step's tokens included.

@@ -89,7 +89,7 @@ struct SampleParams {
   const SampleRow* rows = nullptr;
   SampledToken* out = nullptr;
   SampledToken* top = nullptr;
-  /// Null, or [R]: the tokens of `out` alone, for the next step's embedding.
+  /// Null, or [R]: the tokens of `out` alone, for the next step's embedding; 0 where that is -1.
   TokenId* tokens = nullptr;
   int64_t top_stride = 0;
   int64_t R = 0;

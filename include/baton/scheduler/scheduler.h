@@ -38,12 +38,21 @@ struct Scheduled {
   int32_t count = 0;
   /// The chunk reaches the sequence's end, so that its next token is to be drawn.
   bool draws = false;
+  /// Of a prompt or computed again, rather than one token of a decode.
+  bool prefill = false;
+  /// Not negative: its only token is not known yet; it is this one of those that the step before,
+  /// which is under way, draws.
+  int32_t drawn_before = -1;
+
+  /// Whether it has not ended since.
+  bool runs() const { return sequence->state == SequenceState::kRunning; }
 };
 
 /// One step. *Invariants*: the counts sum to `tokens` <= step_tokens; every position has a block.
 struct StepPlan {
   std::vector<Scheduled> batch;
   int32_t tokens = 0;
+  int32_t draws = 0;
   /// How many of them are prompt or are computed again, rather than one per sequence.
   int32_t prefill_tokens = 0;
   /// Sequences that got their blocks now, in order of arrival; some are in `batch` too.
@@ -71,10 +80,18 @@ class Scheduler {
   /// when too many wait.
   Status Add(Sequence& sequence);
 
-  /// The next step; valid until the next call. An empty batch: nothing can be done now.
+  /// The next step; valid until the next call. An empty batch: nothing can be done now, or nothing
+  /// before the step that is under way is finished: sequences that end with it for sure, or whose
+  /// prompt is scored, wait for it, and so do all when a block is lacking, as the blocks of a
+  /// preempted sequence must not go to another while a step writes them. A sequence that may end
+  /// with it is planned all the same; if it does, what this step makes of it is thrown away.
+  /// REQUIRES: at most one step is under way.
   const StepPlan& Schedule();
 
-  /// The KV of a scheduled chunk is in the cache: full blocks become known to the prefix index.
+  /// The step is finished, whatever came of it: it was planned first of those under way.
+  void Finished(const StepPlan& plan);
+  /// The KV of a chunk of a finished step is in the cache: full blocks become known to the prefix
+  /// index.
   void Advance(const Scheduled& scheduled);
   /// The KV of a reserved sequence's prompt has arrived: it runs from the next step on, once its
   /// first token was appended. REQUIRES: kReserved.
@@ -84,13 +101,14 @@ class Scheduler {
   /// and that nothing writes its blocks.
   void PrefillHere(Sequence& sequence);
 
-  /// Forgets the sequence and gives its blocks back. REQUIRES: not kHeld.
+  /// Forgets the sequence and gives its blocks back. REQUIRES: not kHeld, no step under way for it.
   void Finish(Sequence& sequence);
-  /// Ends a sequence whose blocks a peer still reads. REQUIRES: kRunning.
+  /// Ends a sequence whose blocks a peer still reads or a step still writes. REQUIRES: kRunning.
   void Hold(Sequence& sequence);
   /// Ends a sequence into whose blocks a peer may still write. REQUIRES: kReserved.
   void Quarantine(Sequence& sequence);
-  /// Gives the blocks of a held sequence back and forgets it. REQUIRES: kHeld.
+  /// Gives the blocks of a held sequence back and forgets it. REQUIRES: kHeld, no step under way
+  /// for it.
   void Release(Sequence& sequence);
 
   /// Called whenever a prefix can be found in the cache from now on, or no more.
@@ -116,6 +134,11 @@ class Scheduler {
   /// Schedules at most `budget` tokens of `sequence`.
   void Plan(Sequence& sequence, int32_t budget);
   int32_t budget() const { return options_.step_tokens - plan_.tokens; }
+  /// Whether the next step may have some of it, as far as the step under way goes.
+  bool Ready(const Sequence& sequence) const;
+  /// Finds blocks for all running sequences that are ready; false when that must wait for the step
+  /// under way.
+  bool MakeRoomForAll();
   /// Finds a block for the last token; preempts if need be. False when that hit `sequence` itself.
   bool MakeRoom(Sequence& sequence);
   void Preempt(Sequence& sequence);
@@ -139,10 +162,12 @@ class Scheduler {
   uint64_t arrivals_ = 0;
   std::set<Sequence*, GoesFirst> waiting_;
   std::vector<Sequence*> running_;  ///< In order of arrival.
+  std::vector<Sequence*> ready_;    ///< Those that the step may have some of.
   int32_t reserved_ = 0;
   int64_t preemptions_ = 0;
   int64_t prefix_hit_tokens_ = 0;
   StepPlan plan_;
+  int32_t steps_under_way_ = 0;
 };
 
 }  // namespace baton::scheduler

@@ -36,8 +36,9 @@ struct SequenceGrammar {
 
 /// A request inside one engine. *Ownership*: the engine's; the scheduler points at it from Add() to
 /// Finish() or Release(). *Threads*: lives on the engine thread.
-/// *Invariants*: KV of positions [0, computed) is in the cache; a token is never taken back, so
-/// that computing a sequence again after preemption draws none twice.
+/// *Invariants*: KV of positions [0, computed) is in the cache, that of [computed, planned) is what
+/// steps under way compute; a token is never taken back, so that computing a sequence again after
+/// preemption draws none twice; blocks are given back only while no step is under way for it.
 struct Sequence {
   SequenceId id{};
   /// The prompt, then what was generated here.
@@ -71,6 +72,12 @@ struct Sequence {
   uint64_t arrival = 0;
   kv::BlockTable blocks;
   int32_t computed = 0;
+  int32_t planned = 0;
+  /// Steps that compute some of it and are not finished, and how many of them draw a token.
+  int32_t under_way = 0;
+  int32_t awaited = 0;
+  /// Which of its step's draws the last one planned is.
+  int32_t last_draw = 0;
   /// Prompt tokens found in the prefix cache when first admitted.
   int32_t cached_tokens = 0;
   bool admitted = false;
@@ -79,8 +86,8 @@ struct Sequence {
   kv::PrefixNode indexed_tail = kv::kPrefixRoot;
 
   int32_t size() const { return static_cast<int32_t>(tokens.size()); }
-  /// Tokens whose KV is to be computed before the next token can be drawn.
-  int32_t pending() const { return size() - computed; }
+  /// Tokens whose KV is to be planned before the next token can be drawn, awaited ones included.
+  int32_t pending() const { return size() + awaited - planned; }
   /// Tokens generated, by other workers too.
   int32_t generated() const { return size() - prompt_tokens + emitted_tokens; }
 };

@@ -39,6 +39,8 @@ struct WorkerOptions {
   bool random_weights = false;
   /// On a GPU: what a row gives does not depend on the rows beside it.
   bool deterministic = true;
+  /// On a GPU: decodes of up to so many sequences at once are graphs; 0: none are.
+  int32_t graph_sequences = 0;
 
   /// Threads that compute, the engine thread included: shared by the ranks, at least one for each.
   int threads = 1;

@@ -96,7 +96,7 @@ __global__ void __launch_bounds__(kChunkThreads) PickToken(SampleArgs args) {
   }
   if (threadIdx.x != 0) return;
   args.out[r] = drawn;
-  if (args.tokens != nullptr) args.tokens[r] = drawn.token;
+  if (args.tokens != nullptr) args.tokens[r] = max(drawn.token, 0);
 }
 
 }  // namespace baton::kernels::cuda

@@ -2,6 +2,7 @@
 #include <gtest/gtest.h>
 
 #include "linear/products.h"
+#include "simt/recording.h"
 #include "support/engine_driver.h"
 #include "support/tiny_model.h"
 #include "tables.h"
@@ -119,6 +120,7 @@ TEST_F(CudaEngine, GivesTheSameTokensAloneBatchedChunkedAndPreempted) {
   const DriverOptions settings[] = {
       {.engine = {.step_tokens = 128, .running_sequences = 4}},
       {.engine = {.step_tokens = 7, .running_sequences = 4}},
+      {.engine = {.step_tokens = 128, .running_sequences = 4, .overlap = Overlap::kWhereItCan}},
       {.engine = {.step_tokens = 32, .running_sequences = 4}, .blocks = 8},
   };
   for (const DriverOptions& options : settings) {
@@ -130,6 +132,24 @@ TEST_F(CudaEngine, GivesTheSameTokensAloneBatchedChunkedAndPreempted) {
     }
   }
   EXPECT_GT(preemptions_, 0) << "the last setting is to recompute what was decoded";
+}
+
+TEST_F(CudaEngine, GivesTheSameTokensWhereLaunchesAreRecordedAndRepeated) {
+  // They end one after the other, so that the step shrinks from a size to the next.
+  const std::vector<Request> requests = {RequestOf(20, 2, 24), RequestOf(17, 3, 8),
+                                         RequestOf(24, 5, 16)};
+  DriverOptions options{.engine = {.step_tokens = 128, .running_sequences = 4}};
+  const auto expected = Outputs(requests, options);
+  int replayed = 0;
+  options.replayed_rows = 4;
+  options.make_stream = [&] { return std::make_unique<kernels::cuda::RecordingStream>(replayed); };
+  options.engine.overlap = Overlap::kWhereItCan;
+  const auto actual = Outputs(requests, options);
+  for (size_t i = 0; i < requests.size(); ++i) {
+    SCOPED_TRACE("request " + std::to_string(i));
+    ExpectSame(actual[i], expected[i]);
+  }
+  EXPECT_EQ(replayed, 23) << "a decode of every token but the first";
 }
 
 }  // namespace

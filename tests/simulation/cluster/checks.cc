@@ -57,6 +57,11 @@ void Checks::OneOwner(const SimulatedWorker& worker) const {
       if (writable) quarantined[static_cast<size_t>(Index(block))] = true;
     }
   }
+  for (const auto& sequence : worker.engine().ending()) {
+    for (const BlockId block : sequence->blocks.blocks()) {
+      ++shares[static_cast<size_t>(Index(block))];
+    }
+  }
   for (int32_t i = 0; i < pool.size(); ++i) {
     const BlockId block{i};
     const int32_t held = shares[static_cast<size_t>(i)];

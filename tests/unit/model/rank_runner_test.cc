@@ -1,5 +1,7 @@
 #include "baton/model/rank_runner.h"
 
+#include <algorithm>
+
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
@@ -99,12 +101,17 @@ class RankRunnerTest : public testing::Test {
     memory_ = *late_.Allocate(KvBytes());
     cache_ = *kv::KvCache::Create(Geometry(), {memory_.get(), KvBytes()});
     stream_ = late_.MakeStream();
-    runner_ = *RankRunner::Create({.model = *model_,
-                                   .cache = *cache_,
-                                   .ops = device::LateOps(),
-                                   .stream = *stream_,
-                                   .memory = late_},
-                                  kLimits);
+    runner_ = MakeRunner(0);
+  }
+
+  std::unique_ptr<RankRunner> MakeRunner(int32_t replayed_rows) {
+    return *RankRunner::Create({.model = *model_,
+                                .cache = *cache_,
+                                .ops = device::LateOps(),
+                                .stream = *stream_,
+                                .memory = late_,
+                                .replayed_rows = replayed_rows},
+                               kLimits);
   }
 
   kv::KvGeometry Geometry() const {
@@ -168,6 +175,76 @@ TEST_F(RankRunnerTest, TakesAStepBeforeTheLastOneIsComputed) {
   start(steps[2]);
   EXPECT_EQ(Given(*runner_->FinishAndWait()), expected[1]);
   EXPECT_EQ(Given(*runner_->FinishAndWait()), expected[2]);
+}
+
+TEST_F(RankRunnerTest, TakesTokensThatTheStepBeforeDraws) {
+  TwoSequences first(0);
+  runner_->Begin(first.Input(), {});
+  runner_->Draw(first.rows);
+  TwoSequences ahead(1);
+  StepInput input = ahead.Input();
+  const DrawnToken drawn[] = {{.row = 0, .draw = 1}};
+  input.drawn = drawn;
+  ahead.tokens[0] = -77;
+  runner_->Begin(input, {});
+  const TokenId token = runner_->FinishAndWait()->drawn.tokens[1].token;
+  runner_->Draw(ahead.rows);
+  const Given given(*runner_->FinishAndWait());
+
+  TwoSequences known(1);
+  known.tokens[0] = token;
+  runner_->Begin(known.Input(), {});
+  runner_->Draw(known.rows);
+  EXPECT_EQ(given, Given(*runner_->FinishAndWait()));
+}
+
+TEST_F(RankRunnerTest, RepeatsWhatItRecordedWithOtherTokensTablesAndContexts) {
+  runner_ = MakeRunner(2);
+  const auto expected = Expected(4);
+  for (int32_t round = 0; round < 4; ++round) {
+    TwoSequences step(round);
+    runner_->Begin(step.Input(), {});
+    step.Spoil();
+    runner_->Draw(step.rows);
+    EXPECT_EQ(Given(*runner_->FinishAndWait()), expected[static_cast<size_t>(round)]) << round;
+  }
+  EXPECT_EQ(late_.replays(), 3) << "all but the first, which is no step of decodes";
+}
+
+TEST_F(RankRunnerTest, RecordsAllSizesWithoutTouchingTheCache) {
+  runner_ = MakeRunner(2);
+  std::vector<std::pair<int32_t, int32_t>> recorded;
+  ASSERT_TRUE(
+      runner_->RecordAndWait([&](int32_t done, int32_t of) { recorded.emplace_back(done, of); })
+          .ok());
+  EXPECT_THAT(recorded, ElementsAre(Pair(1, 2), Pair(2, 2)));
+  late_.Touch([&] {
+    const std::byte* end = memory_.get() + KvBytes();
+    EXPECT_EQ(std::find_if(memory_.get(), const_cast<std::byte*>(end),
+                           [](std::byte b) { return b != std::byte{0xFF}; }),
+              end);
+  });
+  const auto expected = Expected(2);
+  for (int32_t round = 0; round < 2; ++round) {
+    TwoSequences step(round);
+    runner_->Begin(step.Input(), {});
+    runner_->Draw(step.rows);
+    EXPECT_EQ(Given(*runner_->FinishAndWait()), expected[static_cast<size_t>(round)]);
+  }
+}
+
+TEST_F(RankRunnerTest, RepeatsNoStepThatAnnouncesLayersScoresOrDrawsLess) {
+  runner_ = MakeRunner(2);
+  TwoSequences step(1);
+  runner_->Begin(step.Input(), [](int32_t, int32_t) {});
+  runner_->Draw(step.rows);
+  ASSERT_TRUE(runner_->FinishAndWait().ok());
+  StepInput input = step.Input();
+  input.logit_rows = std::span(step.logit_rows).first(1);
+  runner_->Begin(input, {});
+  runner_->Draw(std::span(step.rows).first(1));
+  ASSERT_TRUE(runner_->FinishAndWait().ok());
+  EXPECT_EQ(late_.replays(), 0);
 }
 
 TEST_F(RankRunnerTest, ScoresMoreRowsThanItHasPlaceForLogits) {

@@ -45,8 +45,10 @@ class SchedulerTest : public testing::Test {
   /// Runs a step: (id, count) of what took part. Each chunk that draws gets token 7.
   std::vector<std::pair<uint64_t, int32_t>> Step() {
     std::vector<std::pair<uint64_t, int32_t>> took;
-    const auto batch = scheduler_->Schedule().batch;
-    for (const Scheduled& scheduled : batch) {
+    const StepPlan plan = scheduler_->Schedule();
+    if (plan.batch.empty()) return took;
+    scheduler_->Finished(plan);
+    for (const Scheduled& scheduled : plan.batch) {
       took.emplace_back(Index(scheduled.sequence->id), scheduled.count);
       scheduler_->Advance(scheduled);
       if (scheduled.draws) scheduled.sequence->tokens.push_back(7);
@@ -228,7 +230,70 @@ TEST_F(SchedulerTest, RefusesWhatCanNeverRunAndWhatIsTooMuchNow) {
   EXPECT_EQ(scheduler_->Add(New(8)).code(), StatusCode::kResourceExhausted);
 }
 
-/// Sequences of all kinds through a tiny pool; hand-offs end after a while.
+/// A plan as it stays when the next one is made.
+StepPlan Begin(Scheduler& scheduler) { return scheduler.Schedule(); }
+
+TEST_F(SchedulerTest, PlansADecodeWhoseTokenIsBeingDrawn) {
+  Make({.step_tokens = 64, .running_sequences = 4}, 10);
+  Add(5);
+  Add(3);
+  const StepPlan first = Begin(*scheduler_);
+  EXPECT_EQ(first.draws, 2);
+  const StepPlan second = Begin(*scheduler_);
+  ASSERT_EQ(second.batch.size(), 2);
+  for (size_t i = 0; i < 2; ++i) {
+    EXPECT_EQ(second.batch[i].begin, sequences_[i].size());
+    EXPECT_EQ(second.batch[i].count, 1);
+    EXPECT_TRUE(second.batch[i].draws);
+    EXPECT_EQ(second.batch[i].drawn_before, static_cast<int32_t>(i));
+  }
+  EXPECT_EQ(second.prefill_tokens, 0);
+  EXPECT_EQ(sequences_[0].computed, 0) << "nothing has been computed yet";
+}
+
+TEST_F(SchedulerTest, PlansThePromptOnWhileItsLastChunkComputes) {
+  Make({.step_tokens = 8, .running_sequences = 4}, 10);
+  Add(12);
+  (void)Begin(*scheduler_);
+  const StepPlan second = Begin(*scheduler_);
+  ASSERT_EQ(second.batch.size(), 1);
+  EXPECT_EQ(second.batch[0].begin, 8);
+  EXPECT_EQ(second.batch[0].count, 4);
+  EXPECT_EQ(second.batch[0].drawn_before, -1);
+}
+
+TEST_F(SchedulerTest, PlansNothingOfASequenceThatEndsWithTheStepUnderWay) {
+  Make({.step_tokens = 64, .running_sequences = 4}, 10);
+  Add(5, 1);
+  New(5).prefill_only = true;
+  ASSERT_TRUE(scheduler_->Add(sequences_.back()).ok());
+  New(5).prompt_logprobs = std::make_shared<PromptLogprobs>();
+  ASSERT_TRUE(scheduler_->Add(sequences_.back()).ok());
+  EXPECT_EQ(Begin(*scheduler_).batch.size(), 3);
+  EXPECT_THAT(Begin(*scheduler_).batch, IsEmpty());
+}
+
+TEST_F(SchedulerTest, PreemptsNobodyWhileAStepIsUnderWay) {
+  Make({.step_tokens = 64, .running_sequences = 4, .prefix_cache = false}, 3);
+  Add(3);
+  EXPECT_EQ(Step(), (Took{{1, 3}}));
+  Add(3);
+  EXPECT_EQ(Step(), (Took{{1, 1}, {2, 3}}));
+  const StepPlan first = Begin(*scheduler_);  // The first one takes the last block.
+  EXPECT_EQ(first.batch.size(), 2);
+  EXPECT_THAT(Begin(*scheduler_).batch, IsEmpty());
+  EXPECT_EQ(scheduler_->preemptions(), 0);
+  scheduler_->Finished(first);
+  for (const Scheduled& scheduled : first.batch) {
+    scheduler_->Advance(scheduled);
+    scheduled.sequence->tokens.push_back(7);
+  }
+  EXPECT_EQ(Step(), (Took{{1, 1}}));
+  EXPECT_EQ(scheduler_->preemptions(), 1);
+}
+
+/// Sequences of all kinds through a tiny pool; hand-offs end after a while. With every second seed
+/// a step is planned before the one before is finished.
 class RandomLoad {
  public:
   explicit RandomLoad(uint64_t seed)
@@ -241,7 +306,8 @@ class RandomLoad {
                   .context_tokens = 200,
                   .block_tokens = kBlockTokens,
                   .prefix_cache = Below(2) == 0}),
-        scheduler_(options_, pool_) {
+        scheduler_(options_, pool_),
+        overlaps_(seed % 2 == 1) {
     for (int i = 0; i < 30; ++i) AddOne();
   }
 
@@ -252,16 +318,14 @@ class RandomLoad {
     for (Sequence* sequence : plan.admitted) {
       if (sequence->state == SequenceState::kReserved) moving_.push_back(sequence);
     }
-    std::vector<Scheduled> batch = plan.batch;
-    for (const Scheduled& scheduled : batch) {
-      Sequence& sequence = *scheduled.sequence;
-      scheduler_.Advance(scheduled);
-      if (scheduled.draws) Draw(sequence);
-    }
-    const bool moved = !moving_.empty() && (batch.empty() || Below(4) == 0);
+    const bool begun = !plan.batch.empty();
+    const bool waited = !under_way_.empty();
+    if (begun) under_way_.push_back(plan);
+    if (waited || (begun && !overlaps_)) FinishStep();
+    const bool moved = !moving_.empty() && (!begun || Below(4) == 0);
     if (moved) EndHandoff();
-    EXPECT_TRUE(moved || !batch.empty() || ended_ == sequences_.size()) << "stuck";
-    return (moved || !batch.empty()) && ended_ < sequences_.size();
+    EXPECT_TRUE(moved || begun || waited || ended_ == sequences_.size()) << "stuck";
+    return moved || begun || waited;
   }
 
   void CheckEnd() const {
@@ -305,6 +369,22 @@ class RandomLoad {
     EXPECT_LE(static_cast<int32_t>(plan.batch.size()), options_.running_sequences);
   }
 
+  void FinishStep() {
+    const StepPlan plan = std::move(under_way_.front());
+    under_way_.pop_front();
+    scheduler_.Finished(plan);
+    for (const Scheduled& scheduled : plan.batch) {
+      if (!scheduled.runs()) continue;
+      scheduler_.Advance(scheduled);
+      if (scheduled.draws) Draw(*scheduled.sequence);
+    }
+    std::erase_if(ending_, [&](Sequence* sequence) {
+      if (sequence->under_way > 0) return false;
+      scheduler_.Release(*sequence);
+      return true;
+    });
+  }
+
   void Draw(Sequence& sequence) {
     sequence.tokens.push_back(Below(2));
     EXPECT_LE(sequence.size(), sequence.max_total_tokens);
@@ -312,7 +392,12 @@ class RandomLoad {
       scheduler_.Hold(sequence);
       moving_.push_back(&sequence);
     } else if (sequence.size() == sequence.max_total_tokens || Below(20) == 0) {
-      scheduler_.Finish(sequence);
+      if (sequence.under_way > 0) {
+        scheduler_.Hold(sequence);
+        ending_.push_back(&sequence);
+      } else {
+        scheduler_.Finish(sequence);
+      }
       ++ended_;
     }
   }
@@ -336,8 +421,11 @@ class RandomLoad {
   kv::BlockPool pool_;
   const SchedulerOptions options_;
   Scheduler scheduler_;
+  const bool overlaps_;
+  std::deque<StepPlan> under_way_;
   std::deque<Sequence> sequences_;
   std::vector<Sequence*> moving_;
+  std::vector<Sequence*> ending_;  ///< But for a step under way.
   size_t ended_ = 0;
 };
 
