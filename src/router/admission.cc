@@ -13,6 +13,7 @@ constexpr int64_t kOutputWeight = 2;
 /// Of a drain rate: weight of the past against the newest request, and how many make one known.
 constexpr double kKeep = 0.95;
 constexpr int32_t kEnoughSamples = 8;
+constexpr char kShutdown[] = "shutdown";
 
 std::string Ms(Duration duration) {
   return std::to_string(std::chrono::duration_cast<std::chrono::milliseconds>(duration).count()) +
@@ -49,6 +50,7 @@ bool Admission::Hurries(const Waiting& waiting) const {
 }
 
 void Admission::Add(Waiting waiting, TimePoint now) {
+  if (!closed_.ok()) return links_.refuse(std::move(waiting), {.reason = kShutdown}, closed_);
   const RoutedRequest& routed = *waiting.routed;
   const Duration ttft = routed.slo.ttft > Duration::zero() ? routed.slo.ttft : kPatience;
   const TimePoint expires = routed.arrived() + options_.queue_wait;
@@ -181,8 +183,9 @@ void Admission::SetPossible(const Status& possible, TimePoint now) {
 }
 
 void Admission::Close(const Status& status) {
+  closed_ = status;
   for (const QueueNumber number : queue_.Numbers()) {
-    Refuse(number, {.reason = "shutdown"}, status);
+    Refuse(number, {.reason = kShutdown}, status);
   }
 }
 

@@ -69,7 +69,7 @@ class Admission {
   TimePoint next() const;
   /// Whether requests can be sent at all, else why not.
   void SetPossible(const Status& possible, TimePoint now);
-  /// Refuses all.
+  /// Refuses all, those that come later too.
   void Close(const Status& status);
   /// What a request counts against its tenant, and what is made up for once it has ended.
   static int64_t Cost(int64_t prompt_tokens, int64_t output_tokens);
@@ -106,6 +106,8 @@ class Admission {
   std::optional<TimePoint> waits_since_;
   /// There was no room as of this version.
   std::optional<uint64_t> no_room_;
+  /// Why it is closed.
+  Status closed_;
   Status possible_;
   /// Since when it is not.
   std::optional<TimePoint> impossible_since_;

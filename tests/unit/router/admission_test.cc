@@ -274,6 +274,15 @@ TEST_F(AdmissionTest, RefusesAllThatWaitWhenItCloses) {
   EXPECT_TRUE(admission_->empty());
 }
 
+TEST_F(AdmissionTest, RefusesWhatComesAfterItHasClosed) {
+  Make({});
+  MakeRoom(1);
+  admission_->Close(Unavailable("the router is shutting down"));
+  Add("a");
+  EXPECT_EQ(refused_.size(), 1u);
+  EXPECT_TRUE(sent_.empty());
+}
+
 TEST(DrainRate, TellsNothingBeforeItHasSeenEnough) {
   DrainRate rate;
   for (int i = 0; i < 7; ++i) rate.Learn(10, seconds(1));
