@@ -140,7 +140,9 @@ bool Fleet::IsBusy(const Member& member) const {
 }
 
 bool Fleet::HasRoom(bool local) const {
-  const auto takes = [](const Member& member) { return member.there() && !member.leaving() && !member.stuck(); };
+  const auto takes = [](const Member& member) {
+    return member.there() && !member.leaving() && !member.stuck();
+  };
   const auto idle_peer = [&](const std::string& name) {
     const Member* peer = Find(name);
     return peer != nullptr && takes(*peer) && peer->prefills() && !IsBusy(*peer);

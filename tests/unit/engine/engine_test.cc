@@ -1,7 +1,6 @@
 #include "baton/engine/engine.h"
 
 #include <atomic>
-#include <atomic>
 #include <cmath>
 #include <limits>
 #include <thread>

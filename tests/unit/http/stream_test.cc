@@ -82,7 +82,8 @@ TEST_F(StreamTest, EndsWithTheTimingsWhenAsked) {
 
   ASSERT_EQ(chunks.size(), 3u);
   EXPECT_EQ(chunks.back()["choices"], json::array());
-  EXPECT_EQ(chunks.back()["baton"], json::parse(R"({"admission_ms":0.0,"ttft_ms":7.0,"total_ms":0.0})"));
+  EXPECT_EQ(chunks.back()["baton"],
+            json::parse(R"({"admission_ms":0.0,"ttft_ms":7.0,"total_ms":0.0})"));
   EXPECT_FALSE(chunks.back().contains("usage"));
 }
 
