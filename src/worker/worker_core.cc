@@ -211,6 +211,7 @@ TimePoint WorkerCore::Turn(TimePoint now) {
   if (due(decode_->NextDeadline())) decode_->Tick();
   if (due(prefill_->NextDeadline())) prefill_->Tick();
   TimePoint next = std::min(peers_->Tick(now), prefill_service_->Tick(now));
+  if (hand_over_at_) next = std::min(next, *hand_over_at_);
   if (role_change_->Tick(now)) next_publish_ = now;
   left_ = leaving_ && peers_->idle();
   if (now >= next_publish_) {

@@ -135,13 +135,9 @@ TEST_F(Resume, AllWorkersMayBeRestartedOneAfterTheOther) {
 }
 
 TEST_F(Resume, AWorkerThatMustEndBeforeItsStreamsHandsThemOver) {
-  Serve({.prefill = 2, .decode = 2, .yaml = "timeouts: {drain: 40ms}\n"});
-  const auto resumed = [&] { return server_->Metric("baton_resumes_total", {"cause=\"drain\""}); };
-  ExpectUndisturbed([&] {
-    // Now and then it has nothing to hand over at that moment.
-    for (int i = 0; i < 8 && resumed() == 0; ++i) EndAndAwait("d0", SIGTERM);
-  });
-  EXPECT_GT(resumed(), 0) << server_->log();
+  Serve({.prefill = 2, .decode = 2, .yaml = "timeouts: {drain: 60ms}\n"});
+  ExpectUndisturbed([&] { EndAndAwait("d0", SIGTERM); });
+  EXPECT_GT(server_->Metric("baton_resumes_total", {"cause=\"drain\""}), 0) << server_->log();
 }
 
 TEST_F(Resume, AWorkerWhoseEngineIsStuckEndsAndItsStreamsGoOn) {
