@@ -45,19 +45,18 @@ int64_t Admission::Cost(int64_t prompt_tokens, int64_t output_tokens) {
   return std::max<int64_t>(1, prompt_tokens + kOutputWeight * output_tokens);
 }
 
-bool Admission::Hurries(const Waiting& waiting) const {
-  return options_.overload != Overload::kQueue && waiting.routed->slo.ttft > Duration::zero();
+bool Admission::Hurries(const RoutedRequest& routed) const {
+  return options_.overload != Overload::kQueue && routed.slo.ttft > Duration::zero();
 }
 
-void Admission::Add(Waiting waiting, TimePoint now) {
-  if (!closed_.ok()) return links_.refuse(std::move(waiting), {.reason = kShutdown}, closed_);
-  const RoutedRequest& routed = *waiting.routed;
-  const Duration ttft = routed.slo.ttft > Duration::zero() ? routed.slo.ttft : kPatience;
-  const TimePoint expires = routed.arrived() + options_.queue_wait;
-  const AdmissionQueue::Added added = queue_.Add({.tenant = routed.tenant,
-                                                  .priority = routed.priority,
-                                                  .due = routed.arrived() + ttft,
-                                                  .tokens = routed.cost,
+void Admission::Add(Routed routed, TimePoint now) {
+  if (!closed_.ok()) return links_.refuse(routed, {.reason = kShutdown}, closed_);
+  const Duration ttft = routed->slo.ttft > Duration::zero() ? routed->slo.ttft : kPatience;
+  const TimePoint expires = routed->arrived() + options_.queue_wait;
+  const AdmissionQueue::Added added = queue_.Add({.tenant = routed->request.tenant,
+                                                  .priority = routed->request.priority,
+                                                  .due = routed->arrived() + ttft,
+                                                  .tokens = routed->cost,
                                                   .alarm = expires});
   const api::Refusal full{.reason = "queue_full", .retry_after = rate_.TimeFor(queue_.tokens())};
   const Status status = ResourceExhausted(std::to_string(options_.queued) +
@@ -65,21 +64,18 @@ void Admission::Add(Waiting waiting, TimePoint now) {
   if (added.displaced) {
     links_.refuse(Forget(*added.displaced), full, status);
   }
-  if (!added.number) return links_.refuse(std::move(waiting), full, status);
-  const std::string id = waiting.request.id;
-  metrics_.CountQueued(waiting.routed->priority, 1);
-  numbers_[id] = *added.number;
-  entries_.emplace(*added.number,
-                   Entry{.waiting = std::move(waiting), .id = id, .expires = expires});
+  if (!added.number) return links_.refuse(routed, full, status);
+  metrics_.CountQueued(routed->request.priority, 1);
+  numbers_[routed->request.id] = *added.number;
+  entries_.emplace(*added.number, Entry{.routed = std::move(routed), .expires = expires});
   Run(now);
   if (entries_.contains(*added.number)) Judge(*added.number, now);
 }
 
 void Admission::Judge(QueueNumber number, TimePoint now) {
-  const Waiting& waiting = entries_.at(number).waiting;
-  if (!Hurries(waiting)) return;
-  const RoutedRequest& routed = *waiting.routed;
-  const Outlook outlook = links_.outlook(waiting.request);
+  const RoutedRequest& routed = *entries_.at(number).routed;
+  if (!Hurries(routed)) return;
+  const Outlook outlook = links_.outlook(routed.request);
   const Duration wait = rate_.TimeFor(queue_.TokensAhead(number));
   const TimePoint due = routed.arrived() + routed.slo.ttft;
   if (now + wait + outlook.ttft > due) return TooLate(number, now + wait + outlook.ttft - due);
@@ -93,7 +89,7 @@ void Admission::TooLate(QueueNumber number, Duration late) {
     queue_.SetAlarm(number, entry.expires);
     return;
   }
-  const RoutedRequest& routed = *entry.waiting.routed;
+  const RoutedRequest& routed = *entry.routed;
   Refuse(number, {.reason = "slo_unattainable", .retry_after = late},
          ResourceExhausted("the first token would come later than within " + Ms(routed.slo.ttft) +
                            ", as is wished"));
@@ -109,8 +105,8 @@ void Admission::Run(TimePoint now) {
       no_room_ = version;
       break;
     }
-    Waiting& waiting = entries_.at(*first).waiting;
-    const Attempt attempt = links_.send(waiting, Hurries(waiting) && !queue_.demoted(*first));
+    const Routed routed = entries_.at(*first).routed;
+    const Attempt attempt = links_.send(routed, Hurries(*routed) && !queue_.demoted(*first));
     if (attempt.outcome == Attempt::Outcome::kNoWorker) break;
     if (attempt.outcome == Attempt::Outcome::kTooLate) {
       TooLate(*first, attempt.late);
@@ -152,16 +148,16 @@ void Admission::Refuse(QueueNumber number, const api::Refusal& refusal, const St
   links_.refuse(Forget(number), refusal, status);
 }
 
-Admission::Waiting Admission::Forget(QueueNumber number) {
-  Entry entry = std::move(entries_.extract(number).mapped());
-  numbers_.erase(entry.id);
-  metrics_.CountQueued(entry.waiting.routed->priority, -1);
-  return std::move(entry.waiting);
+Admission::Routed Admission::Forget(QueueNumber number) {
+  Routed routed = std::move(entries_.extract(number).mapped().routed);
+  numbers_.erase(routed->request.id);
+  metrics_.CountQueued(routed->request.priority, -1);
+  return routed;
 }
 
-std::optional<Admission::Waiting> Admission::Take(const std::string& id) {
+Admission::Routed Admission::Take(const std::string& id) {
   const auto found = numbers_.find(id);
-  if (found == numbers_.end()) return std::nullopt;
+  if (found == numbers_.end()) return nullptr;
   const QueueNumber number = found->second;
   queue_.Remove(number);
   return Forget(number);
@@ -191,7 +187,7 @@ void Admission::Close(const Status& status) {
 
 void Admission::Settle(const RoutedRequest& routed) {
   queue_.Charge(
-      routed.priority, routed.tenant,
+      routed.request.priority, routed.request.tenant,
       Cost(routed.prompt_tokens - routed.request.emitted_tokens, routed.tokens()) - routed.cost);
 }
 

@@ -33,10 +33,7 @@ class DrainRate {
 /// *Threads*: lives on the router's thread.
 class Admission {
  public:
-  struct Waiting {
-    std::shared_ptr<RoutedRequest> routed;
-    Request request;
-  };
+  using Routed = std::shared_ptr<RoutedRequest>;
   /// What became of an attempt to send a request to a worker.
   struct Attempt {
     enum class Outcome { kSent, kTooLate, kNoWorker };
@@ -52,17 +49,17 @@ class Admission {
     std::function<uint64_t()> room_version;
     std::function<Outlook(const Request&)> outlook;
     /// `in_time_only`: sends it only where its first token can be there in time.
-    std::function<Attempt(Waiting&, bool in_time_only)> send;
-    std::function<void(Waiting, const api::Refusal&, Status)> refuse;
+    std::function<Attempt(const Routed&, bool in_time_only)> send;
+    std::function<void(const Routed&, const api::Refusal&, Status)> refuse;
   };
 
   /// `metrics` outlives this. REQUIRES: the links may be used from Add() on.
   Admission(const RouterOptions& options, RouterMetrics& metrics, Links links);
 
   /// Sends it on, or has it wait, or refuses it.
-  void Add(Waiting waiting, TimePoint now);
-  /// Takes it out; nothing unless it waits.
-  std::optional<Waiting> Take(const std::string& id);
+  void Add(Routed routed, TimePoint now);
+  /// Takes it out; null unless it waits.
+  Routed Take(const std::string& id);
   /// Sends and refuses what is due. Cheap while nothing has changed.
   void Run(TimePoint now);
   /// When to Run() although nothing happens.
@@ -80,8 +77,7 @@ class Admission {
 
  private:
   struct Entry {
-    Waiting waiting;
-    std::string id;
+    Routed routed;
     TimePoint expires;
   };
 
@@ -92,8 +88,8 @@ class Admission {
   void Expire(TimePoint now);
   void Refuse(QueueNumber number, const api::Refusal& refusal, const Status& status);
   /// Of one that is in the queue no more.
-  Waiting Forget(QueueNumber number);
-  bool Hurries(const Waiting& waiting) const;
+  Routed Forget(QueueNumber number);
+  bool Hurries(const RoutedRequest& routed) const;
 
   const RouterOptions options_;
   RouterMetrics& metrics_;

@@ -31,23 +31,17 @@ Epoch EpochOf(const std::string& worker, const std::vector<WorkerView>& views) {
 
 }  // namespace
 
-Admission::Attempt RouterCore::Dispatch(Admission::Waiting& waiting, bool in_time_only) {
+Admission::Attempt RouterCore::Dispatch(const Routed& routed, bool in_time_only) {
   using Outcome = Admission::Attempt::Outcome;
-  const Routed routed = waiting.routed;
-  routed->request = std::move(waiting.request);
-  const auto stays = [&](Admission::Attempt why) {
-    waiting.request = std::move(routed->request);
-    return why;
-  };
   const std::vector<WorkerView> views = fleet_.Views(routed->request);
   auto choice = Choose(*routed, views);
-  if (!choice.ok()) return stays({.outcome = Outcome::kNoWorker});
+  if (!choice.ok()) return {.outcome = Outcome::kNoWorker};
   const TimePoint now = clock_.Now();
   const Duration late = now - routed->arrived() + choice->ttft - routed->slo.ttft;
   // A worker that has nothing to do loses nothing by it, and may be faster than is known.
   if (in_time_only && choice->ttft > Duration::zero() && late > Duration::zero() &&
       fleet_.load(choice->worker) > 0) {
-    return stays({.outcome = Outcome::kTooLate, .late = late});
+    return {.outcome = Outcome::kTooLate, .late = late};
   }
   routed->queued = now - routed->arrived();
   metrics_.queue_seconds.Observe(routed->queued);

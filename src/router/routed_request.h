@@ -64,9 +64,7 @@ class RoutedRequest {
   /// With what was emitted in earlier attempts.
   Request request;
   RequestSlo slo;
-  /// Who is to be served how much before whom: see AdmissionQueue.
-  int32_t priority = 0;
-  std::string tenant;
+  /// What it counts against its tenant: see Admission::Cost().
   int64_t cost = 1;
   /// What it waited for a worker to have room.
   Duration queued{};

@@ -106,13 +106,10 @@ void RouterCore::Start(Request request, std::shared_ptr<api::CompletionSink> sin
   if (request.slo.ttft == Duration::zero()) request.slo.ttft = options_.slo.ttft;
   if (request.slo.tpot == Duration::zero()) request.slo.tpot = options_.slo.tpot;
   routed->slo = request.slo;
-  routed->priority = request.priority;
-  routed->tenant = request.tenant;
   request.trace = Traced(request);
   if (request.trace) routed->trace = std::make_unique<RequestTrace>(request.id, arrived, *traces_);
-  Post([this, routed = std::move(routed), request = std::move(request)]() mutable {
-    Admit(std::move(routed), std::move(request));
-  });
+  routed->request = std::move(request);
+  Post([this, routed = std::move(routed)]() mutable { Admit(std::move(routed)); });
 }
 
 Admission::Links RouterCore::AdmissionLinks() {
@@ -123,16 +120,17 @@ Admission::Links RouterCore::AdmissionLinks() {
                 return OutlookOf(fleet_.Views(request),
                                  static_cast<int64_t>(request.prompt.size()));
               },
-          .send = [this](Admission::Waiting& waiting,
-                         bool in_time_only) { return Dispatch(waiting, in_time_only); },
-          .refuse = [this](Admission::Waiting waiting, const api::Refusal& refusal,
-                           const Status& status) { Refuse(*waiting.routed, refusal, status); }};
+          .send = [this](const Routed& routed,
+                         bool in_time_only) { return Dispatch(routed, in_time_only); },
+          .refuse = [this](const Routed& routed, const api::Refusal& refusal,
+                           const Status& status) { Refuse(*routed, refusal, status); }};
 }
 
-void RouterCore::Admit(Routed routed, Request request) {
+void RouterCore::Admit(Routed routed) {
+  const Request& request = routed->request;
   routed->cost =
       Admission::Cost(static_cast<int64_t>(request.prompt.size()), ExpectedTokens(request));
-  admission_.Add({.routed = std::move(routed), .request = std::move(request)}, clock_.Now());
+  admission_.Add(std::move(routed), clock_.Now());
 }
 
 void RouterCore::Refuse(RoutedRequest& routed, const api::Refusal& refusal, const Status& status) {
@@ -229,7 +227,7 @@ void RouterCore::Cancel(const std::string& request_id) {
       const auto waiting = admission_.Take(request_id);
       if (!waiting) return;
       --under_way_;
-      return waiting->routed->Finish(Cancelled("its client gave it up"));
+      return waiting->Finish(Cancelled("its client gave it up"));
     }
     const Routed routed = it->second;
     routed->cancelled = true;

@@ -59,12 +59,12 @@ class RouterCore final : public Router {
   int32_t RequestsUnderWay() const override { return under_way_; }
 
  private:
-  using Routed = std::shared_ptr<RoutedRequest>;
+  using Routed = Admission::Routed;
 
   void PublishFleet();
   void PublishState(TimePoint now);
   Admission::Links AdmissionLinks();
-  void Admit(Routed routed, Request request);
+  void Admit(Routed routed);
   void Refuse(RoutedRequest& routed, const api::Refusal& refusal, const Status& status);
   /// Whether the request asked for a trace, or it is its turn.
   bool Traced(const Request& request);
@@ -74,7 +74,7 @@ class RouterCore final : public Router {
 
   // attempts.cc: from a request's dispatch to its end.
   /// The first attempt, once there is room for it.
-  Admission::Attempt Dispatch(Admission::Waiting& waiting, bool in_time_only);
+  Admission::Attempt Dispatch(const Routed& routed, bool in_time_only);
   /// Sends it to whom it goes to next. False when nobody is there.
   bool Attempt(const Routed& routed);
   Result<Choice> Choose(const RoutedRequest& routed, const std::vector<WorkerView>& views);

@@ -35,33 +35,31 @@ class AdmissionTest : public testing::Test {
                              },
                          .room_version = [this] { return version_; },
                          .outlook = [this](const Request&) { return outlook_; },
-                         .send = [this](Admission::Waiting& waiting,
-                                        bool in_time_only) { return Send(waiting, in_time_only); },
+                         .send = [this](const Admission::Routed& routed,
+                                        bool in_time_only) { return Send(*routed, in_time_only); },
                          .refuse =
-                             [this](Admission::Waiting waiting, const api::Refusal& refusal,
+                             [this](const Admission::Routed& routed, const api::Refusal& refusal,
                                     const Status& status) {
-                               refused_[waiting.request.id] = refusal;
-                               waiting.routed->Refuse(refusal, status);
+                               refused_[routed->request.id] = refusal;
+                               routed->Refuse(refusal, status);
                              }});
   }
-  Admission::Attempt Send(Admission::Waiting& waiting, bool in_time_only) {
-    if (in_time_only && late_.contains(waiting.request.id))
+  Admission::Attempt Send(RoutedRequest& routed, bool in_time_only) {
+    if (in_time_only && late_.contains(routed.request.id))
       return {.outcome = Outcome::kTooLate, .late = seconds(3)};
     --room_;
-    sent_.push_back(waiting.request.id);
-    waiting.routed->Finish(Cancelled("the test ends here"));
+    sent_.push_back(routed.request.id);
+    routed.Finish(Cancelled("the test ends here"));
     return {};
   }
   void Add(const std::string& id, const Request& request = {}) {
     auto routed = std::make_shared<RoutedRequest>(std::make_shared<SilentSink>(), clock_.Now(),
                                                   clock_, metrics_);
     routed->slo = request.slo;
-    routed->priority = request.priority;
-    routed->tenant = request.tenant;
     routed->cost = 10;
-    Request with_id = request;
-    with_id.id = id;
-    admission_->Add({.routed = std::move(routed), .request = std::move(with_id)}, clock_.Now());
+    routed->request = request;
+    routed->request.id = id;
+    admission_->Add(std::move(routed), clock_.Now());
   }
   void MakeRoom(int more) {
     room_ += more;
