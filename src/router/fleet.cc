@@ -114,7 +114,7 @@ void Fleet::TellPeers(Member& decode) {
 std::vector<WorkerView> Fleet::Views() const {
   std::vector<WorkerView> views;
   for (const auto& [name, member] : members_) {
-    if (!member->there() || member->leaving() || member->stuck()) continue;
+    if (!member->takes_requests()) continue;
     views.push_back({.name = name,
                      .role = member->role(),
                      .load = member->load(),
@@ -131,28 +131,26 @@ bool Fleet::IsFull(const Member& member) {
          member.load() + member.forecaster().others_decoding() >= most + kSpareSequences;
 }
 
-bool Fleet::IsBusy(const Member& member) const {
+bool Fleet::IsBusy(const Member& member, const Forecast& forecast) const {
   if (member.forecaster().prefills() < kPromptsAhead) return false;
-  const Forecast forecast = member.Foretell();
   // One step's worth is being computed, and one waits to be.
   if (forecast.ahead.prefill_tokens < 2 * int64_t{forecast.step_tokens}) return false;
   return !forecast.steps->knows_prefill() || QueueTime(forecast) >= options_.worker_queue;
 }
 
 bool Fleet::HasRoom(bool local) const {
-  const auto takes = [](const Member& member) {
-    return member.there() && !member.leaving() && !member.stuck();
-  };
   const auto idle_peer = [&](const std::string& name) {
     const Member* peer = Find(name);
-    return peer != nullptr && takes(*peer) && peer->prefills() && !IsBusy(*peer);
+    return peer != nullptr && peer->takes_requests() && peer->prefills() &&
+           !IsBusy(*peer, peer->Foretell());
   };
   return std::any_of(members_.begin(), members_.end(), [&](const auto& entry) {
     const Member& member = *entry.second;
-    if (!takes(member) || member.prefills() || IsFull(member)) return false;
-    if (member.role() == Role::kMixed) return !IsBusy(member);
+    if (!member.takes_requests() || member.prefills() || IsFull(member)) return false;
+    const Forecast forecast = member.Foretell();
+    if (member.role() == Role::kMixed) return !IsBusy(member, forecast);
     const auto& peers = member.status().joined_peers;
-    if (local && !peers.empty() && member.Foretell().steps->knows_prefill() && !IsBusy(member)) {
+    if (local && !peers.empty() && forecast.steps->knows_prefill() && !IsBusy(member, forecast)) {
       return true;
     }
     return std::any_of(peers.begin(), peers.end(), idle_peer);
@@ -169,7 +167,7 @@ std::vector<WorkerView> Fleet::Views(const Request& request) const {
     const Member& member = *members_.at(view.name);
     view.forecast = member.Foretell();
     view.full = IsFull(member);
-    view.busy = IsBusy(member);
+    view.busy = IsBusy(member, view.forecast);
     const int32_t block_tokens = member.description().identity.geometry.block_tokens;
     if (block_tokens <= 0 || prefixes_.held(member.prefixes()) == 0) continue;
     const auto [matched, fresh] = held.try_emplace(block_tokens);

@@ -80,7 +80,7 @@ class Fleet final : private Member::Listener {
   Member* Find(const std::string& name) const;
   /// Whether it runs as many sequences as it can, and has enough to prefill.
   static bool IsFull(const Member& member);
-  bool IsBusy(const Member& member) const;
+  bool IsBusy(const Member& member, const Forecast& forecast) const;
   /// A decode worker does not know of a prefill worker that is there: what it was told last came
   /// late, or from another router.
   bool LacksPeer(const Member& decode) const;

@@ -79,6 +79,8 @@ class Member {
   bool leaving() const { return status_->draining || status_->changing_to.has_value(); }
   /// It gets nothing done until further notice.
   bool stuck() const { return stuck_; }
+  /// It is there, stays what it is and gets ahead, so that it may be sent more.
+  bool takes_requests() const { return there() && !leaving() && !stuck_; }
   /// Asks it to take another role, once what it has in its own has ended or `patience` has passed.
   /// `done` hears whether it will. REQUIRES: there().
   void SetRole(Role role, Duration patience, std::function<void(const Status&)> done);
