@@ -55,4 +55,9 @@ std::string FormatBytes(int64_t bytes) {
   return text;
 }
 
+std::string FormatMs(Duration duration) {
+  return std::to_string(std::chrono::duration_cast<std::chrono::milliseconds>(duration).count()) +
+         " ms";
+}
+
 }  // namespace baton

@@ -3,6 +3,8 @@
 #include <algorithm>
 #include <utility>
 
+#include "baton/base/units.h"
+
 namespace baton::router {
 namespace {
 
@@ -14,11 +16,6 @@ constexpr int64_t kOutputWeight = 2;
 constexpr double kKeep = 0.95;
 constexpr int32_t kEnoughSamples = 8;
 constexpr char kShutdown[] = "shutdown";
-
-std::string Ms(Duration duration) {
-  return std::to_string(std::chrono::duration_cast<std::chrono::milliseconds>(duration).count()) +
-         " ms";
-}
 
 }  // namespace
 
@@ -91,8 +88,8 @@ void Admission::TooLate(QueueNumber number, Duration late) {
   }
   const RoutedRequest& routed = *entry.routed;
   Refuse(number, {.reason = "slo_unattainable", .retry_after = late},
-         ResourceExhausted("the first token would come later than within " + Ms(routed.slo.ttft) +
-                           ", as is wished"));
+         ResourceExhausted("the first token would come later than within " +
+                           FormatMs(routed.slo.ttft) + ", as is wished"));
 }
 
 void Admission::Run(TimePoint now) {
@@ -139,7 +136,7 @@ void Admission::Expire(TimePoint now) {
       continue;
     }
     Refuse(*due, {.reason = "queue_wait", .retry_after = rate_.TimeFor(queue_.tokens())},
-           ResourceExhausted("no worker had room within " + Ms(options_.queue_wait)));
+           ResourceExhausted("no worker had room within " + FormatMs(options_.queue_wait)));
   }
 }
 

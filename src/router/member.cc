@@ -4,6 +4,7 @@
 #include <utility>
 
 #include "baton/base/logging.h"
+#include "baton/base/units.h"
 
 namespace baton::router {
 namespace {
@@ -22,8 +23,7 @@ TimePoint Member::Tick(TimePoint now) {
   if (dialing_) return TimePoint::max();
   if (silence_ && silence_->Look(now)) {
     watch_->Cancel();
-    Lost(Unavailable("it was silent for " +
-                     std::to_string(surroundings_.options.status_timeout.count()) + " ms"));
+    Lost(Unavailable("it was silent for " + FormatMs(surroundings_.options.status_timeout)));
   }
   if (silence_) return silence_->next();
   if (deadline_ > now) return deadline_;
@@ -115,9 +115,9 @@ void Member::LookForProgress() {
     BATON_LOG(Info) << "worker " << address_.name << " gets ahead again";
     return;
   }
-  const Status why = DeadlineExceeded(
-      "it is stuck: its " + *loop + " thread has something to do and got nothing done for " +
-      std::to_string(progress_->limit().count() / 1'000'000) + " ms");
+  const Status why = DeadlineExceeded("it is stuck: its " + *loop +
+                                      " thread has something to do and got nothing done for " +
+                                      FormatMs(progress_->limit()));
   BATON_LOG(Warning) << "worker " << address_.name << " gets no more requests: " << why.message();
   surroundings_.listener.OnStuck(*this, why);
 }

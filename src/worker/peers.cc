@@ -5,6 +5,7 @@
 
 #include "baton/base/logging.h"
 #include "baton/base/random.h"
+#include "baton/base/units.h"
 #include "liveness.h"
 
 namespace baton::worker {
@@ -199,8 +200,7 @@ void Peers::Heard(transport::PeerId peer, TimePoint now) {
 void Peers::TickJoined(Link& link, TimePoint now) {
   if (link.liveness->Lost(now)) {
     ++silent_;
-    return GiveUp(
-        link, Unavailable("it was silent for " + std::to_string(ours_.silence.count()) + " ms"));
+    return GiveUp(link, Unavailable("it was silent for " + FormatMs(ours_.silence)));
   }
   if (link.leaving && parts_.decode.UnderWay(*link.peer) == 0) {
     link.refusal = Unavailable(kLeaving);

@@ -5,6 +5,7 @@
 #include <utility>
 
 #include "baton/base/logging.h"
+#include "baton/base/units.h"
 #include "baton/handoff/layer_groups.h"
 
 namespace baton::worker {
@@ -109,7 +110,7 @@ TimePoint PrefillService::Tick(TimePoint now) {
     Joined& joined = current->second;
     if (joined.liveness.Lost(now)) {
       ++silent_;
-      Lose(current, "it was silent for " + std::to_string(ours_.silence.count()) + " ms");
+      Lose(current, "it was silent for " + FormatMs(ours_.silence));
       continue;
     }
     if (joined.liveness.TakeSign(now)) joined.stream->SendAlive();

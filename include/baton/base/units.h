@@ -3,6 +3,7 @@
 #include <cstdint>
 #include <string>
 
+#include "baton/base/clock.h"
 #include "baton/base/status.h"
 
 namespace baton {
@@ -16,6 +17,9 @@ Result<int64_t> ParseBytes(const std::string& text);
 
 /// "1.5 GiB", "640 B".
 std::string FormatBytes(int64_t bytes);
+
+/// "900 ms"; what is less than a millisecond is left out.
+std::string FormatMs(Duration duration);
 
 template <typename T>
 constexpr T CeilDiv(T a, T b) {

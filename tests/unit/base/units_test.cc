@@ -26,6 +26,11 @@ TEST(Units, FormatsSizesToBeRead) {
   EXPECT_EQ(FormatBytes(3 * kGiB), "3.0 GiB");
 }
 
+TEST(Units, FormatsTimesInMilliseconds) {
+  EXPECT_EQ(FormatMs(std::chrono::microseconds(1999)), "1 ms");
+  EXPECT_EQ(FormatMs(std::chrono::seconds(2)), "2000 ms");
+}
+
 TEST(Units, DividesRoundingUp) {
   EXPECT_EQ(CeilDiv(0, 4), 0);
   EXPECT_EQ(CeilDiv(4, 4), 1);
