@@ -20,6 +20,7 @@ constexpr char kExamples[] =
     "  baton key --name alice --requests-at-once 8 >> keys.txt\n"
     "  baton bench --rate 4 --prompt-tokens 256 --slo 500:50 --html report.html\n"
     "  baton doctor --config configs/local.yaml\n"
+    "  baton scale prefill=3 decode=1 --dry-run\n"
     "  baton router --worker p0=10.0.0.1:7000 --worker d0=10.0.0.2:7001 --config ...\n"
     "Exit codes: 0 fine, 1 failed while running, 2 wrong arguments or configuration.";
 
@@ -48,6 +49,7 @@ class Parser {
     AddBench();
     AddDoctor();
     AddKey();
+    AddScale();
     Add("keys", "Prints every key of the configuration as a table", Verb::kKeys);
     Add("version", "Prints the version", Verb::kVersion);
   }
@@ -176,6 +178,37 @@ class Parser {
         ->check(CLI::PositiveNumber);
     key->add_option("--highest-priority", flags.highest_priority,
                     "The least number that its requests may have as their priority; default: 0");
+  }
+
+  void AddScale() {
+    auto* scale = Add("scale",
+                      "Changes the roles of a running server's workers, without reloading weights "
+                      "or dropping a request, and says how it goes; refuses what cannot be",
+                      Verb::kScale);
+    ScaleFlags& flags = line_.scale;
+    scale->add_option("counts", flags.counts, "e.g. prefill=3 decode=1; others have 0")
+        ->type_name("ROLE=COUNT")
+        ->required();
+    auto* url = scale
+                    ->add_option("--url", flags.url,
+                                 "The router's admin port, or its port where it has none")
+                    ->type_name("URL")
+                    ->capture_default_str();
+    scale
+        ->add_option("--config", line_.sources.file,
+                     "In place of --url: the server's YAML file, on its own host")
+        ->type_name("FILE")
+        ->excludes(url);
+    scale->add_flag("--dry-run", flags.dry_run, "Only says what would be done");
+    scale
+        ->add_option("--drain", flags.drain_s,
+                     "Seconds that a worker's running requests get to finish before it changes "
+                     "while they go on")
+        ->check(CLI::Range(0, 86400))
+        ->capture_default_str();
+    scale->add_option("--timeout", flags.timeout_s, "Seconds for all of it")
+        ->check(CLI::Range(1, 86400))
+        ->capture_default_str();
   }
 
   /// --insecure, short for each of `paths` being true.

@@ -62,6 +62,9 @@ int Run(const std::vector<std::string>& arguments) {
     case Verb::kDoctor:
       command.sources.environment = config::ProcessEnvironment();
       return RunDoctor(command);
+    case Verb::kScale:
+      command.sources.environment = config::ProcessEnvironment();
+      return RunScale(command);
     default: return RunWithConfig(std::move(command));
   }
 }

@@ -159,9 +159,8 @@ void AddRouter(std::vector<Key>& keys) {
       "the router may listen beyond this host although it asks nobody for a key");
   add("admin_host", &Router::admin_host, "address of admin_port");
   add("admin_port", &Router::admin_port,
-      "port for the live page, /fleet, /metrics, /health, /livez, /readyz and /version, without "
-      "keys "
-      "and TLS; router.port then has no page, /fleet and /metrics; 0: none",
+      "port for the live page, /fleet, /metrics, /scale, /health, /livez, /readyz and /version, "
+      "without keys and TLS; router.port then has only the last four; 0: none",
       {.greatest = 65535});
   add("resume_attempts", &Router::resume_attempts,
       "most attempts at a request, one after the other, at workers that do not get ahead with it; "

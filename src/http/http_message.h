@@ -19,6 +19,7 @@ struct HttpRequest {
   std::string key;
   /// Who holds it, once that is known.
   access::Caller caller;
+  std::string content_type;
   std::string body;
   bool keep_alive = false;
   /// HTTP/1.1, i.e. not 1.0: chunked answers are understood.

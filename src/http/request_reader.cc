@@ -139,6 +139,7 @@ HttpRequest RequestReader::Take() {
   request.path = PathOf(View(message.target()));
   if (const auto id = View(message["x-request-id"]); IsSaneRequestId(id)) request.request_id = id;
   request.key = KeyIn(message);
+  request.content_type = std::string(View(message["content-type"]));
   request.body = std::move(message.body());
   request.keep_alive = keep_alive;
   request.chunks_allowed = message.version() == 11;

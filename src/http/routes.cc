@@ -5,6 +5,7 @@
 #include "baton/api/json_writer.h"
 #include "baton/api/openapi.h"
 #include "baton/api/requests.h"
+#include "baton/api/scale_request.h"
 #include "baton/api/token_requests.h"
 #include "baton/text/utf8.h"
 #include "completion_answer.h"
@@ -32,6 +33,16 @@ HttpResponse JsonResponse(std::string body) {
   return response;
 }
 
+/// Hears of an answer while the client is there.
+class LateAnswer final : public ActiveCall {
+ public:
+  explicit LateAnswer(Exchange& exchange) : exchange_(exchange) {}
+  void Send(HttpResponse response) { exchange_.Send(std::move(response)); }
+
+ private:
+  Exchange& exchange_;
+};
+
 }  // namespace
 
 Routes::Routes(api::Frontend& frontend, const HttpOptions& options)
@@ -53,6 +64,8 @@ std::vector<Routes::Route> Routes::Served() const {
     routes.push_back({"/fleet", true, &Routes::Fleet, !all});
     routes.push_back({"/", true, &Routes::Page, true});
     routes.push_back({kPageFiles, true, &Routes::Page, true});
+    routes.push_back({"/scale", false, &Routes::Scale, !all});
+    routes.push_back({"/scale/state", true, &Routes::Scaling, !all});
   }
   // On the operators' port for the page's box to try a prompt, which asks as any client does.
   routes.push_back({"/v1/completions", false, &Routes::TextCompletion});
@@ -306,6 +319,42 @@ void Routes::Page(const HttpRequest& request, Exchange& exchange) {
     return exchange.Send(std::move(response));
   }
   exchange.Send(ErrorResponse({404, "the page has no " + request.path, {}, "not_found"}));
+}
+
+/// A key is for asking the model. Who changes the fleet shows that by where they ask: on the
+/// operators' port, or on a router that trusts all who reach it.
+void Routes::Scale(const HttpRequest& request, Exchange& exchange) {
+  if (!request.caller.name.empty()) {
+    return exchange.Send(ErrorResponse(
+        {403, "clients with keys change no roles; set router.admin_port and ask there"}));
+  }
+  // A page of another site can post no JSON without asking the browser first, which asks us.
+  if (!request.content_type.starts_with("application/json")) {
+    return exchange.Send(
+        ErrorResponse({415, "the body must be JSON, with content-type: application/json"}));
+  }
+  api::ScaleRequest asked;
+  if (const auto error = api::ReadScale(request.body, model_.options.limits.json_depth, asked)) {
+    return exchange.Send(ErrorResponse(*error));
+  }
+  const auto answer = std::make_shared<LateAnswer>(exchange);
+  exchange.Attach(answer);
+  frontend_.backend().Scale(asked, [strand = exchange.Link(), weak = std::weak_ptr(answer)](
+                                       const Result<api::ScaleState>& state) {
+    strand->Post([weak, state] {
+      const auto waiting = weak.lock();
+      if (!waiting) return;
+      if (state.ok()) return waiting->Send(JsonResponse(api::ScaleJson(*state)));
+      api::ApiError error = api::ToApiError(state.status());
+      // Another time it may do, unlike a field that is wrong.
+      if (state.status().code() == StatusCode::kFailedPrecondition) error.status = 409;
+      waiting->Send(ErrorResponse(error));
+    });
+  });
+}
+
+void Routes::Scaling(const HttpRequest&, Exchange& exchange) {
+  exchange.Send(JsonResponse(api::ScaleJson(frontend_.backend().Scaling())));
 }
 
 }  // namespace baton::http

@@ -57,6 +57,8 @@ class Routes final : public RequestHandler {
   void Metrics(const HttpRequest& request, Exchange& exchange);
   void Fleet(const HttpRequest& request, Exchange& exchange);
   void Page(const HttpRequest& request, Exchange& exchange);
+  void Scale(const HttpRequest& request, Exchange& exchange);
+  void Scaling(const HttpRequest& request, Exchange& exchange);
   std::string ModelJson() const;
 
   api::Frontend& frontend_;

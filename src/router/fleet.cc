@@ -210,6 +210,45 @@ void Fleet::EndDecode(const std::string& name, int64_t context) {
   if (Member* member = Find(name)) member->forecaster().EndDecode(context);
 }
 
+/// Joins count from the decode worker's end.
+bool Fleet::Settled(const Member& member) const {
+  if (member.role() == Role::kMixed) return true;
+  bool partners = false;
+  for (const auto& [name, other] : members_) {
+    if (!other->there() || other->leaving() || other->role() == Role::kMixed) continue;
+    if (other->role() == member.role()) continue;
+    partners = true;
+    const Member& decode = member.role() == Role::kDecode ? member : *other;
+    const Member& prefill = member.role() == Role::kDecode ? *other : member;
+    const auto& joined = decode.status().joined_peers;
+    if (std::find(joined.begin(), joined.end(), prefill.address().name) != joined.end()) {
+      return true;
+    }
+  }
+  return !partners;
+}
+
+std::vector<RoleView> Fleet::Roles() const {
+  std::vector<RoleView> roles;
+  for (const auto& [name, member] : members_) {
+    RoleView& view = roles.emplace_back(RoleView{.name = name, .there = member->there()});
+    if (!view.there) continue;
+    view.role = member->role();
+    view.epoch = member->description().identity.epoch;
+    view.leaving = member->leaving();
+    view.settled = Settled(*member);
+    view.load = member->load();
+  }
+  return roles;
+}
+
+void Fleet::SetRole(const std::string& name, Role role, Duration patience,
+                    std::function<void(const Status&)> done) {
+  Member* member = Find(name);
+  if (member == nullptr || !member->there()) return done(Unavailable("it is not there"));
+  member->SetRole(role, patience, std::move(done));
+}
+
 std::vector<telemetry::MetricsSnapshot> Fleet::Metrics() const {
   std::vector<telemetry::MetricsSnapshot> snapshots;
   for (const auto& [name, member] : members_) {

@@ -17,6 +17,20 @@
 
 namespace baton::router {
 
+/// A worker of the configuration by its role.
+struct RoleView {
+  std::string name;
+  bool there = false;
+  // While it is there.
+  Role role = Role::kMixed;
+  Epoch epoch;
+  bool leaving = false;
+  /// It can serve: no other worker is there of the role that it works with, or one is joined.
+  bool settled = false;
+  /// Requests of ours.
+  int32_t load = 0;
+};
+
 /// Who is there and how loaded: all workers, and which decode workers are joined with which prefill
 /// workers.
 /// *Threads*: lives on the router's thread; `post` brings gRPC's callbacks there.
@@ -61,6 +75,11 @@ class Fleet final : private Member::Listener {
   /// A sequence that holds so many tokens draws one in each step from now on, or no more.
   void BeginDecode(const std::string& name, int64_t context);
   void EndDecode(const std::string& name, int64_t context);
+  std::vector<RoleView> Roles() const;
+  /// Asks a worker to take another role; `done` hears whether it will. Fails there with Unavailable
+  /// for one that is not there.
+  void SetRole(const std::string& name, Role role, Duration patience,
+               std::function<void(const Status&)> done);
   std::vector<telemetry::MetricsSnapshot> Metrics() const;
   /// Of all workers, those that are not there too.
   std::vector<WorkerState> State() const;
@@ -81,6 +100,7 @@ class Fleet final : private Member::Listener {
   /// Whether it runs as many sequences as it can, and has enough to prefill.
   static bool IsFull(const Member& member);
   bool IsBusy(const Member& member, const Forecast& forecast) const;
+  bool Settled(const Member& member) const;
   /// A decode worker does not know of a prefill worker that is there: what it was told last came
   /// late, or from another router.
   bool LacksPeer(const Member& decode) const;

@@ -2,6 +2,7 @@
 
 #include <string>
 
+#include "baton/base/role.h"
 #include "baton/telemetry/metrics.h"
 
 namespace baton::router {
@@ -80,6 +81,16 @@ class RouterMetrics {
     registry_
         .AddCounter("baton_refusals_total", "Requests that no worker was asked for, by reason",
                     {{"reason", reason}})
+        .Increment();
+  }
+
+  /// `reason` is "scale", "configuration" or "load".
+  void CountRoleChange(Role from, Role to, const std::string& reason) {
+    registry_
+        .AddCounter("baton_role_changes_total", "Workers that took another role, and what for",
+                    {{"from", std::string(RoleName(from))},
+                     {"to", std::string(RoleName(to))},
+                     {"reason", reason}})
         .Increment();
   }
 

@@ -30,19 +30,26 @@ RouterCore::RouterCore(const RouterOptions& options, std::unique_ptr<RoutingPoli
           options, dial, metrics_, clock,
           [this](std::function<void()> work) { Post(std::move(work)); },
           [this](const std::string& worker, const Status& status) { Lose(worker, status); }),
+      scaling_(fleet_, metrics_, clock),
       admission_(options, metrics_, AdmissionLinks()) {}
 
 bool RouterCore::Turn(Duration patience) {
   const TimePoint now = clock_.Now();
-  TimePoint next = fleet_.Tick(now);
+  TimePoint next = std::min(fleet_.Tick(now), scaling_.Tick(now));
   if (fleet_.version() != published_version_) PublishFleet();
   if (now >= next_state_) PublishState(now);
   next = std::min(next, AttemptDue(now));
+  PublishScaling();
   admission_.Run(now);
   next = std::min(next, std::max(now, admission_.next()));
   auto work = mailbox_.Receive(std::min(next, now + patience) - now);
   if (work) (*work)();
   return work.has_value();
+}
+
+void RouterCore::PublishScaling() {
+  if (std::exchange(published_scaling_, scaling_.version()) == scaling_.version()) return;
+  scale_state_.Post(scaling_.state());
 }
 
 void RouterCore::PublishFleet() {
@@ -218,6 +225,15 @@ void RouterCore::Forget(const std::string& request_id) {
   admission_.Settle(*it->second);
   requests_.erase(it);
   --under_way_;
+}
+
+void RouterCore::Scale(const api::ScaleRequest& request,
+                       std::function<void(Result<api::ScaleState>)> on_answer) {
+  Post([this, request, on_answer = std::move(on_answer)] {
+    auto state = scaling_.Begin(request, "scale");
+    PublishScaling();  // So that whoever asks next hears of it.
+    on_answer(std::move(state));
+  });
 }
 
 void RouterCore::Cancel(const std::string& request_id) {

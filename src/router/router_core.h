@@ -20,6 +20,7 @@
 #include "metrics.h"
 #include "routed_request.h"
 #include "routing_policy.h"
+#include "scaling.h"
 #include "scoreboard.h"
 
 namespace baton::router {
@@ -56,6 +57,9 @@ class RouterCore final : public Router {
   std::string RenderMetrics() const override;
   std::string RenderFleet() const override;
   bool WaitReady(Duration timeout) override { return ready_.Wait(timeout); }
+  void Scale(const api::ScaleRequest& request,
+             std::function<void(Result<api::ScaleState>)> on_answer) override;
+  api::ScaleState Scaling() const override { return scale_state_.Read(); }
   int32_t RequestsUnderWay() const override { return under_way_; }
 
  private:
@@ -66,6 +70,7 @@ class RouterCore final : public Router {
   Admission::Links AdmissionLinks();
   void Admit(Routed routed);
   void Refuse(RoutedRequest& routed, const api::Refusal& refusal, const Status& status);
+  void PublishScaling();
   /// Whether the request asked for a trace, or it is its turn.
   bool Traced(const Request& request);
   Query QueryOf(const RoutedRequest& routed) const;
@@ -112,12 +117,15 @@ class RouterCore final : public Router {
   Latest<api::Readiness> readiness_{{.ready = false, .reason = "no worker is ready"}};
   Latest<std::vector<telemetry::MetricsSnapshot>> worker_metrics_;
   Latest<FleetState> state_;
+  Latest<api::ScaleState> scale_state_;
   Gate ready_;
   std::atomic<int32_t> under_way_{0};
   std::atomic<uint64_t> started_{0};
 
   // The router's thread owns these.
   Fleet fleet_;
+  router::Scaling scaling_;
+  uint64_t published_scaling_ = 0;
   uint64_t published_version_ = ~uint64_t{0};
   TimePoint next_state_{};
   Scoreboard scoreboard_;

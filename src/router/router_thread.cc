@@ -36,6 +36,11 @@ class RouterThread final : public Router {
   std::string RenderMetrics() const override { return core_.RenderMetrics(); }
   std::string RenderFleet() const override { return core_.RenderFleet(); }
   bool WaitReady(Duration timeout) override { return core_.WaitReady(timeout); }
+  void Scale(const api::ScaleRequest& request,
+             std::function<void(Result<api::ScaleState>)> on_answer) override {
+    core_.Scale(request, std::move(on_answer));
+  }
+  api::ScaleState Scaling() const override { return core_.Scaling(); }
   int32_t RequestsUnderWay() const override { return core_.RequestsUnderWay(); }
 
  private:

@@ -6,6 +6,7 @@
 #include <mutex>
 #include <string>
 #include <string_view>
+#include <thread>
 #include <vector>
 
 #include "baton/api/completion_backend.h"
@@ -41,6 +42,14 @@ class FakeBackend final : public api::CompletionBackend {
   api::Readiness Ready() const override;
   std::string RenderMetrics() const override { return "baton_fake 1\n"; }
   std::string RenderFleet() const override { return R"({"workers":[]})"; }
+  /// Answers with `scaled`, from a thread of its own as the router does.
+  void Scale(const api::ScaleRequest& request,
+             std::function<void(Result<api::ScaleState>)> on_answer) override {
+    scale_asked.TrySend(api::ScaleRequest(request));
+    std::thread([on_answer = std::move(on_answer), answer = scaled] { on_answer(answer); }).join();
+  }
+  Result<api::ScaleState> scaled = api::ScaleState{.number = 3, .under_way = true};
+  Mailbox<api::ScaleRequest> scale_asked{16};
 
   /// The next request that was started; fails the test after a while without one.
   Started NextRequest();

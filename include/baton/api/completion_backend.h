@@ -1,10 +1,12 @@
 #pragma once
 
 #include <cstdint>
+#include <functional>
 #include <memory>
 #include <optional>
 #include <string>
 
+#include "baton/api/scaling.h"
 #include "baton/base/clock.h"
 #include "baton/base/status.h"
 #include "baton/request/request.h"
@@ -74,6 +76,13 @@ class CompletionBackend {
   virtual std::string RenderMetrics() const = 0;
   /// The workers and what passes between them, as a JSON object; a moment old.
   virtual std::string RenderFleet() const = 0;
+  /// Changes the roles of workers. `on_answer` hears, on any thread, how the change begins, or why
+  /// nothing is done.
+  virtual void Scale(const ScaleRequest&, std::function<void(Result<ScaleState>)> on_answer) {
+    on_answer(Unimplemented("roles do not change here"));
+  }
+  /// How far the last change of roles is.
+  virtual ScaleState Scaling() const { return {}; }
 };
 
 }  // namespace baton::api

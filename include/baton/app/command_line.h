@@ -12,7 +12,7 @@
 
 namespace baton::app {
 
-enum class Verb : uint8_t { kServe, kRouter, kWorker, kBench, kDoctor, kKey, kKeys, kVersion };
+enum class Verb : uint8_t { kServe, kRouter, kWorker, kBench, kDoctor, kKey, kScale, kKeys, kVersion };
 
 /// `baton worker`'s own flags.
 struct WorkerFlags {
@@ -48,6 +48,17 @@ struct KeyFlags {
   int32_t highest_priority = 0;
 };
 
+/// `baton scale`'s own flags.
+struct ScaleFlags {
+  /// Each "role=count".
+  std::vector<std::string> counts;
+  /// Where no file of the configuration is given.
+  std::string url = "http://127.0.0.1:8000";
+  bool dry_run = false;
+  int32_t drain_s = 30;
+  int32_t timeout_s = 600;
+};
+
 struct CommandLine {
   Verb verb = Verb::kVersion;
   config::Sources sources;
@@ -57,6 +68,7 @@ struct CommandLine {
   BenchFlags bench;
   DoctorFlags doctor;
   KeyFlags key;
+  ScaleFlags scale;
   /// `baton router`: workers beside those configured, "name=host:port".
   std::vector<std::string> router_workers;
 };

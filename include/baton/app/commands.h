@@ -21,6 +21,7 @@ int RunRouter(const CommandLine& command, const config::Loaded& loaded, Clock& c
 int RunWorker(const CommandLine& command, const config::Loaded& loaded, Clock& clock);
 int RunBench(const CommandLine& command, Clock& clock);
 int RunDoctor(const CommandLine& command);
+int RunScale(const CommandLine& command);
 int RunKey(const CommandLine& command);
 
 }  // namespace baton::app

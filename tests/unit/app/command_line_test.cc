@@ -104,6 +104,7 @@ TEST(CommandLine, RefusesWhatItDoesNotKnowWithCodeTwo) {
                                              {"worker", "--role", "mixed", "--threads", "0"},
                                              {"serve", "--set", "router.port"},
                                              {"serve", "--port"},
+                                             {"scale"},
                                              {"bench", "--rate", "-1"},
                                              {"bench", "--rate", "1", "--concurrency", "1"}}) {
     EXPECT_EQ(UsageOf(arguments).exit_code, kExitUsage);
@@ -126,6 +127,18 @@ TEST(CommandLine, ReadsABenchmarksFlags) {
 TEST(CommandLine, NamesTheRolesWhenARoleIsWrong) {
   EXPECT_THAT(UsageOf({"worker", "--role", "prefil"}).text,
               AllOf(HasSubstr("prefill"), HasSubstr("decode"), HasSubstr("mixed")));
+}
+
+TEST(CommandLine, ScaleTakesCountsOfRoles) {
+  const auto parsed = ParseCommandLine(
+      {"scale", "prefill=3", "decode=1", "--dry-run", "--url", "http://h:1", "--drain", "5"});
+  const auto* line = std::get_if<CommandLine>(&parsed);
+  ASSERT_NE(line, nullptr);
+  EXPECT_EQ(line->verb, Verb::kScale);
+  EXPECT_EQ(line->scale.counts, (std::vector<std::string>{"prefill=3", "decode=1"}));
+  EXPECT_EQ(line->scale.url, "http://h:1");
+  EXPECT_TRUE(line->scale.dry_run);
+  EXPECT_EQ(line->scale.drain_s, 5);
 }
 
 }  // namespace

@@ -450,6 +450,71 @@ TEST_F(RouterTest, SendsNothingNewToAWorkerThatChangesItsRole) {
   }
 }
 
+class ScaleTest : public RouterTest {
+ protected:
+  static constexpr Duration kDrain = std::chrono::seconds(7);
+
+  Result<api::ScaleState> Scale(const api::RoleCounts& wanted, bool dry_run = false) {
+    auto answers = std::make_shared<Mailbox<Result<api::ScaleState>>>(1);
+    router_->Scale(
+        {.wanted = wanted, .dry_run = dry_run, .patience = kDrain},
+        [answers](Result<api::ScaleState> state) { answers->TrySend(std::move(state)); });
+    return answers->Receive(kPatience).value_or(Unavailable("nothing"));
+  }
+  /// What became of it, once it is over.
+  api::ScaleState Outcome() {
+    const TimePoint deadline = Clock::System().Now() + kPatience;
+    api::ScaleState state = router_->Scaling();
+    Gate pause;
+    while ((state.number == 0 || state.under_way) && Clock::System().Now() < deadline) {
+      pause.Wait(std::chrono::milliseconds(5));
+      state = router_->Scaling();
+    }
+    return state;
+  }
+
+  FakeWorker m0_{"m0", Role::kMixed};
+  FakeWorker m1_{"m1", Role::kMixed};
+  FakeWorker m2_{"m2", Role::kMixed, {"m1"}};
+};
+
+TEST_F(ScaleTest, ChangesOneWorkerAfterTheOther) {
+  Route({m0_.address(), m1_.address(), m2_.address()});
+  ASSERT_TRUE(router_->WaitReady(kPatience));
+  Result<api::ScaleState> begun = Scale({.mixed = 3}, true);
+  while (!begun.ok()) begun = Scale({.mixed = 3}, true);  // Until all are there.
+  EXPECT_TRUE(begun->lines.empty());
+
+  EXPECT_TRUE(Scale({.prefill = 1, .decode = 1, .mixed = 1}).ok());
+  EXPECT_EQ(Scale({.mixed = 3}).status().code(), StatusCode::kFailedPrecondition);
+  EXPECT_EQ(m2_.roles.Receive(kPatience), std::pair(Role::kPrefill, kDrain));
+  m2_.role_now = static_cast<int>(Role::kPrefill);
+  EXPECT_EQ(m1_.roles.Receive(kPatience), std::pair(Role::kDecode, kDrain));
+  EXPECT_FALSE(m0_.roles.Receive(std::chrono::milliseconds(1)));
+  m1_.role_now = static_cast<int>(Role::kDecode);
+  // It is no use before it is joined; this one never is.
+  EXPECT_TRUE(router_->Scaling().under_way);
+}
+
+TEST_F(ScaleTest, CallsAChangeOffThatTakesTooLong) {
+  Route({m0_.address(), m1_.address(), m2_.address()});
+  while (!Scale({.mixed = 3}, true).ok()) {
+  }
+  auto answers = std::make_shared<Mailbox<int>>(1);
+  router_->Scale({.wanted = {.prefill = 1, .mixed = 2}, .timeout = std::chrono::milliseconds(20)},
+                 [answers](const Result<api::ScaleState>&) { answers->TrySend(1); });
+  ASSERT_TRUE(answers->Receive(kPatience));
+  EXPECT_EQ(m2_.roles.Receive(kPatience)->first, Role::kPrefill);
+  EXPECT_EQ(m2_.roles.Receive(kPatience)->first, Role::kMixed);
+  EXPECT_EQ(Outcome().outcome.code(), StatusCode::kDeadlineExceeded);
+}
+
+TEST_F(ScaleTest, DoesNothingWhileAWorkerIsAway) {
+  Route({m0_.address(), {.name = "m9", .address = "127.0.0.1:1"}});
+  ASSERT_TRUE(router_->WaitReady(kPatience));
+  EXPECT_EQ(Scale({.mixed = 2}).status(), Unavailable("worker m9 is not there"));
+}
+
 TEST_F(RouterTest, IsNotReadyWithoutACompleteGroup) {
   FakeWorker decode("d0", Role::kDecode);
   Route({decode.address()});
