@@ -2,6 +2,7 @@
 
 #include <array>
 #include <cctype>
+#include <cmath>
 #include <cstdio>
 #include <cstdlib>
 #include <limits>
@@ -56,8 +57,10 @@ std::string FormatBytes(int64_t bytes) {
 }
 
 std::string FormatMs(Duration duration) {
-  return std::to_string(std::chrono::duration_cast<std::chrono::milliseconds>(duration).count()) +
-         " ms";
+  const double ms = 1000 * Seconds(duration);
+  char text[32];
+  std::snprintf(text, sizeof text, std::abs(ms) < 10 ? "%.3g ms" : "%.0f ms", ms);
+  return text;
 }
 
 }  // namespace baton

@@ -207,6 +207,8 @@ std::vector<std::string> HttpClient::AllEvents() {
   return data;
 }
 
+void HttpClient::Abandon() { ::shutdown(socket_, SHUT_RDWR); }
+
 void HttpClient::ShutdownWrite() { shutdown(socket_, SHUT_WR); }
 
 void HttpClient::Close(bool reset) {

@@ -73,6 +73,8 @@ class HttpClient {
 
   /// Tells the server that nothing more will be sent.
   void ShutdownWrite();
+  /// Ends the connection under a reply that another thread waits for. *Threads*: any.
+  void Abandon();
   /// Goes away; with `reset`, as a process that is killed does.
   void Close(bool reset = false);
   /// True when the server closed the connection; what it sent before is dropped.

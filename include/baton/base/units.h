@@ -18,7 +18,7 @@ Result<int64_t> ParseBytes(const std::string& text);
 /// "1.5 GiB", "640 B".
 std::string FormatBytes(int64_t bytes);
 
-/// "900 ms"; what is less than a millisecond is left out.
+/// "900 ms", "0.25 ms": with what is less than a millisecond only where it counts.
 std::string FormatMs(Duration duration);
 
 template <typename T>

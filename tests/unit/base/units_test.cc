@@ -27,7 +27,9 @@ TEST(Units, FormatsSizesToBeRead) {
 }
 
 TEST(Units, FormatsTimesInMilliseconds) {
-  EXPECT_EQ(FormatMs(std::chrono::microseconds(1999)), "1 ms");
+  EXPECT_EQ(FormatMs(std::chrono::microseconds(1)), "0.001 ms");
+  EXPECT_EQ(FormatMs(std::chrono::microseconds(1999)), "2 ms");
+  EXPECT_EQ(FormatMs(std::chrono::microseconds(10400)), "10 ms");
   EXPECT_EQ(FormatMs(std::chrono::seconds(2)), "2000 ms");
 }
 
