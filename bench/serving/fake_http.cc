@@ -1,8 +1,10 @@
 #include <array>
 #include <csignal>
+#include <cstdint>
 #include <cstdio>
 #include <cstdlib>
 #include <cstring>
+#include <iterator>
 #include <string>
 #include <string_view>
 #include <unordered_map>
@@ -13,12 +15,16 @@
 #include <netinet/tcp.h>
 #include <sys/epoll.h>
 #include <sys/socket.h>
+#include <sys/timerfd.h>
 #include <unistd.h>
 
-/// fake_http PORT TOKENS: an HTTP server that answers each completion at once with what Baton's
+/// fake_http PORT TOKENS [GAP_MS]: an HTTP server that answers each completion with what Baton's
 /// router sends for so many tokens: a whole body, or for a request with "stream":true an event per
-/// token, each in a write of its own.
+/// token, each in a write of its own; at once, or one every GAP_MS.
 namespace {
+
+/// Paced streams do not all speak at the same moment, but in so many turns, as fake_worker's.
+constexpr size_t kTurns = 20;
 
 std::string Chunk(const std::string& bytes) {
   char size[16];
@@ -52,7 +58,8 @@ std::vector<std::string> Whole(int tokens) {
 
 class Server {
  public:
-  Server(int port, int tokens) : streamed_(Streamed(tokens)), whole_(Whole(tokens)) {
+  Server(int port, int tokens, int gap_ms)
+      : streamed_(Streamed(tokens)), whole_(Whole(tokens)), gap_ms_(gap_ms) {
     const int one = 1;
     listener_ = socket(AF_INET, SOCK_STREAM | SOCK_NONBLOCK, 0);
     setsockopt(listener_, SOL_SOCKET, SO_REUSEADDR, &one, sizeof(one));
@@ -66,6 +73,12 @@ class Server {
       std::exit(1);
     }
     Watch(listener_);
+    if (gap_ms_ == 0) return;
+    timer_ = timerfd_create(CLOCK_MONOTONIC, 0);
+    const timespec turn{.tv_sec = 0, .tv_nsec = gap_ms_ * 1'000'000L / long{kTurns}};
+    const itimerspec period{.it_interval = turn, .it_value = turn};
+    timerfd_settime(timer_, 0, &period, nullptr);
+    Watch(timer_);
   }
 
   [[noreturn]] void Run() {
@@ -76,6 +89,8 @@ class Server {
         const int socket = events[static_cast<size_t>(i)].data.fd;
         if (socket == listener_) {
           Accept();
+        } else if (socket == timer_) {
+          Pace();
         } else {
           Read(socket);
         }
@@ -105,6 +120,7 @@ class Server {
     const ssize_t bytes = read(socket, buffer.data(), buffer.size());
     if (bytes <= 0) {
       requests_.erase(socket);
+      paced_.erase(socket);
       close(socket);
       return;
     }
@@ -117,26 +133,65 @@ class Server {
     if (request.size() < head + 4 + body) return;
     const bool stream = request.find("\"stream\":true") != std::string::npos;
     request.clear();
+    if (stream && gap_ms_ > 0) {
+      paced_[socket] = {.turn = ++placed_ % kTurns};
+      return;
+    }
     for (const std::string& piece : stream ? streamed_ : whole_) {
       if (write(socket, piece.data(), piece.size()) < 0) return;
     }
   }
 
+  struct Paced {
+    size_t turn = 0;
+    /// Of streamed_, to be written next.
+    size_t next = 0;
+  };
+
+  /// The next event of those streams whose turn it is; the header goes with the first, and what
+  /// ends the stream with the last.
+  void Pace() {
+    uint64_t passed = 0;
+    if (read(timer_, &passed, sizeof(passed)) != sizeof(passed)) return;
+    for (; passed > 0; --passed) {
+      ++turn_;
+      for (auto it = paced_.begin(); it != paced_.end();) {
+        auto& [socket, paced] = *it;
+        if (paced.turn != turn_ % kTurns) {
+          ++it;
+          continue;
+        }
+        std::string bytes = streamed_[paced.next++];
+        if (paced.next == 1) bytes += streamed_[paced.next++];
+        const bool last = paced.next + 1 == streamed_.size();
+        if (last) bytes += streamed_[paced.next];
+        const bool gone = write(socket, bytes.data(), bytes.size()) < 0;
+        it = last || gone ? paced_.erase(it) : std::next(it);
+      }
+    }
+  }
+
   const int epoll_ = epoll_create1(0);
   int listener_ = -1;
+  int timer_ = -1;
   const std::vector<std::string> streamed_;
   const std::vector<std::string> whole_;
+  const long gap_ms_;
+  size_t placed_ = 0;
+  size_t turn_ = 0;
+  /// By socket.
+  std::unordered_map<int, Paced> paced_;
   std::unordered_map<int, std::string> requests_;
 };
 
 }  // namespace
 
 int main(int argc, char** argv) {
-  if (argc != 3) {
-    std::fprintf(stderr, "usage: fake_http PORT TOKENS\n");
+  if (argc != 3 && argc != 4) {
+    std::fprintf(stderr, "usage: fake_http PORT TOKENS [GAP_MS]\n");
     return 2;
   }
   // A client may go while it is answered.
   std::signal(SIGPIPE, SIG_IGN);
-  Server(std::atoi(argv[1]), std::atoi(argv[2])).Run();
+  Server(std::atoi(argv[1]), std::atoi(argv[2]), argc > 3 ? std::atoi(argv[3]) : 0).Run();
 }

@@ -83,8 +83,9 @@ class FakeWorker final : public rpc::WorkerHandler {
 
   void Run(const std::stop_token& stop) {
     size_t turn = 0;
+    auto next = std::chrono::steady_clock::now();
     while (!stop.stop_requested()) {
-      std::this_thread::sleep_for(gap_ / kTurns);
+      std::this_thread::sleep_until(next += gap_ / kTurns);
       ++turn;
       std::vector<Stream> due;
       {

@@ -4,7 +4,9 @@
 #include <numeric>
 #include <string_view>
 #include <utility>
+#include <variant>
 
+#include "baton/base/pile.h"
 #include "prompt_records.h"
 
 namespace baton::api {
@@ -30,41 +32,66 @@ ResponseParts MakeParts(const CompletionPlan& plan) {
 
 }  // namespace
 
-/// Carries one request's output from the backend's threads to the strand. The strand's queue is
-/// bounded by the tokens that the request may generate.
-class CompletionCall::Sink final : public CompletionSink {
+/// Carries one request's output from the backend's threads to the strand, which is told once for
+/// all that has come by the time that it gets there. Bounded by the tokens that the request may
+/// generate.
+class CompletionCall::Sink final : public CompletionSink,
+                                   public std::enable_shared_from_this<Sink> {
  public:
   Sink(std::shared_ptr<StrandLink> strand, std::weak_ptr<CompletionCall> call, int index)
       : strand_(std::move(strand)), call_(std::move(call)), index_(index) {}
 
   void OnRoute(std::string route) override {
-    if (index_ != 0) return;
-    strand_->Post([call = call_, route = std::move(route)] {
-      if (const auto self = call.lock(); self && !self->failed_) self->OnRoute(route);
-    });
+    if (index_ == 0) Hand(Route{std::move(route)});
   }
-  void OnTimings(const RequestTimings& timings) override {
-    strand_->Post([call = call_, timings] {
-      if (const auto self = call.lock()) self->timings_ = timings;
-    });
-  }
-  void OnToken(TokenOutput output) override {
-    strand_->Post([call = call_, index = index_, output = std::move(output)] {
-      if (const auto self = call.lock()) self->Token(index, output);
-    });
-  }
+  void OnTimings(const RequestTimings& timings) override { Hand(timings); }
+  void OnToken(TokenOutput output) override { Hand(std::move(output)); }
   void OnRefused(const Refusal& refusal) override { refusal_ = refusal; }
-  void OnEnd(Status status) override {
-    strand_->Post([call = call_, index = index_, status = std::move(status), refusal = refusal_] {
-      if (const auto self = call.lock()) self->End(index, status, refusal);
-    });
-  }
+  void OnEnd(Status status) override { Hand(Ended{std::move(status), refusal_}); }
 
  private:
+  struct Route {
+    std::string name;
+  };
+  struct Ended {
+    Status status;
+    std::optional<Refusal> refusal;
+  };
+  using Event = std::variant<Route, RequestTimings, TokenOutput, Ended>;
+
+  /// Hands an event of the pile to the call.
+  struct Deliver {
+    CompletionCall& call;
+    int index;
+
+    void operator()(const Route& route) const {
+      if (!call.failed_) call.OnRoute(route.name);
+    }
+    void operator()(const RequestTimings& timings) const { call.timings_ = timings; }
+    void operator()(const TokenOutput& output) const { call.Token(index, output); }
+    void operator()(const Ended& end) const { call.End(index, end.status, end.refusal); }
+  };
+
+  void Hand(Event event) {
+    if (!pile_.Add(std::move(event))) return;
+    strand_->Post([self = shared_from_this()] { self->DeliverAll(); });
+  }
+
+  void DeliverAll() {
+    pile_.TakeAll(taken_);
+    if (const auto call = call_.lock()) {
+      for (const Event& event : taken_) std::visit(Deliver{*call, index_}, event);
+    }
+    taken_.clear();
+  }
+
   const std::shared_ptr<StrandLink> strand_;
   const std::weak_ptr<CompletionCall> call_;
   const int index_;
   std::optional<Refusal> refusal_;
+  Pile<Event> pile_;
+  /// The strand's, kept for its memory.
+  std::vector<Event> taken_;
 };
 
 CompletionCall::CompletionCall(CallSetup setup, CompletionPlan plan)

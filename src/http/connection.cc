@@ -25,14 +25,14 @@ constexpr size_t kPipelinedBytes = size_t{64} << 10;
 /// For a client to take an answer after which the connection ends.
 constexpr Duration kLinger = std::chrono::seconds(1);
 
+/// What a connection keeps of its output's memory for the next.
+constexpr size_t kKeptBytes = size_t{16} << 10;
+
 /// "5\r\nhello\r\n".
-std::string Chunk(std::string_view bytes) {
+void AppendChunk(std::string& out, std::string_view bytes) {
   char digits[16];
   const auto end = std::to_chars(digits, digits + sizeof(digits), bytes.size(), 16).ptr;
-  std::string chunk;
-  chunk.reserve(bytes.size() + 24);
-  chunk.append(digits, end).append("\r\n").append(bytes).append("\r\n");
-  return chunk;
+  out.append(digits, end).append("\r\n").append(bytes).append("\r\n");
 }
 
 }  // namespace
@@ -48,7 +48,7 @@ class Connection::ToStrand final : public api::StrandLink {
       if (auto connection = connection_.lock()) {
         const auto executor = connection->socket_.get_executor();
         asio::post(executor, [connection = std::move(connection), work = std::move(work)] {
-          if (!connection->closed_) work();
+          connection->Turn(work);
         });
       }
     });
@@ -117,9 +117,10 @@ void Connection::Read() {
   socket_.async_read_some(asio::buffer(chunk_),
                           [self = shared_from_this()](ErrorCode error, size_t bytes) {
                             self->reading_ = false;
-                            if (self->closed_) return;
-                            if (error) return self->OnReadClosed(error == asio::error::eof);
-                            self->OnRead(bytes);
+                            self->Turn([&] {
+                              if (error) return self->OnReadClosed(error == asio::error::eof);
+                              self->OnRead(bytes);
+                            });
                           });
 }
 
@@ -139,8 +140,12 @@ void Connection::OnRead(size_t bytes) {
 std::string_view Connection::Decrypt(std::string_view bytes) {
   plain_.clear();
   tls_->Receive(bytes, plain_);
-  QueueAsItIs(tls_->TakeOutput());
-  if (!closed_ && tls_->state() == TlsSession::State::kBroken) Close();
+  output_ += tls_->TakeOutput();
+  if (tls_->state() == TlsSession::State::kBroken) {
+    // With the reason.
+    Flush();
+    Close();
+  }
   return plain_;
 }
 
@@ -159,7 +164,7 @@ void Connection::Advance() {
     pending_.erase(0, pending_.size() - bytes.size());
     switch (progress) {
       case RequestReader::Progress::kNeedMore: return AwaitMore();
-      case RequestReader::Progress::kContinue: Queue("HTTP/1.1 100 Continue\r\n\r\n"); break;
+      case RequestReader::Progress::kContinue: said() += "HTTP/1.1 100 Continue\r\n\r\n"; break;
       case RequestReader::Progress::kBroken:
         return Refuse(reader_.error_status(), reader_.error_message(), "bad_request");
       case RequestReader::Progress::kDone: Answer(reader_.Take()); break;
@@ -228,10 +233,9 @@ void Connection::Send(HttpResponse response) {
   headers.push_back({"Content-Length", std::to_string(response.body.size())});
   for (HttpHeader& header : response.headers) headers.push_back(std::move(header));
   setup_.handler.CountAnswer(path_, response.status);
-  std::string bytes = ResponseHead(response.status, setup_.clock.UnixSeconds(), headers) + "\r\n";
-  if (!head_only_) bytes += response.body;
+  said() += ResponseHead(response.status, setup_.clock.UnixSeconds(), headers) + "\r\n";
+  if (!head_only_) said() += response.body;
   answer_ended_ = true;
-  Queue(std::move(bytes));
 }
 
 void Connection::BeginStream(std::string content_type, std::vector<HttpHeader> headers) {
@@ -242,13 +246,20 @@ void Connection::BeginStream(std::string content_type, std::vector<HttpHeader> h
   if (chunked_) all.push_back({"Transfer-Encoding", "chunked"});
   for (HttpHeader& header : headers) all.push_back(std::move(header));
   setup_.handler.CountAnswer(path_, 200);
-  Queue(ResponseHead(200, setup_.clock.UnixSeconds(), all) + "\r\n");
+  said() += ResponseHead(200, setup_.clock.UnixSeconds(), all) + "\r\n";
 }
 
 void Connection::Write(std::string_view bytes) {
   if (closed_ || answer_ended_ || bytes.empty()) return;
-  Queue(chunked_ ? Chunk(bytes) : std::string(bytes));
-  if (output_bytes_ <= setup_.options.limits.write_backlog_bytes) return;
+  if (chunked_) {
+    AppendChunk(said(), bytes);
+  } else {
+    said() += bytes;
+  }
+  const size_t limit = setup_.options.limits.write_backlog_bytes;
+  if (backlog_bytes() <= limit) return;
+  Flush();
+  if (closed_ || backlog_bytes() <= limit) return;
   BATON_LOG(Info) << "request " << request_id_ << ": the client reads too slowly, dropped";
   Close();
 }
@@ -257,41 +268,42 @@ void Connection::EndStream(bool keep_alive) {
   if (closed_ || answer_ended_) return;
   keep_alive_ = keep_alive_ && keep_alive;
   answer_ended_ = true;
-  Queue(chunked_ ? "0\r\n\r\n" : "");
+  if (chunked_) said() += "0\r\n\r\n";
 }
 
-void Connection::Queue(std::string bytes) {
-  if (tls_) {
-    tls_->Send(bytes);
-    bytes = tls_->TakeOutput();
+template <typename Work>
+void Connection::Turn(Work work) {
+  if (closed_) return;
+  work();
+  Flush();
+  // Here, not where it is written: the caller may be the call that this ends.
+  while (answer_ended_ && !closed_ && backlog_bytes() == 0) {
+    FinishAnswer();
+    Flush();
   }
-  QueueAsItIs(std::move(bytes));
 }
 
-void Connection::QueueAsItIs(std::string bytes) {
-  output_bytes_ += bytes.size();
-  if (!bytes.empty()) output_.push_back(std::move(bytes));
-  if (!awaiting_writable_) Flush();
-}
-
-/// Writes what the socket takes at once, each piece by itself.
 void Connection::Flush() {
-  while (!output_.empty()) {
-    const std::string& piece = output_.front();
-    ErrorCode error;
-    const size_t bytes = socket_.write_some(
-        asio::buffer(piece.data() + written_bytes_, piece.size() - written_bytes_), error);
-    if (error == asio::error::would_block) return AwaitWritable();
-    if (error) return Close();
-    output_bytes_ -= bytes;
-    written_bytes_ += bytes;
-    if (written_bytes_ < piece.size()) continue;
-    written_bytes_ = 0;
-    output_.pop_front();
+  if (closed_ || awaiting_writable_) return;
+  if (!unsealed_.empty()) {
+    tls_->Send(unsealed_);
+    unsealed_.clear();
+    output_ += tls_->TakeOutput();
   }
-  if (!answering_ || !answer_ended_) return;
-  // Later, not from here: the caller may be the call that this ends.
-  asio::post(socket_.get_executor(), [self = shared_from_this()] { self->FinishAnswer(); });
+  for (std::string_view rest = output_; !rest.empty();) {
+    ErrorCode error;
+    const size_t bytes = socket_.write_some(asio::buffer(rest), error);
+    if (error == asio::error::would_block) {
+      output_.erase(0, output_.size() - rest.size());
+      return AwaitWritable();
+    }
+    if (error) return Close();
+    rest.remove_prefix(bytes);
+  }
+  for (std::string* done : {&output_, &unsealed_}) {
+    done->clear();
+    if (done->capacity() > kKeptBytes) done->shrink_to_fit();
+  }
 }
 
 void Connection::AwaitWritable() {
@@ -299,15 +311,14 @@ void Connection::AwaitWritable() {
   if (answering_) SetDeadline(setup_.options.limits.write_timeout, [this] { Close(); });
   socket_.async_wait(Socket::wait_write, [self = shared_from_this()](ErrorCode error) {
     self->awaiting_writable_ = false;
-    if (self->closed_) return;
-    if (error) return self->Close();
-    if (self->answering_) self->deadline_set_++;
-    self->Flush();
+    self->Turn([&] {
+      if (error) return self->Close();
+      if (self->answering_) self->deadline_set_++;
+    });
   });
 }
 
 void Connection::FinishAnswer() {
-  if (closed_) return;
   call_.reset();
   call_timer_set_++;
   call_timer_.cancel();
@@ -318,7 +329,7 @@ void Connection::FinishAnswer() {
 }
 
 void Connection::SayGoodbye() {
-  if (!tls_ || !output_.empty()) return;
+  if (!tls_ || backlog_bytes() > 0) return;
   tls_->SayGoodbye();
   const std::string bytes = tls_->TakeOutput();
   ErrorCode ignored;
@@ -341,6 +352,7 @@ void Connection::Close() {
   SayGoodbye();
   call_.reset();
   output_.clear();
+  unsealed_.clear();
   deadline_.cancel();
   call_timer_.cancel();
   ErrorCode error;
@@ -354,7 +366,7 @@ void Connection::SetDeadline(Duration timeout, std::function<void()> on_expiry) 
   deadline_.expires_after(timeout);
   deadline_.async_wait([self = shared_from_this(), set = ++deadline_set_,
                         on_expiry = std::move(on_expiry)](ErrorCode error) {
-    if (!error && !self->closed_ && set == self->deadline_set_) on_expiry();
+    if (!error && set == self->deadline_set_) self->Turn(on_expiry);
   });
 }
 
@@ -363,7 +375,7 @@ void Connection::SetTimer(Duration delay, std::function<void()> run) {
   call_timer_.expires_after(delay);
   call_timer_.async_wait(
       [self = shared_from_this(), set = ++call_timer_set_, run = std::move(run)](ErrorCode error) {
-        if (!error && !self->closed_ && set == self->call_timer_set_) run();
+        if (!error && set == self->call_timer_set_) self->Turn(run);
       });
 }
 

@@ -2,7 +2,6 @@
 
 #include <array>
 #include <cstddef>
-#include <deque>
 #include <functional>
 #include <memory>
 #include <string>
@@ -78,10 +77,15 @@ class Connection final : public Exchange, public std::enable_shared_from_this<Co
   void Answer(HttpRequest request);
   /// Answers what could not be read as a request, and ends the connection.
   void Refuse(int status, const std::string& message, const std::string& code);
-  void Queue(std::string bytes);
-  void QueueAsItIs(std::string bytes);
+  /// Everything that happens to a connection is a turn: `work`, and then what it wrote is sent.
+  template <typename Work>
+  void Turn(Work work);
+  /// Where to append what the client is to be told.
+  std::string& said() { return tls_ ? unsealed_ : output_; }
+  size_t backlog_bytes() const { return output_.size() + unsealed_.size(); }
   /// Tells a client with TLS that no more comes, if it takes that at once.
   void SayGoodbye();
+  /// Sends what the socket takes at once.
   void Flush();
   void AwaitWritable();
   void FinishAnswer();
@@ -107,10 +111,10 @@ class Connection final : public Exchange, public std::enable_shared_from_this<Co
   std::string plain_;
   /// Read, not yet used: part of a header, or requests sent before the answer to this one.
   std::string pending_;
-  std::deque<std::string> output_;
-  size_t output_bytes_ = 0;
-  /// Of the first piece of output_.
-  size_t written_bytes_ = 0;
+  /// For the client, not yet sent.
+  std::string output_;
+  /// With TLS: what is to become output_.
+  std::string unsealed_;
 
   ReadPhase read_phase_ = ReadPhase::kNone;
   bool reading_ = false;

@@ -20,8 +20,9 @@ class ActiveCall {
 };
 
 /// One request being answered on its connection: either Send once, or BeginStream, Write..., and
-/// EndStream. *Threads*: lives on the connection's strand. After the client is gone every call is
-/// without effect.
+/// EndStream. What is written within one turn of the strand leaves in one write at its end.
+/// *Threads*: lives on the connection's strand. After the client is gone every call is without
+/// effect.
 class Exchange {
  public:
   virtual ~Exchange() = default;
@@ -29,7 +30,8 @@ class Exchange {
   virtual void Send(HttpResponse response) = 0;
 
   virtual void BeginStream(std::string content_type, std::vector<HttpHeader> headers) = 0;
-  /// One piece of the stream, sent in one write. A client that leaves too much unread is dropped.
+  /// One piece of the stream, one chunk where the client knows chunks. A client that leaves too
+  /// much unread is dropped.
   virtual void Write(std::string_view bytes) = 0;
   /// `keep_alive` false closes the connection: after an error nobody should trust it.
   virtual void EndStream(bool keep_alive) = 0;

@@ -56,6 +56,7 @@ class GenerateReadCall final : public ReadCall<v1::GenerateEvent> {
   GenerateReadCall(const GenerateCall& call, GenerateCallbacks callbacks)
       : callbacks_(std::move(callbacks)) {
     ToProto(call, &request_);
+    request_.set_several_tokens(true);
   }
   void Start(v1::Worker::Stub& stub, std::shared_ptr<GenerateReadCall> self) {
     stub.async()->Generate(&context_, &request_, this);
@@ -66,16 +67,19 @@ class GenerateReadCall final : public ReadCall<v1::GenerateEvent> {
   void Handle(const v1::GenerateEvent& event) override {
     if (event.has_route()) callbacks_.on_route(event.route());
     if (event.has_prompt_logprobs()) Collect(event.prompt_logprobs());
-    if (event.has_token()) {
-      TokenOutput output = FromProto(event.token());
-      output.prompt_logprobs = std::move(prompt_logprobs_);
-      callbacks_.on_token(std::move(output));
-    }
+    if (event.has_token()) Hand(event.token());
+    for (const v1::Token& token : event.tokens().tokens()) Hand(token);
     if (event.has_report() && callbacks_.on_report) {
       callbacks_.on_report(FromProto(event.report()));
     }
   }
   void End(const Status& status) override { callbacks_.on_end(status); }
+
+  void Hand(const v1::Token& token) {
+    TokenOutput output = FromProto(token);
+    output.prompt_logprobs = std::move(prompt_logprobs_);
+    callbacks_.on_token(std::move(output));
+  }
 
   /// Of no more than the prompt's tokens, whatever the worker says.
   void Collect(const v1::PromptLogprobs& part) {

@@ -54,7 +54,7 @@ class WorkerService final : public v1::Worker::CallbackService {
 
   grpc::ServerWriteReactor<v1::GenerateEvent>* Generate(
       grpc::CallbackServerContext*, const v1::GenerateRequest* request) override {
-    const auto stream = GenerateReactor::Make(handler_);
+    const auto stream = GenerateReactor::Make(handler_, request->several_tokens());
     handler_.OnGenerate(FromProto(*request), stream);
     return stream.get();
   }

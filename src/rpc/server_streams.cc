@@ -8,15 +8,18 @@
 namespace baton::rpc {
 namespace {
 
-/// Events that may wait for a slow reader before its call is given up.
-constexpr size_t kQueuedEvents = 16384;
+/// Tokens and other events that may wait for a slow reader before its call is given up.
+constexpr size_t kQueued = 16384;
+/// In one event: with all log-probabilities that can be asked for, some 60 KiB.
+constexpr int kTokens = 256;
 /// In one event: with all that can be asked for, some 300 KiB.
 constexpr size_t kPromptLogprobs = 1024;
 
 }  // namespace
 
-std::shared_ptr<GenerateReactor> GenerateReactor::Make(WorkerHandler& handler) {
-  std::shared_ptr<GenerateReactor> reactor(new GenerateReactor(handler));
+std::shared_ptr<GenerateReactor> GenerateReactor::Make(WorkerHandler& handler,
+                                                       bool several_tokens) {
+  std::shared_ptr<GenerateReactor> reactor(new GenerateReactor(handler, several_tokens));
   reactor->self_ = reactor;
   return reactor;
 }
@@ -29,9 +32,20 @@ bool GenerateReactor::SendRoute(const std::string& route) {
 
 bool GenerateReactor::SendToken(const TokenOutput& output) {
   if (output.prompt_logprobs && !SendPromptLogprobs(*output.prompt_logprobs)) return false;
-  v1::GenerateEvent event;
-  ToProto(output, event.mutable_token());
-  return Send(std::move(event));
+  std::lock_guard lock(mutex_);
+  if (!takes_more_locked()) return false;
+  ToProto(output, NextTokenLocked());
+  ++queued_;
+  if (!writing_) ContinueLocked();
+  return true;
+}
+
+v1::Token* GenerateReactor::NextTokenLocked() {
+  if (!several_tokens_) return queue_.emplace_back().mutable_token();
+  const bool joins = queue_.size() > 1 && queue_.back().has_tokens() &&
+                     queue_.back().tokens().tokens_size() < kTokens;
+  v1::GenerateEvent& event = joins ? queue_.back() : queue_.emplace_back();
+  return event.mutable_tokens()->add_tokens();
 }
 
 bool GenerateReactor::SendPromptLogprobs(std::span<const PromptLogprob> rest) {
@@ -53,10 +67,15 @@ bool GenerateReactor::SendReport(const GenerateReport& report) {
 
 bool GenerateReactor::Send(v1::GenerateEvent event) {
   std::lock_guard lock(mutex_);
-  if (closed_ || finish_ || queue_.size() >= kQueuedEvents) return false;
+  if (!takes_more_locked()) return false;
   queue_.push_back(std::move(event));
+  ++queued_;
   if (!writing_) ContinueLocked();
   return true;
+}
+
+bool GenerateReactor::takes_more_locked() const {
+  return !closed_ && !finish_ && queued_ < kQueued;
 }
 
 void GenerateReactor::Finish(const Status& status) {
@@ -80,6 +99,8 @@ void GenerateReactor::OnWriteDone(bool ok) {
   std::lock_guard lock(mutex_);
   writing_ = false;
   if (ok) {
+    const v1::GenerateEvent& sent = queue_.front();
+    queued_ -= sent.has_tokens() ? static_cast<size_t>(sent.tokens().tokens_size()) : 1;
     queue_.pop_front();
   } else {
     queue_.clear();

@@ -14,13 +14,16 @@
 
 namespace baton::rpc {
 
-/// Sends the events of one Generate call in order. *Ownership*: keeps itself alive until gRPC is
-/// done with it; the worker may hold it longer. *Threads*: thread-safe; the mutex orders senders
-/// on the engine thread with gRPC's callbacks, which a mailbox cannot, as neither side may wait.
+/// Sends the events of one Generate call in order, each at once; tokens that come while an earlier
+/// event is under way go together in the next one, since an event costs its reader far more than a
+/// token. *Ownership*: keeps itself alive until gRPC is done with it; the worker may hold it
+/// longer. *Threads*: thread-safe; the mutex orders senders on the engine thread with gRPC's
+/// callbacks, which a mailbox cannot, as neither side may wait.
 class GenerateReactor final : public grpc::ServerWriteReactor<v1::GenerateEvent>,
                               public GenerateStream {
  public:
-  static std::shared_ptr<GenerateReactor> Make(WorkerHandler& handler);
+  /// `several_tokens`: the caller takes more than one in an event.
+  static std::shared_ptr<GenerateReactor> Make(WorkerHandler& handler, bool several_tokens);
 
   bool SendRoute(const std::string& route) override;
   bool SendToken(const TokenOutput& output) override;
@@ -32,15 +35,23 @@ class GenerateReactor final : public grpc::ServerWriteReactor<v1::GenerateEvent>
   void OnDone() override;
 
  private:
-  explicit GenerateReactor(WorkerHandler& handler) : handler_(handler) {}
+  GenerateReactor(WorkerHandler& handler, bool several_tokens)
+      : handler_(handler), several_tokens_(several_tokens) {}
   bool Send(v1::GenerateEvent event);
+  bool takes_more_locked() const;
+  /// Where the next token goes.
+  v1::Token* NextTokenLocked();
   bool SendPromptLogprobs(std::span<const PromptLogprob> rest);
   /// Starts the next write, or the end when nothing is left. REQUIRES: nothing is under way.
   void ContinueLocked();
 
   WorkerHandler& handler_;
+  const bool several_tokens_;
   std::mutex mutex_;
+  /// The first one is under way while writing_, and there is none while not.
   std::deque<v1::GenerateEvent> queue_;
+  /// In queue_, each token and each other event.
+  size_t queued_ = 0;
   bool writing_ = false;
   bool closed_ = false;
   bool finish_started_ = false;

@@ -1,5 +1,6 @@
 #include "tls_client.h"
 
+#include <algorithm>
 #include <array>
 
 #include <arpa/inet.h>
@@ -79,6 +80,14 @@ std::string TlsClient::server_name() const {
 bool TlsClient::Send(std::string_view bytes) {
   return connected() && SSL_write(parts_->ssl.get(), bytes.data(),
                                   static_cast<int>(bytes.size())) == static_cast<int>(bytes.size());
+}
+
+std::string TlsClient::Read() {
+  std::array<char, 16384> record;
+  const int count =
+      connected() ? SSL_read(parts_->ssl.get(), record.data(), static_cast<int>(record.size())) : 0;
+  ERR_clear_error();
+  return std::string(record.data(), static_cast<size_t>(std::max(count, 0)));
 }
 
 std::string TlsClient::ReadAll() {

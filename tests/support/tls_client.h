@@ -21,6 +21,8 @@ class TlsClient {
   /// Whose certificate the server showed, e.g. "server-1".
   std::string server_name() const;
   bool Send(std::string_view bytes);
+  /// What the server sends next, one record of TLS at most; empty once it has ended.
+  std::string Read();
   /// All until the server ends; empty when it does not do so as TLS asks for.
   std::string ReadAll();
 

@@ -50,6 +50,21 @@ TEST_F(TlsTest, TakesRequestsAndGivesStreamsLargerThanARecord) {
   EXPECT_THAT(reply, HasSubstr("data: [DONE]\n\n\r\n0\r\n\r\n"));
 }
 
+TEST_F(TlsTest, SendsWhatIsThereAtOnceInOneWrite) {
+  // All tokens are there before the connection's next turn: the script runs within the first.
+  backend.script = Says("abc");
+  StartServer();
+  TlsClient client(server->port(), authority_.certificate());
+  ASSERT_TRUE(client.Send(PostOf({{"prompt", "Hi"}, {"stream", true}})));
+
+  // What is written in one piece is one record.
+  const std::string record = client.Read();
+
+  EXPECT_THAT(record, testing::StartsWith("HTTP/1.1 200 OK\r\n"));
+  EXPECT_THAT(record, HasSubstr(R"("text":"c")"));
+  EXPECT_THAT(record, testing::EndsWith("data: [DONE]\n\n\r\n0\r\n\r\n"));
+}
+
 TEST_F(TlsTest, SpeaksNothingOlderThanTls12) {
   StartServer();
   EXPECT_TRUE(TlsClient(server->port(), authority_.certificate(), TLS1_2_VERSION).connected());

@@ -191,6 +191,34 @@ TEST_F(Rpc, StreamsEventsInOrderThenTheStatus) {
   EXPECT_EQ(events.Next(), "end ResourceExhausted: no memory");
 }
 
+TEST_F(Rpc, BringsEachTokenOfABurstInOrder) {
+  const auto tokens = std::make_shared<Mailbox<TokenOutput>>(4096);
+  client_->Generate(
+      {.request = {.id = "r", .prompt = {1}}},
+      {.on_route = [](std::string) {},
+       .on_token = [tokens](TokenOutput output) { tokens->TrySend(std::move(output)); },
+       .on_end = [](Status) {}});
+  const auto got = handler_.generate.Receive(kPatience);
+  ASSERT_TRUE(got);
+  // More than one event holds, faster than events go.
+  for (int32_t i = 0; i < 3000; ++i) {
+    ASSERT_TRUE(
+        got->second->SendToken({.token = i,
+                                .position = i + 1,
+                                .finish = i == 2999 ? FinishReason::kLength : FinishReason::kNone,
+                                .logprob = -0.5f * static_cast<float>(i)}));
+  }
+  got->second->Finish(OkStatus());
+  for (int32_t i = 0; i < 3000; ++i) {
+    const auto token = tokens->Receive(kPatience);
+    ASSERT_TRUE(token);
+    ASSERT_EQ(token->token, i);
+    ASSERT_EQ(token->position, i + 1);
+    ASSERT_EQ(token->logprob, -0.5f * static_cast<float>(i));
+    ASSERT_EQ(token->finish == FinishReason::kLength, i == 2999);
+  }
+}
+
 TEST_F(Rpc, BringsLogprobsOfALongPromptWithTheFirstToken) {
   const auto tokens = std::make_shared<Mailbox<TokenOutput>>(2);
   client_->Generate(
