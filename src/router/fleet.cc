@@ -11,6 +11,8 @@ namespace {
 /// prompts that a worker gets at once, so that the next is there when one is computed.
 constexpr int32_t kSpareSequences = 4;
 constexpr int32_t kPromptsAhead = 2;
+/// For how long a decode worker tries to join a peer that no router is seen to know.
+constexpr Duration kForgetPeer = std::chrono::seconds(30);
 
 /// Of the blocks of a prompt that a prefix cache may hold: its last token is always computed.
 std::vector<kv::PrefixKey> PrefixKeys(const Request& request, int32_t block_tokens) {
@@ -26,6 +28,10 @@ std::vector<kv::PrefixKey> PrefixKeys(const Request& request, int32_t block_toke
     keys.push_back(key);
   }
   return keys;
+}
+
+IsStale StaleFor(const Member& decode) {
+  return [&decode](const std::string& peer) { return decode.UnjoinedFor(peer, kForgetPeer); };
 }
 
 }  // namespace
@@ -78,7 +84,8 @@ void Fleet::OnRole(Member& member, Role from) {
 void Fleet::OnStatus(Member& member) {
   ++version_;
   ++room_version_;
-  if (LacksPeer(member)) TellPeers(member);
+  if (member.role() != Role::kDecode || member.telling()) return;
+  if (MustBeTold(member.status(), KnownPeers(), StaleFor(member))) TellPeers(member);
 }
 
 void Fleet::OnLost(Member& member, bool was_there, const Status& status) {
@@ -87,11 +94,17 @@ void Fleet::OnLost(Member& member, bool was_there, const Status& status) {
   if (was_there) on_lost_(member.address().name, status);
 }
 
-bool Fleet::LacksPeer(const Member& decode) const {
-  if (decode.role() != Role::kDecode || decode.telling()) return false;
-  return std::any_of(members_.begin(), members_.end(), [&](const auto& entry) {
-    return entry.second->prefills() && !decode.HasPeer(entry.first);
-  });
+const PeerKnowledgeByName& Fleet::KnownPeers() {
+  using Kind = PeerKnowledge::Kind;
+  for (const auto& [name, member] : members_) {
+    const Kind kind = member->prefills()     ? Kind::kPrefills
+                      : member->no_prefill() ? Kind::kDoesNot
+                                             : Kind::kMaybe;
+    PeerKnowledge& known = known_peers_[name];
+    known.kind = kind;
+    if (known.address.empty()) known.address = member->address().address;
+  }
+  return known_peers_;
 }
 
 void Fleet::TellPeers() {
@@ -100,15 +113,8 @@ void Fleet::TellPeers() {
   }
 }
 
-/// A decode worker keeps the peers that it has, unless they prefill no more: a router that starts
-/// does not know them all yet, and it goes on dialing one that was lost since.
 void Fleet::TellPeers(Member& decode) {
-  std::vector<rpc::PeerAddress> peers;
-  for (const auto& [name, member] : members_) {
-    const bool keeps = !member->no_prefill() && decode.HasPeer(name);
-    if (member->prefills() || keeps) peers.push_back(member->address());
-  }
-  decode.TellPeers(std::move(peers));
+  decode.TellPeers(PeersToTell(decode.status(), KnownPeers(), StaleFor(decode)));
 }
 
 std::vector<WorkerView> Fleet::Views() const {

@@ -12,6 +12,7 @@
 #include "fleet_state.h"
 #include "member.h"
 #include "metrics.h"
+#include "peer_lists.h"
 #include "prefix_view.h"
 #include "routing_policy.h"
 
@@ -101,9 +102,8 @@ class Fleet final : private Member::Listener {
   static bool IsFull(const Member& member);
   bool IsBusy(const Member& member, const Forecast& forecast) const;
   bool Settled(const Member& member) const;
-  /// A decode worker does not know of a prefill worker that is there: what it was told last came
-  /// late, or from another router.
-  bool LacksPeer(const Member& decode) const;
+  /// Refreshed.
+  const PeerKnowledgeByName& KnownPeers();
   void TellPeers();
   void TellPeers(Member& decode);
 
@@ -115,6 +115,7 @@ class Fleet final : private Member::Listener {
   const OnLostWorker on_lost_;
   PrefixView prefixes_;
   std::map<std::string, std::unique_ptr<Member>> members_;
+  PeerKnowledgeByName known_peers_;
   bool closed_ = false;
   uint64_t version_ = 0;
   uint64_t room_version_ = 0;

@@ -89,6 +89,7 @@ void Member::Watched(rpc::WorkerStatus status) {
                     [&listener](const std::string& peer) { return listener.KnowsWorker(peer); });
   surroundings_.prefixes.Apply(*prefixes_, status.prefixes);
   status_ = std::move(status);
+  FollowJoins();
   const Role from = *std::exchange(role_, status_->role.value_or(*role_));
   silence_->Heard(surroundings_.clock.Now());
   LookForProgress();
@@ -135,6 +136,7 @@ void Member::Lost(const Status& status) {
   last_problem_ = problem;
   status_.reset();
   description_.reset();
+  unjoined_.clear();
   role_.reset();
   watch_.reset();
   if (prefixes_) surroundings_.prefixes.Remove(*std::exchange(prefixes_, std::nullopt));
@@ -146,12 +148,18 @@ void Member::Lost(const Status& status) {
   surroundings_.listener.OnLost(*this, was_there, Unavailable("it was lost: " + problem));
 }
 
-bool Member::HasPeer(const std::string& name) const {
-  const auto& joined = status_->joined_peers;
-  const auto& problems = status_->join_problems;
-  return std::find(joined.begin(), joined.end(), name) != joined.end() ||
-         std::any_of(problems.begin(), problems.end(),
-                     [&](const rpc::JoinProblem& problem) { return problem.peer == name; });
+void Member::FollowJoins() {
+  std::map<std::string, TimePoint> unjoined;
+  for (const rpc::JoinProblem& problem : status_->join_problems) {
+    const auto known = unjoined_.find(problem.peer);
+    unjoined[problem.peer] = known == unjoined_.end() ? surroundings_.clock.Now() : known->second;
+  }
+  unjoined_ = std::move(unjoined);
+}
+
+bool Member::UnjoinedFor(const std::string& peer, Duration time) const {
+  const auto since = unjoined_.find(peer);
+  return since != unjoined_.end() && surroundings_.clock.Now() - since->second >= time;
 }
 
 void Member::SetRole(Role role, Duration patience, std::function<void(const Status&)> done) {

@@ -2,6 +2,7 @@
 
 #include <cstdint>
 #include <functional>
+#include <map>
 #include <memory>
 #include <optional>
 #include <string>
@@ -89,8 +90,8 @@ class Member {
   bool prefills() const { return role_ == Role::kPrefill; }
   /// It has said that it does something else.
   bool no_prefill() const { return role_ && !prefills(); }
-  /// It says that it is, or tries to be, joined with that prefill worker. REQUIRES: there().
-  bool HasPeer(const std::string& name) const;
+  /// It has said for so long that it is not joined with that prefill worker. REQUIRES: there().
+  bool UnjoinedFor(const std::string& peer, Duration time) const;
   /// Tells it the prefill workers to be joined with. One call at a time, since of two that are
   /// under way the older may arrive last; what is to be told then is told afterwards.
   /// REQUIRES: there().
@@ -108,6 +109,7 @@ class Member {
   void Described(const Result<rpc::WorkerDescription>& description);
   void Watch();
   void Watched(rpc::WorkerStatus status);
+  void FollowJoins();
   void LookForProgress();
   void Lost(const Status& status);
   void Told(const Status& status);
@@ -137,6 +139,8 @@ class Member {
   Duration redial_;
   std::string last_problem_;
 
+  /// Prefill workers that it is not joined with, and since when.
+  std::map<std::string, TimePoint> unjoined_;
   bool telling_ = false;
   /// What is to be told once it has been told what it is being told.
   std::optional<std::vector<rpc::PeerAddress>> tell_next_;
