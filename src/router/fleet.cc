@@ -43,29 +43,32 @@ Fleet::Fleet(const RouterOptions& options, rpc::DialWorker dial, RouterMetrics& 
       metrics_(metrics),
       clock_(clock),
       post_(std::move(post)),
-      on_lost_(std::move(on_lost)) {
-  const Member::Surroundings surroundings{options_, dial_,     metrics_, clock_,
-                                          post_,    prefixes_, *this};
-  for (const rpc::PeerAddress& address : options.workers) {
-    members_[address.name] = std::make_unique<Member>(address, surroundings);
-  }
+      on_lost_(std::move(on_lost)),
+      surroundings_{options_, dial_, metrics_, clock_, post_, prefixes_, *this} {
+  SetPlaces({});
 }
 
 TimePoint Fleet::Tick(TimePoint now) {
   TimePoint next = TimePoint::max();
   if (closed_) return next;
   for (auto& [name, member] : members_) next = std::min(next, member->Tick(now));
-  return next;
+  next = std::min(next, TickNewcomers(now));
+  return Sweep(now) ? now : next;
 }
 
 void Fleet::Close() {
   closed_ = true;
   for (auto& [name, member] : members_) member->Close();
+  for (auto& [address, newcomer] : newcomers_) newcomer->Close();
 }
 
 bool Fleet::idle() const {
-  return std::all_of(members_.begin(), members_.end(),
-                     [](const auto& entry) { return entry.second->idle(); });
+  const auto rests = [](const auto& one) { return one->idle(); };
+  const auto entry_rests = [&](const auto& entry) { return rests(entry.second); };
+  return std::all_of(members_.begin(), members_.end(), entry_rests) &&
+         std::all_of(newcomers_.begin(), newcomers_.end(), entry_rests) &&
+         std::all_of(closing_.begin(), closing_.end(), rests) &&
+         std::all_of(closing_newcomers_.begin(), closing_newcomers_.end(), rests);
 }
 
 void Fleet::OnThere(Member& member) {
@@ -91,13 +94,16 @@ void Fleet::OnStatus(Member& member) {
 void Fleet::OnLost(Member& member, bool was_there, const Status& status) {
   ++version_;
   ++room_version_;
+  // Whoever answers at that address next may be somebody else.
+  if (member.named_itself()) member.LeaveFleet(true);
   if (was_there) on_lost_(member.address().name, status);
 }
 
 const PeerKnowledgeByName& Fleet::KnownPeers() {
   using Kind = PeerKnowledge::Kind;
   for (const auto& [name, member] : members_) {
-    const Kind kind = member->prefills()     ? Kind::kPrefills
+    const Kind kind = member->leaves_fleet() ? Kind::kMaybe
+                      : member->prefills()   ? Kind::kPrefills
                       : member->no_prefill() ? Kind::kDoesNot
                                              : Kind::kMaybe;
     PeerKnowledge& known = known_peers_[name];
@@ -237,6 +243,7 @@ bool Fleet::Settled(const Member& member) const {
 std::vector<RoleView> Fleet::Roles() const {
   std::vector<RoleView> roles;
   for (const auto& [name, member] : members_) {
+    if (member->leaves_fleet()) continue;
     RoleView& view = roles.emplace_back(RoleView{.name = name, .there = member->there()});
     if (!view.there) continue;
     view.role = member->role();
@@ -270,8 +277,12 @@ std::vector<WorkerState> Fleet::State() const {
     if (member->there()) {
       state.role = member->role();
       state.status = member->status();
+      state.leaves = member->leaves_fleet();
     }
     states.push_back(std::move(state));
+  }
+  for (const auto& [address, newcomer] : newcomers_) {
+    states.push_back({.name = address, .problem = newcomer->problem()});
   }
   return states;
 }

@@ -13,8 +13,9 @@ constexpr Duration kCallTimeout = std::chrono::seconds(2);
 
 }  // namespace
 
-Member::Member(rpc::PeerAddress address, const Surroundings& surroundings)
+Member::Member(rpc::PeerAddress address, bool named_itself, const Surroundings& surroundings)
     : address_(std::move(address)),
+      named_itself_(named_itself),
       surroundings_(surroundings),
       redial_(surroundings.options.redial_min),
       forecaster_(address_.name, surroundings.metrics, surroundings.clock) {}
@@ -26,6 +27,7 @@ TimePoint Member::Tick(TimePoint now) {
     Lost(Unavailable("it was silent for " + FormatMs(surroundings_.options.status_timeout)));
   }
   if (silence_) return silence_->next();
+  if (leaves_fleet_) return TimePoint::max();
   if (deadline_ > now) return deadline_;
   Dial();
   return TimePoint::max();
@@ -53,6 +55,9 @@ void Member::Described(const Result<rpc::WorkerDescription>& description) {
   dialing_ = false;
   if (closed_) return;
   if (!description.ok()) return Lost(description.status());
+  if (named_itself_ && description->identity.name != address_.name) {
+    return Lost(Unavailable("it is " + description->identity.name + " by now"));
+  }
   description_ = *description;
   role_ = description_->role;
   forecaster_.Restart(*description_);
@@ -145,6 +150,7 @@ void Member::Lost(const Status& status) {
   stuck_ = false;
   deadline_ = surroundings_.clock.Now() + redial_;
   redial_ = std::min<Duration>(2 * redial_, surroundings_.options.redial_max);
+  if (closed_) return;
   surroundings_.listener.OnLost(*this, was_there, Unavailable("it was lost: " + problem));
 }
 

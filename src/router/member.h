@@ -54,7 +54,8 @@ class Member {
     Listener& listener;
   };
 
-  Member(rpc::PeerAddress address, const Surroundings& surroundings);
+  /// With `named_itself` it is lost for good where somebody else answers at its address.
+  Member(rpc::PeerAddress address, bool named_itself, const Surroundings& surroundings);
 
   /// Dials if that is due, gives it up if it is silent; returns when something will be due.
   TimePoint Tick(TimePoint now);
@@ -62,6 +63,11 @@ class Member {
   bool idle() const { return calls_ == 0; }
 
   const rpc::PeerAddress& address() const { return address_; }
+  /// Its name is what it said of itself when it was found.
+  bool named_itself() const { return named_itself_; }
+  /// It gets no more of our requests, and is not dialed again once it is lost.
+  bool leaves_fleet() const { return leaves_fleet_; }
+  void LeaveFleet(bool leaves) { leaves_fleet_ = leaves; }
   /// It has said who it is, and sends its status.
   bool there() const { return status_.has_value(); }
   /// Why it is not there.
@@ -76,8 +82,11 @@ class Member {
 
   /// Its role now. REQUIRES: there().
   Role role() const { return *role_; }
-  /// It takes no more in its role, because it ends or changes it. REQUIRES: there().
-  bool leaving() const { return status_->draining || status_->changing_to.has_value(); }
+  /// It takes no more in its role, because it ends, changes it or leaves the fleet. REQUIRES:
+  /// there().
+  bool leaving() const {
+    return leaves_fleet_ || status_->draining || status_->changing_to.has_value();
+  }
   /// It gets nothing done until further notice.
   bool stuck() const { return stuck_; }
   /// It is there, stays what it is and gets ahead, so that it may be sent more.
@@ -115,7 +124,9 @@ class Member {
   void Told(const Status& status);
 
   const rpc::PeerAddress address_;
+  const bool named_itself_;
   const Surroundings surroundings_;
+  bool leaves_fleet_ = false;
   bool closed_ = false;
   int calls_ = 0;
 
