@@ -2,7 +2,7 @@
 
 #include <algorithm>
 #include <atomic>
-#include <optional>
+#include <deque>
 #include <thread>
 #include <utility>
 
@@ -11,6 +11,7 @@
 #include "baton/base/gate.h"
 #include "baton/base/random.h"
 #include "baton/config/config.h"
+#include "known_name.h"
 #include "resolver.h"
 
 namespace baton::discovery {
@@ -18,14 +19,11 @@ namespace {
 
 /// However long a name's time to live.
 constexpr Duration kLongestPause = std::chrono::seconds(30);
-/// For how long a name that had addresses must have none before that is believed: servers say so
-/// too while they start.
-constexpr Duration kBelieveNone = std::chrono::seconds(30);
 
 class AskedNames final : public Source {
  public:
   AskedNames(const DnsOptions& options, const Clock& clock) : options_(options), clock_(clock) {
-    for (const std::string& name : options.names) names_.push_back({.name = name});
+    for (const std::string& name : options.names) names_.emplace_back(name);
   }
   ~AskedNames() override {
     if (!thread_.joinable()) return;
@@ -49,50 +47,27 @@ class AskedNames final : public Source {
   std::string name() const override { return "DNS"; }
 
  private:
-  struct Name {
-    std::string name;
-    std::vector<std::string> addresses;
-    /// Since when it has no address.
-    std::optional<TimePoint> none_since;
-  };
-
   void Look(Listener& listener) {
     Status trouble;
     Duration ttl = kLongestPause;
-    for (Name& name : names_) {
-      Result<Addresses> found = resolver_->Ask(name.name);
+    for (KnownName& name : names_) {
+      Result<Addresses> found = resolver_->Ask(name.name());
       if (stopping_) return;
-      if (found.ok()) ttl = std::min(ttl, found->time_to_live);
-      const Status status = Learn(name, std::move(found));
+      ttl = std::min(ttl, found.ok() ? found->time_to_live : Duration::zero());
+      const Status status = name.Learn(std::move(found), clock_.Now());
       if (!status.ok()) trouble = status;
     }
     listener.OnTrouble(trouble);
     Tell(listener);
     pause_ = std::max(options_.interval, ttl);
-    if (!trouble.ok()) pause_ = options_.interval;
     // Routers that started together do not ask together for ever.
     pause_ += pause_ / 1000 * static_cast<int64_t>(random_.Below(100));
   }
 
-  Status Learn(Name& name, Result<Addresses> found) {
-    if (found.ok()) {
-      name.none_since.reset();
-      name.addresses = std::move(found->addresses);
-      return OkStatus();
-    }
-    if (found.status().code() != StatusCode::kNotFound) {
-      name.none_since.reset();
-      return found.status();
-    }
-    if (!name.none_since) name.none_since = clock_.Now();
-    if (clock_.Now() - *name.none_since >= kBelieveNone) name.addresses.clear();
-    return name.addresses.empty() ? OkStatus() : found.status();
-  }
-
   void Tell(Listener& listener) {
     std::vector<Place> places;
-    for (const Name& name : names_) {
-      for (const std::string& address : name.addresses) places.push_back({.address = address});
+    for (const KnownName& name : names_) {
+      for (const std::string& address : name.addresses()) places.push_back({.address = address});
     }
     std::sort(places.begin(), places.end());
     places.erase(std::unique(places.begin(), places.end()), places.end());
@@ -103,7 +78,7 @@ class AskedNames final : public Source {
 
   const DnsOptions options_;
   const Clock& clock_;
-  std::vector<Name> names_;
+  std::deque<KnownName> names_;
   std::vector<Place> told_;
   Duration pause_{};
   Random random_{RandomSeed()};
