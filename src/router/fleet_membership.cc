@@ -78,8 +78,8 @@ void Fleet::Reconcile(Member& member) {
     member.LeaveFleet(false);
   } else if (!wanted && !member.leaves_fleet()) {
     BATON_LOG(Info) << "worker " << address.name << " at " << address.address
-                    << " is no more among those found: it gets no more requests and leaves once "
-                    << member.load() << " of this router have ended there";
+                    << " is no more among those found: it gets no more requests, and "
+                    << member.load() << " of this router finish there";
     member.LeaveFleet(true);
   }
 }
