@@ -3,6 +3,8 @@
 #include <algorithm>
 
 #include "baton/app/cores.h"
+#include "baton/discovery/dns_source.h"
+#include "baton/discovery/file_source.h"
 
 namespace baton::app {
 namespace {
@@ -90,8 +92,10 @@ Result<router::RouterOptions> ToRouterOptions(const config::Config& config,
     std::erase_if(options.workers, [&](const auto& peer) { return peer.name == worker.name; });
     options.workers.push_back({worker.name, worker.host + ":" + std::to_string(worker.port)});
   }
-  if (options.workers.empty()) {
-    return InvalidArgument("the router knows no worker; name them with --worker name=host:port");
+  if (options.workers.empty() && config.router.discovery.kind == "static") {
+    return InvalidArgument(
+        "the router knows no worker; name them with --worker name=host:port, or let it find them "
+        "by router.discovery");
   }
   BATON_ASSIGN_OR_RETURN(options.tls, ToFleetTls(config.workers));
   options.policy = config.router.policy;
@@ -109,6 +113,17 @@ Result<router::RouterOptions> ToRouterOptions(const config::Config& config,
   options.trace = {.folder = config.telemetry.trace_folder, .files = config.telemetry.trace_files};
   options.trace_every = config.telemetry.trace_every;
   return options;
+}
+
+Result<std::unique_ptr<discovery::Source>> MakeSource(const config::Config& config,
+                                                      const Clock& clock) {
+  const config::Discovery& how = config.router.discovery;
+  if (how.kind == "file") return discovery::FileSource(how.file, how.interval, clock);
+  if (how.kind == "dns") {
+    return discovery::DnsSource(
+        {.names = how.names, .interval = how.interval, .server = how.dns_server}, clock);
+  }
+  return std::unique_ptr<discovery::Source>();
 }
 
 api::ApiOptions ToApiOptions(const config::Config& config) {

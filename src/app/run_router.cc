@@ -89,8 +89,9 @@ Status Serve(const CommandLine& command, const config::Config& config, Clock& cl
   options.system_fingerprint = parts.fingerprint;
 
   telemetry::MetricRegistry metrics;
+  BATON_ASSIGN_OR_RETURN(std::unique_ptr<discovery::Source> source, MakeSource(config, clock));
   BATON_ASSIGN_OR_RETURN(const std::unique_ptr<router::Router> router,
-                         router::Router::Create(router_options, metrics, clock));
+                         router::Router::Create(router_options, metrics, clock, std::move(source)));
   std::unique_ptr<access::Gatekeeper> gatekeeper;
   if (!config.router.api_keys.empty()) {
     BATON_ASSIGN_OR_RETURN(gatekeeper, access::Gatekeeper::Open(config.router.api_keys, clock));

@@ -39,6 +39,7 @@ class Checker {
     CheckCertificates();
     CheckDelays();
     CheckNames();
+    CheckDiscovery();
     CheckTransport();
     CheckDevices();
     return std::move(errors_);
@@ -166,6 +167,22 @@ class Checker {
       }
       names.push_back(worker->name);
     }
+  }
+
+  void CheckDiscovery() {
+    const Discovery& discovery = config_.router.discovery;
+    const auto goes_with = [&](const char* key, bool set, const std::string& kind, bool needed) {
+      if (!set && needed && discovery.kind == kind) {
+        Fail("router.discovery.kind", " is " + kind + ", which needs router.discovery." + key);
+      }
+      if (set && discovery.kind != kind) {
+        Fail("router.discovery." + std::string(key),
+             " is for router.discovery.kind: " + kind + ", but that is " + discovery.kind);
+      }
+    };
+    goes_with("file", !discovery.file.empty(), "file", true);
+    goes_with("names", !discovery.names.empty(), "dns", true);
+    goes_with("dns_server", !discovery.dns_server.empty(), "dns", false);
   }
 
   void CheckTransport() {

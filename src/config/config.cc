@@ -101,4 +101,13 @@ Result<WorkerAddress> ParseWorkerAddress(const std::string& text) {
   return WorkerAddress{text.substr(0, equals), text.substr(equals + 1, colon - equals - 1), *port};
 }
 
+Status ParseDnsName(const std::string& text) {
+  const bool service = text.starts_with('_') && text.find('.') != std::string::npos &&
+                       text.find(':') == std::string::npos;
+  if (service || ParseWorkerAddress("x=" + text).ok()) return OkStatus();
+  return InvalidArgument("'" + text +
+                         "' is no name to ask for; write host:port, or _service._tcp.domain for "
+                         "an SRV record");
+}
+
 }  // namespace baton::config

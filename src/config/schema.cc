@@ -24,6 +24,7 @@ auto Adder(std::vector<Key>& keys, const std::string& name, Section Config::*sec
 
 Status CheckCores(const std::string& text) { return ParseCores(text).status(); }
 Status CheckDevice(const std::string& text) { return ParseDevice(text).status(); }
+Status CheckDnsName(const std::string& text) { return ParseDnsName(text); }
 Status CheckWorker(const std::string& text) { return ParseWorkerAddress(text).status(); }
 
 void AddGroup(std::vector<Key>& keys, const std::string& role, WorkerGroup Workers::*group) {
@@ -171,6 +172,28 @@ void AddRouter(std::vector<Key>& keys) {
       {.least = 0, .greatest = Ns(hours(1))});
   add("workers", &Router::workers, "workers started elsewhere; `baton serve` adds its own",
       {.check = CheckWorker, .form = "name=host:port"});
+}
+
+void AddDiscovery(std::vector<Key>& keys) {
+  const auto add = [&]<typename T>(const char* name, T Discovery::*member, std::string help,
+                                   Key key = {}) {
+    key.path = std::string("router.discovery.") + name;
+    key.slot = [=](Config& config) -> Slot { return &(config.router.discovery.*member); };
+    key.help = std::move(help);
+    keys.push_back(std::move(key));
+  };
+  add("kind", &Discovery::kind,
+      "how workers are found that others started, besides those of router.workers; see below",
+      {.choices = {"static", "file", "dns"}});
+  add("file", &Discovery::file, "with kind: file, the file that lists them", {.is_file = true});
+  add("names", &Discovery::names, "with kind: dns, the names whose addresses are those of workers",
+      {.check = CheckDnsName, .form = "host:port or _service._tcp.domain"});
+  add("dns_server", &Discovery::dns_server,
+      "with kind: dns, address:port of whom to ask; empty: those of /etc/resolv.conf");
+  add("interval", &Discovery::interval,
+      "least time between two looks at the file or questions for the names; for how long an answer "
+      "holds, up to 30 s, may make it more",
+      {.least = Ns(milliseconds(10)), .greatest = Ns(hours(1))});
 }
 
 void AddEngine(std::vector<Key>& keys) {
@@ -349,6 +372,7 @@ std::vector<Key> MakeKeys() {
   AddTop(keys);
   AddWorkers(keys);
   AddRouter(keys);
+  AddDiscovery(keys);
   AddEngine(keys);
   AddHandoff(keys);
   AddTransport(keys);

@@ -5,8 +5,8 @@
 #include <string_view>
 
 #include "baton/access/certificate.h"
-#include "baton/access/file_watch.h"
 #include "baton/base/clock.h"
+#include "baton/base/file_watch.h"
 #include "baton/base/status.h"
 
 namespace baton::http {
@@ -62,7 +62,7 @@ class TlsContext {
   Status Read();
 
   const access::CertificateFiles files_;
-  access::FileWatch watch_;
+  FileWatch watch_;
   std::unique_ptr<Parts> parts_;
 };
 

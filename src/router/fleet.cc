@@ -11,6 +11,8 @@ namespace {
 /// prompts that a worker gets at once, so that the next is there when one is computed.
 constexpr int32_t kSpareSequences = 4;
 constexpr int32_t kPromptsAhead = 2;
+/// For how long a decode worker tries to join a peer that no router is seen to know.
+constexpr Duration kForgetPeer = std::chrono::seconds(30);
 
 /// Of the blocks of a prompt that a prefix cache may hold: its last token is always computed.
 std::vector<kv::PrefixKey> PrefixKeys(const Request& request, int32_t block_tokens) {
@@ -28,6 +30,10 @@ std::vector<kv::PrefixKey> PrefixKeys(const Request& request, int32_t block_toke
   return keys;
 }
 
+IsStale StaleFor(const Member& decode) {
+  return [&decode](const std::string& peer) { return decode.UnjoinedFor(peer, kForgetPeer); };
+}
+
 }  // namespace
 
 Fleet::Fleet(const RouterOptions& options, rpc::DialWorker dial, RouterMetrics& metrics,
@@ -37,29 +43,32 @@ Fleet::Fleet(const RouterOptions& options, rpc::DialWorker dial, RouterMetrics& 
       metrics_(metrics),
       clock_(clock),
       post_(std::move(post)),
-      on_lost_(std::move(on_lost)) {
-  const Member::Surroundings surroundings{options_, dial_,     metrics_, clock_,
-                                          post_,    prefixes_, *this};
-  for (const rpc::PeerAddress& address : options.workers) {
-    members_[address.name] = std::make_unique<Member>(address, surroundings);
-  }
+      on_lost_(std::move(on_lost)),
+      surroundings_{options_, dial_, metrics_, clock_, post_, prefixes_, *this} {
+  SetPlaces({});
 }
 
 TimePoint Fleet::Tick(TimePoint now) {
   TimePoint next = TimePoint::max();
   if (closed_) return next;
   for (auto& [name, member] : members_) next = std::min(next, member->Tick(now));
-  return next;
+  next = std::min(next, TickNewcomers(now));
+  return Sweep(now) ? now : next;
 }
 
 void Fleet::Close() {
   closed_ = true;
   for (auto& [name, member] : members_) member->Close();
+  for (auto& [address, newcomer] : newcomers_) newcomer->Close();
 }
 
 bool Fleet::idle() const {
-  return std::all_of(members_.begin(), members_.end(),
-                     [](const auto& entry) { return entry.second->idle(); });
+  const auto rests = [](const auto& one) { return one->idle(); };
+  const auto entry_rests = [&](const auto& entry) { return rests(entry.second); };
+  return std::all_of(members_.begin(), members_.end(), entry_rests) &&
+         std::all_of(newcomers_.begin(), newcomers_.end(), entry_rests) &&
+         std::all_of(closing_.begin(), closing_.end(), rests) &&
+         std::all_of(closing_newcomers_.begin(), closing_newcomers_.end(), rests);
 }
 
 void Fleet::OnThere(Member& member) {
@@ -78,20 +87,30 @@ void Fleet::OnRole(Member& member, Role from) {
 void Fleet::OnStatus(Member& member) {
   ++version_;
   ++room_version_;
-  if (LacksPeer(member)) TellPeers(member);
+  if (member.role() != Role::kDecode || member.telling()) return;
+  if (MustBeTold(member.status(), KnownPeers(), StaleFor(member))) TellPeers(member);
 }
 
 void Fleet::OnLost(Member& member, bool was_there, const Status& status) {
   ++version_;
   ++room_version_;
+  // Whoever answers at that address next may be somebody else.
+  if (member.named_itself()) member.LeaveFleet(true);
   if (was_there) on_lost_(member.address().name, status);
 }
 
-bool Fleet::LacksPeer(const Member& decode) const {
-  if (decode.role() != Role::kDecode || decode.telling()) return false;
-  return std::any_of(members_.begin(), members_.end(), [&](const auto& entry) {
-    return entry.second->prefills() && !decode.HasPeer(entry.first);
-  });
+const PeerKnowledgeByName& Fleet::KnownPeers() {
+  using Kind = PeerKnowledge::Kind;
+  for (const auto& [name, member] : members_) {
+    const Kind kind = member->leaves_fleet() ? Kind::kMaybe
+                      : member->prefills()   ? Kind::kPrefills
+                      : member->no_prefill() ? Kind::kDoesNot
+                                             : Kind::kMaybe;
+    PeerKnowledge& known = known_peers_[name];
+    known.kind = kind;
+    if (known.address.empty()) known.address = member->address().address;
+  }
+  return known_peers_;
 }
 
 void Fleet::TellPeers() {
@@ -100,15 +119,8 @@ void Fleet::TellPeers() {
   }
 }
 
-/// A decode worker keeps the peers that it has, unless they prefill no more: a router that starts
-/// does not know them all yet, and it goes on dialing one that was lost since.
 void Fleet::TellPeers(Member& decode) {
-  std::vector<rpc::PeerAddress> peers;
-  for (const auto& [name, member] : members_) {
-    const bool keeps = !member->no_prefill() && decode.HasPeer(name);
-    if (member->prefills() || keeps) peers.push_back(member->address());
-  }
-  decode.TellPeers(std::move(peers));
+  decode.TellPeers(PeersToTell(decode.status(), KnownPeers(), StaleFor(decode)));
 }
 
 std::vector<WorkerView> Fleet::Views() const {
@@ -231,6 +243,7 @@ bool Fleet::Settled(const Member& member) const {
 std::vector<RoleView> Fleet::Roles() const {
   std::vector<RoleView> roles;
   for (const auto& [name, member] : members_) {
+    if (member->leaves_fleet()) continue;
     RoleView& view = roles.emplace_back(RoleView{.name = name, .there = member->there()});
     if (!view.there) continue;
     view.role = member->role();
@@ -264,8 +277,12 @@ std::vector<WorkerState> Fleet::State() const {
     if (member->there()) {
       state.role = member->role();
       state.status = member->status();
+      state.leaves = member->leaves_fleet();
     }
     states.push_back(std::move(state));
+  }
+  for (const auto& [address, newcomer] : newcomers_) {
+    states.push_back({.name = address, .problem = newcomer->problem()});
   }
   return states;
 }

@@ -7,11 +7,14 @@
 #include <vector>
 
 #include "baton/base/clock.h"
+#include "baton/discovery/source.h"
 #include "baton/router/router.h"
 #include "baton/rpc/client.h"
 #include "fleet_state.h"
 #include "member.h"
 #include "metrics.h"
+#include "newcomer.h"
+#include "peer_lists.h"
 #include "prefix_view.h"
 #include "routing_policy.h"
 
@@ -32,7 +35,7 @@ struct RoleView {
 };
 
 /// Who is there and how loaded: all workers, and which decode workers are joined with which prefill
-/// workers.
+/// workers. Those of the options belong to it for good, others as they are found.
 /// *Threads*: lives on the router's thread; `post` brings gRPC's callbacks there.
 /// REQUIRES: Close() and then idle() before it is destroyed.
 class Fleet final : private Member::Listener {
@@ -49,6 +52,12 @@ class Fleet final : private Member::Listener {
   TimePoint Tick(TimePoint now);
   void Close();
   bool idle() const;
+
+  /// All places at which a worker was found. One that is there and is not found any more gets no
+  /// more requests, and leaves once those that it has of ours have ended.
+  void SetPlaces(const std::vector<discovery::Place>& found);
+  /// Shows in the metrics how many workers there are.
+  void CountWorkers();
 
   /// The workers that can take requests.
   std::vector<WorkerView> Views() const;
@@ -94,6 +103,20 @@ class Fleet final : private Member::Listener {
   void OnStuck(Member& member, const Status& status) override {
     on_lost_(member.address().name, status);
   }
+  // fleet_membership.cc
+  bool IsWanted(const std::string& name, const std::string& address) const;
+  /// Makes the fleet what `places_` says, as far as that can be now.
+  void Reconcile();
+  void Reconcile(Member& member);
+  bool HasMemberAt(const std::string& address) const;
+  void Admit(const rpc::PeerAddress& worker, bool named_itself);
+  TimePoint TickNewcomers(TimePoint now);
+  /// Takes it into the fleet, or says why not.
+  bool Welcome(Newcomer& newcomer, const std::string& name);
+  /// Whether anybody left.
+  bool Sweep(TimePoint now);
+  void Retire(std::unique_ptr<Newcomer> newcomer);
+
   bool KnowsWorker(const std::string& name) const override { return members_.contains(name); }
 
   Member* Find(const std::string& name) const;
@@ -101,9 +124,8 @@ class Fleet final : private Member::Listener {
   static bool IsFull(const Member& member);
   bool IsBusy(const Member& member, const Forecast& forecast) const;
   bool Settled(const Member& member) const;
-  /// A decode worker does not know of a prefill worker that is there: what it was told last came
-  /// late, or from another router.
-  bool LacksPeer(const Member& decode) const;
+  /// Refreshed.
+  const PeerKnowledgeByName& KnownPeers();
   void TellPeers();
   void TellPeers(Member& decode);
 
@@ -114,7 +136,17 @@ class Fleet final : private Member::Listener {
   const Post post_;
   const OnLostWorker on_lost_;
   PrefixView prefixes_;
+  const Member::Surroundings surroundings_;
+  std::vector<discovery::Place> places_;
   std::map<std::string, std::unique_ptr<Member>> members_;
+  /// By address.
+  std::map<std::string, std::unique_ptr<Newcomer>> newcomers_;
+  /// Nobody's any more, with calls that have not ended.
+  std::vector<std::unique_ptr<Member>> closing_;
+  std::vector<std::unique_ptr<Newcomer>> closing_newcomers_;
+  /// Until when it is remembered of a name that it has left.
+  std::map<std::string, TimePoint> gone_;
+  PeerKnowledgeByName known_peers_;
   bool closed_ = false;
   uint64_t version_ = 0;
   uint64_t room_version_ = 0;

@@ -118,7 +118,7 @@ void AppendRouter(std::string& out, const FleetState& fleet, const MetricsSnapsh
 
 std::string_view StandingOf(const WorkerState& worker) {
   if (!worker.role) return "absent";
-  return worker.status.draining ? "draining" : "ready";
+  return worker.status.draining || worker.leaves ? "draining" : "ready";
 }
 
 void AppendWorker(std::string& out, const WorkerState& worker) {

@@ -13,12 +13,15 @@
 
 namespace baton::router {
 
-/// A worker of the configuration, there or not.
+/// A worker, there or not.
 struct WorkerState {
+  /// Its address while nobody there has said who it is.
   std::string name;
   /// What it said of itself; absent while it is not there.
   std::optional<Role> role;
   rpc::WorkerStatus status;
+  /// It is not found any more, and leaves once it has no requests of ours.
+  bool leaves = false;
   /// Requests of this router.
   int32_t load = 0;
   /// Why it is not there.

@@ -13,8 +13,9 @@ constexpr Duration kCallTimeout = std::chrono::seconds(2);
 
 }  // namespace
 
-Member::Member(rpc::PeerAddress address, const Surroundings& surroundings)
+Member::Member(rpc::PeerAddress address, bool named_itself, const Surroundings& surroundings)
     : address_(std::move(address)),
+      named_itself_(named_itself),
       surroundings_(surroundings),
       redial_(surroundings.options.redial_min),
       forecaster_(address_.name, surroundings.metrics, surroundings.clock) {}
@@ -26,6 +27,7 @@ TimePoint Member::Tick(TimePoint now) {
     Lost(Unavailable("it was silent for " + FormatMs(surroundings_.options.status_timeout)));
   }
   if (silence_) return silence_->next();
+  if (leaves_fleet_) return TimePoint::max();
   if (deadline_ > now) return deadline_;
   Dial();
   return TimePoint::max();
@@ -53,6 +55,9 @@ void Member::Described(const Result<rpc::WorkerDescription>& description) {
   dialing_ = false;
   if (closed_) return;
   if (!description.ok()) return Lost(description.status());
+  if (named_itself_ && description->identity.name != address_.name) {
+    return Lost(Unavailable("it is " + description->identity.name + " by now"));
+  }
   description_ = *description;
   role_ = description_->role;
   forecaster_.Restart(*description_);
@@ -89,6 +94,7 @@ void Member::Watched(rpc::WorkerStatus status) {
                     [&listener](const std::string& peer) { return listener.KnowsWorker(peer); });
   surroundings_.prefixes.Apply(*prefixes_, status.prefixes);
   status_ = std::move(status);
+  FollowJoins();
   const Role from = *std::exchange(role_, status_->role.value_or(*role_));
   silence_->Heard(surroundings_.clock.Now());
   LookForProgress();
@@ -135,6 +141,7 @@ void Member::Lost(const Status& status) {
   last_problem_ = problem;
   status_.reset();
   description_.reset();
+  unjoined_.clear();
   role_.reset();
   watch_.reset();
   if (prefixes_) surroundings_.prefixes.Remove(*std::exchange(prefixes_, std::nullopt));
@@ -143,15 +150,22 @@ void Member::Lost(const Status& status) {
   stuck_ = false;
   deadline_ = surroundings_.clock.Now() + redial_;
   redial_ = std::min<Duration>(2 * redial_, surroundings_.options.redial_max);
+  if (closed_) return;
   surroundings_.listener.OnLost(*this, was_there, Unavailable("it was lost: " + problem));
 }
 
-bool Member::HasPeer(const std::string& name) const {
-  const auto& joined = status_->joined_peers;
-  const auto& problems = status_->join_problems;
-  return std::find(joined.begin(), joined.end(), name) != joined.end() ||
-         std::any_of(problems.begin(), problems.end(),
-                     [&](const rpc::JoinProblem& problem) { return problem.peer == name; });
+void Member::FollowJoins() {
+  std::map<std::string, TimePoint> unjoined;
+  for (const rpc::JoinProblem& problem : status_->join_problems) {
+    const auto known = unjoined_.find(problem.peer);
+    unjoined[problem.peer] = known == unjoined_.end() ? surroundings_.clock.Now() : known->second;
+  }
+  unjoined_ = std::move(unjoined);
+}
+
+bool Member::UnjoinedFor(const std::string& peer, Duration time) const {
+  const auto since = unjoined_.find(peer);
+  return since != unjoined_.end() && surroundings_.clock.Now() - since->second >= time;
 }
 
 void Member::SetRole(Role role, Duration patience, std::function<void(const Status&)> done) {

@@ -2,6 +2,7 @@
 
 #include <cstdint>
 #include <functional>
+#include <map>
 #include <memory>
 #include <optional>
 #include <string>
@@ -53,7 +54,8 @@ class Member {
     Listener& listener;
   };
 
-  Member(rpc::PeerAddress address, const Surroundings& surroundings);
+  /// With `named_itself` it is lost for good where somebody else answers at its address.
+  Member(rpc::PeerAddress address, bool named_itself, const Surroundings& surroundings);
 
   /// Dials if that is due, gives it up if it is silent; returns when something will be due.
   TimePoint Tick(TimePoint now);
@@ -61,6 +63,11 @@ class Member {
   bool idle() const { return calls_ == 0; }
 
   const rpc::PeerAddress& address() const { return address_; }
+  /// Its name is what it said of itself when it was found.
+  bool named_itself() const { return named_itself_; }
+  /// It gets no more of our requests, and is not dialed again once it is lost.
+  bool leaves_fleet() const { return leaves_fleet_; }
+  void LeaveFleet(bool leaves) { leaves_fleet_ = leaves; }
   /// It has said who it is, and sends its status.
   bool there() const { return status_.has_value(); }
   /// Why it is not there.
@@ -75,8 +82,11 @@ class Member {
 
   /// Its role now. REQUIRES: there().
   Role role() const { return *role_; }
-  /// It takes no more in its role, because it ends or changes it. REQUIRES: there().
-  bool leaving() const { return status_->draining || status_->changing_to.has_value(); }
+  /// It takes no more in its role, because it ends, changes it or leaves the fleet. REQUIRES:
+  /// there().
+  bool leaving() const {
+    return leaves_fleet_ || status_->draining || status_->changing_to.has_value();
+  }
   /// It gets nothing done until further notice.
   bool stuck() const { return stuck_; }
   /// It is there, stays what it is and gets ahead, so that it may be sent more.
@@ -89,8 +99,8 @@ class Member {
   bool prefills() const { return role_ == Role::kPrefill; }
   /// It has said that it does something else.
   bool no_prefill() const { return role_ && !prefills(); }
-  /// It says that it is, or tries to be, joined with that prefill worker. REQUIRES: there().
-  bool HasPeer(const std::string& name) const;
+  /// It has said for so long that it is not joined with that prefill worker. REQUIRES: there().
+  bool UnjoinedFor(const std::string& peer, Duration time) const;
   /// Tells it the prefill workers to be joined with. One call at a time, since of two that are
   /// under way the older may arrive last; what is to be told then is told afterwards.
   /// REQUIRES: there().
@@ -108,12 +118,15 @@ class Member {
   void Described(const Result<rpc::WorkerDescription>& description);
   void Watch();
   void Watched(rpc::WorkerStatus status);
+  void FollowJoins();
   void LookForProgress();
   void Lost(const Status& status);
   void Told(const Status& status);
 
   const rpc::PeerAddress address_;
+  const bool named_itself_;
   const Surroundings surroundings_;
+  bool leaves_fleet_ = false;
   bool closed_ = false;
   int calls_ = 0;
 
@@ -137,6 +150,8 @@ class Member {
   Duration redial_;
   std::string last_problem_;
 
+  /// Prefill workers that it is not joined with, and since when.
+  std::map<std::string, TimePoint> unjoined_;
   bool telling_ = false;
   /// What is to be told once it has been told what it is being told.
   std::optional<std::vector<rpc::PeerAddress>> tell_next_;

@@ -30,6 +30,13 @@ class RouterMetrics {
                                        {{"worker", "router"}})),
         queue_seconds(registry.AddHistogram(
             "baton_queue_seconds", "What requests waited in the router until a worker had room")),
+        workers_there(WorkersGauge("there")),
+        workers_absent(WorkersGauge("absent")),
+        workers_leaving(WorkersGauge("leaving")),
+        workers_unknown(WorkersGauge("unknown")),
+        discovery_trouble(registry.AddGauge(
+            "baton_discovery_trouble",
+            "1 while workers cannot be looked for, so that those found last stay")),
         output_tokens(registry.AddCounter("baton_router_output_tokens_total", "Tokens relayed")) {}
 
   /// `outcome` is "finished", or the name of the status code that ended the request.
@@ -84,6 +91,17 @@ class RouterMetrics {
         .Increment();
   }
 
+  /// Somebody was found and asked who it is. `outcome` is "admitted", "no_answer", "name_taken" or
+  /// "no_name".
+  void CountNewcomer(const std::string& outcome) {
+    registry_
+        .AddCounter("baton_newcomers_total",
+                    "Times that whoever is at an address that was found was asked who it is, by "
+                    "what became of it",
+                    {{"outcome", outcome}})
+        .Increment();
+  }
+
   /// `reason` is "scale", "configuration" or "load".
   void CountRoleChange(Role from, Role to, const std::string& reason) {
     registry_
@@ -104,6 +122,12 @@ class RouterMetrics {
   }
 
  private:
+  telemetry::Gauge& WorkersGauge(const std::string& state) {
+    return registry_.AddGauge(
+        "baton_workers",
+        "Workers of this router's fleet; unknown: addresses where nobody said yet who it is",
+        {{"state", state}});
+  }
   telemetry::Gauge& QueueGauge(const std::string& priority) {
     return registry_.AddGauge("baton_queue_requests",
                               "Requests that wait in the router until a worker has room",
@@ -123,6 +147,11 @@ class RouterMetrics {
   telemetry::Gauge& queue_low;
   telemetry::Gauge& vllm_waiting;
   telemetry::Histogram& queue_seconds;
+  telemetry::Gauge& workers_there;
+  telemetry::Gauge& workers_absent;
+  telemetry::Gauge& workers_leaving;
+  telemetry::Gauge& workers_unknown;
+  telemetry::Gauge& discovery_trouble;
   telemetry::Counter& output_tokens;
 };
 

@@ -4,6 +4,8 @@
 #include <cmath>
 #include <utility>
 
+#include "baton/base/logging.h"
+
 namespace baton::router {
 namespace {
 
@@ -55,7 +57,10 @@ void RouterCore::PublishScaling() {
 void RouterCore::PublishFleet() {
   published_version_ = fleet_.version();
   const auto choice = RoutingPolicy::Possible(fleet_.Views());
-  readiness_.Post({.ready = choice.ok(), .reason = choice.message()});
+  fleet_.CountWorkers();
+  std::string reason = choice.message();
+  if (!choice.ok() && !trouble_.ok()) reason += "; " + trouble_.message();
+  readiness_.Post({.ready = choice.ok(), .reason = reason});
   admission_.SetPossible(choice, clock_.Now());
   worker_metrics_.Post(fleet_.Metrics());
   if (!choice.ok()) return;
@@ -70,6 +75,27 @@ void RouterCore::PublishState(TimePoint now) {
                .flows = scoreboard_.Flows(now),
                .ttft = scoreboard_.ttft.Read(now),
                .tpot = scoreboard_.tpot.Read(now)});
+}
+
+void RouterCore::SetPlaces(std::vector<discovery::Place> places) {
+  Post([this, places = std::move(places)] {
+    if (!closed_) fleet_.SetPlaces(places);
+  });
+}
+
+void RouterCore::SetTrouble(Status trouble) {
+  Post([this, trouble = std::move(trouble)] {
+    if (trouble.ok() != trouble_.ok() || trouble.message() != trouble_.message()) {
+      if (trouble.ok()) {
+        BATON_LOG(Info) << "workers can be looked for again";
+      } else {
+        BATON_LOG(Warning) << "the workers found last stay: " << trouble.message();
+      }
+    }
+    metrics_.discovery_trouble.Set(trouble.ok() ? 0 : 1);
+    trouble_ = trouble;
+    published_version_ = ~uint64_t{0};
+  });
 }
 
 void RouterCore::Close() {

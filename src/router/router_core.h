@@ -43,6 +43,10 @@ class RouterCore final : public Router {
   void Wake() {
     Post([] {});
   }
+  /// All places at which workers were found. Thread-safe.
+  void SetPlaces(std::vector<discovery::Place> places);
+  /// Why they cannot be looked for at present; OkStatus(): they can. Thread-safe.
+  void SetTrouble(Status trouble);
   /// Ends all calls.
   void Close();
   /// No call is under way, so that nothing will be posted any more.
@@ -124,6 +128,7 @@ class RouterCore final : public Router {
 
   // The router's thread owns these.
   Fleet fleet_;
+  Status trouble_;
   router::Scaling scaling_;
   uint64_t published_scaling_ = 0;
   uint64_t published_version_ = ~uint64_t{0};

@@ -14,19 +14,22 @@ constexpr Duration kPulse = std::chrono::milliseconds(100);
 constexpr Duration kEndOfCalls = std::chrono::seconds(2);
 
 /// The router on a thread of its own.
-class RouterThread final : public Router {
+class RouterThread final : public Router, private discovery::Listener {
  public:
   RouterThread(const RouterOptions& options, std::unique_ptr<RoutingPolicy> policy,
                std::unique_ptr<telemetry::TraceWriter> traces, telemetry::MetricRegistry& registry,
-               Clock& clock)
+               Clock& clock, std::unique_ptr<discovery::Source> source)
       : clock_(clock),
         traces_(std::move(traces)),
         core_(options, std::move(policy), rpc::DialOverGrpc(options.tls), registry, clock,
               traces_.get()),
+        source_(std::move(source)),
         thread_([this](const std::stop_token& stop) {
           pthread_setname_np(pthread_self(), "router");
           Run(stop);
-        }) {}
+        }) {
+    if (source_) source_->Start(*this);
+  }
 
   void Start(Request request, std::shared_ptr<api::CompletionSink> sink) override {
     core_.Start(std::move(request), std::move(sink));
@@ -44,6 +47,12 @@ class RouterThread final : public Router {
   int32_t RequestsUnderWay() const override { return core_.RequestsUnderWay(); }
 
  private:
+  void OnPlaces(std::vector<discovery::Place> places) override {
+    core_.SetPlaces(std::move(places));
+  }
+  void OnTrouble(Status trouble) override {
+    core_.SetTrouble(trouble.ok() ? trouble : trouble.WithContext(source_->name()));
+  }
   void Run(const std::stop_token& stop) {
     const std::stop_callback wake(stop, [this] { core_.Wake(); });
     while (!stop.stop_requested()) core_.Turn(kPulse);
@@ -55,20 +64,22 @@ class RouterThread final : public Router {
   Clock& clock_;
   const std::unique_ptr<telemetry::TraceWriter> traces_;
   RouterCore core_;
+  const std::unique_ptr<discovery::Source> source_;
   std::jthread thread_;
 };
 
 }  // namespace
 
 Result<std::unique_ptr<Router>> Router::Create(const RouterOptions& options,
-                                               telemetry::MetricRegistry& registry, Clock& clock) {
+                                               telemetry::MetricRegistry& registry, Clock& clock,
+                                               std::unique_ptr<discovery::Source> source) {
   BATON_ASSIGN_OR_RETURN(auto policy, RoutingPolicy::Make(options.policy, options.prefill_policy));
   std::unique_ptr<telemetry::TraceWriter> traces;
   if (!options.trace.folder.empty()) {
     BATON_ASSIGN_OR_RETURN(traces, telemetry::TraceWriter::Create(options.trace, registry));
   }
   return std::unique_ptr<Router>(std::make_unique<RouterThread>(
-      options, std::move(policy), std::move(traces), registry, clock));
+      options, std::move(policy), std::move(traces), registry, clock, std::move(source)));
 }
 
 }  // namespace baton::router

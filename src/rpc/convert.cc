@@ -422,6 +422,11 @@ void ToProto(const WorkerStatus& from, v1::WorkerStatus* to) {
     problem->set_peer(from_problem.peer);
     problem->set_problem(from_problem.problem);
   }
+  for (const PeerAddress& peer : from.peers) {
+    v1::Peer* added = to->add_peers();
+    added->set_name(peer.name);
+    added->set_address(peer.address);
+  }
   for (const auto& family : from.metrics.families) ToProto(family, to->add_metrics());
   ToProto(from.load, to->mutable_load());
   for (const cost::StepSample& step : from.steps) ToProto(step, to->add_steps());
@@ -445,6 +450,7 @@ WorkerStatus FromProto(const v1::WorkerStatus& from) {
   for (const auto& problem : from.join_problems()) {
     to.join_problems.push_back({problem.peer(), problem.problem()});
   }
+  for (const auto& peer : from.peers()) to.peers.push_back({peer.name(), peer.address()});
   for (const auto& family : from.metrics()) to.metrics.families.push_back(FromProto(family));
   to.load = FromProto(from.load());
   for (const auto& step : from.steps()) to.steps.push_back(FromProto(step));

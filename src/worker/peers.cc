@@ -51,6 +51,10 @@ void Peers::Set(const std::vector<rpc::PeerAddress>& wanted) {
   for (auto& [name, link] : links_) {
     if (std::find(wanted.begin(), wanted.end(), link->address) != wanted.end()) continue;
     if (std::exchange(link->settling, true)) continue;
+    if (link->peer && parts_.decode.UnderWay(*link->peer) > 0) {
+      link->leaving = true;
+      continue;
+    }
     if (link->call) link->call->Cancel();
     Drop(*link, Unavailable("prefill worker " + name + " was taken out of the fleet"));
   }
@@ -61,12 +65,19 @@ void Peers::Set(const std::vector<rpc::PeerAddress>& wanted) {
       known->second->settling = false;
       continue;
     }
-    if (known != links_.end()) known->second->wanted = false;
+    if (known != links_.end()) Replace(*known->second);
     auto link = std::make_shared<Link>();
     link->address = address;
     links_[address.name] = link;
     Dial(link);
   }
+}
+
+/// Somebody of that name is elsewhere now.
+void Peers::Replace(Link& link) {
+  link.wanted = false;
+  if (link.call) link.call->Cancel();
+  Drop(link, Unavailable("prefill worker " + link.address.name + " is at another address now"));
 }
 
 void Peers::Close() {
@@ -253,6 +264,14 @@ std::vector<rpc::JoinProblem> Peers::problems() const {
     if (!link->last_problem.empty()) problems.push_back({name, link->last_problem});
   }
   return problems;
+}
+
+std::vector<rpc::PeerAddress> Peers::told() const {
+  std::vector<rpc::PeerAddress> told;
+  for (const auto& [name, link] : links_) {
+    if (!link->settling) told.push_back(link->address);
+  }
+  return told;
 }
 
 }  // namespace baton::worker

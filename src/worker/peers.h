@@ -36,7 +36,8 @@ class Peers {
   /// `ours` but for its connection.
   Peers(rpc::JoinHello ours, Parts parts, Post post);
 
-  /// Joins with exactly these from now on; with others only for their word that ends a quarantine.
+  /// Joins with exactly these from now on. Others get no more offers; their joins end once nothing
+  /// is under way over them, and are made anew only for the word that ends a quarantine.
   void Set(const std::vector<rpc::PeerAddress>& wanted);
   /// Joins with nobody any more.
   void Close();
@@ -53,6 +54,8 @@ class Peers {
   std::vector<std::string> joined() const;
   /// Why the others are not joined, as far as that is known.
   std::vector<rpc::JoinProblem> problems() const;
+  /// All that are wanted.
+  std::vector<rpc::PeerAddress> told() const;
   /// Peers given up because they were silent, so far.
   int64_t silent() const { return silent_; }
   /// No call is under way, so that nothing will be posted any more.
@@ -62,6 +65,7 @@ class Peers {
   struct Link;
 
   bool Settled(const Link& link) const;
+  void Replace(Link& link);
   void Forget(const std::function<bool(const Link&)>& which);
   void Dial(const std::shared_ptr<Link>& link);
   void Accepted(const std::shared_ptr<Link>& link, const rpc::JoinHello& hello);

@@ -243,6 +243,7 @@ void WorkerCore::PublishStatus() {
                                                          : std::nullopt,
                 .joined_peers = peers_->joined(),
                 .join_problems = peers_->problems(),
+                .peers = peers_->told(),
                 .load = {.prefill_tokens = stats.prefill_tokens_ahead,
                          .decode_sequences = stats.decode_sequences,
                          .decode_context = stats.decode_context,

@@ -40,6 +40,7 @@ inline const std::vector<Door> kDoors = {
      {"nlohmann/"},
      {"src/api", "src/app", "src/grammar", "src/loadgen", "src/model", "src/text", "tests/fuzz",
       "tests/integration", "tests/kernels", "tests/simulation", "tests/support", "tests/unit"}},
+    {"c-ares", {"ares"}, {"src/discovery"}},
     {"libcurl", {"curl/"}, {"src/loadgen/server"}},
     {"OpenSSL", {"openssl/"}, {"src/access", "src/http", "tests/support", "tests/unit/http"}},
     {"CLI11", {"CLI/"}, {"src/app"}},

@@ -8,8 +8,8 @@
 #include <vector>
 
 #include "baton/access/caller.h"
-#include "baton/access/file_watch.h"
 #include "baton/access/key_file.h"
+#include "baton/base/file_watch.h"
 #include "baton/base/status.h"
 
 namespace baton::access {

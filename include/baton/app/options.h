@@ -24,6 +24,11 @@ Result<worker::WorkerOptions> ToWorkerOptions(const config::Config& config,
 Result<router::RouterOptions> ToRouterOptions(const config::Config& config,
                                               const std::vector<std::string>& workers);
 
+/// What finds workers as the configuration says; null where none but those it names are looked for.
+/// `clock` outlives it.
+Result<std::unique_ptr<discovery::Source>> MakeSource(const config::Config& config,
+                                                      const Clock& clock);
+
 /// Without what only the model knows.
 api::ApiOptions ToApiOptions(const config::Config& config);
 

@@ -57,6 +57,20 @@ struct Workers {
   int32_t total() const { return prefill.count + decode.count + mixed.count; }
 };
 
+/// How the router finds workers that somebody else started.
+struct Discovery {
+  /// "static": those of router.workers alone; "file", "dns": others too.
+  std::string kind = "static";
+  /// With "file".
+  std::string file;
+  /// With "dns": "host:port", or an SRV record.
+  std::vector<std::string> names;
+  /// "address:port" of the DNS server; empty: the system's.
+  std::string dns_server;
+  /// Between two looks at the file or questions for the names.
+  Duration interval = std::chrono::seconds(2);
+};
+
 struct Router {
   std::string host = "127.0.0.1";
   /// 0: an ephemeral port, named in the ready line.
@@ -98,6 +112,7 @@ struct Router {
   Duration resume_wait = std::chrono::seconds(15);
   /// Workers started by somebody else: "name=host:port". `baton serve` adds its own.
   std::vector<std::string> workers;
+  Discovery discovery;
 };
 
 struct Engine {
@@ -250,5 +265,9 @@ struct WorkerAddress {
 };
 /// Fails with InvalidArgument unless `text` is name=host:port.
 Result<WorkerAddress> ParseWorkerAddress(const std::string& text);
+
+/// Fails with InvalidArgument unless `text` is host:port, or _service._proto.domain for an SRV
+/// record.
+Status ParseDnsName(const std::string& text);
 
 }  // namespace baton::config

@@ -8,6 +8,7 @@
 #include "baton/api/completion_backend.h"
 #include "baton/base/clock.h"
 #include "baton/base/status.h"
+#include "baton/discovery/source.h"
 #include "baton/router/retry_options.h"
 #include "baton/rpc/fleet_tls.h"
 #include "baton/rpc/messages.h"
@@ -27,7 +28,8 @@ enum class Overload {
 };
 
 struct RouterOptions {
-  /// All workers, by name and "host:port". Roles are asked of the workers themselves.
+  /// Workers that belong to the fleet for good, by name and "host:port". Roles are asked of the
+  /// workers themselves.
   std::vector<rpc::PeerAddress> workers;
   /// What it shows them, and asks of them.
   rpc::FleetTls tls;
@@ -67,9 +69,11 @@ struct RouterOptions {
 /// *Threads*: thread-safe; all state lives on the router's own thread.
 class Router : public api::CompletionBackend {
  public:
-  /// `registry` and `clock` outlive the router. Fails with InvalidArgument for a bad option.
+  /// `registry` and `clock` outlive the router; `source`, if any, finds workers beside those of the
+  /// options. Fails with InvalidArgument for a bad option.
   static Result<std::unique_ptr<Router>> Create(const RouterOptions& options,
-                                                telemetry::MetricRegistry& registry, Clock& clock);
+                                                telemetry::MetricRegistry& registry, Clock& clock,
+                                                std::unique_ptr<discovery::Source> source = {});
 
   /// Returns when a complete group is ready, or false after `timeout`.
   virtual bool WaitReady(Duration timeout) = 0;

@@ -104,6 +104,8 @@ struct WorkerStatus {
   /// Decode workers: prefill workers whose epoch is joined and can be offered to.
   std::vector<std::string> joined_peers;
   std::vector<JoinProblem> join_problems;
+  /// Decode workers: all prefill workers that it was told of last, by whichever router.
+  std::vector<PeerAddress> peers;
   telemetry::MetricsSnapshot metrics;
   WorkerLoad load;
   /// The last ones, ascending by number, whether told before or not.

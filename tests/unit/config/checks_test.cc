@@ -170,5 +170,20 @@ TEST(Checks, RefuseTwoWorkersOfOneName) {
             "FILE:2:19: router.workers names 'p0' twice");
 }
 
+TEST(Checks, RefuseWaysToFindWorkersThatDoNotFitTogether) {
+  EXPECT_EQ(ErrorsOf("model: m\nrouter: {discovery: {kind: dns}}\n"),
+            "FILE:2:28: router.discovery.kind is dns, which needs router.discovery.names");
+  EXPECT_EQ(ErrorsOf("model: m\nrouter: {discovery: {names: [a:1]}}\n"),
+            "FILE:2:29: router.discovery.names is for router.discovery.kind: dns, but that is "
+            "static");
+}
+
+TEST(Checks, RefuseNamesThatDnsCannotBeAskedFor) {
+  EXPECT_EQ(
+      ErrorsOf("model: m\nrouter: {discovery: {kind: dns, names: [decode.svc]}}\n"),
+      "FILE:2:40: router.discovery.names has the item 'decode.svc'; accepted: list of host:port or "
+      "_service._tcp.domain");
+}
+
 }  // namespace
 }  // namespace baton::config

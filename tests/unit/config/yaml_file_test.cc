@@ -92,7 +92,7 @@ constexpr BadFile kBadFiles[] = {
      "reasoning_parser, grpc_port, tls_certificate, tls_key, "
      "api_keys, "
      "insecure, admin_host, admin_port, "
-     "resume_attempts, resume_wait, workers\n"
+     "resume_attempts, resume_wait, workers, discovery\n"
      "FILE:2:28: router.threads is 'none'; accepted: integer from 1 to 256\n"
      "FILE:3:12: log_level is 'loud'; accepted: debug, info, warning, error"},
 };

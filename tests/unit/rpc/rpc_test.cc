@@ -56,6 +56,7 @@ class RecordingHandler final : public WorkerHandler {
             .changing_to = Role::kPrefill,
             .joined_peers = {"p0", "p1"},
             .join_problems = {{"p2", "it is away"}},
+            .peers = {{"p2", "127.0.0.1:9"}},
             .load = {.prefill_tokens = 5,
                      .decode_sequences = 6,
                      .decode_context = 7,
@@ -342,6 +343,7 @@ TEST_F(Rpc, WatchesAtIntervalsUntilCancelled) {
     EXPECT_EQ(status->changing_to, Role::kPrefill);
     EXPECT_EQ(status->joined_peers, (std::vector<std::string>{"p0", "p1"}));
     EXPECT_EQ(status->join_problems, (std::vector<rpc::JoinProblem>{{"p2", "it is away"}}));
+    EXPECT_EQ(status->peers, (std::vector<rpc::PeerAddress>{{"p2", "127.0.0.1:9"}}));
     EXPECT_EQ(status->load.decode_context, 7);
     EXPECT_EQ(status->load.available_blocks, 8);
     EXPECT_EQ(status->steps, (std::vector{SomeStep(3), SomeStep(4)}));

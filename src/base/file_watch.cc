@@ -1,10 +1,10 @@
-#include "baton/access/file_watch.h"
+#include "baton/base/file_watch.h"
 
 #include <utility>
 
 #include <sys/stat.h>
 
-namespace baton::access {
+namespace baton {
 
 FileWatch::FileWatch(std::vector<std::string> files, Duration interval, const Clock& clock)
     : files_(std::move(files)),
@@ -37,4 +37,4 @@ bool FileWatch::Changed() {
   return changed;
 }
 
-}  // namespace baton::access
+}  // namespace baton

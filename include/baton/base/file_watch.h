@@ -8,7 +8,7 @@
 
 #include "baton/base/clock.h"
 
-namespace baton::access {
+namespace baton {
 
 /// Notices that files were written or replaced, when asked. Two changes within one tick of the file
 /// system's clock that leave the size are one. *Threads*: lives on one thread.
@@ -39,4 +39,4 @@ class FileWatch {
   TimePoint next_;
 };
 
-}  // namespace baton::access
+}  // namespace baton
