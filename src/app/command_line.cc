@@ -125,18 +125,24 @@ class Parser {
     auto* worker = Add("worker", "Runs one worker", Verb::kWorker);
     AddConfigFlags(*worker);
     AddInsecure(*worker, {"workers.insecure"});
-    WorkerFlags& flags = line_.worker;
-    worker->add_option("--role", role_, "prefill, decode or mixed")
+    worker
+        ->add_option("--role", role_,
+                     "prefill, decode or mixed; both: a prefill and a decode worker in one process "
+                     "(workers.one_process), each other flag twice or not at all")
         ->required()
-        ->check(CLI::IsMember({"prefill", "decode", "mixed"}));
-    worker->add_option("--name", flags.name, "Unique among the workers; default p0, d0 or m0");
-    worker->add_option("--listen", flags.listen, "Where to listen; port 0: any")
-        ->type_name("HOST:PORT");
-    worker->add_option("--threads", flags.threads, "Threads that compute; default: all cores")
+        ->check(CLI::IsMember({"prefill", "decode", "mixed", "both"}));
+    const auto add = [&](const char* flag, std::vector<std::string>& values, const char* help) {
+      return worker->add_option(flag, values, help)->expected(1)->take_all();
+    };
+    add("--name", names_, "Unique among the workers; default p0, d0 or m0");
+    add("--listen", listens_, "Where to listen; port 0: any")->type_name("HOST:PORT");
+    worker->add_option("--threads", threads_, "Threads that compute; default: all cores")
+        ->expected(1)
+        ->take_all()
         ->check(CLI::Range(1, 1024));
-    worker->add_option("--device", flags.device, "What computes; default: its group's device")
+    add("--device", devices_, "What computes; default: its group's device")
         ->type_name("cpu|cuda|cuda:N");
-    worker->add_option("--cores", flags.cores, "Cores to pin to, e.g. 0-3,8");
+    add("--cores", cores_, "Cores to pin to, e.g. 0-3,8");
   }
 
   void AddBench() {
@@ -236,13 +242,50 @@ class Parser {
     for (config::Override& override : short_) {
       line_.sources.command_line.push_back(std::move(override));
     }
-    if (line_.verb == Verb::kWorker) line_.worker.role = *ParseRole(role_);
+    if (line_.verb == Verb::kWorker) {
+      if (const std::string wrong = FinishWorkers(); !wrong.empty()) {
+        return Usage{wrong, kExitUsage};
+      }
+    }
     return std::move(line_);
+  }
+
+  /// What is wrong with the flags; empty where nothing is.
+  std::string FinishWorkers() {
+    if (role_ == "both") {
+      line_.workers = {{.role = Role::kPrefill}, {.role = Role::kDecode}};
+    } else {
+      line_.workers = {{.role = *ParseRole(role_)}};
+    }
+    std::string wrong;
+    const auto deal = [&](const char* flag, const auto& values, auto WorkerFlags::*member) {
+      const size_t count = line_.workers.size();
+      if (values.empty()) return;
+      if (values.size() != count) {
+        wrong = std::string(flag) + " is given " + std::to_string(values.size()) +
+                " times; with --role " + role_ + " give it " + (count == 2 ? "twice" : "once") +
+                " or not at all\n";
+        return;
+      }
+      for (size_t i = 0; i < count; ++i) line_.workers[i].*member = values[i];
+    };
+    deal("--name", names_, &WorkerFlags::name);
+    deal("--listen", listens_, &WorkerFlags::listen);
+    deal("--threads", threads_, &WorkerFlags::threads);
+    deal("--device", devices_, &WorkerFlags::device);
+    deal("--cores", cores_, &WorkerFlags::cores);
+    return wrong;
   }
 
   CLI::App app_;
   CommandLine line_;
   std::string role_;
+  /// By worker.
+  std::vector<std::string> names_;
+  std::vector<std::string> listens_;
+  std::vector<int32_t> threads_;
+  std::vector<std::string> devices_;
+  std::vector<std::string> cores_;
   std::vector<std::string> sets_;
   std::vector<config::Override> short_;
 };

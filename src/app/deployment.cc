@@ -36,6 +36,7 @@ Status CheckNames(const config::Config& config, const std::vector<PlannedWorker>
 
 Result<Deployment> PlanDeployment(const config::Config& config, int32_t available_cores) {
   Deployment deployment;
+  deployment.one_process = config.workers.one_process;
   const int32_t equal_threads = ThreadsPerWorker(available_cores, config.workers.total());
   for (const Role role : kRoles) {
     const config::WorkerGroup& group = config.workers.group(role);
@@ -67,6 +68,21 @@ Result<Deployment> PlanDeployment(const config::Config& config, int32_t availabl
   return deployment;
 }
 
+namespace {
+
+/// Device and cores are those of its group, which has no other worker.
+ProcessSpec BothIn(const PlannedWorker& prefill, const PlannedWorker& decode) {
+  ProcessSpec process{prefill.name + "+" + decode.name, {"baton", "worker", "--role", "both"}, 1};
+  for (const PlannedWorker* worker : {&prefill, &decode}) {
+    process.arguments.insert(process.arguments.end(),
+                             {"--name", worker->name, "--listen", worker->listen, "--threads",
+                              std::to_string(worker->threads)});
+  }
+  return process;
+}
+
+}  // namespace
+
 std::vector<ProcessSpec> ProcessesOf(const Deployment& deployment, const config::Sources& sources) {
   std::vector<std::string> common;
   if (!sources.file.empty()) common = {"--config", sources.file};
@@ -78,6 +94,15 @@ std::vector<ProcessSpec> ProcessesOf(const Deployment& deployment, const config:
   for (const PlannedWorker& worker : deployment.workers) {
     router.arguments.insert(router.arguments.end(),
                             {"--worker", worker.name + "=" + worker.address});
+    if (deployment.one_process && worker.role == Role::kPrefill) {
+      const auto decode =
+          std::ranges::find(deployment.workers, Role::kDecode, &PlannedWorker::role);
+      processes.push_back(BothIn(worker, *decode));
+      auto& arguments = processes.back().arguments;
+      arguments.insert(arguments.end(), common.begin(), common.end());
+      continue;
+    }
+    if (deployment.one_process && worker.role == Role::kDecode) continue;
     ProcessSpec process{
         worker.name,
         {"baton", "worker", "--role", std::string(RoleName(worker.role)), "--name", worker.name,

@@ -1,3 +1,6 @@
+#include <atomic>
+#include <vector>
+
 #include "baton/app/commands.h"
 #include "baton/app/cores.h"
 #include "baton/app/notify.h"
@@ -9,21 +12,37 @@
 namespace baton::app {
 
 int RunWorker(const CommandLine& command, const config::Loaded& loaded, Clock& clock) {
-  Result<worker::WorkerOptions> options =
-      ToWorkerOptions(loaded.config, command.worker, AvailableCores());
-  if (!options.ok()) {
-    BATON_LOG(Error) << options.status().message();
+  const bool both = command.workers.size() == 2;
+  if (both && !loaded.config.workers.one_process) {
+    BATON_LOG(Error) << "--role both needs workers.one_process: true";
     return kExitUsage;
   }
+  if (!both && loaded.config.workers.one_process && command.workers[0].role != Role::kMixed) {
+    BATON_LOG(Error) << "workers.one_process is true; start both workers with --role both";
+    return kExitUsage;
+  }
+  const size_t most = command.workers.size();
+  std::atomic<size_t> ready{0};
+  std::vector<worker::WorkerOptions> workers;
+  for (const WorkerFlags& flags : command.workers) {
+    Result<worker::WorkerOptions> options = ToWorkerOptions(loaded.config, flags, AvailableCores());
+    if (!options.ok()) {
+      BATON_LOG(Error) << options.status().message();
+      return kExitUsage;
+    }
+    // Of two, the one that is ready last speaks for both.
+    options->on_ready = [&](const std::string& address) {
+      if (++ready == most) NotifyReady(address);
+    };
+    workers.push_back(*std::move(options));
+  }
   // Under serve each line already begins with the worker's name.
-  SetLogName(IsSupervised() ? std::string(RoleName(options->role)) : options->name);
+  const worker::WorkerOptions& first = workers.front();
+  SetLogName(both ? "worker" : IsSupervised() ? std::string(RoleName(first.role)) : first.name);
   const StopOnSignal signals(clock);
-  bool was_ready = false;
-  options->on_ready = [&](const std::string& address) {
-    was_ready = true;
-    NotifyReady(address);
-  };
-  const Status status = worker::RunWorker(*options, clock, signals.token());
+  const Status status = both ? worker::RunTwoWorkers(first, workers.back(), clock, signals.token())
+                             : worker::RunWorker(first, clock, signals.token());
+  const bool was_ready = ready == most;
   if (status.ok()) return kExitOk;
   BATON_LOG(Error) << status.message();
   return was_ready ? kExitFailure : ExitCode(status);

@@ -42,6 +42,7 @@ class Checker {
     CheckDiscovery();
     CheckTransport();
     CheckDevices();
+    if (config_.workers.one_process) CheckOneProcess();
     return std::move(errors_);
   }
 
@@ -222,6 +223,36 @@ class Checker {
         Fail("handoff.checksum",
              " is " + config_.handoff.checksum + on + ", whose KV the host cannot read; set off");
       }
+    }
+  }
+
+  void CheckOneProcess() {
+    const WorkerGroup& prefill = config_.workers.prefill;
+    const WorkerGroup& decode = config_.workers.decode;
+    const auto fail = [&](const std::string& why) {
+      Fail("workers.one_process", " is true, but " + why);
+    };
+    if (prefill.count != 1 || decode.count != 1) {
+      fail("workers.prefill.count is " + std::to_string(prefill.count) +
+           " and workers.decode.count " + std::to_string(decode.count) + "; set both to 1");
+    }
+    if (prefill.tensor_parallel != 1 || decode.tensor_parallel != 1) {
+      fail("a worker has several ranks; set workers.*.tensor_parallel to 1");
+    }
+    if (config_.transport.kind == "nccl") {
+      fail("transport.kind is nccl, which joins processes; set ucx");
+    }
+    const auto first = ParseDevice(prefill.device);
+    const auto second = ParseDevice(decode.device);
+    if (!first.ok() || !second.ok()) return;
+    if (*first != *second) {
+      fail("workers.prefill.device is " + prefill.device + " and workers.decode.device " +
+           decode.device + "; set the same device");
+    } else if (*first && (prefill.sm_percent == 0 || decode.sm_percent == 0 ||
+                          prefill.sm_percent + decode.sm_percent > 100)) {
+      fail("workers.prefill.sm_percent is " + std::to_string(prefill.sm_percent) +
+           " and workers.decode.sm_percent " + std::to_string(decode.sm_percent) +
+           "; set both, to at most 100 together, e.g. 60 and 40");
     }
   }
 

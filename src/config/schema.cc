@@ -63,7 +63,7 @@ void AddGroup(std::vector<Key>& keys, const std::string& role, WorkerGroup Worke
       {.greatest = 99});
   add("sm_percent", &WorkerGroup::sm_percent,
       "most of a GPU's multiprocessors that a worker uses, beside other workers on that GPU; needs "
-      "CUDA's Multi-Process Service; 0: all",
+      "CUDA's Multi-Process Service, or workers.one_process; 0: all",
       {.greatest = 99});
   add("cores", &WorkerGroup::cores,
       "cores that the group is pinned to, an equal part for each worker; empty: not pinned",
@@ -104,6 +104,10 @@ void AddWorkers(std::vector<Key>& keys) {
       {.is_file = true});
   add("insecure", &Workers::insecure,
       "workers may listen beyond this host although nobody has to show who they are");
+  add("one_process", &Workers::one_process,
+      "the prefill and the decode worker, one of each, are one process, which holds the weights "
+      "once; on a GPU, which must be the same, each computes on its own sm_percent of it, without "
+      "CUDA's Multi-Process Service");
   AddGroup(keys, "prefill", &Workers::prefill);
   AddGroup(keys, "decode", &Workers::decode);
   AddGroup(keys, "mixed", &Workers::mixed);

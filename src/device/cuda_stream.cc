@@ -10,13 +10,16 @@
 
 #include "baton/base/logging.h"
 #include "cuda_devices.h"
+#include "own_cuda_stream.h"
 
 namespace baton::device {
 namespace {
 
 class OwnedStream final : public CudaStream {
  public:
-  explicit OwnedStream(cudaStream_t stream) : stream_(stream) {}
+  /// `part` is what the stream runs on, and goes after it; null: the whole device.
+  explicit OwnedStream(cudaStream_t stream, std::shared_ptr<void> part = nullptr)
+      : part_(std::move(part)), stream_(stream) {}
   ~OwnedStream() override {
     for (const Pending& pending : pending_) (void)cudaEventDestroy(pending.event);
     for (cudaEvent_t event : free_) (void)cudaEventDestroy(event);
@@ -129,6 +132,7 @@ class OwnedStream final : public CudaStream {
     pending_.pop_front();
   }
 
+  const std::shared_ptr<void> part_;
   const cudaStream_t stream_;
   std::deque<Pending> pending_;
   std::vector<cudaEvent_t> free_;
@@ -151,6 +155,10 @@ Result<std::unique_ptr<CudaStream>> OpenCudaStream(int device) {
                        cudaGetErrorString(error));
   }
   return std::unique_ptr<CudaStream>(std::make_unique<OwnedStream>(stream));
+}
+
+std::unique_ptr<CudaStream> OwnCudaStream(cudaStream_t stream, std::shared_ptr<void> part) {
+  return std::make_unique<OwnedStream>(stream, std::move(part));
 }
 
 }  // namespace baton::device

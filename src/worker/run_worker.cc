@@ -1,5 +1,7 @@
 #include <algorithm>
+#include <array>
 #include <cstdlib>
+#include <latch>
 #include <limits>
 #include <optional>
 #include <thread>
@@ -96,8 +98,19 @@ class WorkerProcess {
  public:
   WorkerProcess(const WorkerOptions& options, Clock& clock) : options_(options), clock_(clock) {}
 
-  Status Build();
+  /// Beside another worker of this process: what it computes on, and the other's weights; null: its
+  /// own.
+  struct Lent {
+    WorkerDevice device;
+    std::shared_ptr<model::Model> model;
+  };
+  Status Build(std::optional<Lent> lent = std::nullopt);
   Status Serve(std::stop_token stop);
+  /// Ends Serve without a drain. Of any thread.
+  void End() { end_.Open(); }
+  bool built() const { return core_ != nullptr; }
+  /// Once built.
+  const std::shared_ptr<model::Model>& model() const { return shards_.front(); }
 
  private:
   Status LoadShards();
@@ -118,7 +131,7 @@ class WorkerProcess {
   /// Of all devices; null on the CPU.
   std::unique_ptr<device::JoinedMemory> memory_;
   /// By rank.
-  std::vector<std::unique_ptr<model::Model>> shards_;
+  std::vector<std::shared_ptr<model::Model>> shards_;
   std::unique_ptr<transport::Transport> transport_;
   std::unique_ptr<WorkerCore> core_;
   std::unique_ptr<rpc::WorkerServer> server_;
@@ -129,15 +142,28 @@ class WorkerProcess {
   Status sick_;
 };
 
-Status WorkerProcess::Build() {
+DeviceChoice ChoiceOf(const WorkerOptions& options) {
+  return {.cuda = options.cuda,
+          .ranks = options.tensor_parallel,
+          .sm_percent = options.sm_percent,
+          .deterministic = options.deterministic};
+}
+
+Status WorkerProcess::Build(std::optional<Lent> lent) {
   BATON_RETURN_IF_ERROR(PinToCores(options_.cores));
-  const DeviceChoice choice{.cuda = options_.cuda,
-                            .ranks = options_.tensor_parallel,
-                            .sm_percent = options_.sm_percent,
-                            .deterministic = options_.deterministic};
-  BATON_ASSIGN_OR_RETURN(devices_, OpenWorkerDevices(choice));
+  const DeviceChoice choice = ChoiceOf(options_);
+  if (lent) {
+    devices_.push_back(std::move(lent->device));
+    if (on_gpus()) devices_.front().memory->MakeCurrent();
+  } else {
+    BATON_ASSIGN_OR_RETURN(devices_, OpenWorkerDevices(choice));
+  }
   BATON_ASSIGN_OR_RETURN(collective::Group group, ConnectDevices(choice, devices_));
-  BATON_RETURN_IF_ERROR(LoadShards());
+  if (lent && lent->model != nullptr) {
+    shards_.push_back(std::move(lent->model));
+  } else {
+    BATON_RETURN_IF_ERROR(LoadShards());
+  }
   BATON_ASSIGN_OR_RETURN(const model::StepLimits limits,
                          engine::LimitsFor(options_.engine, shards_.front()->config()));
   std::vector<WorkerCore::Gpu> gpus;
@@ -179,7 +205,7 @@ Status WorkerProcess::LoadShards() {
   for (int32_t rank = 0; rank < options_.tensor_parallel; ++rank) {
     const WorkerDevice& device = devices_[on_gpus() ? static_cast<size_t>(rank) : 0];
     BATON_ASSIGN_OR_RETURN(
-        shards_.emplace_back(),
+        std::unique_ptr<model::Model> shard,
         model::Model::Load(options_.model, {.context_tokens = options_.engine.context_tokens,
                                             .memory = device.memory.get(),
                                             .weights_dtype = device.weights_dtype,
@@ -187,6 +213,7 @@ Status WorkerProcess::LoadShards() {
                                             .on_progress = LoadLog(device.name),
                                             .rank = rank,
                                             .ranks = options_.tensor_parallel}));
+    shards_.push_back(std::move(shard));
   }
   return OkStatus();
 }
@@ -292,6 +319,33 @@ Status RunWorker(const WorkerOptions& options, Clock& clock, std::stop_token sto
   WorkerProcess worker(options, clock);
   BATON_RETURN_IF_ERROR(worker.Build());
   return worker.Serve(std::move(stop));
+}
+
+Status RunTwoWorkers(const WorkerOptions& first, const WorkerOptions& second, Clock& clock,
+                     std::stop_token stop) {
+  BATON_ASSIGN_OR_RETURN(auto parts, OpenDeviceParts(ChoiceOf(first), ChoiceOf(second)));
+  std::array<WorkerProcess, 2> workers{WorkerProcess(first, clock), WorkerProcess(second, clock)};
+  std::array<Status, 2> ends;
+  std::latch built(1);
+  // A thread for each, as cores that a worker is pinned to are those of the thread that builds it.
+  std::jthread beside([&] {
+    ends[0] = workers[0].Build(WorkerProcess::Lent{.device = std::move(parts[0])});
+    built.count_down();
+    if (!ends[0].ok()) return;
+    ends[0] = workers[0].Serve(stop);
+    if (!ends[0].ok()) workers[1].End();
+  });
+  built.wait();
+  const auto run_second = [&]() -> Status {
+    if (!workers[0].built()) return OkStatus();
+    BATON_RETURN_IF_ERROR(workers[1].Build(
+        WorkerProcess::Lent{.device = std::move(parts[1]), .model = workers[0].model()}));
+    return workers[1].Serve(stop);
+  };
+  ends[1] = run_second();
+  if (!ends[1].ok()) workers[0].End();
+  beside.join();
+  return ends[0].ok() ? ends[1] : ends[0];
 }
 
 }  // namespace baton::worker

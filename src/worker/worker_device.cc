@@ -7,6 +7,7 @@
 #include "baton/base/logging.h"
 #include "baton/device/cuda_stream.h"
 #include "baton/device/sm_share.h"
+#include "baton/device/sm_split.h"
 #include "baton/kernels/cpu_ops.h"
 #include "baton/kernels/cuda_ops.h"
 
@@ -29,7 +30,8 @@ const char* MissingIn(const ops::Ops& ops) {
   return nullptr;
 }
 
-Result<WorkerDevice> OpenCuda(int number, bool deterministic) {
+/// Without its stream.
+Result<WorkerDevice> OpenCudaWithoutStream(int number, bool deterministic) {
   const std::string name = "cuda:" + std::to_string(number);
   if (const std::string_view why = kernels::WhyNoCudaOps(); !why.empty()) {
     return Unavailable("no kernels for " + name + ": " + std::string(why) + kInstead);
@@ -43,12 +45,14 @@ Result<WorkerDevice> OpenCuda(int number, bool deterministic) {
   if (!memory.ok()) {
     return Unavailable(memory.status().message() + kInstead);
   }
-  BATON_ASSIGN_OR_RETURN(std::unique_ptr<device::Stream> stream, device::OpenCudaStream(number));
-  return WorkerDevice{.name = name,
-                      .ops = &ops,
-                      .memory = *std::move(memory),
-                      .stream = std::move(stream),
-                      .weights_dtype = DType::kBFloat16};
+  return WorkerDevice{
+      .name = name, .ops = &ops, .memory = *std::move(memory), .weights_dtype = DType::kBFloat16};
+}
+
+Result<WorkerDevice> OpenCuda(int number, bool deterministic) {
+  BATON_ASSIGN_OR_RETURN(WorkerDevice device, OpenCudaWithoutStream(number, deterministic));
+  BATON_ASSIGN_OR_RETURN(device.stream, device::OpenCudaStream(number));
+  return device;
 }
 
 }  // namespace
@@ -98,6 +102,25 @@ Result<std::vector<WorkerDevice>> OpenWorkerDevices(const DeviceChoice& choice) 
   }
   devices.front().memory->MakeCurrent();
   return devices;
+}
+
+Result<std::array<WorkerDevice, 2>> OpenDeviceParts(const DeviceChoice& first,
+                                                    const DeviceChoice& second) {
+  std::array<WorkerDevice, 2> parts;
+  if (!first.cuda) {
+    for (WorkerDevice& part : parts) part = {.name = "cpu", .ops = &kernels::CpuOps()};
+    return parts;
+  }
+  for (WorkerDevice& part : parts) {
+    BATON_ASSIGN_OR_RETURN(part, OpenCudaWithoutStream(*first.cuda, first.deterministic));
+  }
+  auto streams = device::OpenSplitCudaStreams(*first.cuda, {first.sm_percent, second.sm_percent});
+  if (!streams.ok()) {
+    return Unavailable("workers.one_process is true, but " + streams.status().message() +
+                       "; set it to false, which makes two processes");
+  }
+  for (size_t i = 0; i < parts.size(); ++i) parts[i].stream = std::move((*streams)[i]);
+  return parts;
 }
 
 Result<collective::Group> ConnectDevices(const DeviceChoice& choice,

@@ -1,5 +1,6 @@
 #pragma once
 
+#include <array>
 #include <memory>
 #include <optional>
 #include <span>
@@ -44,6 +45,11 @@ struct DeviceChoice {
 /// a kernel; each says what to do. REQUIRES: nothing of CUDA was called in this process. The first
 /// rank's GPU is the calling thread's then.
 Result<std::vector<WorkerDevice>> OpenWorkerDevices(const DeviceChoice& choice);
+
+/// The two parts of one device: of a GPU a stream on the multiprocessors of each, on the CPU the
+/// whole for both. Fails as OpenWorkerDevices and device::OpenSplitCudaStreams do.
+Result<std::array<WorkerDevice, 2>> OpenDeviceParts(const DeviceChoice& first,
+                                                    const DeviceChoice& second);
 
 /// What these ranks sum by, by rank: NCCL where they are several GPUs, else nothing. Fails with
 /// Unavailable and InvalidArgument as MakeNcclGroup does; says what to do.

@@ -64,8 +64,34 @@ TEST(Processes, AreVisibleByRoleAndLeaveNoOrphans) {
   for (const pid_t child : children) EXPECT_NE(kill(child, 0), 0);
 }
 
-TEST(Draining, FinishesRunningStreams) {
-  ServedBaton server;
+TEST(OneProcess, HoldsBothWorkersAndComesBackWithBoth) {
+  ServedBaton server({.arguments = {"--set", "workers.one_process=true"}});
+  ASSERT_TRUE(server.WaitReady());
+  EXPECT_EQ(server.Children().size(), 2U);
+  const pid_t worker = server.WorkerPid("p0");
+  EXPECT_EQ(server.WorkerPid("d0"), worker);
+  ASSERT_EQ(kill(worker, SIGKILL), 0);
+  EXPECT_TRUE(ServedBaton::Until(
+      [&] {
+        const pid_t now = server.WorkerPid("d0");
+        return now != -1 && now != worker && HttpGet(server.port(), "/readyz").status == 200;
+      },
+      std::chrono::seconds(60)));
+  const Outcome outcome = Complete(server.port(), LongStreams(1).front());
+  EXPECT_TRUE(outcome.complete) << outcome.error;
+  server.Signal(SIGTERM);
+  EXPECT_EQ(server.WaitExit(), 0) << server.log();
+}
+
+class Draining : public testing::TestWithParam<bool> {};
+
+INSTANTIATE_TEST_SUITE_P(Workers, Draining, testing::Bool(), [](const auto& in_one_process) {
+  return in_one_process.param ? "InOneProcess" : "InTwoProcesses";
+});
+
+TEST_P(Draining, FinishesRunningStreams) {
+  ServedBaton server({.arguments = {"--set", GetParam() ? "workers.one_process=true"
+                                                        : "workers.one_process=false"}});
   ASSERT_TRUE(server.WaitReady());
   CompletionBody body = LongStreams(1).front();
   Outcome outcome;

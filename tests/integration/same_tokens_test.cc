@@ -99,6 +99,7 @@ const Split kSplits[] = {
      {.yaml = "engine: {step_tokens: 48, running_sequences: 24}\n"},
      "prefill=p0 decode=d0"},
     {"Checksummed", {.yaml = "handoff: {checksum: crc32c}\n"}, "prefill=p0 decode=d0"},
+    {"OneProcess", {.arguments = {"--set", "workers.one_process=true"}}, "prefill=p0 decode=d0"},
     {"OverTcp", {.yaml = "transport: {tls: tcp}\n"}, "prefill=p0 decode=d0"},
 };
 

@@ -64,7 +64,8 @@ struct CommandLine {
   config::Sources sources;
   bool validate_config = false;
   bool print_config = false;
-  WorkerFlags worker;
+  /// One, or with --role both the prefill and the decode worker.
+  std::vector<WorkerFlags> workers;
   BenchFlags bench;
   DoctorFlags doctor;
   KeyFlags key;

@@ -31,6 +31,8 @@ struct PlannedWorker {
 struct Deployment {
   std::vector<PlannedWorker> workers;
   std::vector<PortReservation> ports;
+  /// The prefill and the decode worker are one process.
+  bool one_process = false;
 };
 
 /// Gives every worker a name, threads, cores and an address that stays the same when it is

@@ -49,6 +49,8 @@ struct Workers {
   std::string tls_authority;
   /// May listen where others reach it although no peer has to show a certificate.
   bool insecure = false;
+  /// The prefill and the decode worker are one process.
+  bool one_process = false;
   WorkerGroup prefill;
   WorkerGroup decode;
   WorkerGroup mixed;

@@ -90,4 +90,10 @@ struct WorkerOptions {
 /// its threads cannot be ended, when one of them is stuck.
 Status RunWorker(const WorkerOptions& options, Clock& clock, std::stop_token stop);
 
+/// The same for two workers in one process, which share the weights and, on a GPU, its
+/// multiprocessors by their sm_percent. Where one fails both end, the other without a drain.
+/// REQUIRES: the same model and device, no tensor parallelism.
+Status RunTwoWorkers(const WorkerOptions& first, const WorkerOptions& second, Clock& clock,
+                     std::stop_token stop);
+
 }  // namespace baton::worker

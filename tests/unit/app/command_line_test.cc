@@ -45,11 +45,24 @@ TEST(CommandLine, ReadsAWorkersFlags) {
   const CommandLine line = Parse({"worker", "--role", "decode", "--name", "d7", "--listen",
                                   "127.0.0.1:0", "--threads", "3", "--cores", "0-2"});
   EXPECT_EQ(line.verb, Verb::kWorker);
-  EXPECT_EQ(line.worker.role, Role::kDecode);
-  EXPECT_EQ(line.worker.name, "d7");
-  EXPECT_EQ(line.worker.listen, "127.0.0.1:0");
-  EXPECT_EQ(line.worker.threads, 3);
-  EXPECT_EQ(line.worker.cores, "0-2");
+  EXPECT_EQ(line.workers[0].role, Role::kDecode);
+  EXPECT_EQ(line.workers[0].name, "d7");
+  EXPECT_EQ(line.workers[0].listen, "127.0.0.1:0");
+  EXPECT_EQ(line.workers[0].threads, 3);
+  EXPECT_EQ(line.workers[0].cores, "0-2");
+}
+
+TEST(CommandLine, ReadsTheFlagsOfBothWorkersInOrder) {
+  const CommandLine line = Parse({"worker", "--role", "both", "--name", "p0", "--name", "d0",
+                                  "--threads", "1", "--threads", "2"});
+  ASSERT_EQ(line.workers.size(), 2U);
+  EXPECT_EQ(line.workers[0].role, Role::kPrefill);
+  EXPECT_EQ(line.workers[0].name, "p0");
+  EXPECT_EQ(line.workers[1].role, Role::kDecode);
+  EXPECT_EQ(line.workers[1].name, "d0");
+  EXPECT_EQ(line.workers[1].threads, 2);
+  EXPECT_THAT(UsageOf({"worker", "--role", "both", "--name", "p0"}).text,
+              HasSubstr("--name is given 1 times; with --role both give it twice"));
 }
 
 TEST(CommandLine, SpellsInsecureAsTheKeysOfItsCommand) {

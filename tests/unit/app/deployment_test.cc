@@ -121,6 +121,23 @@ TEST(ProcessesOf, HandsConfigurationAndOverridesOn) {
                           "f.yaml", "--set", "log_level=debug"));
 }
 
+TEST(ProcessesOf, PutsBothWorkersIntoOneProcessWhereToldTo) {
+  config::Config config = Split(1, 1);
+  config.workers.one_process = true;
+  config.workers.prefill.port = 7000;
+  config.workers.decode.port = 7001;
+  const auto processes = ProcessesOf(Plan(config, 2), {"f.yaml", {}, {}});
+  ASSERT_EQ(processes.size(), 2u);
+  EXPECT_THAT(processes[0].arguments,
+              ElementsAre("baton", "router", "--worker", "p0=127.0.0.1:7000", "--worker",
+                          "d0=127.0.0.1:7001", "--config", "f.yaml"));
+  EXPECT_EQ(processes[1].name, "p0+d0");
+  EXPECT_THAT(processes[1].arguments,
+              ElementsAre("baton", "worker", "--role", "both", "--name", "p0", "--listen",
+                          "127.0.0.1:7000", "--threads", "1", "--name", "d0", "--listen",
+                          "127.0.0.1:7001", "--threads", "1", "--config", "f.yaml"));
+}
+
 TEST(ProcessesOf, StopsTheRouterFirst) {
   const auto processes = ProcessesOf(Plan(Split(1, 1), 1), {});
   EXPECT_EQ(processes[0].name, "router");

@@ -60,6 +60,27 @@ TEST(Checks, RefuseWhatAGpuOrTheHostCannotDoWithItsMemory) {
       "host cannot read; set off");
 }
 
+TEST(Checks, LetOnlyTwoHalvesOfOneDeviceBeOneProcess) {
+  const auto errors = [](const std::string& prefill, const std::string& decode) {
+    return ErrorsOf("model: m\nworkers: {one_process: true, prefill: {count: 1" + prefill +
+                    "}, decode: {count: 1" + decode + "}}\n");
+  };
+  const std::string is = "FILE:2:24: workers.one_process is true, but ";
+  EXPECT_EQ(errors("", ""), "");
+  EXPECT_EQ(errors(", device: cuda, sm_percent: 60", ", device: \"cuda:0\", sm_percent: 40"), "");
+  EXPECT_EQ(
+      errors("", ", device: cuda, sm_percent: 40"),
+      is + "workers.prefill.device is cpu and workers.decode.device cuda; set the same device");
+  EXPECT_EQ(
+      errors(", device: cuda, sm_percent: 60", ", device: cuda, sm_percent: 41"),
+      is + "workers.prefill.sm_percent is 60 and workers.decode.sm_percent 41; set both, to at "
+           "most 100 together, e.g. 60 and 40");
+  EXPECT_EQ(errors("", ", tensor_parallel: 2"),
+            is + "a worker has several ranks; set workers.*.tensor_parallel to 1");
+  EXPECT_EQ(ErrorsOf("model: m\nworkers: {one_process: true, mixed: {count: 1}}\n"),
+            is + "workers.prefill.count is 0 and workers.decode.count 0; set both to 1");
+}
+
 TEST(Checks, RefuseRanksOnGpusThatCannotSumOrHandOn) {
   const std::string four =
       "model: m\nworkers: {prefill: {count: 1}, "

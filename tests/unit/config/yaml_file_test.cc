@@ -20,7 +20,7 @@ TEST_P(BadFiles, AreRefusedWithLineColumnAndWhatIsAccepted) {
 constexpr BadFile kBadFiles[] = {
     {"UnknownKeyWithSuggestion", "model: m\nworkers:\n  prefil: {count: 1}\n",
      "FILE:3:3: unknown key 'prefil' (did you mean 'prefill'?); accepted here: host, "
-     "tls_certificate, tls_key, tls_authority, insecure, prefill, "
+     "tls_certificate, tls_key, tls_authority, insecure, one_process, prefill, "
      "decode, mixed"},
     {"UnknownKeyWithoutSuggestion", "model: m\nhandoff: {speed: 9}\n",
      "FILE:2:11: unknown key 'speed'; accepted here: lease, silence, checksum, in_flight, "
@@ -59,7 +59,7 @@ constexpr BadFile kBadFiles[] = {
      "FILE:2:16: router.port is a section; accepted: integer from 0 to 65535"},
     {"ScalarForSection", "model: m\nworkers: 3\n",
      "FILE:2:10: workers is '3'; accepted: a section with the keys host, tls_certificate, tls_key, "
-     "tls_authority, insecure, prefill, "
+     "tls_authority, insecure, one_process, prefill, "
      "decode, mixed"},
     {"ScalarForList", "model: m\nrouter: {workers: p0}\n",
      "FILE:2:19: router.workers is 'p0'; accepted: list of name=host:port"},
