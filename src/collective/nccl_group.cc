@@ -66,15 +66,25 @@ class NcclCommunicator final : public Communicator {
 
   void Gather(const GatherParams& params, device::Stream& stream) override {
     if (params.rows == 0 || ranks_ == 1) return;
-    Enqueue([&]() -> Status {
-      BATON_RETURN_IF_ERROR(ends_.all->GroupStart());
-      Status moved;
-      for (int64_t t = 0; moved.ok() && t < params.rows; ++t) {
-        moved = rank_ == 0 ? ReceiveRow(t, params, stream) : SendRow(t, params, stream);
+    EnqueueTogether([&]() -> Status {
+      for (int64_t t = 0; t < params.rows; ++t) {
+        BATON_RETURN_IF_ERROR(rank_ == 0 ? ReceiveRow(t, params, stream)
+                                         : SendRow(t, params, stream));
       }
-      const Status ended = ends_.all->GroupEnd();
-      BATON_RETURN_IF_ERROR(moved);
-      return ended;
+      return OkStatus();
+    });
+  }
+
+  /// Straight from rank 0 to each, as a ring of hops would cost more than so few bytes do.
+  void Broadcast(const BroadcastParams& params, device::Stream& stream) override {
+    if (params.bytes == 0 || ranks_ == 1) return;
+    const auto bytes = static_cast<uint64_t>(params.bytes);
+    EnqueueTogether([&]() -> Status {
+      if (rank_ > 0) return ends_.all->Receive(params.x, bytes, 0, stream.native());
+      for (int32_t r = 1; r < ranks_; ++r) {
+        BATON_RETURN_IF_ERROR(ends_.all->Send(params.x, bytes, r, stream.native()));
+      }
+      return OkStatus();
     });
   }
 
@@ -123,6 +133,18 @@ class NcclCommunicator final : public Communicator {
       status = body();
     }
     if (!status.ok()) Abort(std::move(status));
+  }
+
+  /// Sends and receives of which none waits for another.
+  template <typename Body>
+  void EnqueueTogether(const Body& body) {
+    Enqueue([&]() -> Status {
+      BATON_RETURN_IF_ERROR(ends_.all->GroupStart());
+      const Status moved = body();
+      const Status ended = ends_.all->GroupEnd();
+      BATON_RETURN_IF_ERROR(moved);
+      return ended;
+    });
   }
 
   void Break() {

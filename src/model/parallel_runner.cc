@@ -25,8 +25,6 @@ class Runner final : public ParallelRunner {
   const StepLimits& limits() const override { return ranks_.front()->limits(); }
   int32_t block_tokens() const override { return ranks_.front()->block_tokens(); }
   bool asynchronous() const override { return ranks_.front()->asynchronous(); }
-  /// They are drawn on rank 0, and the others would not have them.
-  bool takes_drawn() const override { return false; }
   int32_t blocks() const override {
     int32_t blocks = ranks_.front()->blocks();
     for (const auto& rank : ranks_) blocks = std::min(blocks, rank->blocks());

@@ -62,8 +62,6 @@ class Runner final : public RankRunner {
   int32_t blocks() const override { return cache_.blocks(); }
   int32_t block_tokens() const override { return cache_.geometry().block_tokens; }
   bool asynchronous() const override { return stream_.asynchronous(); }
-  /// Ranks but the first draw nothing.
-  bool takes_drawn() const override { return model_.shard().ranks == 1; }
 
   void Begin(const StepInput& input, OnLayers on_layers) override;
   void Draw(std::span<const ops::SampleRow> rows) override;
@@ -99,6 +97,8 @@ class Runner final : public RankRunner {
     if (failed_.ok() && !stream_.status().ok()) Fail(stream_.status());
     if (failed_.ok() && communicator_ != nullptr) failed_ = communicator_->status();
   }
+  /// Enqueues that the tokens which the step takes come from rank 0, which drew them.
+  void SpreadDrawn(const StepInput& input);
   /// The size under which the step is repeated; none: it is not.
   std::optional<ReplaySize> ReplaySizeOf(const StepInput& input, const Step& step) const;
   /// Enqueues a step of nothing but decodes.
@@ -157,6 +157,16 @@ Status Runner::Allocate(device::DeviceMemory& memory) {
   return OkStatus();
 }
 
+void Runner::SpreadDrawn(const StepInput& input) {
+  if (input.drawn.empty() || model_.shard().ranks == 1) return;
+  const auto last =
+      std::max_element(input.drawn.begin(), input.drawn.end(),
+                       [](const DrawnToken& a, const DrawnToken& b) { return a.draw < b.draw; });
+  communicator_->Broadcast({.x = batch_.drawn_tokens(),
+                            .bytes = (last->draw + 1) * static_cast<int64_t>(sizeof(TokenId))},
+                           stream_);
+}
+
 std::optional<ReplaySize> Runner::ReplaySizeOf(const StepInput& input, const Step& step) const {
   const auto S = static_cast<size_t>(input.sequences.S);
   const bool decodes = input.tokens.size() == S && input.logit_rows.size() == S;
@@ -190,13 +200,13 @@ Status Runner::RecordAndWait(const OnRecorded& on_recorded) {
 void Runner::Begin(const StepInput& input, OnLayers on_layers) {
   BATON_CHECK(begun_ - finished_ < steps_.size() && logits_ == nullptr);
   BATON_CHECK(input.scored.size() == input.scored_rows.size());
-  BATON_CHECK(input.drawn.empty() || takes_drawn());
   Step& step = At(begun_++);
   step.on_layers = std::move(on_layers);
   step.written.clear();
   step.announced = 0;
   step.drawn = 0;
   step.scored = input.scored.size();
+  SpreadDrawn(input);
   if (const auto size = ReplaySizeOf(input, step)) {
     Replay(input, *size);
     step.done = stream_.Mark();

@@ -91,7 +91,7 @@ DriverOptions Overlapping(DriverOptions options, engine::Overlap overlap) {
   return options;
 }
 DriverOptions Overlapping(DriverOptions options) {
-  return Overlapping(std::move(options), engine::Overlap::kWhereItCan);
+  return Overlapping(std::move(options), engine::Overlap::kAlways);
 }
 
 DriverOptions With(int32_t step_tokens, int32_t running, int32_t blocks, bool prefix_cache = true,

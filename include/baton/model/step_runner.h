@@ -33,7 +33,7 @@ struct DrawnToken {
 struct StepInput {
   std::span<const TokenId> tokens;  ///< [T]
   /// Rows, ascending, whose entry in `tokens` is not read. Where the step before found no finite
-  /// logit, any token is taken in place of the one that is missing. REQUIRES: takes_drawn().
+  /// logit, any token is taken in place of the one that is missing.
   std::span<const DrawnToken> drawn = {};
   /// The same T; no plan. Every block in its tables is less than StepRunner::blocks().
   ops::PagedBatch sequences;
@@ -81,8 +81,6 @@ class StepRunner {
   virtual int32_t block_tokens() const = 0;
   /// Whether Begin() and Draw() may return before their work is done.
   virtual bool asynchronous() const = 0;
-  /// Whether a step may have tokens that the step before draws.
-  virtual bool takes_drawn() const = 0;
 
   /// Starts to compute the KV of the step's tokens, their logits, and what is scored. REQUIRES: the
   /// input is within the limits; less than kMostUnderWay steps are under way, the last drawn for if

@@ -120,7 +120,7 @@ TEST_F(CudaEngine, GivesTheSameTokensAloneBatchedChunkedAndPreempted) {
   const DriverOptions settings[] = {
       {.engine = {.step_tokens = 128, .running_sequences = 4}},
       {.engine = {.step_tokens = 7, .running_sequences = 4}},
-      {.engine = {.step_tokens = 128, .running_sequences = 4, .overlap = Overlap::kWhereItCan}},
+      {.engine = {.step_tokens = 128, .running_sequences = 4, .overlap = Overlap::kAlways}},
       {.engine = {.step_tokens = 32, .running_sequences = 4}, .blocks = 8},
   };
   for (const DriverOptions& options : settings) {
@@ -143,7 +143,7 @@ TEST_F(CudaEngine, GivesTheSameTokensWhereLaunchesAreRecordedAndRepeated) {
   int replayed = 0;
   options.replayed_rows = 4;
   options.make_stream = [&] { return std::make_unique<kernels::cuda::RecordingStream>(replayed); };
-  options.engine.overlap = Overlap::kWhereItCan;
+  options.engine.overlap = Overlap::kAlways;
   const auto actual = Outputs(requests, options);
   for (size_t i = 0; i < requests.size(); ++i) {
     SCOPED_TRACE("request " + std::to_string(i));

@@ -18,14 +18,16 @@ namespace {
 using testing::Each;
 using testing::HasSubstr;
 
-/// What the ranks of one fake communicator share: sums as the host makes them, and by rank what was
-/// sent to rank 0.
+/// What the ranks of one fake communicator share: sums as the host makes them, and by sender and
+/// receiver what was sent.
 struct Shared {
-  explicit Shared(size_t ranks) : group(MakeHostGroup(static_cast<int32_t>(ranks))) {
-    for (size_t r = 0; r < ranks; ++r) sent.emplace_back(1024);
+  explicit Shared(size_t ranks) : group(MakeHostGroup(static_cast<int32_t>(ranks))), sent(ranks) {
+    for (auto& to : sent) {
+      for (size_t r = 0; r < ranks; ++r) to.emplace_back(1024);
+    }
   }
   Group group;
-  std::deque<Mailbox<std::vector<std::byte>>> sent;
+  std::vector<std::deque<Mailbox<std::vector<std::byte>>>> sent;
 };
 
 class FakeCommunicator final : public nccl::Communicator {
@@ -37,13 +39,13 @@ class FakeCommunicator final : public nccl::Communicator {
   Status GroupStart() override { return OkStatus(); }
   Status GroupEnd() override { return OkStatus(); }
   Status Send(const void* data, uint64_t bytes, int peer, void* /*stream*/) override {
-    EXPECT_EQ(peer, 0);
     const auto* begin = static_cast<const std::byte*>(data);
-    EXPECT_TRUE(shared_->sent[rank_].TrySend({begin, begin + bytes}));
+    EXPECT_TRUE(shared_->sent[rank_][static_cast<size_t>(peer)].TrySend({begin, begin + bytes}));
     return OkStatus();
   }
   Status Receive(void* data, uint64_t bytes, int peer, void* /*stream*/) override {
-    const auto sent = shared_->sent[static_cast<size_t>(peer)].Receive(std::chrono::seconds(60));
+    const auto sent =
+        shared_->sent[static_cast<size_t>(peer)][rank_].Receive(std::chrono::seconds(60));
     if (!sent || sent->size() != bytes) return Unavailable("not what was sent");
     std::memcpy(data, sent->data(), bytes);
     return OkStatus();
@@ -163,6 +165,17 @@ TEST_P(NcclGroup, GathersColumnsOnRankZero) {
     rank.Gather({.x = x.data(), .y = y.data(), .rows = kRows, .columns = kColumns}, stream);
   });
   for (size_t i = 0; i < y.size(); ++i) EXPECT_EQ(y[i], static_cast<float>(i));
+}
+
+TEST_P(NcclGroup, SendsToAllWhatRankZeroHas) {
+  Group group = *MakeNcclGroupOf(library_, {.devices = Devices()}, nullptr);
+  std::vector<std::vector<int>> x(group.size(), {-1, -1});
+  x[0] = {7, 8};
+  OnAllRanks(group, [&](Communicator& rank, device::Stream& stream) {
+    rank.Broadcast({.x = x[static_cast<size_t>(rank.rank())].data(), .bytes = sizeof(int)}, stream);
+  });
+  EXPECT_EQ(x[0], (std::vector{7, 8}));
+  for (size_t r = 1; r < x.size(); ++r) EXPECT_EQ(x[r], (std::vector{7, -1})) << "rank " << r;
 }
 
 TEST_P(NcclGroup, AbortsTheCommunicatorsOfAllRanks) {
