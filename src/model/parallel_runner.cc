@@ -8,6 +8,7 @@
 
 #include "baton/base/check.h"
 #include "rank_threads.h"
+#include "record_sizes.h"
 
 namespace baton::model {
 namespace {
@@ -31,6 +32,7 @@ class Runner final : public ParallelRunner {
     return blocks;
   }
 
+  Status RecordAndWait(const OnRecorded& on_recorded) override;
   void Begin(const StepInput& input, OnLayers on_layers) override;
   void Draw(std::span<const ops::SampleRow> rows) override { ranks_.front()->Draw(rows); }
   void Poll() override;
@@ -73,6 +75,13 @@ StepRunner::OnLayers Runner::NoteWritten(Step& step, int32_t rank) {
     step.written[static_cast<size_t>(rank)].fetch_add(1, std::memory_order_release);
     if (rank == 0) Announce();
   };
+}
+
+Status Runner::RecordAndWait(const OnRecorded& on_recorded) {
+  std::vector<RankRunner*> ranks;
+  for (const auto& rank : ranks_) ranks.push_back(rank.get());
+  return RecordSizesAndWait(
+      ranks, [this](const RankThreads::Body& body) { threads_.Run(body); }, on_recorded);
 }
 
 void Runner::Begin(const StepInput& input, OnLayers on_layers) {

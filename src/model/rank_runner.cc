@@ -8,6 +8,7 @@
 
 #include "batch_upload.h"
 #include "baton/base/check.h"
+#include "record_sizes.h"
 #include "replay_sizes.h"
 #include "sample_upload.h"
 
@@ -50,11 +51,14 @@ class Runner final : public RankRunner {
                 .stream = parts.stream,
                 .memory = parts.memory},
                limits),
-        replay_sizes_(
-            parts.model.shard().ranks == 1 ? std::min(parts.replayed_rows, limits.sequences) : 0,
-            batch_.table_blocks(), block_tokens()),
+        replay_sizes_(std::min(parts.replayed_rows, limits.sequences), batch_.table_blocks(),
+                      block_tokens()),
+        all_sizes_(replay_sizes_.All()),
         scored_(parts.ops, parts.memory, parts.stream, config_.vocabulary),
         drawn_(parts.ops, parts.memory, parts.stream, config_.vocabulary) {}
+
+  /// Recordings point at memory that ends here.
+  ~Runner() override { Forget(); }
 
   Status Allocate(device::DeviceMemory& memory);
 
@@ -67,7 +71,22 @@ class Runner final : public RankRunner {
   void Draw(std::span<const ops::SampleRow> rows) override;
   void Poll() override;
   Result<StepOutput> FinishAndWait() override;
-  Status RecordAndWait(const OnRecorded& on_recorded) override;
+
+  Status RecordAndWait(const OnRecorded& on_recorded) override {
+    return RecordSizesAndWait(
+        {this}, [](const auto& body) { body(0); }, on_recorded);
+  }
+  int32_t sizes() const override {
+    return stream_.records() ? static_cast<int32_t>(all_sizes_.size()) : 0;
+  }
+  Status TryAndWait(int32_t size) override;
+  bool Record(int32_t size) override;
+  void Repeat() override { repeats_ = true; }
+  void Forget() override {
+    repeats_ = false;
+    recorded_ = 0;
+    stream_.ForgetRecordings();
+  }
 
  private:
   struct LayersWritten {
@@ -101,8 +120,9 @@ class Runner final : public RankRunner {
   void SpreadDrawn(const StepInput& input);
   /// The size under which the step is repeated; none: it is not.
   std::optional<ReplaySize> ReplaySizeOf(const StepInput& input, const Step& step) const;
+  ReplaySize SizeOf(int32_t size) const { return all_sizes_[static_cast<size_t>(size)]; }
   /// Enqueues a step of nothing but decodes.
-  void Replay(const StepInput& input, ReplaySize size);
+  float* EnqueuePadded(const BatchUpload::Padded& padded, ReplaySize size);
   Place ThePlace() {
     return {.cache = cache_,
             .workspace = workspace_,
@@ -131,6 +151,9 @@ class Runner final : public RankRunner {
   const SampledLayout layout_;
   BatchUpload batch_;
   const ReplaySizes replay_sizes_;
+  const std::vector<ReplaySize> all_sizes_;
+  int32_t recorded_ = 0;
+  bool repeats_ = false;
   SampleUpload scored_;
   SampleUpload drawn_;
   device::Allocation sampled_;
@@ -170,31 +193,35 @@ void Runner::SpreadDrawn(const StepInput& input) {
 std::optional<ReplaySize> Runner::ReplaySizeOf(const StepInput& input, const Step& step) const {
   const auto S = static_cast<size_t>(input.sequences.S);
   const bool decodes = input.tokens.size() == S && input.logit_rows.size() == S;
-  if (!stream_.replays() || !decodes || step.on_layers || step.scored > 0) return std::nullopt;
+  if (!repeats_ || !decodes || step.on_layers || step.scored > 0) return std::nullopt;
   return replay_sizes_.For(input.sequences.S, static_cast<int32_t>(input.sequences.table_stride));
 }
 
-void Runner::Replay(const StepInput& input, ReplaySize size) {
-  const BatchUpload::Padded padded = batch_.SendPadded(input, size);
-  stream_.Replay(size.key(), [&] {
-    batch_.GatherTokens(padded.token_rows, size.rows);
-    replayed_logits_ = model_.Forward(padded.batch, ThePlace());
-  });
-  logits_ = replayed_logits_;
+float* Runner::EnqueuePadded(const BatchUpload::Padded& padded, ReplaySize size) {
+  batch_.GatherTokens(padded.token_rows, size.rows);
+  return model_.Forward(padded.batch, ThePlace());
 }
 
-Status Runner::RecordAndWait(const OnRecorded& on_recorded) {
+Status Runner::TryAndWait(int32_t size) {
   BATON_CHECK(begun_ == finished_);
-  if (!stream_.replays()) return OkStatus();
-  const std::vector<ReplaySize> sizes = replay_sizes_.All();
-  int32_t done = 0;
-  for (const ReplaySize size : sizes) {
-    for (int i = 0; i < 2; ++i) Replay({}, size);
-    stream_.SynchronizeAndWait();
-    logits_ = nullptr;
-    if (on_recorded) on_recorded(++done, static_cast<int32_t>(sizes.size()));
+  const BatchUpload::Padded padded = batch_.SendPadded({}, SizeOf(size));
+  if (size < recorded_) {
+    stream_.Replay(SizeOf(size).key());
+  } else {
+    EnqueuePadded(padded, SizeOf(size));
   }
-  return stream_.status();
+  stream_.SynchronizeAndWait();
+  CheckDevices();
+  return failed_;
+}
+
+bool Runner::Record(int32_t size) {
+  BATON_CHECK(size == recorded_);
+  const BatchUpload::Padded padded = batch_.SendPadded({}, SizeOf(size));
+  const bool recorded = stream_.Record(
+      SizeOf(size).key(), [&] { replayed_logits_ = EnqueuePadded(padded, SizeOf(size)); });
+  if (recorded) ++recorded_;
+  return recorded;
 }
 
 void Runner::Begin(const StepInput& input, OnLayers on_layers) {
@@ -208,7 +235,9 @@ void Runner::Begin(const StepInput& input, OnLayers on_layers) {
   step.scored = input.scored.size();
   SpreadDrawn(input);
   if (const auto size = ReplaySizeOf(input, step)) {
-    Replay(input, *size);
+    batch_.SendPadded(input, *size);
+    stream_.Replay(size->key());
+    logits_ = replayed_logits_;
     step.done = stream_.Mark();
     return;
   }

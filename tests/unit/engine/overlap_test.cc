@@ -35,6 +35,9 @@ class SpiedRunner final : public model::StepRunner {
   int32_t blocks() const override { return runner_->blocks(); }
   int32_t block_tokens() const override { return runner_->block_tokens(); }
   bool asynchronous() const override { return runner_->asynchronous(); }
+  Status RecordAndWait(const OnRecorded& on_recorded) override {
+    return runner_->RecordAndWait(on_recorded);
+  }
   void Begin(const model::StepInput& input, OnLayers on_layers) override {
     const uint64_t pending = devices_.front()->pending();
     const uint64_t waits = Waits();
