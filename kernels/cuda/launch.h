@@ -54,9 +54,9 @@ void LaunchTogether(void (*kernel)(Formal...), dim3 grid, dim3 block, cudaStream
   config.stream = stream;
   config.attrs = &together;
   config.numAttrs = 1;
-  CheckCuda(
-      "launch of a kernel",
-      cudaLaunchKernelEx(&config, kernel, static_cast<Formal>(std::forward<Actual>(actual))...));
+  const cudaError_t error =
+      cudaLaunchKernelEx(&config, kernel, static_cast<Formal>(std::forward<Actual>(actual))...);
+  if (!OfFailedRecording(error)) CheckCuda("launch of a kernel", error);
 }
 
 /// REQUIRES: `stream` is a CudaStream.

@@ -30,6 +30,7 @@ void SoftCap(const ops::SoftCapParams& p, device::Stream& stream);
 void GatherRows(const ops::GatherRowsParams& p, device::Stream& stream);
 void GatherKv(const ops::KvRunsParams& p, device::Stream& stream);
 void ScatterKv(const ops::KvRunsParams& p, device::Stream& stream);
+void PeerSum(const ops::PeerSumParams& p, device::Stream& stream);
 void Sample(const ops::SampleParams& p, device::Stream& stream);
 
 }  // namespace baton::kernels::reference

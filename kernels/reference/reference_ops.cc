@@ -50,6 +50,7 @@ int64_t FirstPosition(const ops::PagedBatch& batch, int32_t s) {
 const ops::Ops& ReferenceOps() {
   static constexpr ops::Ops kOps{
       .name = "reference",
+      .peer_sum = reference::PeerSum,
       .embedding = reference::Embedding,
       .rms_norm = reference::RmsNorm,
       .linear = reference::Linear,

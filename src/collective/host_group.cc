@@ -32,6 +32,7 @@ struct Shared {
   /// only behind the barrier of the sum between, which nobody reaches who still reads it.
   std::vector<std::vector<float>> copies;
   float* gathered = nullptr;
+  const std::byte* broadcast = nullptr;
 
   /// A mutex, since any thread may end the group at any time.
   std::mutex mutex;
@@ -74,6 +75,15 @@ class HostCommunicator final : public Communicator {
                     shared_->gathered + t * params.columns + begin);
       }
     }
+    shared_->barrier.ArriveAndWait();
+  }
+
+  void Broadcast(const BroadcastParams& params, device::Stream& /*stream*/) override {
+    if (ranks_ == 1 || params.bytes == 0) return;
+    auto* x = static_cast<std::byte*>(params.x);
+    if (rank_ == 0) shared_->broadcast = x;
+    if (!shared_->barrier.ArriveAndWait()) return;
+    if (rank_ != 0) std::copy_n(shared_->broadcast, params.bytes, x);
     shared_->barrier.ArriveAndWait();
   }
 

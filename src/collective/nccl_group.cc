@@ -2,8 +2,11 @@
 
 #include <array>
 #include <bit>
+#include <chrono>
+#include <condition_variable>
 #include <mutex>
 #include <string>
+#include <thread>
 #include <utility>
 
 #include "baton/base/check.h"
@@ -16,7 +19,49 @@ namespace {
 
 using Communicators = std::vector<std::unique_ptr<nccl::Communicator>>;
 
+/// How long an end is waited for that recordings may hold up, before its thread is left to itself.
+constexpr auto kAbortPatience = std::chrono::seconds(5);
+
 class NcclCommunicator;
+
+/// Ends communicators, each on a thread of its own: where NCCL's kernels are in recordings (CUDA
+/// graphs), the end of a communicator's last rank waits until those are forgotten, and they may be
+/// under way, waiting for kernels of another communicator that has to be ended first.
+/// *Threads*: thread-safe.
+class Aborts {
+ public:
+  void Begin(std::unique_ptr<nccl::Communicator> communicator) {
+    {
+      const std::lock_guard lock(state_->mutex);
+      ++state_->under_way;
+    }
+    std::thread([state = state_, ended = std::move(communicator)]() mutable {
+      ended->AbortAndWait();
+      ended.reset();
+      const std::lock_guard lock(state->mutex);
+      --state->under_way;
+      state->changed.notify_all();
+    }).detach();
+  }
+
+  /// Waits for those that were begun, within reason.
+  void Wait() {
+    std::unique_lock lock(state_->mutex);
+    if (!state_->changed.wait_for(lock, kAbortPatience, [&] { return state_->under_way == 0; })) {
+      BATON_LOG(Warning)
+          << "nccl does not end a communicator; it is left to the end of the process";
+    }
+  }
+
+ private:
+  /// Outlives this where a thread is left to itself.
+  struct State {
+    std::mutex mutex;
+    std::condition_variable changed;
+    int under_way = 0;
+  };
+  const std::shared_ptr<State> state_ = std::make_shared<State>();
+};
 
 /// What the ranks of a group share.
 struct Shared {
@@ -27,6 +72,7 @@ struct Shared {
   std::vector<NcclCommunicator*> ranks;
   /// Makes small sums; may be null.
   std::shared_ptr<PeerSums> peers;
+  Aborts aborts;
 };
 
 /// What one rank has of NCCL.
@@ -40,7 +86,10 @@ class NcclCommunicator final : public Communicator {
  public:
   NcclCommunicator(int32_t rank, int32_t ranks, Ends ends, std::shared_ptr<Shared> shared)
       : rank_(rank), ranks_(ranks), ends_(std::move(ends)), shared_(std::move(shared)) {}
-  ~NcclCommunicator() override { Break(); }
+  ~NcclCommunicator() override {
+    Break();
+    shared_->aborts.Wait();
+  }
 
   int32_t rank() const override { return rank_; }
   int32_t ranks() const override { return ranks_; }
@@ -66,15 +115,25 @@ class NcclCommunicator final : public Communicator {
 
   void Gather(const GatherParams& params, device::Stream& stream) override {
     if (params.rows == 0 || ranks_ == 1) return;
-    Enqueue([&]() -> Status {
-      BATON_RETURN_IF_ERROR(ends_.all->GroupStart());
-      Status moved;
-      for (int64_t t = 0; moved.ok() && t < params.rows; ++t) {
-        moved = rank_ == 0 ? ReceiveRow(t, params, stream) : SendRow(t, params, stream);
+    EnqueueTogether([&]() -> Status {
+      for (int64_t t = 0; t < params.rows; ++t) {
+        BATON_RETURN_IF_ERROR(rank_ == 0 ? ReceiveRow(t, params, stream)
+                                         : SendRow(t, params, stream));
       }
-      const Status ended = ends_.all->GroupEnd();
-      BATON_RETURN_IF_ERROR(moved);
-      return ended;
+      return OkStatus();
+    });
+  }
+
+  /// Straight from rank 0 to each, as a ring of hops would cost more than so few bytes do.
+  void Broadcast(const BroadcastParams& params, device::Stream& stream) override {
+    if (params.bytes == 0 || ranks_ == 1) return;
+    const auto bytes = static_cast<uint64_t>(params.bytes);
+    EnqueueTogether([&]() -> Status {
+      if (rank_ > 0) return ends_.all->Receive(params.x, bytes, 0, stream.native());
+      for (int32_t r = 1; r < ranks_; ++r) {
+        BATON_RETURN_IF_ERROR(ends_.all->Send(params.x, bytes, r, stream.native()));
+      }
+      return OkStatus();
     });
   }
 
@@ -125,16 +184,28 @@ class NcclCommunicator final : public Communicator {
     if (!status.ok()) Abort(std::move(status));
   }
 
+  /// Sends and receives of which none waits for another.
+  template <typename Body>
+  void EnqueueTogether(const Body& body) {
+    Enqueue([&]() -> Status {
+      BATON_RETURN_IF_ERROR(ends_.all->GroupStart());
+      const Status moved = body();
+      const Status ended = ends_.all->GroupEnd();
+      BATON_RETURN_IF_ERROR(moved);
+      return ended;
+    });
+  }
+
   void Break() {
     const std::lock_guard lock(in_use_);
     if (std::exchange(broken_, true)) return;
-    for (const auto& pair : ends_.pairs) pair->AbortAndWait();
-    if (ends_.all) ends_.all->AbortAndWait();
+    for (auto& pair : ends_.pairs) shared_->aborts.Begin(std::move(pair));
+    if (ends_.all) shared_->aborts.Begin(std::move(ends_.all));
   }
 
   const int32_t rank_;
   const int32_t ranks_;
-  const Ends ends_;
+  Ends ends_;
   const std::shared_ptr<Shared> shared_;
   /// A mutex, since NCCL takes no abort while another thread enqueues.
   std::mutex in_use_;

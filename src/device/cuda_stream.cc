@@ -23,9 +23,7 @@ class OwnedStream final : public CudaStream {
   ~OwnedStream() override {
     for (const Pending& pending : pending_) (void)cudaEventDestroy(pending.event);
     for (cudaEvent_t event : free_) (void)cudaEventDestroy(event);
-    for (const auto& [key, graph] : graphs_) {
-      if (graph.ready != nullptr) (void)cudaGraphExecDestroy(graph.ready);
-    }
+    ForgetRecordings();
     (void)cudaStreamDestroy(stream_);
   }
 
@@ -68,14 +66,31 @@ class OwnedStream final : public CudaStream {
 
   Status status() const override { return status_; }
 
-  bool replays() const override { return replays_; }
-  void Replay(uint64_t key, const std::function<void()>& enqueue) override {
-    if (!replays_) return enqueue();
-    Graph& graph = graphs_[key];
-    // The first time kernels may be loaded, which a recording has no place for.
-    if (!std::exchange(graph.seen, true)) return enqueue();
-    if (graph.ready == nullptr && !Record(enqueue, graph)) return enqueue();
-    Note("cudaGraphLaunch", cudaGraphLaunch(graph.ready, stream_));
+  bool records() const override { return true; }
+  bool Record(uint64_t key, const std::function<void()>& enqueue) override {
+    // Other threads may allocate and copy meanwhile.
+    cudaError_t error = cudaStreamBeginCapture(stream_, cudaStreamCaptureModeThreadLocal);
+    cudaGraphExec_t ready = nullptr;
+    if (error == cudaSuccess) {
+      enqueue();
+      cudaGraph_t recorded = nullptr;
+      error = cudaStreamEndCapture(stream_, &recorded);
+      if (error == cudaSuccess) error = cudaGraphInstantiate(&ready, recorded, 0);
+      if (recorded != nullptr) (void)cudaGraphDestroy(recorded);
+    }
+    if (error == cudaSuccess) return graphs_.emplace(key, ready).second;
+    (void)cudaGetLastError();
+    BATON_LOG(Warning) << "decodes are launched kernel by kernel, as a CUDA graph of them failed: "
+                       << cudaGetErrorString(error);
+    return false;
+  }
+  void Replay(uint64_t key) override {
+    Note("cudaGraphLaunch", cudaGraphLaunch(graphs_.at(key), stream_));
+  }
+  /// One that is under way ends before it is gone.
+  void ForgetRecordings() override {
+    for (const auto& [key, graph] : graphs_) (void)cudaGraphExecDestroy(graph);
+    graphs_.clear();
   }
 
   void* native() override { return stream_; }
@@ -85,31 +100,6 @@ class OwnedStream final : public CudaStream {
     uint64_t mark = 0;
     cudaEvent_t event = nullptr;
   };
-
-  struct Graph {
-    bool seen = false;
-    cudaGraphExec_t ready = nullptr;
-  };
-
-  /// False: nothing was enqueued, and nothing will be recorded any more.
-  bool Record(const std::function<void()>& enqueue, Graph& graph) {
-    // Other threads may allocate and copy meanwhile.
-    cudaError_t error = cudaStreamBeginCapture(stream_, cudaStreamCaptureModeThreadLocal);
-    if (error == cudaSuccess) {
-      enqueue();
-      cudaGraph_t recorded = nullptr;
-      error = cudaStreamEndCapture(stream_, &recorded);
-      if (error == cudaSuccess) error = cudaGraphInstantiate(&graph.ready, recorded, 0);
-      if (recorded != nullptr) (void)cudaGraphDestroy(recorded);
-    }
-    if (error == cudaSuccess) return true;
-    (void)cudaGetLastError();
-    graph.ready = nullptr;
-    replays_ = false;
-    BATON_LOG(Warning) << "decodes are launched kernel by kernel, as a CUDA graph of them failed: "
-                       << cudaGetErrorString(error);
-    return false;
-  }
 
   /// The first error stays: a device that fails once fails everything.
   bool Note(const char* what, cudaError_t error) {
@@ -136,8 +126,7 @@ class OwnedStream final : public CudaStream {
   const cudaStream_t stream_;
   std::deque<Pending> pending_;
   std::vector<cudaEvent_t> free_;
-  std::unordered_map<uint64_t, Graph> graphs_;
-  bool replays_ = true;
+  std::unordered_map<uint64_t, cudaGraphExec_t> graphs_;
   uint64_t last_mark_ = 0;
   uint64_t reached_ = 0;
   Status status_;

@@ -43,8 +43,8 @@ cost::StepShape ShapeOf(const scheduler::StepPlan& plan) {
 bool Overlaps(const EngineOptions& options, const model::StepRunner& runner) {
   switch (options.overlap) {
     case Overlap::kNever: return false;
-    case Overlap::kWhereItGains: return runner.asynchronous() && runner.takes_drawn();
-    case Overlap::kWhereItCan: return runner.takes_drawn();
+    case Overlap::kWhereItGains: return runner.asynchronous();
+    case Overlap::kAlways: return true;
   }
   return false;
 }

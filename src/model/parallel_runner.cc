@@ -8,6 +8,7 @@
 
 #include "baton/base/check.h"
 #include "rank_threads.h"
+#include "record_sizes.h"
 
 namespace baton::model {
 namespace {
@@ -25,14 +26,13 @@ class Runner final : public ParallelRunner {
   const StepLimits& limits() const override { return ranks_.front()->limits(); }
   int32_t block_tokens() const override { return ranks_.front()->block_tokens(); }
   bool asynchronous() const override { return ranks_.front()->asynchronous(); }
-  /// They are drawn on rank 0, and the others would not have them.
-  bool takes_drawn() const override { return false; }
   int32_t blocks() const override {
     int32_t blocks = ranks_.front()->blocks();
     for (const auto& rank : ranks_) blocks = std::min(blocks, rank->blocks());
     return blocks;
   }
 
+  Status RecordAndWait(const OnRecorded& on_recorded) override;
   void Begin(const StepInput& input, OnLayers on_layers) override;
   void Draw(std::span<const ops::SampleRow> rows) override { ranks_.front()->Draw(rows); }
   void Poll() override;
@@ -75,6 +75,13 @@ StepRunner::OnLayers Runner::NoteWritten(Step& step, int32_t rank) {
     step.written[static_cast<size_t>(rank)].fetch_add(1, std::memory_order_release);
     if (rank == 0) Announce();
   };
+}
+
+Status Runner::RecordAndWait(const OnRecorded& on_recorded) {
+  std::vector<RankRunner*> ranks;
+  for (const auto& rank : ranks_) ranks.push_back(rank.get());
+  return RecordSizesAndWait(
+      ranks, [this](const RankThreads::Body& body) { threads_.Run(body); }, on_recorded);
 }
 
 void Runner::Begin(const StepInput& input, OnLayers on_layers) {

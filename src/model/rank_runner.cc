@@ -2,17 +2,15 @@
 
 #include <algorithm>
 #include <array>
-#include <iterator>
-#include <numeric>
 #include <optional>
 #include <utility>
 #include <vector>
 
+#include "batch_upload.h"
 #include "baton/base/check.h"
-#include "baton/base/units.h"
+#include "record_sizes.h"
 #include "replay_sizes.h"
 #include "sample_upload.h"
-#include "step_upload.h"
 
 namespace baton::model {
 namespace {
@@ -47,23 +45,20 @@ class Runner final : public RankRunner {
         limits_(limits),
         workspace_(std::move(workspace)),
         layout_(limits),
-        replay_sizes_(
-            parts.model.shard().ranks == 1 ? std::min(parts.replayed_rows, limits.sequences) : 0,
-            TableBlocks(), block_tokens()),
-        batch_upload_(parts.memory, parts.stream,
-                      StepPacker::BytesOf<TokenId>(static_cast<size_t>(limits.sequences))),
+        batch_({.model = parts.model,
+                .cache = parts.cache,
+                .ops = parts.ops,
+                .stream = parts.stream,
+                .memory = parts.memory},
+               limits),
+        replay_sizes_(std::min(parts.replayed_rows, limits.sequences), batch_.table_blocks(),
+                      block_tokens()),
+        all_sizes_(replay_sizes_.All()),
         scored_(parts.ops, parts.memory, parts.stream, config_.vocabulary),
-        drawn_(parts.ops, parts.memory, parts.stream, config_.vocabulary) {
-    const kv::KvGeometry& geometry = cache_.geometry();
-    plan_shape_ = {.H = model_.shard().query_heads,
-                   .G = geometry.rank_kv_heads(),
-                   .D = config_.head_dim,
-                   .P = geometry.block_tokens,
-                   .step_tokens = limits.step_tokens,
-                   .sequences = limits.sequences,
-                   .context_tokens = limits.context_tokens};
-    plan_bytes_ = ops_.plan_bytes == nullptr ? 0 : ops_.plan_bytes(plan_shape_);
-  }
+        drawn_(parts.ops, parts.memory, parts.stream, config_.vocabulary) {}
+
+  /// Recordings point at memory that ends here.
+  ~Runner() override { Forget(); }
 
   Status Allocate(device::DeviceMemory& memory);
 
@@ -71,14 +66,27 @@ class Runner final : public RankRunner {
   int32_t blocks() const override { return cache_.blocks(); }
   int32_t block_tokens() const override { return cache_.geometry().block_tokens; }
   bool asynchronous() const override { return stream_.asynchronous(); }
-  /// Ranks but the first draw nothing.
-  bool takes_drawn() const override { return model_.shard().ranks == 1; }
 
   void Begin(const StepInput& input, OnLayers on_layers) override;
   void Draw(std::span<const ops::SampleRow> rows) override;
   void Poll() override;
   Result<StepOutput> FinishAndWait() override;
-  Status RecordAndWait(const OnRecorded& on_recorded) override;
+
+  Status RecordAndWait(const OnRecorded& on_recorded) override {
+    return RecordSizesAndWait(
+        {this}, [](const auto& body) { body(0); }, on_recorded);
+  }
+  int32_t sizes() const override {
+    return stream_.records() ? static_cast<int32_t>(all_sizes_.size()) : 0;
+  }
+  Status TryAndWait(int32_t size) override;
+  bool Record(int32_t size) override;
+  void Repeat() override { repeats_ = true; }
+  void Forget() override {
+    repeats_ = false;
+    recorded_ = 0;
+    stream_.ForgetRecordings();
+  }
 
  private:
   struct LayersWritten {
@@ -108,22 +116,13 @@ class Runner final : public RankRunner {
     if (failed_.ok() && !stream_.status().ok()) Fail(stream_.status());
     if (failed_.ok() && communicator_ != nullptr) failed_ = communicator_->status();
   }
-  StepBatch Upload(const StepInput& input);
-  /// Where tokens come to lie as the last draw gives them.
-  TokenId* DrawnTokens() const { return reinterpret_cast<TokenId*>(batch_upload_.head()); }
-  /// For each row, where its token is: counted from the drawn ones, behind which the given ones
-  /// are.
-  const int32_t* PackTokenRows(const StepInput& input, size_t rows, StepPacker& packer) const;
+  /// Enqueues that the tokens which the step takes come from rank 0, which drew them.
+  void SpreadDrawn(const StepInput& input);
   /// The size under which the step is repeated; none: it is not.
   std::optional<ReplaySize> ReplaySizeOf(const StepInput& input, const Step& step) const;
-  /// Of that size, at addresses that follow from it. Its tokens are at TokensOfStep() once they are
-  /// gathered by `token_rows`.
-  StepBatch UploadPadded(const StepInput& input, ReplaySize size, const int32_t*& token_rows);
+  ReplaySize SizeOf(int32_t size) const { return all_sizes_[static_cast<size_t>(size)]; }
   /// Enqueues a step of nothing but decodes.
-  void Replay(const StepInput& input, ReplaySize size);
-  void GatherTokens(const int32_t* token_rows, int64_t rows);
-  /// Where gathered tokens are.
-  TokenId* TokensOfStep() const { return reinterpret_cast<TokenId*>(tokens_.get()); }
+  float* EnqueuePadded(const BatchUpload::Padded& padded, ReplaySize size);
   Place ThePlace() {
     return {.cache = cache_,
             .workspace = workspace_,
@@ -131,13 +130,7 @@ class Runner final : public RankRunner {
             .stream = stream_,
             .communicator = communicator_};
   }
-  /// Most blocks of a sequence.
-  int32_t TableBlocks() const {
-    return std::min(CeilDiv(limits_.context_tokens, block_tokens()), cache_.blocks());
-  }
-  void PackKeptRows(const StepInput& input, StepPacker& packer, StepBatch& batch) const;
   void Announce(Step& step);
-  size_t BatchBytes() const;
   SampledToken* Sampled(const device::Allocation& of) const {
     return reinterpret_cast<SampledToken*>(of.get());
   }
@@ -156,14 +149,11 @@ class Runner final : public RankRunner {
   const StepLimits limits_;
   Workspace workspace_;
   const SampledLayout layout_;
+  BatchUpload batch_;
   const ReplaySizes replay_sizes_;
-  ops::PlanShape plan_shape_;
-  size_t plan_bytes_ = 0;
-  device::Allocation attention_scratch_;
-  /// The tokens that were drawn last, then what a step reads, the tokens that were given first.
-  StepUpload batch_upload_;
-  /// Those that a step has, where some were drawn.
-  device::Allocation tokens_;
+  const std::vector<ReplaySize> all_sizes_;
+  int32_t recorded_ = 0;
+  bool repeats_ = false;
   SampleUpload scored_;
   SampleUpload drawn_;
   device::Allocation sampled_;
@@ -177,26 +167,10 @@ class Runner final : public RankRunner {
   Status failed_;
 };
 
-size_t Runner::BatchBytes() const {
-  const auto T = static_cast<size_t>(limits_.step_tokens);
-  const auto S = static_cast<size_t>(limits_.sequences);
-  const auto table = static_cast<size_t>(TableBlocks());
-  return StepPacker::BytesOf<TokenId>(T) + StepPacker::BytesOf<int32_t>(S + 1) +
-         StepPacker::BytesOf<int32_t>(S) + 3 * StepPacker::BytesOf<int32_t>(T) +
-         StepPacker::BytesOf<int32_t>(S) + StepPacker::BytesOf<std::byte>(plan_bytes_) +
-         StepPacker::BytesOf<int32_t>(S * table);
-}
-
 Status Runner::Allocate(device::DeviceMemory& memory) {
-  BATON_RETURN_IF_ERROR(batch_upload_.ReserveAndWait(BatchBytes()));
+  BATON_RETURN_IF_ERROR(batch_.AllocateAndWait());
   BATON_RETURN_IF_ERROR(scored_.Allocate(limits_.sequences));
   BATON_RETURN_IF_ERROR(drawn_.Allocate(limits_.sequences));
-  if (ops_.attention_scratch_bytes != nullptr) {
-    BATON_ASSIGN_OR_RETURN(attention_scratch_,
-                           memory.Allocate(ops_.attention_scratch_bytes(plan_shape_)));
-  }
-  BATON_ASSIGN_OR_RETURN(
-      tokens_, memory.Allocate(static_cast<size_t>(limits_.step_tokens) * sizeof(TokenId)));
   const size_t bytes = layout_.size * sizeof(SampledToken);
   BATON_ASSIGN_OR_RETURN(sampled_, memory.Allocate(bytes));
   for (Step& step : steps_) {
@@ -206,160 +180,68 @@ Status Runner::Allocate(device::DeviceMemory& memory) {
   return OkStatus();
 }
 
-StepBatch Runner::Upload(const StepInput& input) {
-  StepPacker packer(batch_upload_.HostAndWait(), batch_upload_);
-  const ops::PagedBatch& host = input.sequences;
-  const auto S = static_cast<size_t>(host.S);
-  StepBatch batch{.sequences = host, .layer_group = input.layer_group};
-  batch.tokens = packer.Put(input.tokens.data(), input.tokens.size());
-  batch.sequences.query_begin = packer.Put(host.query_begin, S + 1);
-  batch.sequences.kv_tokens = packer.Put(host.kv_tokens, S);
-  if (plan_bytes_ > 0) {
-    std::byte* plan = packer.Make(plan_bytes_, batch.sequences.plan);
-    ops_.plan(host, plan_shape_, plan);
-  }
-  batch.sequences.scratch = attention_scratch_.get();
-  PackKeptRows(input, packer, batch);
-  batch.sequences.block_tables =
-      packer.Put(host.block_tables, S * static_cast<size_t>(host.table_stride));
-  const int32_t* token_rows =
-      input.drawn.empty() ? nullptr : PackTokenRows(input, input.tokens.size(), packer);
-  batch_upload_.Send(packer.used());
-  if (token_rows == nullptr) return batch;
-  batch.tokens = TokensOfStep();
-  GatherTokens(token_rows, host.T);
-  return batch;
-}
-
-const int32_t* Runner::PackTokenRows(const StepInput& input, size_t rows,
-                                     StepPacker& packer) const {
-  const int32_t* device = nullptr;
-  int32_t* from = packer.Make(rows, device);
-  const size_t given = StepPacker::BytesOf<TokenId>(static_cast<size_t>(limits_.sequences));
-  std::iota(from, from + rows, static_cast<int32_t>(given / sizeof(TokenId)));
-  for (const DrawnToken& token : input.drawn) from[token.row] = token.draw;
-  return device;
-}
-
-void Runner::GatherTokens(const int32_t* token_rows, int64_t rows) {
-  ops_.gather_rows({.x = DrawnTokens(),
-                    .rows = token_rows,
-                    .y = TokensOfStep(),
-                    .T = rows,
-                    .row_bytes = sizeof(TokenId)},
-                   stream_);
+void Runner::SpreadDrawn(const StepInput& input) {
+  if (input.drawn.empty() || model_.shard().ranks == 1) return;
+  const auto last =
+      std::max_element(input.drawn.begin(), input.drawn.end(),
+                       [](const DrawnToken& a, const DrawnToken& b) { return a.draw < b.draw; });
+  communicator_->Broadcast({.x = batch_.drawn_tokens(),
+                            .bytes = (last->draw + 1) * static_cast<int64_t>(sizeof(TokenId))},
+                           stream_);
 }
 
 std::optional<ReplaySize> Runner::ReplaySizeOf(const StepInput& input, const Step& step) const {
   const auto S = static_cast<size_t>(input.sequences.S);
   const bool decodes = input.tokens.size() == S && input.logit_rows.size() == S;
-  if (!stream_.replays() || !decodes || step.on_layers || step.scored > 0) return std::nullopt;
+  if (!repeats_ || !decodes || step.on_layers || step.scored > 0) return std::nullopt;
   return replay_sizes_.For(input.sequences.S, static_cast<int32_t>(input.sequences.table_stride));
 }
 
-StepBatch Runner::UploadPadded(const StepInput& input, ReplaySize size,
-                               const int32_t*& token_rows) {
-  StepPacker packer(batch_upload_.HostAndWait(), batch_upload_);
-  const ops::PagedBatch& given = input.sequences;
-  const auto S = static_cast<size_t>(given.S);
-  const auto rows = static_cast<size_t>(size.rows);
-  StepBatch batch{.tokens = TokensOfStep(), .logits = {.count = size.rows}};
-  batch.sequences = {.scratch = attention_scratch_.get(),
-                     .table_stride = size.table_blocks,
-                     .S = size.rows,
-                     .T = size.rows};
-  ops::PagedBatch host = batch.sequences;
-  // 1. What is given, then nobody's: tokens 0, and sequences without any.
-  const TokenId* uploaded = nullptr;
-  TokenId* tokens = packer.Make(rows, uploaded);
-  std::fill(std::copy(input.tokens.begin(), input.tokens.end(), tokens), tokens + rows, 0);
-  int32_t* query_begin = packer.Make(rows + 1, batch.sequences.query_begin);
-  for (size_t s = 0; s <= rows; ++s) query_begin[s] = static_cast<int32_t>(std::min(s, S));
-  int32_t* kv_tokens = packer.Make(rows, batch.sequences.kv_tokens);
-  std::fill(std::copy_n(given.kv_tokens, S, kv_tokens), kv_tokens + rows, 0);
-  token_rows = PackTokenRows(input, rows, packer);
-  // 2. Tables at their new stride; nothing reads them beyond a sequence's blocks.
-  const auto stride = static_cast<size_t>(size.table_blocks);
-  int32_t* tables = packer.Make(rows * stride, batch.sequences.block_tables);
-  for (size_t s = 0; s < S; ++s) {
-    std::copy_n(given.block_tables + static_cast<int64_t>(s) * given.table_stride,
-                given.table_stride, tables + s * stride);
-  }
-  // 3. The plan of the padded batch.
-  host.query_begin = query_begin;
-  host.kv_tokens = kv_tokens;
-  host.block_tables = tables;
-  if (plan_bytes_ > 0) ops_.plan(host, plan_shape_, packer.Make(plan_bytes_, batch.sequences.plan));
-  batch_upload_.Send(packer.used());
-  return batch;
+float* Runner::EnqueuePadded(const BatchUpload::Padded& padded, ReplaySize size) {
+  batch_.GatherTokens(padded.token_rows, size.rows);
+  return model_.Forward(padded.batch, ThePlace());
 }
 
-void Runner::Replay(const StepInput& input, ReplaySize size) {
-  const int32_t* token_rows = nullptr;
-  const StepBatch batch = UploadPadded(input, size, token_rows);
-  stream_.Replay(size.key(), [&] {
-    GatherTokens(token_rows, size.rows);
-    replayed_logits_ = model_.Forward(batch, ThePlace());
-  });
-  logits_ = replayed_logits_;
-}
-
-Status Runner::RecordAndWait(const OnRecorded& on_recorded) {
+Status Runner::TryAndWait(int32_t size) {
   BATON_CHECK(begun_ == finished_);
-  if (!stream_.replays()) return OkStatus();
-  const std::vector<ReplaySize> sizes = replay_sizes_.All();
-  int32_t done = 0;
-  for (const ReplaySize size : sizes) {
-    for (int i = 0; i < 2; ++i) Replay({}, size);
-    stream_.SynchronizeAndWait();
-    logits_ = nullptr;
-    if (on_recorded) on_recorded(++done, static_cast<int32_t>(sizes.size()));
+  const BatchUpload::Padded padded = batch_.SendPadded({}, SizeOf(size));
+  if (size < recorded_) {
+    stream_.Replay(SizeOf(size).key());
+  } else {
+    EnqueuePadded(padded, SizeOf(size));
   }
-  return stream_.status();
+  stream_.SynchronizeAndWait();
+  CheckDevices();
+  return failed_;
 }
 
-void Runner::PackKeptRows(const StepInput& input, StepPacker& packer, StepBatch& batch) const {
-  const auto& drawn = input.logit_rows;
-  const auto& scored = input.scored_rows;
-  batch.logits.count = static_cast<int64_t>(drawn.size());
-  batch.scored.count = static_cast<int64_t>(scored.size());
-  const size_t count = drawn.size() + scored.size();
-  if (count == 0) return;
-  // Where all rows are kept, each is where it was.
-  const bool all = count == input.tokens.size();
-  const auto among = [&](const int32_t* kept, std::span<const int32_t> rows, RowList& list) {
-    int32_t* at = packer.Make(rows.size(), list.rows);
-    for (const int32_t row : rows) {
-      *at++ = all ? row : static_cast<int32_t>(std::lower_bound(kept, kept + count, row) - kept);
-    }
-  };
-  int32_t* kept = nullptr;
-  if (!all) {
-    batch.kept.count = static_cast<int64_t>(count);
-    kept = packer.Make(count, batch.kept.rows);
-    std::merge(drawn.begin(), drawn.end(), scored.begin(), scored.end(), kept);
-  }
-  if (scored.empty()) return;
-  among(kept, drawn, batch.logits);
-  among(kept, scored, batch.scored);
+bool Runner::Record(int32_t size) {
+  BATON_CHECK(size == recorded_);
+  const BatchUpload::Padded padded = batch_.SendPadded({}, SizeOf(size));
+  const bool recorded = stream_.Record(
+      SizeOf(size).key(), [&] { replayed_logits_ = EnqueuePadded(padded, SizeOf(size)); });
+  if (recorded) ++recorded_;
+  return recorded;
 }
 
 void Runner::Begin(const StepInput& input, OnLayers on_layers) {
   BATON_CHECK(begun_ - finished_ < steps_.size() && logits_ == nullptr);
   BATON_CHECK(input.scored.size() == input.scored_rows.size());
-  BATON_CHECK(input.drawn.empty() || takes_drawn());
   Step& step = At(begun_++);
   step.on_layers = std::move(on_layers);
   step.written.clear();
   step.announced = 0;
   step.drawn = 0;
   step.scored = input.scored.size();
+  SpreadDrawn(input);
   if (const auto size = ReplaySizeOf(input, step)) {
-    Replay(input, *size);
+    batch_.SendPadded(input, *size);
+    stream_.Replay(size->key());
+    logits_ = replayed_logits_;
     step.done = stream_.Mark();
     return;
   }
-  const StepBatch batch = Upload(input);
+  const StepBatch batch = batch_.Send(input);
   if (step.scored > 0) {
     if (Status status = scored_.SendAndMaybeWait(input.scored); !status.ok()) {
       Fail(std::move(status));
@@ -406,7 +288,7 @@ void Runner::Draw(std::span<const ops::SampleRow> rows) {
   params.out = drawn;
   params.top = wants_top ? drawn + layout_.drawn_top : nullptr;
   params.top_stride = limits_.top_logprobs;
-  params.tokens = DrawnTokens();
+  params.tokens = batch_.drawn_tokens();
   ops_.sample(params, stream_);
   step.drawn = rows.size();
   Download(step, 0, rows.size());

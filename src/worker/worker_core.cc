@@ -113,29 +113,36 @@ Status WorkerCore::BuildRunner(const model::StepLimits& limits) {
                      .replayed_rows = options_.graph_sequences});
   }
   if (parts.size() == 1) {
-    BATON_ASSIGN_OR_RETURN(auto runner, model::RankRunner::Create(parts.front(), limits));
-    BATON_RETURN_IF_ERROR(RecordAndWait(parts.front(), *runner));
-    runner_ = std::move(runner);
+    BATON_ASSIGN_OR_RETURN(runner_, model::RankRunner::Create(parts.front(), limits));
   } else {
     BATON_ASSIGN_OR_RETURN(runner_, model::ParallelRunner::Create(parts, limits));
   }
-  return OkStatus();
+  return RecordAndWait(parts);
 }
 
-Status WorkerCore::RecordAndWait(const model::RankRunner::Parts& parts,
-                                 model::RankRunner& runner) const {
-  if (parts.replayed_rows == 0 || !parts.stream.replays()) return OkStatus();
+Status WorkerCore::RecordAndWait(std::span<const model::RankRunner::Parts> ranks) const {
+  if (ranks.front().replayed_rows == 0 || !ranks.front().stream.records()) return OkStatus();
   const TimePoint begin = clock_.Now();
-  BATON_ASSIGN_OR_RETURN(const int64_t free, parts.memory.FreeBytes());
-  int32_t tenths = 0;
+  const auto free_bytes = [&]() -> Result<int64_t> {
+    int64_t all = 0;
+    for (const model::RankRunner::Parts& rank : ranks) {
+      BATON_ASSIGN_OR_RETURN(const int64_t free, rank.memory.FreeBytes());
+      all += free;
+    }
+    return all;
+  };
+  BATON_ASSIGN_OR_RETURN(const int64_t free, free_bytes());
+  int32_t recorded = 0;
   int32_t sizes = 0;
-  BATON_RETURN_IF_ERROR(runner.RecordAndWait([&](int32_t done, int32_t of) {
+  const Status status = runner_->RecordAndWait([&](int32_t done, int32_t of) {
     sizes = of;
-    if (10 * done / of == std::exchange(tenths, 10 * done / of)) return;
+    if (10 * done / of == 10 * std::exchange(recorded, done) / of) return;
     BATON_LOG(Debug) << "recorded " << done << " of " << of << " sizes of decodes";
-  }));
-  BATON_ASSIGN_OR_RETURN(const int64_t left, parts.memory.FreeBytes());
-  if (parts.stream.replays()) {
+  });
+  if (!status.ok())
+    return status.WithContext("recording decodes (engine.graphs: off does without)");
+  BATON_ASSIGN_OR_RETURN(const int64_t left, free_bytes());
+  if (recorded == sizes) {
     BATON_LOG(Info) << "decodes of " << sizes << " sizes are graphs, which took "
                     << FormatBytes(std::max<int64_t>(free - left, 0)) << " and "
                     << Seconds(clock_.Now() - begin) << " s";

@@ -138,8 +138,8 @@ class WorkerCore final : public rpc::WorkerHandler,
   Status BuildRanks();
   std::string DeviceName() const;
   Status BuildRunner(const model::StepLimits& limits);
-  /// Has a GPU record what it will repeat, and says what that took.
-  Status RecordAndWait(const model::RankRunner::Parts& parts, model::RankRunner& runner) const;
+  /// Has GPUs record what they will repeat, and says what that took.
+  Status RecordAndWait(std::span<const model::RankRunner::Parts> ranks) const;
   Status BuildCache();
   Status BuildEngine();
   void BuildHandoff();

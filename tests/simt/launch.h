@@ -28,8 +28,11 @@ template <class... Formal, class... Actual>
 void LaunchTogether(void (*kernel)(Formal...), dim3 grid, dim3 block, cudaStream_t,
                     Actual&&... actual) {
   std::tuple<Formal...> arguments(static_cast<Formal>(std::forward<Actual>(actual))...);
-  simt::RunGrid({.grid = grid, .block = block, .together = true},
-                [&] { std::apply(kernel, arguments); });
+  const auto run = [=] {
+    simt::RunGrid({.grid = grid, .block = block, .together = true},
+                  [&] { std::apply(kernel, arguments); });
+  };
+  Recording() != nullptr ? Recording()->push_back(run) : run();
 }
 
 /// Streams of the host have no other name.

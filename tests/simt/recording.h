@@ -22,17 +22,18 @@ class RecordingStream final : public device::Stream {
   explicit RecordingStream(int& replayed) : replayed_(replayed) {}
 
   void SynchronizeAndWait() override {}
-  bool replays() const override { return true; }
-  void Replay(uint64_t key, const std::function<void()>& enqueue) override {
-    const auto [graph, is_new] = graphs_.try_emplace(key);
-    if (is_new) {
-      Recording() = &graph->second;
-      enqueue();
-      Recording() = nullptr;
-    }
-    for (const auto& launch : graph->second) launch();
+  bool records() const override { return true; }
+  bool Record(uint64_t key, const std::function<void()>& enqueue) override {
+    Recording() = &graphs_[key];
+    enqueue();
+    Recording() = nullptr;
+    return true;
+  }
+  void Replay(uint64_t key) override {
+    for (const auto& launch : graphs_.at(key)) launch();
     ++replayed_;
   }
+  void ForgetRecordings() override { graphs_.clear(); }
 
  private:
   std::unordered_map<uint64_t, std::vector<std::function<void()>>> graphs_;

@@ -33,7 +33,7 @@ class EngineAbort : public testing::Test {
   }
 
   static engine::Overlap OverlapOf(uint64_t seed) {
-    return seed % 2 == 0 ? engine::Overlap::kNever : engine::Overlap::kWhereItCan;
+    return seed % 2 == 0 ? engine::Overlap::kNever : engine::Overlap::kAlways;
   }
 
   static void ExpectAllReturned(EngineDriver& driver, int32_t blocks) {

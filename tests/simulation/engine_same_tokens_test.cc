@@ -91,7 +91,7 @@ DriverOptions Overlapping(DriverOptions options, engine::Overlap overlap) {
   return options;
 }
 DriverOptions Overlapping(DriverOptions options) {
-  return Overlapping(std::move(options), engine::Overlap::kWhereItCan);
+  return Overlapping(std::move(options), engine::Overlap::kAlways);
 }
 
 DriverOptions With(int32_t step_tokens, int32_t running, int32_t blocks, bool prefix_cache = true,
@@ -125,8 +125,13 @@ TEST_P(SameTokens, InOneEngine) {
     }
   }
   EngineDriver driver(GetParam().late ? *world.late_models[0] : *world.model, options);
-  const auto replays = [&] { return GetParam().late ? world.late[0]->replays() : 0; };
-  const uint64_t replays_before = replays();
+  // Of each device.
+  const auto replays = [&] {
+    std::vector<uint64_t> each;
+    for (const auto& device : world.late) each.push_back(device->replays());
+    return each;
+  };
+  const std::vector<uint64_t> replays_before = replays();
   // Twice, so that the second round meets a warm prefix cache; submitted while others run.
   std::vector<SequenceId> sequences;
   Random random(1);
@@ -140,7 +145,12 @@ TEST_P(SameTokens, InOneEngine) {
   }
   const auto stats = driver.engine().Stats();
   EXPECT_EQ(stats.preemptions > 0, GetParam().preempts) << stats.preemptions;
-  EXPECT_EQ(replays() > replays_before, options.replayed_rows > 0);
+  const std::vector<uint64_t> replays_after = replays();
+  for (size_t rank = 0; rank < replays_after.size(); ++rank) {
+    const uint64_t replayed = replays_after[rank] - replays_before[rank];
+    EXPECT_EQ(replayed > 0, options.replayed_rows > 0);
+    EXPECT_EQ(replayed, replays_after[0] - replays_before[0]) << "rank " << rank;
+  }
   EXPECT_EQ(stats.prefix_hit_tokens > 0, GetParam().options.engine.prefix_cache);
   EXPECT_EQ(driver.counts().used, 0);
   EXPECT_EQ(driver.counts().free + driver.counts().cached, GetParam().options.blocks);
@@ -180,7 +190,20 @@ INSTANTIATE_TEST_SUITE_P(
         Setting{"MoreRanksThanKvHeads", With(33, 8, 41, true, 4), true, 4},
         Setting{"RanksOnTwoLateDevices", With(64, 16, 800), false, 2, true},
         Setting{"RanksOnTwoLateDevicesWithATinyPool", With(40, 8, 12), true, 2, true},
-        Setting{"RanksOnFourLateDevices", With(17, 5, 200), false, 4, true}),
+        Setting{"RanksOnFourLateDevices", With(17, 5, 200), false, 4, true},
+        Setting{"TwoRanksThatOverlap", Overlapping(With(64, 16, 800)), false, 2},
+        Setting{"TwoRanksThatOverlapInATinyPool", Overlapping(With(33, 8, 41, true, 4)), true, 2},
+        Setting{"RanksOnTwoLateDevicesWithoutOverlap",
+                Overlapping(With(40, 8, 12), engine::Overlap::kNever), true, 2, true},
+        Setting{"RanksOnTwoLateDevicesThatRepeat", Replaying(With(64, 16, 800), 16), false, 2,
+                true},
+        Setting{"RanksOnTwoLateDevicesThatRepeatInATinyPool",
+                Replaying(With(40, 8, 41, true, 4), 8), true, 2, true},
+        Setting{"RanksOnTwoLateDevicesThatRepeatSomeWithoutOverlap",
+                Replaying(Overlapping(With(64, 16, 800), engine::Overlap::kNever), 5), false, 2,
+                true},
+        Setting{"RanksOnFourLateDevicesThatRepeat", Replaying(With(17, 5, 200), 5), false, 4,
+                true}),
     [](const auto& setting) { return std::string(setting.param.name); });
 
 struct SplitSetting {

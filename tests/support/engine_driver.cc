@@ -62,6 +62,8 @@ EngineDriver::EngineDriver(model::Model& model, const DriverOptions& options, co
   } else {
     runner_ = *model::ParallelRunner::Create(parts, *limits);
   }
+  const Status recorded = runner_->RecordAndWait({});
+  BATON_CHECK(recorded.ok()) << recorded;
   if (options.wrap) runner_ = options.wrap(std::move(runner_));
   auto created = Engine::Create(engine, model, *runner_, *this, clock_);
   BATON_CHECK(created.ok()) << created.status();

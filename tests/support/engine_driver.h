@@ -45,7 +45,7 @@ struct DriverOptions {
   device::LateDevice* device = nullptr;
   /// Those of ranks 1, 2, ..., which have their shards there.
   std::vector<device::LateDevice*> other_devices = {};
-  /// On that device: see RankRunner::Parts.
+  /// On those devices: see RankRunner::Parts.
   int32_t replayed_rows = 0;
   /// Where not null, makes the streams of the ranks.
   std::function<std::unique_ptr<device::Stream>()> make_stream = {};

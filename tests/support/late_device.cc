@@ -69,18 +69,22 @@ class LateStream final : public WorkStream {
     const std::unique_lock lock(mutex_, std::try_to_lock);
     if (lock.owns_lock()) Do(work_.size());
   }
-  bool replays() const override { return true; }
-  void Replay(uint64_t key, const std::function<void()>& enqueue) override {
-    auto [entry, is_new] = recorded_.try_emplace(key);
-    std::vector<Work>& recorded = entry->second;
-    if (is_new) {
-      recording_ = &recorded;
-      enqueue();
-      recording_ = nullptr;
-    }
-    ++device_.replays_;
-    for (const Work& work : recorded) Enqueue(work);
+  bool records() const override { return true; }
+  bool Record(uint64_t key, const std::function<void()>& enqueue) override {
+    if (device_.recordings_left_ == 0) return false;
+    --device_.recordings_left_;
+    const auto [entry, is_new] = recorded_.try_emplace(key);
+    BATON_CHECK(is_new) << "recorded twice";
+    recording_ = &entry->second;
+    enqueue();
+    recording_ = nullptr;
+    return true;
   }
+  void Replay(uint64_t key) override {
+    ++device_.replays_;
+    for (const Work& work : recorded_.at(key)) Enqueue(work);
+  }
+  void ForgetRecordings() override { recorded_.clear(); }
   Status status() const override {
     return device_.failed() ? Internal("the device has failed").WithBlast(Blast::kWorker)
                             : OkStatus();

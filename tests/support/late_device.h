@@ -70,8 +70,10 @@ class LateDevice final : public DeviceMemory {
   uint64_t pending() const { return pending_; }
   /// How often the host waited for something that was not done.
   uint64_t waits() const { return waits_; }
-  /// How often what was recorded was done, the first time included.
+  /// How often what was recorded was done.
   uint64_t replays() const { return replays_; }
+  /// Its streams record no more than that in all.
+  void RecordAtMost(uint64_t recordings) { recordings_left_ = recordings; }
 
  private:
   friend class LateStream;
@@ -84,6 +86,7 @@ class LateDevice final : public DeviceMemory {
   std::atomic<uint64_t> pending_ = 0;
   std::atomic<uint64_t> waits_ = 0;
   std::atomic<uint64_t> replays_ = 0;
+  std::atomic<uint64_t> recordings_left_ = UINT64_MAX;
   std::byte* arena_ = nullptr;
   size_t used_ = 0;
   /// Held while the memory is open.

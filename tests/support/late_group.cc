@@ -1,4 +1,4 @@
-#include <algorithm>
+#include <cstring>
 #include <map>
 #include <utility>
 
@@ -9,13 +9,15 @@ namespace baton::device {
 namespace {
 
 using collective::AllReduceParams;
+using collective::BroadcastParams;
 using collective::GatherParams;
 using collective::PartBegin;
 
 /// What each rank brought to one operation.
 struct Round {
-  std::vector<std::vector<float>> brought;
+  std::vector<std::vector<std::byte>> brought;
   size_t came = 0;
+  /// Ranks that have taken it.
   size_t left = 0;
 };
 
@@ -43,11 +45,13 @@ class LateCommunicator final : public collective::Communicator {
     BATON_CHECK(params.dtype == DType::kFloat32);
     if (params.count == 0 || shared_->ranks == 1) return;
     auto* x = static_cast<float*>(params.x);
-    const uint64_t round = Bring(x, params.count, stream);
-    Take(round, stream, [x](const Round& all) {
-      std::copy(all.brought[0].begin(), all.brought[0].end(), x);
-      for (size_t r = 1; r < all.brought.size(); ++r) {
-        for (size_t i = 0; i < all.brought[r].size(); ++i) x[i] += all.brought[r][i];
+    const auto count = static_cast<size_t>(params.count);
+    Bring(x, count * sizeof(float), stream);
+    Take(stream, [x, count](const Round& all) {
+      std::vector<float> each(count);
+      for (size_t r = 0; r < all.brought.size(); ++r) {
+        std::memcpy(each.data(), all.brought[r].data(), count * sizeof(float));
+        for (size_t i = 0; i < count; ++i) x[i] = r == 0 ? each[i] : x[i] + each[i];
       }
     });
   }
@@ -55,17 +59,25 @@ class LateCommunicator final : public collective::Communicator {
   void Gather(const GatherParams& params, Stream& stream) override {
     if (params.rows == 0 || shared_->ranks == 1) return;
     const int64_t columns = Begin(params, rank_ + 1) - Begin(params, rank_);
-    const uint64_t round = Bring(params.x, rank_ == 0 ? 0 : params.rows * columns, stream);
-    if (rank_ != 0) return;
-    Take(round, stream, [this, params](const Round& all) {
-      for (size_t r = 1; r < all.brought.size(); ++r) {
+    const int64_t brings = rank_ == 0 ? 0 : params.rows * columns;
+    Bring(params.x, static_cast<size_t>(brings) * sizeof(float), stream);
+    Take(stream, [this, params](const Round& all) {
+      for (size_t r = 1; rank_ == 0 && r < all.brought.size(); ++r) {
         const int64_t begin = Begin(params, r);
-        const int64_t count = Begin(params, r + 1) - begin;
+        const auto bytes = static_cast<size_t>(Begin(params, r + 1) - begin) * sizeof(float);
         for (int64_t t = 0; t < params.rows; ++t) {
-          std::copy_n(all.brought[r].begin() + t * count, count,
-                      params.y + t * params.columns + begin);
+          std::memcpy(params.y + t * params.columns + begin,
+                      all.brought[r].data() + static_cast<size_t>(t) * bytes, bytes);
         }
       }
+    });
+  }
+
+  void Broadcast(const BroadcastParams& params, Stream& stream) override {
+    if (params.bytes == 0 || shared_->ranks == 1) return;
+    Bring(params.x, rank_ == 0 ? static_cast<size_t>(params.bytes) : 0, stream);
+    Take(stream, [params](const Round& all) {
+      std::memcpy(params.x, all.brought[0].data(), all.brought[0].size());
     });
   }
 
@@ -83,38 +95,38 @@ class LateCommunicator final : public collective::Communicator {
     return PartBegin(params.columns, static_cast<int32_t>(rank), ranks());
   }
 
-  /// Enqueues that this rank comes to its next round with these values.
-  uint64_t Bring(const float* x, int64_t count, Stream& stream) {
+  /// Enqueues that this rank comes to its next round with these bytes. Rounds are counted when they
+  /// come, since what is recorded comes again.
+  void Bring(const void* x, size_t bytes, Stream& stream) {
     auto& late = dynamic_cast<WorkStream&>(stream);
-    const uint64_t round = ++rounds_;
     {
       const std::lock_guard lock(shared_->mutex);
       shared_->streams[rank_] = &late;
     }
-    late.Enqueue({[this, x, count, round] {
+    late.Enqueue({[this, from = static_cast<const std::byte*>(x), bytes] {
       const std::lock_guard lock(shared_->mutex);
-      Round& all = shared_->rounds[round];
+      Round& all = shared_->rounds[++round_];
       all.brought.resize(shared_->ranks);
-      all.brought[rank_].assign(x, x + count);
+      all.brought[rank_].assign(from, from + bytes);
       ++all.came;
     }});
-    return round;
   }
 
-  /// Enqueues `use` of what all brought to a round.
+  /// Enqueues `use` of what all brought to that round.
   template <typename Use>
-  void Take(uint64_t round, Stream& stream, const Use& use) {
+  void Take(Stream& stream, const Use& use) {
     dynamic_cast<WorkStream&>(stream).Enqueue(
         {.run =
-             [this, round, use] {
+             [this, use] {
                const std::lock_guard lock(shared_->mutex);
-               if (shared_->ended.ok()) use(shared_->rounds[round]);
-               if (++shared_->rounds[round].left == shared_->ranks) shared_->rounds.erase(round);
+               if (!shared_->ended.ok()) return;
+               use(shared_->rounds[round_]);
+               if (++shared_->rounds[round_].left == shared_->ranks) shared_->rounds.erase(round_);
              },
          .ready =
-             [this, round] {
+             [this] {
                const std::lock_guard lock(shared_->mutex);
-               return !shared_->ended.ok() || shared_->rounds[round].came == shared_->ranks;
+               return !shared_->ended.ok() || shared_->rounds[round_].came == shared_->ranks;
              },
          .help = [this] { Help(); }});
   }
@@ -133,7 +145,8 @@ class LateCommunicator final : public collective::Communicator {
 
   const size_t rank_;
   const std::shared_ptr<Shared> shared_;
-  uint64_t rounds_ = 0;
+  /// The last that it came to.
+  uint64_t round_ = 0;
 };
 
 }  // namespace

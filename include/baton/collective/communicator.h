@@ -44,6 +44,12 @@ struct GatherParams {
   int64_t columns = 0;
 };
 
+/// On all ranks, x = what rank 0 has in x. For few bytes: rank 0 sends them to each of the others.
+struct BroadcastParams {
+  void* x = nullptr;
+  int64_t bytes = 0;
+};
+
 /// One rank's end of a group that computes together. Each rank calls the same operations in the
 /// same order, on its own thread and stream; an operation is enqueued like any other and may wait
 /// for the other ranks when it runs. Nothing allocates.
@@ -55,6 +61,7 @@ class Communicator {
   virtual int32_t ranks() const = 0;
   virtual void AllReduce(const AllReduceParams& params, device::Stream& stream) = 0;
   virtual void Gather(const GatherParams& params, device::Stream& stream) = 0;
+  virtual void Broadcast(const BroadcastParams& params, device::Stream& stream) = 0;
   /// Ends the whole group, because this rank cannot go on: no operation of any rank waits any more,
   /// and what they give is worthless. The first reason counts.
   virtual void Abort(Status reason) = 0;

@@ -43,13 +43,17 @@ class Stream {
   /// The stream as its vendor's libraries know it (cudaStream_t); null on the host.
   virtual void* native() { return nullptr; }
 
-  /// Whether Replay() records anything; false from then on where that was tried and failed.
-  virtual bool replays() const { return false; }
-  /// Does what `enqueue` does. A device that can records what is enqueued under a key when that
-  /// comes first or second, and afterwards repeats it without calling `enqueue`.
-  /// REQUIRES: under one key `enqueue` enqueues the same operations with the same Params, and no
-  /// copies or marks; so whatever differs between steps lies in memory that Params point at.
-  virtual void Replay(uint64_t /*key*/, const std::function<void()>& enqueue) { enqueue(); }
+  /// Whether Record() may succeed.
+  virtual bool records() const { return false; }
+  /// Takes note under a key of what `enqueue` enqueues, and enqueues nothing. Where the device
+  /// refuses, false; why is in the log.
+  /// REQUIRES: `enqueue` was called before, so that all that it launches is loaded; it enqueues no
+  /// copies or marks, and whatever is to differ between replays lies in memory that Params point at.
+  virtual bool Record(uint64_t /*key*/, const std::function<void()>& /*enqueue*/) { return false; }
+  /// Enqueues what was recorded under a key.
+  virtual void Replay(uint64_t /*key*/) {}
+  /// Drops all recordings. Whatever operations hold for their sake is free once they are done.
+  virtual void ForgetRecordings() {}
 
  private:
   uint64_t marks_ = 0;

@@ -83,8 +83,8 @@ enum class Overlap : uint8_t {
   kNever,
   /// Where the runner is asynchronous.
   kWhereItGains,
-  /// Wherever the runner can; for tests.
-  kWhereItCan,
+  /// For tests.
+  kAlways,
 };
 
 struct EngineOptions {

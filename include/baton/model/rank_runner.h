@@ -1,7 +1,6 @@
 #pragma once
 
 #include <cstdint>
-#include <functional>
 #include <memory>
 
 #include "baton/model/model.h"
@@ -23,20 +22,25 @@ class RankRunner : public StepRunner {
     device::DeviceMemory& memory;
     /// Null where the model has no other ranks.
     collective::Communicator* communicator = nullptr;
-    /// Steps of nothing but decodes, up to so many, are recorded and repeated where the stream can:
-    /// padded to one of few sizes by rows that are nobody's. 0: never, as with other ranks.
+    /// What RecordAndWait() records are steps of up to so many decodes.
     int32_t replayed_rows = 0;
   };
-  /// How many sizes were recorded, of how many.
-  using OnRecorded = std::function<void(int32_t done, int32_t total)>;
 
   /// Fails with InvalidArgument when the cache is not of the model's shape, and with
   /// ResourceExhausted.
   static Result<std::unique_ptr<RankRunner>> Create(const Parts& parts, const StepLimits& limits);
 
-  /// Records all sizes now, by steps of no sequences; else each is recorded when it comes up. Fails
-  /// when the device is sick. REQUIRES: no step is under way.
-  virtual Status RecordAndWait(const OnRecorded& on_recorded) = 0;
+  /// What RecordAndWait() does, one after the other, for the sizes [0, sizes()): with other ranks all
+  /// do the same, so that sums of a recording meet sums of recordings.
+  virtual int32_t sizes() const = 0;
+  /// Computes a step of no sequences of that size, as it is recorded if it is. Fails when the device
+  /// is sick.
+  virtual Status TryAndWait(int32_t size) = 0;
+  /// False where the device refuses.
+  virtual bool Record(int32_t size) = 0;
+  /// From here on steps are repeated. REQUIRES: all sizes are recorded.
+  virtual void Repeat() = 0;
+  virtual void Forget() = 0;
 };
 
 }  // namespace baton::model

@@ -33,7 +33,7 @@ struct DrawnToken {
 struct StepInput {
   std::span<const TokenId> tokens;  ///< [T]
   /// Rows, ascending, whose entry in `tokens` is not read. Where the step before found no finite
-  /// logit, any token is taken in place of the one that is missing. REQUIRES: takes_drawn().
+  /// logit, any token is taken in place of the one that is missing.
   std::span<const DrawnToken> drawn = {};
   /// The same T; no plan. Every block in its tables is less than StepRunner::blocks().
   ops::PagedBatch sequences;
@@ -73,6 +73,9 @@ class StepRunner {
   /// Steps begun and not finished, at most.
   static constexpr int32_t kMostUnderWay = 2;
 
+  /// How many sizes of steps were recorded, of how many.
+  using OnRecorded = std::function<void(int32_t done, int32_t of)>;
+
   virtual ~StepRunner() = default;
 
   virtual const StepLimits& limits() const = 0;
@@ -81,8 +84,11 @@ class StepRunner {
   virtual int32_t block_tokens() const = 0;
   /// Whether Begin() and Draw() may return before their work is done.
   virtual bool asynchronous() const = 0;
-  /// Whether a step may have tokens that the step before draws.
-  virtual bool takes_drawn() const = 0;
+
+  /// Has the devices record steps of nothing but decodes, for each of a few sizes, so that such steps
+  /// are repeated from then on, padded to a size by rows that are nobody's: all sizes on all ranks,
+  /// or where one refuses none. Fails when a device is sick. REQUIRES: no step was begun.
+  virtual Status RecordAndWait(const OnRecorded& on_recorded) = 0;
 
   /// Starts to compute the KV of the step's tokens, their logits, and what is scored. REQUIRES: the
   /// input is within the limits; less than kMostUnderWay steps are under way, the last drawn for if

@@ -1,8 +1,8 @@
 #include <cstring>
 
-#include "baton/device/host_stream.h"
 #include "kernels/cuda/device.h"
 #include "simt/machine.h"
+#include "simt/recording.h"
 
 namespace baton::kernels::cuda {
 
@@ -11,7 +11,8 @@ std::vector<uint64_t> Schedules() { return {0, 1, 2}; }
 void SetSchedule(uint64_t seed) { simt::SetSchedule(seed); }
 
 device::Stream& DeviceStream() {
-  static device::HostStream stream(1);
+  static int replayed = 0;
+  static RecordingStream stream(replayed);
   return stream;
 }
 

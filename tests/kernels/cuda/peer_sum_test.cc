@@ -7,28 +7,6 @@
 namespace baton::kernels::cuda {
 namespace {
 
-template <class T>
-float Rounded(float value) {
-  return ToFloat(ToBFloat16(value));
-}
-template <>
-float Rounded<float>(float value) {
-  return value;
-}
-
-/// As pairs of ranks add, neighbours first; the order that the contract names.
-template <class T>
-std::vector<float> InPairs(std::vector<std::vector<float>> ranks) {
-  for (size_t distance = 1; distance < ranks.size(); distance *= 2) {
-    for (size_t r = 0; r < ranks.size(); r += 2 * distance) {
-      for (size_t i = 0; i < ranks[r].size(); ++i) {
-        ranks[r][i] = Rounded<T>(ranks[r][i] + ranks[r + distance][i]);
-      }
-    }
-  }
-  return ranks[0];
-}
-
 std::vector<BFloat16> As(const std::vector<float>& values, BFloat16) { return ToBFloat16s(values); }
 std::vector<float> As(const std::vector<float>& values, float) { return values; }
 
@@ -44,36 +22,41 @@ class CudaPeerSum : public DeviceTest {
     }
   }
 
-  /// A sum of all ranks' random x; what each rank has then.
   template <class T>
-  void ExpectSum(int64_t count) {
-    constexpr DType kType = sizeof(T) == 2 ? DType::kBFloat16 : DType::kFloat32;
-    std::vector<std::vector<float>> values;
-    std::vector<T> all;
-    for (int32_t r = 0; r < ranks_; ++r) {
-      values.push_back(Uniform(random_, static_cast<size_t>(count), -9, 9));
-      for (float& value : values.back()) value = Rounded<T>(value);
-      const std::vector<T> of_rank = As(values.back(), T{});
-      all.insert(all.end(), of_rank.begin(), of_rank.end());
-    }
-    const DeviceArray<T> x(all);
+  ops::PeerSumParams Params(const DeviceArray<T>& x) const {
     ops::PeerSumParams p{.x = x.data(),
-                         .dtype = kType,
-                         .count = count,
+                         .dtype = sizeof(T) == 2 ? DType::kBFloat16 : DType::kFloat32,
+                         .count = static_cast<int64_t>(x.size()) / ranks_,
                          .ranks = ranks_,
                          .ranks_here = ranks_,
                          .ended = ended_->data()};
     for (size_t r = 0; r < workspaces_.size(); ++r) {
       p.workspaces[r] = reinterpret_cast<std::byte*>(workspaces_[r].data());
     }
-    PeerSum(p, stream());
-    const std::vector<T> expected = As(InPairs<T>(values), T{});
-    const std::vector<T> sums = x.Read();
-    for (int32_t r = 0; r < ranks_; ++r) {
-      const auto begin = sums.begin() + r * count;
-      EXPECT_TRUE(SameBits(std::vector<T>(begin, begin + count), expected))
-          << count << " elements, rank " << r << " of " << ranks_;
-    }
+    return p;
+  }
+
+  /// Random x of all ranks.
+  template <class T>
+  std::vector<T> Random(int64_t count) {
+    return As(Uniform(random_, static_cast<size_t>(ranks_ * count), -9, 9), T{});
+  }
+
+  /// What is in `x`, of which all ranks had `values`, is their sum.
+  template <class T>
+  void ExpectSumOf(std::vector<T> values, const DeviceArray<T>& x) {
+    ops::PeerSumParams p = Params(x);
+    p.x = values.data();
+    kernels::ReferenceOps().peer_sum(p, host_stream_);
+    EXPECT_TRUE(SameBits(x.Read(), values)) << p.count << " elements, " << ranks_ << " ranks";
+  }
+
+  template <class T>
+  void ExpectSum(int64_t count) {
+    const std::vector<T> values = Random<T>(count);
+    const DeviceArray<T> x(values);
+    PeerSum(Params(x), stream());
+    ExpectSumOf(values, x);
   }
 
   int32_t ranks_ = 0;
@@ -106,6 +89,30 @@ TEST_P(CudaPeerSum, CountsPastTheLargestNumber) {
   workspaces_.clear();
   for (int r = 0; r < 2; ++r) workspaces_.emplace_back(nearly);
   for (int i = 0; i < 4; ++i) ExpectSum<float>(64);
+}
+
+TEST_P(CudaPeerSum, CountsOnWhenItIsReplayedAmongOthers) {
+  Connect(2);
+  const DeviceArray<BFloat16> large(Random<BFloat16>(8192));
+  const DeviceArray<float> small(Random<float>(64));
+  const auto enqueue = [&] {
+    PeerSum(Params(large), stream());
+    PeerSum(Params(small), stream());
+  };
+  enqueue();
+  ASSERT_TRUE(stream().Record(1, enqueue));
+  for (int round = 0; round < 3; ++round) {
+    const std::vector<BFloat16> many = Random<BFloat16>(8192);
+    const std::vector<float> few = Random<float>(64);
+    CopyToDevice(reinterpret_cast<std::byte*>(large.data()), many.data(), many.size() * 2);
+    CopyToDevice(reinterpret_cast<std::byte*>(small.data()), few.data(), few.size() * 4);
+    stream().Replay(1);
+    ExpectSumOf(many, large);
+    ExpectSumOf(few, small);
+    // Of blocks of which the recorded sums use some, so that these count differently.
+    ExpectSum<float>(round % 2 == 0 ? 2048 : 8);
+  }
+  stream().ForgetRecordings();
 }
 
 TEST_P(CudaPeerSum, TakesTheMostThatAWorkspaceHolds) {

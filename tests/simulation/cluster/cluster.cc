@@ -47,7 +47,7 @@ worker::WorkerOptions DrawWorker(Random& random, std::string name, Role role,
   options.engine.waiting_sequences = ample ? 1024 : OneOf(random, {3, 16, 64});
   options.engine.layer_group = OneOf(random, {0, 1});
   options.engine.prefix_cache = random.Below(4) != 0;
-  options.engine.overlap = OneOf(random, {engine::Overlap::kNever, engine::Overlap::kWhereItCan});
+  options.engine.overlap = OneOf(random, {engine::Overlap::kNever, engine::Overlap::kAlways});
   options.engine.constraints = &Oracle::Grammars();
   options.local_prefill_max_tokens = OneOf(random, {-1, -1, 3, 12});
   options.lease = milliseconds(OneOf(random, {2000, 5000}));

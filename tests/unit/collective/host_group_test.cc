@@ -104,6 +104,20 @@ TEST(HostGroup, KeepsManyRoundsOfAllSizesApart) {
   });
 }
 
+TEST(HostGroup, GivesAllRanksWhatRankZeroHasAtThatTime) {
+  for (const int32_t ranks : {1, 2, 4}) {
+    Group group = MakeHostGroup(ranks);
+    OnAllRanks(group, [](Communicator& rank, device::Stream& stream) {
+      for (int round = 0; round < 500; ++round) {
+        std::vector<int> x(3, rank.rank() == 0 ? round : -1);
+        rank.Broadcast({.x = x.data(), .bytes = 2 * sizeof(int)}, stream);
+        ASSERT_EQ(x, (std::vector{round, round, rank.rank() == 0 ? round : -1}));
+        x.assign(3, -2);
+      }
+    });
+  }
+}
+
 TEST(HostGroup, GathersColumnsThatDoNotDivide) {
   constexpr int64_t kRows = 3;
   constexpr int64_t kColumns = 11;

@@ -1,8 +1,10 @@
 #include "nccl_group.h"
 
 #include <algorithm>
+#include <atomic>
 #include <cstring>
 #include <deque>
+#include <future>
 #include <thread>
 
 #include <gmock/gmock.h>
@@ -18,32 +20,41 @@ namespace {
 using testing::Each;
 using testing::HasSubstr;
 
-/// What the ranks of one fake communicator share: sums as the host makes them, and by rank what was
-/// sent to rank 0.
+/// What the ranks of one fake communicator share: sums as the host makes them, and by sender and
+/// receiver what was sent.
 struct Shared {
-  explicit Shared(size_t ranks) : group(MakeHostGroup(static_cast<int32_t>(ranks))) {
-    for (size_t r = 0; r < ranks; ++r) sent.emplace_back(1024);
+  explicit Shared(size_t ranks) : group(MakeHostGroup(static_cast<int32_t>(ranks))), sent(ranks) {
+    for (auto& to : sent) {
+      for (size_t r = 0; r < ranks; ++r) to.emplace_back(1024);
+    }
   }
   Group group;
-  std::deque<Mailbox<std::vector<std::byte>>> sent;
+  std::vector<std::deque<Mailbox<std::vector<std::byte>>>> sent;
+};
+
+/// What ends of communicators wait for, and that they came.
+struct Ending {
+  std::shared_future<void> held_up;
+  Mailbox<int> told{64};
 };
 
 class FakeCommunicator final : public nccl::Communicator {
  public:
-  FakeCommunicator(size_t rank, std::shared_ptr<Shared> shared, int& sums, bool& aborted)
-      : rank_(rank), shared_(std::move(shared)), sums_(sums), aborted_(aborted) {}
+  FakeCommunicator(size_t rank, std::shared_ptr<Shared> shared, int& sums, Ending& ending,
+                   std::atomic<bool>& aborted)
+      : rank_(rank), shared_(std::move(shared)), sums_(sums), ending_(ending), aborted_(aborted) {}
 
   Result<bool> Ready() override { return true; }
   Status GroupStart() override { return OkStatus(); }
   Status GroupEnd() override { return OkStatus(); }
   Status Send(const void* data, uint64_t bytes, int peer, void* /*stream*/) override {
-    EXPECT_EQ(peer, 0);
     const auto* begin = static_cast<const std::byte*>(data);
-    EXPECT_TRUE(shared_->sent[rank_].TrySend({begin, begin + bytes}));
+    EXPECT_TRUE(shared_->sent[rank_][static_cast<size_t>(peer)].TrySend({begin, begin + bytes}));
     return OkStatus();
   }
   Status Receive(void* data, uint64_t bytes, int peer, void* /*stream*/) override {
-    const auto sent = shared_->sent[static_cast<size_t>(peer)].Receive(std::chrono::seconds(60));
+    const auto sent =
+        shared_->sent[static_cast<size_t>(peer)][rank_].Receive(std::chrono::seconds(60));
     if (!sent || sent->size() != bytes) return Unavailable("not what was sent");
     std::memcpy(data, sent->data(), bytes);
     return OkStatus();
@@ -55,6 +66,8 @@ class FakeCommunicator final : public nccl::Communicator {
     return OkStatus();
   }
   void AbortAndWait() override {
+    EXPECT_TRUE(ending_.told.TrySend(1));
+    if (ending_.held_up.valid()) ending_.held_up.wait();
     aborted_ = true;
     shared_->group[rank_]->Abort(Unavailable("aborted"));
   }
@@ -63,11 +76,12 @@ class FakeCommunicator final : public nccl::Communicator {
   const size_t rank_;
   const std::shared_ptr<Shared> shared_;
   int& sums_;
-  bool& aborted_;
+  Ending& ending_;
+  std::atomic<bool>& aborted_;
   device::HostStream stream_{1};
 };
 
-class FakeLibrary final : public nccl::Library {
+class FakeLibrary final : public nccl::Library, public Ending {
  public:
   int version() const override { return nccl::kLeastVersion; }
   Result<nccl::UniqueId> MakeUniqueId() override { return Unavailable("not needed"); }
@@ -80,14 +94,15 @@ class FakeLibrary final : public nccl::Library {
     std::vector<std::unique_ptr<nccl::Communicator>> ranks;
     for (size_t r = 0; r < devices.size(); ++r) {
       const auto device = static_cast<size_t>(devices[r]);
-      ranks.push_back(std::make_unique<FakeCommunicator>(r, shared, sums[device], aborted[device]));
+      ranks.push_back(
+          std::make_unique<FakeCommunicator>(r, shared, sums[device], *this, aborted[device]));
     }
     return ranks;
   }
 
   /// By device.
   std::array<int, 8> sums{};
-  std::array<bool, 8> aborted{};
+  std::array<std::atomic<bool>, 8> aborted{};
 };
 
 class NcclGroup : public testing::TestWithParam<int> {
@@ -165,16 +180,42 @@ TEST_P(NcclGroup, GathersColumnsOnRankZero) {
   for (size_t i = 0; i < y.size(); ++i) EXPECT_EQ(y[i], static_cast<float>(i));
 }
 
+TEST_P(NcclGroup, SendsToAllWhatRankZeroHas) {
+  Group group = *MakeNcclGroupOf(library_, {.devices = Devices()}, nullptr);
+  std::vector<std::vector<int>> x(group.size(), {-1, -1});
+  x[0] = {7, 8};
+  OnAllRanks(group, [&](Communicator& rank, device::Stream& stream) {
+    rank.Broadcast({.x = x[static_cast<size_t>(rank.rank())].data(), .bytes = sizeof(int)}, stream);
+  });
+  EXPECT_EQ(x[0], (std::vector{7, 8}));
+  for (size_t r = 1; r < x.size(); ++r) EXPECT_EQ(x[r], (std::vector{7, -1})) << "rank " << r;
+}
+
 TEST_P(NcclGroup, AbortsTheCommunicatorsOfAllRanks) {
   Group group = *MakeNcclGroupOf(library_, {.devices = Devices()}, nullptr);
   group.back()->Abort(Unavailable("sick"));
   EXPECT_EQ(group.front()->status(), Unavailable("sick"));
+  group.clear();
   for (int device = 0; device < GetParam(); ++device) {
     EXPECT_TRUE(library_->aborted[static_cast<size_t>(device)]);
   }
 }
 
 INSTANTIATE_TEST_SUITE_P(Sizes, NcclGroup, testing::Values(1, 2, 4, 8));
+
+TEST(NcclGroupOfTwo, AbortsAllWhileTheEndOfOneWaitsForRecordings) {
+  const auto library = std::make_shared<FakeLibrary>();
+  Group group = *MakeNcclGroupOf(library, {.devices = {0, 1}}, nullptr);
+  std::promise<void> forgotten;
+  library->held_up = forgotten.get_future().share();
+  group.front()->Abort(Unavailable("sick"));
+  EXPECT_EQ(group.back()->status(), Unavailable("sick"));
+  // Each is told, though none of them is through.
+  for (int i = 0; i < 4; ++i) EXPECT_EQ(library->told.Receive(std::chrono::seconds(60)), 1);
+  forgotten.set_value();
+  group.clear();
+  EXPECT_TRUE(library->aborted[0] && library->aborted[1]);
+}
 
 /// A table whose sums over peers write down what they were asked for.
 std::vector<ops::PeerSumParams>& Asked() {

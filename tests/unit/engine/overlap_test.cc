@@ -15,31 +15,36 @@ using testing_support::ExpectedTokens;
 /// What an engine asked of its runner, a letter for each call.
 struct Calls {
   std::string letters;
-  /// For each step that was begun beside another: what the device had not done of that one yet, and
-  /// how often the host waited while the step was begun.
+  /// For each step that was begun beside another: what the first device had not done of that one
+  /// yet, and how often the host waited for any while the step was begun.
   std::vector<uint64_t> pending;
   std::vector<uint64_t> waits;
   /// Called before the engine hears of a call, with the calls so far.
   std::function<void()> hook = [] {};
 };
 
+/// By rank.
+using LateDevices = std::vector<std::unique_ptr<device::LateDevice>>;
+
 class SpiedRunner final : public model::StepRunner {
  public:
-  SpiedRunner(std::unique_ptr<StepRunner> runner, Calls& calls, const device::LateDevice& device)
-      : runner_(std::move(runner)), calls_(calls), device_(device) {}
+  SpiedRunner(std::unique_ptr<StepRunner> runner, Calls& calls, const LateDevices& devices)
+      : runner_(std::move(runner)), calls_(calls), devices_(devices) {}
 
   const model::StepLimits& limits() const override { return runner_->limits(); }
   int32_t blocks() const override { return runner_->blocks(); }
   int32_t block_tokens() const override { return runner_->block_tokens(); }
   bool asynchronous() const override { return runner_->asynchronous(); }
-  bool takes_drawn() const override { return runner_->takes_drawn(); }
+  Status RecordAndWait(const OnRecorded& on_recorded) override {
+    return runner_->RecordAndWait(on_recorded);
+  }
   void Begin(const model::StepInput& input, OnLayers on_layers) override {
-    const uint64_t pending = device_.pending();
-    const uint64_t waits = device_.waits();
+    const uint64_t pending = devices_.front()->pending();
+    const uint64_t waits = Waits();
     runner_->Begin(input, std::move(on_layers));
     if (under_way_++ > 0) {
       calls_.pending.push_back(pending);
-      calls_.waits.push_back(device_.waits() - waits);
+      calls_.waits.push_back(Waits() - waits);
     }
     Note('B');
   }
@@ -56,6 +61,11 @@ class SpiedRunner final : public model::StepRunner {
   }
 
  private:
+  uint64_t Waits() const {
+    uint64_t waits = 0;
+    for (const auto& device : devices_) waits += device->waits();
+    return waits;
+  }
   void Note(char call) {
     calls_.letters += call;
     calls_.hook();
@@ -63,21 +73,37 @@ class SpiedRunner final : public model::StepRunner {
 
   const std::unique_ptr<StepRunner> runner_;
   Calls& calls_;
-  const device::LateDevice& device_;
+  const LateDevices& devices_;
   int under_way_ = 0;
 };
 
-class OverlapTest : public testing::Test {
+/// With so many tensor-parallel ranks.
+class Overlap : public testing::TestWithParam<int32_t> {
  protected:
-  OverlapTest() {
+  Overlap() {
     testing_support::WriteTinyModel(folder_.path());
-    host_model_ = *model::Model::Load(folder_.path());
-    model_ = *model::Model::Load(folder_.path(), {.memory = &late_});
-    options_.device = &late_;
-    options_.block_tokens = 4;
-    options_.wrap = [this](std::unique_ptr<model::StepRunner> runner) {
-      return std::make_unique<SpiedRunner>(std::move(runner), calls_, late_);
-    };
+    for (int32_t rank = 0; rank < GetParam(); ++rank) {
+      late_.push_back(std::make_unique<device::LateDevice>(static_cast<uint64_t>(rank) + 1));
+      host_models_.push_back(
+          *model::Model::Load(folder_.path(), {.rank = rank, .ranks = GetParam()}));
+      models_.push_back(*model::Model::Load(
+          folder_.path(), {.memory = late_.back().get(), .rank = rank, .ranks = GetParam()}));
+      if (rank == 0) continue;
+      host_options_.other_shards.push_back(host_models_.back().get());
+      options_.other_shards.push_back(models_.back().get());
+      options_.other_devices.push_back(late_.back().get());
+    }
+    options_.device = late_.front().get();
+    for (DriverOptions* options : {&options_, &host_options_}) {
+      options->block_tokens = 4;
+      options->wrap = [this](std::unique_ptr<model::StepRunner> runner) {
+        return std::make_unique<SpiedRunner>(std::move(runner), calls_, late_);
+      };
+    }
+  }
+
+  std::vector<TokenId> Expected(const Request& request) {
+    return ExpectedTokens(*host_models_[0], request, DType::kBFloat16, host_options_.other_shards);
   }
 
   static Request Prompt(int32_t tokens, int32_t max_tokens) {
@@ -89,7 +115,7 @@ class OverlapTest : public testing::Test {
   /// A request that ends with its `n`th token, which a stop token makes the last.
   Request Stopping(int32_t n) {
     Request request = Prompt(10, 30);
-    const auto tokens = ExpectedTokens(*host_model_, request);
+    const auto tokens = Expected(request);
     const TokenId last = tokens[static_cast<size_t>(n) - 1];
     EXPECT_EQ(std::find(tokens.begin(), tokens.end(), last) - tokens.begin(), n - 1);
     request.sampling.stop_token_ids = {last};
@@ -102,68 +128,68 @@ class OverlapTest : public testing::Test {
   }
 
   testing_support::TemporaryFolder folder_;
-  device::LateDevice late_;
-  std::unique_ptr<model::Model> host_model_;
-  std::unique_ptr<model::Model> model_;
+  LateDevices late_;
+  std::vector<std::unique_ptr<model::Model>> host_models_;
+  std::vector<std::unique_ptr<model::Model>> models_;
   Calls calls_;
   DriverOptions options_;
+  /// On the CPU.
+  DriverOptions host_options_;
 };
 
-TEST_F(OverlapTest, BeginsAStepWithoutWaitingForTheOneBefore) {
-  EngineDriver driver(*model_, options_);
+TEST_P(Overlap, BeginsAStepWithoutWaitingForTheOneBefore) {
+  EngineDriver driver(*models_[0], options_);
   const SequenceId sequence = driver.Submit(Prompt(10, 4));
   driver.RunUntilIdle();
-  EXPECT_EQ(driver.log(sequence).tokens, ExpectedTokens(*host_model_, Prompt(10, 4)));
+  EXPECT_EQ(driver.log(sequence).tokens, Expected(Prompt(10, 4)));
   // The last token is known to be the last.
   EXPECT_EQ(calls_.letters, "BDBFDBFDBFDF");
   EXPECT_THAT(calls_.pending, testing::Each(testing::Gt(0)));
   EXPECT_THAT(calls_.waits, testing::ElementsAre(0, 0, 0));
 }
 
-TEST_F(OverlapTest, FinishesEachStepFirstWhereTheDeviceIsSynchronousOrItIsToldTo) {
-  options_.engine.overlap = Overlap::kNever;
-  EngineDriver never(*model_, options_);
+TEST_P(Overlap, FinishesEachStepFirstWhereTheDeviceIsSynchronousOrItIsToldTo) {
+  options_.engine.overlap = engine::Overlap::kNever;
+  EngineDriver never(*models_[0], options_);
   never.Submit(Prompt(10, 3));
   never.RunUntilIdle();
   EXPECT_EQ(std::exchange(calls_.letters, ""), "BDFBDFBDF");
-  options_.engine.overlap = Overlap::kWhereItGains;
-  options_.device = nullptr;
-  EngineDriver synchronous(*host_model_, options_);
+  EngineDriver synchronous(*host_models_[0], host_options_);
   synchronous.Submit(Prompt(10, 3));
   synchronous.RunUntilIdle();
   EXPECT_EQ(calls_.letters, "BDFBDFBDF");
 }
 
-TEST_F(OverlapTest, PlansAheadWhereRowsNeedTheLastTokenOnTheHost) {
+TEST_P(Overlap, PlansAheadWhereRowsNeedTheLastTokenOnTheHost) {
   Request request = Prompt(10, 5);
   request.grammar = "2 9 3";
   request.sampling.repetition_penalty = 1.3f;
   request.sampling.frequency_penalty = 0.4f;
-  EngineDriver driver(*model_, options_);
+  EngineDriver driver(*models_[0], options_);
   const SequenceId sequence = driver.Submit(request);
   driver.RunUntilIdle();
-  EXPECT_EQ(driver.log(sequence).tokens, ExpectedTokens(*host_model_, request));
+  EXPECT_EQ(driver.log(sequence).tokens, Expected(request));
   EXPECT_THAT(calls_.letters, testing::StartsWith("BDBFDBFD"));
 }
 
-TEST_F(OverlapTest, ThrowsAwayWhatIsDrawnBehindTheEnd) {
+TEST_P(Overlap, ThrowsAwayWhatIsDrawnBehindTheEnd) {
   const Request request = Stopping(6);
-  EngineDriver driver(*model_, options_);
+  EngineDriver driver(*models_[0], options_);
   const SequenceId sequence = driver.Submit(request);
   driver.RunUntilIdle();
-  EXPECT_EQ(driver.log(sequence).tokens, ExpectedTokens(*host_model_, request));
+  EXPECT_EQ(driver.log(sequence).tokens, Expected(request));
   EXPECT_EQ(driver.log(sequence).finish, FinishReason::kStop);
   EXPECT_EQ(std::count(calls_.letters.begin(), calls_.letters.end(), 'B'), 7) << "one in vain";
   EXPECT_EQ(driver.engine().Stats().generated_tokens, 6);
   ExpectAllReturned(driver);
 }
 
-TEST_F(OverlapTest, CachesNoMorePrefixThanAnEngineThatWaits) {
+TEST_P(Overlap, CachesNoMorePrefixThanAnEngineThatWaits) {
   for (int32_t n = 1; n <= 8; ++n) {
-    EngineDriver overlapping(*model_, options_);
+    EngineDriver overlapping(*models_[0], options_);
     DriverOptions options = options_;
-    options.engine.overlap = Overlap::kNever;
-    EngineDriver waiting(*model_, options);
+    options.engine.overlap = engine::Overlap::kNever;
+    EngineDriver waiting(*models_[0], options);
     for (EngineDriver* driver : {&overlapping, &waiting}) {
       driver->Submit(Stopping(n));
       driver->RunUntilIdle();
@@ -172,8 +198,8 @@ TEST_F(OverlapTest, CachesNoMorePrefixThanAnEngineThatWaits) {
   }
 }
 
-TEST_F(OverlapTest, KeepsTheBlocksOfACancelledSequenceUntilNoStepWritesThem) {
-  EngineDriver driver(*model_, options_);
+TEST_P(Overlap, KeepsTheBlocksOfACancelledSequenceUntilNoStepWritesThem) {
+  EngineDriver driver(*models_[0], options_);
   const SequenceId sequence = driver.Submit(Prompt(10, 20));
   for (int i = 0; i < 3; ++i) driver.engine().Step();
   const int32_t used = driver.counts().used;
@@ -190,10 +216,10 @@ TEST_F(OverlapTest, KeepsTheBlocksOfACancelledSequenceUntilNoStepWritesThem) {
   ExpectAllReturned(driver);
 }
 
-TEST_F(OverlapTest, ReleasesAPrefillThatIsUnderWayOnlyBehindItsStep) {
+TEST_P(Overlap, ReleasesAPrefillThatIsUnderWayOnlyBehindItsStep) {
   options_.engine.step_tokens = 8;
   options_.engine.running_sequences = 2;
-  EngineDriver driver(*model_, options_);
+  EngineDriver driver(*models_[0], options_);
   const SequenceId sequence = driver.Submit(Prompt(30, 1), Goal::kPrefill);
   driver.engine().Step();
   driver.engine().Release(sequence);
@@ -204,13 +230,13 @@ TEST_F(OverlapTest, ReleasesAPrefillThatIsUnderWayOnlyBehindItsStep) {
   ExpectAllReturned(driver);
 }
 
-TEST_F(OverlapTest, FailsEverySequenceOnceWhenTheDeviceFailsUnderTwoSteps) {
-  EngineDriver driver(*model_, options_);
+TEST_P(Overlap, FailsEverySequenceOnceWhenTheDeviceFailsUnderTwoSteps) {
+  EngineDriver driver(*models_[0], options_);
   const SequenceId first = driver.Submit(Prompt(10, 20));
   driver.engine().Step();
   const SequenceId second = driver.Submit(Prompt(9, 20));
   calls_.hook = [&] {
-    if (calls_.letters == "BDB") late_.Fail();
+    if (calls_.letters == "BDB") late_.back()->Fail();
   };
   driver.RunUntilIdle();
   for (const SequenceId sequence : {first, second}) {
@@ -220,8 +246,8 @@ TEST_F(OverlapTest, FailsEverySequenceOnceWhenTheDeviceFailsUnderTwoSteps) {
   ExpectAllReturned(driver);
 }
 
-TEST_F(OverlapTest, FinishesWhatIsUnderWayBeforeItStops) {
-  EngineDriver driver(*model_, options_);
+TEST_P(Overlap, FinishesWhatIsUnderWayBeforeItStops) {
+  EngineDriver driver(*models_[0], options_);
   const SequenceId sequence = driver.Submit(Prompt(10, 100));
   std::stop_source stop;
   calls_.hook = [&] {
@@ -233,6 +259,8 @@ TEST_F(OverlapTest, FinishesWhatIsUnderWayBeforeItStops) {
   EXPECT_EQ(driver.log(sequence).failed->code(), StatusCode::kUnavailable);
   ExpectAllReturned(driver);
 }
+
+INSTANTIATE_TEST_SUITE_P(Ranks, Overlap, testing::Values(1, 2));
 
 }  // namespace
 }  // namespace baton::engine
