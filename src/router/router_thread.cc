@@ -42,6 +42,10 @@ class RouterThread final : public Router {
   }
   api::ScaleState Scaling() const override { return core_.Scaling(); }
   int32_t RequestsUnderWay() const override { return core_.RequestsUnderWay(); }
+  void Reconfigure(const RouterOptions& options, const std::optional<api::RoleCounts>& roles,
+                   std::function<void(const Status&)> on_answer) override {
+    core_.Reconfigure(options, roles, std::move(on_answer));
+  }
 
  private:
   void Run(const std::stop_token& stop) {
