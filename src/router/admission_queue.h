@@ -36,8 +36,8 @@ enum class QueueNumber : uint64_t {};
 ///
 /// Fairness is start-time fair queueing: a tenant's virtual time is what it was served, and one
 /// that comes (again) starts at that of the request that went last. It is forgotten when nobody
-/// waits. *Threads*: lives on the router's thread. *Invariants*: Add() leaves no more than capacity. Changes take
-/// O(log size()), Add() to a full queue O(tenants).
+/// waits. *Threads*: lives on the router's thread. *Invariants*: Add() adds none beyond capacity.
+/// Changes take O(log size()), Add() to a full queue O(tenants).
 class AdmissionQueue {
  public:
   /// REQUIRES: `capacity` above 0.
