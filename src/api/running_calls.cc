@@ -14,9 +14,10 @@ std::unique_ptr<RunningCalls::Place> RunningCalls::Enter(access::Caller caller, 
     error = {503, "the server is shutting down", {}, "service_unavailable"};
     return nullptr;
   }
-  if (running > limit_) {
+  const int limit = limit_;
+  if (running > limit) {
     error = {429,
-             "too many requests at once: at most " + std::to_string(limit_) + " may run",
+             "too many requests at once: at most " + std::to_string(limit) + " may run",
              {},
              "rate_limit_exceeded"};
     return nullptr;

@@ -1,6 +1,8 @@
+#include <future>
 #include <optional>
 
 #include "baton/app/commands.h"
+#include "baton/app/config_watch.h"
 #include "baton/app/notify.h"
 #include "baton/app/options.h"
 #include "baton/app/stop_on_signal.h"
@@ -68,15 +70,106 @@ bool AwaitFleet(router::Router& router, Clock& clock, const std::stop_token& sto
   return false;
 }
 
-void AwaitStop(const std::stop_token& stop) {
+/// Takes edits of the configuration's file, each whole or not at all.
+/// *Threads*: lives on one thread.
+class LiveConfig {
+ public:
+  /// All of it outlives this.
+  struct Parts {
+    const CommandLine& command;
+    router::Router& router;
+    api::Frontend& frontend;
+    telemetry::MetricRegistry& metrics;
+  };
+
+  LiveConfig(const Parts& parts, const config::Loaded& in_force, Clock& clock)
+      : parts_(parts), watch_(parts.command.sources, in_force, clock) {
+    for (const char* outcome : {"applied", "refused"}) Count(outcome, 0);
+  }
+
+  void Look() {
+    if (const auto edit = watch_.Look()) {
+      waiting_.reset();
+      if (edit->ok()) {
+        waiting_ = **edit;
+      } else {
+        Refuse(edit->status());
+      }
+    }
+    if (waiting_) Apply();
+  }
+
+ private:
+  void Apply() {
+    const Status status = Take(*waiting_);
+    if (status.code() == StatusCode::kUnavailable) {
+      if (status.message() != last_wait_) {
+        BATON_LOG(Info) << "the edit of " << file() << " waits: " << status.message();
+      }
+      last_wait_ = status.message();
+      return;
+    }
+    last_wait_.clear();
+    const config::Loaded edited = *std::exchange(waiting_, std::nullopt);
+    if (!status.ok()) return Refuse(status);
+    BATON_LOG(Info) << "took the edit of " << file() << ": "
+                    << DescribeChanges(config::ChangesBetween(watch_.in_force(), edited));
+    SetLogLevel(edited.config.log_level);
+    parts_.frontend.running().SetLimit(edited.config.limits.concurrent_requests);
+    watch_.Accept(edited);
+    Count("applied", 1);
+  }
+
+  /// What the router has to agree to.
+  Status Take(const config::Loaded& edited) {
+    BATON_ASSIGN_OR_RETURN(const router::RouterOptions options,
+                           ToRouterOptions(edited.config, parts_.command.router_workers));
+    const api::RoleCounts wanted = CountsOf(edited.config.workers);
+    const bool roles = wanted != CountsOf(watch_.in_force().config.workers);
+    std::promise<Status> answer;
+    parts_.router.Reconfigure(options, roles ? std::optional(wanted) : std::nullopt,
+                              [&](const Status& status) { answer.set_value(status); });
+    return answer.get_future().get();
+  }
+
+  void Refuse(const Status& status) {
+    BATON_LOG(Error) << "the edit of " << file()
+                     << " is refused, all stays as it is: " << status.message();
+    Count("refused", 1);
+  }
+
+  void Count(const std::string& outcome, uint64_t count) {
+    parts_.metrics
+        .AddCounter("baton_config_reloads_total",
+                    "Edits of the configuration's file while the server ran, and whether they were "
+                    "applied",
+                    {{"outcome", outcome}})
+        .Add(count);
+  }
+
+  static api::RoleCounts CountsOf(const config::Workers& workers) {
+    return {.prefill = workers.prefill.count,
+            .decode = workers.decode.count,
+            .mixed = workers.mixed.count};
+  }
+  const std::string& file() const { return parts_.command.sources.file; }
+
+  const Parts parts_;
+  ConfigWatch watch_;
+  /// One that the router cannot take yet.
+  std::optional<config::Loaded> waiting_;
+  std::string last_wait_;
+};
+
+void AwaitStop(LiveConfig& live, const std::stop_token& stop) {
   Gate stopped;
   const std::stop_callback open(stop, [&] { stopped.Open(); });
-  while (!stopped.Wait(std::chrono::hours(1))) {
-  }
+  while (!stopped.Wait(ConfigWatch::kInterval)) live.Look();
 }
 
-Status Serve(const CommandLine& command, const config::Config& config, Clock& clock,
+Status Serve(const CommandLine& command, const config::Loaded& loaded, Clock& clock,
              const std::stop_token& stop) {
+  const config::Config& config = loaded.config;
   BATON_ASSIGN_OR_RETURN(const router::RouterOptions router_options,
                          ToRouterOptions(config, command.router_workers));
   BATON_ASSIGN_OR_RETURN(const ModelParts parts,
@@ -127,7 +220,8 @@ Status Serve(const CommandLine& command, const config::Config& config, Clock& cl
   if (AwaitFleet(*router, clock, stop)) {
     BATON_LOG(Info) << "ready";
     NotifyReady(url);
-    AwaitStop(stop);
+    LiveConfig live({command, *router, *frontend, metrics}, loaded, clock);
+    AwaitStop(live, stop);
   }
   if (!server->Drain()) {
     BATON_LOG(Warning) << router->RequestsUnderWay()
@@ -144,7 +238,7 @@ Status Serve(const CommandLine& command, const config::Config& config, Clock& cl
 int RunRouter(const CommandLine& command, const config::Loaded& loaded, Clock& clock) {
   SetLogName("router");
   const StopOnSignal signals(clock);
-  const Status status = Serve(command, loaded.config, clock, signals.token());
+  const Status status = Serve(command, loaded, clock, signals.token());
   if (status.ok()) return kExitOk;
   BATON_LOG(Error) << status.message();
   return ExitCode(status);

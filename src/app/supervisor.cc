@@ -119,9 +119,11 @@ class Supervisor::Impl {
 
   void Attend(ProcessSlot& slot) {
     if (slot.child) {
+      // Asked first, so that nothing is missed of what it said before its end.
+      const bool ended = slot.HasEnded();
       slot.ReadOutput(log_);
       if (slot.ReadNotes()) OnReady(slot);
-      if (slot.HasEnded()) OnEnd(slot);
+      if (ended) OnEnd(slot);
     }
     if (slot.restart_at && clock_.Now() >= *slot.restart_at) Start(slot);
   }
@@ -141,13 +143,18 @@ class Supervisor::Impl {
       return;
     }
     const std::optional<Duration> delay = slot.backoff.OnEnd(clock_.Now());
-    if (end.exited && end.code == kUsageExitCode) {
+    const bool refuses = end.exited && end.code == kUsageExitCode;
+    // One that was ready took another configuration before: the file has been edited since, and the
+    // others go on until that is put right.
+    if (refuses && !slot.backoff.ever_ready()) {
       GiveUp(FailedPrecondition(what + ": it refuses its configuration or model"));
     } else if (!delay) {
       GiveUp(Aborted(what + ", for the " + std::to_string(slot.backoff.failures()) +
                      ". time without having been ready; its last lines say why"));
     } else {
-      log_.Note(what + "; starting it again in " + InSeconds(*delay));
+      log_.Note(what +
+                (refuses ? ": it refuses its configuration, which was another one before" : "") +
+                "; starting it again in " + InSeconds(*delay));
       slot.restart_at = clock_.Now() + *delay;
     }
   }

@@ -53,16 +53,16 @@ std::vector<KeyInfo> DescribeKeys() {
   std::vector<KeyInfo> keys;
   const Config defaults;
   for (const Key& key : Keys()) {
-    keys.push_back({key.path, Accepted(key), Render(key, defaults), key.help});
+    keys.push_back({key.path, Accepted(key), Render(key, defaults), key.help, key.live});
   }
   return keys;
 }
 
 std::string KeysAsMarkdown() {
-  std::string text = "| Key | Default | Accepted | Meaning |\n|---|---|---|---|\n";
+  std::string text = "| Key | Default | Accepted | Taken | Meaning |\n|---|---|---|---|---|\n";
   for (const KeyInfo& key : DescribeKeys()) {
     text += "| `" + key.path + "` | `" + key.default_value + "` | " + key.accepted + " | " +
-            key.help + " |\n";
+            (key.live ? "live" : "restart") + " | " + key.help + " |\n";
   }
   return text;
 }

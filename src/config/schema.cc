@@ -38,7 +38,7 @@ void AddGroup(std::vector<Key>& keys, const std::string& role, WorkerGroup Worke
   const std::string count = role == "mixed"
                                 ? "workers that do both, each on its own"
                                 : role + " workers; 1 where no count is given for any role";
-  add("count", &WorkerGroup::count, count, {.greatest = 1024});
+  add("count", &WorkerGroup::count, count, {.greatest = 1024, .live = true});
   add("threads", &WorkerGroup::threads,
       "threads that compute, per worker and at least one per rank; 0: this host's cores divided by "
       "its "
@@ -87,7 +87,7 @@ void AddTop(std::vector<Key>& keys) {
   add("served_model_name", &Config::served_model_name,
       "the model's name in the API; empty: the last part of its path");
   add("log_level", &Config::log_level, "least level that is logged",
-      {.choices = {"debug", "info", "warning", "error"}});
+      {.choices = {"debug", "info", "warning", "error"}, .live = true});
 }
 
 void AddWorkers(std::vector<Key>& keys) {
@@ -123,25 +123,27 @@ void AddRouter(std::vector<Key>& keys) {
   add("policy", &Router::policy,
       "how workers that generate are chosen; cost: by what steps, hand-offs and queues take there, "
       "and it is weighed for each request whether to hand it over at all",
-      {.choices = {"cost", "least_loaded", "power_of_two", "prefix_aware", "round_robin"}});
+      {.choices = {"cost", "least_loaded", "power_of_two", "prefix_aware", "round_robin"},
+       .live = true});
   add("prefill_policy", &Router::prefill_policy,
       "how workers that prefill for them are; same: as router.policy says",
-      {.choices = {"same", "cost", "least_loaded", "power_of_two", "prefix_aware", "round_robin"}});
+      {.choices = {"same", "cost", "least_loaded", "power_of_two", "prefix_aware", "round_robin"},
+       .live = true});
   add("slo_ttft", &Router::slo_ttft,
       "within what requests without a ttft_slo_ms of their own should have their first token; 0s: "
       "they have no wish",
-      {.least = 0, .greatest = Ns(hours(1))});
+      {.least = 0, .greatest = Ns(hours(1)), .live = true});
   add("slo_tpot", &Router::slo_tpot, "likewise per token after it, for those without a tpot_slo_ms",
-      {.least = 0, .greatest = Ns(hours(1))});
+      {.least = 0, .greatest = Ns(hours(1)), .live = true});
   add("overload", &Router::overload,
       "what becomes of a request that can no longer have its first token as wished; refuse: it is "
       "answered 429 with Retry-After; degrade: it goes behind those of its priority that still "
       "can; queue: it waits like any other",
-      {.choices = {"refuse", "degrade", "queue"}});
+      {.choices = {"refuse", "degrade", "queue"}, .live = true});
   add("worker_queue", &Router::worker_queue,
       "prompts that a worker computes within this, or in two steps, or two prompts, may wait "
       "there; what is more waits in the router, where the order can still change",
-      {.least = 0, .greatest = Ns(hours(1))});
+      {.least = 0, .greatest = Ns(hours(1)), .live = true});
   add("tool_parser", &Router::tool_parser,
       "how calls of tools are read from the model's output; auto: as its chat template shows them",
       {.choices = {"auto", "none", "hermes", "llama3", "mistral"}});
@@ -170,10 +172,10 @@ void AddRouter(std::vector<Key>& keys) {
   add("resume_attempts", &Router::resume_attempts,
       "most attempts at a request, one after the other, at workers that do not get ahead with it; "
       "1: the first failure is the client's",
-      {.least = 1, .greatest = 1000});
+      {.least = 1, .greatest = 1000, .live = true});
   add("resume_wait", &Router::resume_wait,
       "for how long, in all, a request waits between two attempts for a worker to come back",
-      {.least = 0, .greatest = Ns(hours(1))});
+      {.least = 0, .greatest = Ns(hours(1)), .live = true});
   add("workers", &Router::workers, "workers started elsewhere; `baton serve` adds its own",
       {.check = CheckWorker, .form = "name=host:port"});
 }
@@ -294,15 +296,15 @@ void AddLimits(std::vector<Key>& keys) {
       {.least = 1, .greatest = 1 << 20});
   add("concurrent_requests", &Limits::concurrent_requests,
       "most requests for completions under way; further ones get 429 with Retry-After",
-      {.least = 1, .greatest = 1 << 20});
+      {.least = 1, .greatest = 1 << 20, .live = true});
   add("concurrent_completions", &Limits::concurrent_completions,
       "most completions under way; a request has one for each choice of each prompt",
-      {.least = 1, .greatest = 1 << 20});
+      {.least = 1, .greatest = 1 << 20, .live = true});
   add("queued_completions", &Limits::queued_completions,
       "how many of them may wait in the router for a worker; further ones get 429 with "
       "Retry-After, "
       "or take the place of one of less priority, or of a tenant that has more there",
-      {.least = 1, .greatest = 1 << 20});
+      {.least = 1, .greatest = 1 << 20, .live = true});
   add("prompts_per_request", &Limits::prompts_per_request, "most prompts in one request",
       {.least = 1, .greatest = 1 << 16});
   add("choices_per_prompt", &Limits::choices_per_prompt, "most choices (n) for one prompt",
@@ -322,12 +324,12 @@ void AddTimeouts(std::vector<Key>& keys) {
       "every 100 ms",
       range);
   add("queue", &Timeouts::queue, "in the router's queue, while workers have no room; then 429",
-      range);
+      {.least = range.least, .greatest = range.greatest, .live = true});
   add("no_worker", &Timeouts::no_worker,
       "since a worker was ready, or the router started: until then requests wait for one, from "
       "then "
       "on they get 503",
-      {.least = 0, .greatest = range.greatest});
+      {.least = 0, .greatest = range.greatest, .live = true});
   add("worker_progress", &Timeouts::worker_progress,
       "a worker that has work and gets no step done for this long is stuck: the router goes on "
       "with "
@@ -365,7 +367,7 @@ void AddTelemetry(std::vector<Key>& keys) {
       "the working directory; empty: none is");
   add("trace_every", &Telemetry::trace_every,
       "every nth request is traced, besides those with \"baton\": {\"trace\": true}; 0: those only",
-      {.greatest = 1 << 24});
+      {.greatest = 1 << 24, .live = true});
   add("trace_files", &Telemetry::trace_files,
       "most traces that a router leaves in the folder; the oldest goes first",
       {.least = 1, .greatest = 1 << 20});

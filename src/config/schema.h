@@ -32,6 +32,8 @@ struct Key {
   bool is_file = false;
   /// What a checked string looks like, e.g. "core numbers like 0-3,8".
   std::string form{};
+  /// A running server takes another value from its file; the others need a restart.
+  bool live = false;
 
   bool is_list() const;
   /// A list that may also be written as its only item.

@@ -38,6 +38,11 @@ Admission::Admission(const RouterOptions& options, RouterMetrics& metrics, Links
       links_(std::move(links)),
       queue_(static_cast<size_t>(options.queued)) {}
 
+void Admission::SetOptions(const RouterOptions& options) {
+  options_ = options;
+  queue_.SetCapacity(static_cast<size_t>(options.queued));
+}
+
 int64_t Admission::Cost(int64_t prompt_tokens, int64_t output_tokens) {
   return std::max<int64_t>(1, prompt_tokens + kOutputWeight * output_tokens);
 }

@@ -56,6 +56,8 @@ class Admission {
   /// `metrics` outlives this. REQUIRES: the links may be used from Add() on.
   Admission(const RouterOptions& options, RouterMetrics& metrics, Links links);
 
+  /// For requests that come from now on; those that wait keep the time that they had.
+  void SetOptions(const RouterOptions& options);
   /// Sends it on, or has it wait, or refuses it.
   void Add(Routed routed, TimePoint now);
   /// Takes it out; null unless it waits.
@@ -91,7 +93,7 @@ class Admission {
   Routed Forget(QueueNumber number);
   bool Hurries(const RoutedRequest& routed) const;
 
-  const RouterOptions options_;
+  RouterOptions options_;
   RouterMetrics& metrics_;
   const Links links_;
   AdmissionQueue queue_;

@@ -36,12 +36,15 @@ enum class QueueNumber : uint64_t {};
 ///
 /// Fairness is start-time fair queueing: a tenant's virtual time is what it was served, and one
 /// that comes (again) starts at that of the request that went last. It is forgotten when nobody
-/// waits. *Threads*: lives on the router's thread. *Invariants*: size() <= capacity. Changes take
-/// O(log size()), Add() to a full queue O(tenants).
+/// waits. *Threads*: lives on the router's thread. *Invariants*: Add() adds none beyond capacity.
+/// Changes take O(log size()), Add() to a full queue O(tenants).
 class AdmissionQueue {
  public:
   /// REQUIRES: `capacity` above 0.
   explicit AdmissionQueue(size_t capacity) : capacity_(capacity) {}
+
+  /// Those who are beyond it already stay.
+  void SetCapacity(size_t capacity) { capacity_ = capacity; }
 
   struct Added {
     /// Nothing when the queue is full of requests that have more right to their place.
@@ -125,7 +128,7 @@ class AdmissionQueue {
   /// Whom a full queue would rather lose than `request`.
   std::optional<QueueNumber> Displaced(const QueuedRequest& request) const;
 
-  const size_t capacity_;
+  size_t capacity_;
   uint64_t next_ = 1;
   int64_t tokens_ = 0;
   std::unordered_map<QueueNumber, Entry> entries_;

@@ -69,6 +69,11 @@ class Fleet final : private Member::Listener {
   /// fewer sequences than it can, and whoever prefills for it, or with `local` it itself, has less
   /// to do than a step's worth or RouterOptions::worker_queue.
   bool HasRoom(bool local) const;
+  /// RouterOptions::worker_queue from now on.
+  void SetWorkerQueue(Duration worker_queue) {
+    options_.worker_queue = worker_queue;
+    ++room_version_;
+  }
   /// Grows with what may make room.
   uint64_t room_version() const { return room_version_; }
   /// Requests of ours there.
@@ -129,7 +134,7 @@ class Fleet final : private Member::Listener {
   void TellPeers();
   void TellPeers(Member& decode);
 
-  const RouterOptions options_;
+  RouterOptions options_;
   const rpc::DialWorker dial_;
   RouterMetrics& metrics_;
   Clock& clock_;

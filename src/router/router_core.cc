@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <tuple>
 #include <utility>
 
 #include "baton/base/logging.h"
@@ -20,14 +21,16 @@ constexpr Duration kStatePeriod = std::chrono::milliseconds(200);
 RouterCore::RouterCore(const RouterOptions& options, std::unique_ptr<RoutingPolicy> policy,
                        const rpc::DialWorker& dial, telemetry::MetricRegistry& registry,
                        Clock& clock, telemetry::TraceWriter* traces)
-    : options_(options),
-      clock_(clock),
+    : clock_(clock),
       traces_(traces),
       registry_(registry),
       metrics_(registry),
       policy_(std::move(policy)),
       breakers_(options.breaker, metrics_),
       mailbox_(kMailboxCapacity),
+      most_requests_(options.requests),
+      trace_every_(options.trace_every),
+      options_(options),
       fleet_(
           options, dial, metrics_, clock,
           [this](std::function<void()> work) { Post(std::move(work)); },
@@ -120,25 +123,23 @@ std::string RouterCore::RenderFleet() const {
 bool RouterCore::Traced(const Request& request) {
   if (traces_ == nullptr) return false;
   const uint64_t number = started_.fetch_add(1, std::memory_order_relaxed);
-  const auto every = static_cast<uint64_t>(options_.trace_every);
+  const auto every = static_cast<uint64_t>(trace_every_.load());
   return request.trace || (every > 0 && number % every == 0);
 }
 
 void RouterCore::Start(Request request, std::shared_ptr<api::CompletionSink> sink) {
-  if (++under_way_ > options_.requests) {
+  const int32_t most = most_requests_;
+  if (++under_way_ > most) {
     --under_way_;
     metrics_.CountRequest("ResourceExhausted");
     metrics_.CountRefusal("requests");
-    sink->OnEnd(ResourceExhausted("the router has " + std::to_string(options_.requests) +
+    sink->OnEnd(ResourceExhausted("the router has " + std::to_string(most) +
                                   " requests under way, its limit"));
     return;
   }
   const TimePoint arrived = clock_.Now();
   auto routed = std::make_shared<RoutedRequest>(std::move(sink), arrived, clock_, metrics_);
   routed->timings = request.timings;
-  if (request.slo.ttft == Duration::zero()) request.slo.ttft = options_.slo.ttft;
-  if (request.slo.tpot == Duration::zero()) request.slo.tpot = options_.slo.tpot;
-  routed->slo = request.slo;
   request.trace = Traced(request);
   if (request.trace) routed->trace = std::make_unique<RequestTrace>(request.id, arrived, *traces_);
   routed->request = std::move(request);
@@ -160,7 +161,10 @@ Admission::Links RouterCore::AdmissionLinks() {
 }
 
 void RouterCore::Admit(Routed routed) {
-  const Request& request = routed->request;
+  Request& request = routed->request;
+  if (request.slo.ttft == Duration::zero()) request.slo.ttft = options_.slo.ttft;
+  if (request.slo.tpot == Duration::zero()) request.slo.tpot = options_.slo.tpot;
+  routed->slo = request.slo;
   routed->cost =
       Admission::Cost(static_cast<int64_t>(request.prompt.size()), ExpectedTokens(request));
   admission_.Add(std::move(routed), clock_.Now());
@@ -260,6 +264,43 @@ void RouterCore::Scale(const api::ScaleRequest& request,
     PublishScaling();  // So that whoever asks next hears of it.
     on_answer(std::move(state));
   });
+}
+
+void RouterCore::Reconfigure(const RouterOptions& options,
+                             const std::optional<api::RoleCounts>& roles,
+                             std::function<void(const Status&)> on_answer) {
+  Post([this, options, roles, on_answer = std::move(on_answer)] {
+    const Status status = TakeOptions(options, roles);
+    PublishScaling();
+    on_answer(status);
+  });
+}
+
+Status RouterCore::TakeOptions(const RouterOptions& options,
+                               const std::optional<api::RoleCounts>& roles) {
+  BATON_ASSIGN_OR_RETURN(auto policy, RoutingPolicy::Make(options.policy, options.prefill_policy));
+  if (roles) {
+    if (scaling_.under_way()) return Unavailable("a change of roles is still under way");
+    BATON_ASSIGN_OR_RETURN(const api::ScaleState begun,
+                           scaling_.Begin({.wanted = *roles}, "configuration"));
+  }
+  const bool other_policy = std::tie(options.policy, options.prefill_policy) !=
+                            std::tie(options_.policy, options_.prefill_policy);
+  if (other_policy) policy_ = std::move(policy);
+  options_.policy = options.policy;
+  options_.prefill_policy = options.prefill_policy;
+  options_.requests = most_requests_ = options.requests;
+  options_.queued = options.queued;
+  options_.queue_wait = options.queue_wait;
+  options_.no_worker_wait = options.no_worker_wait;
+  options_.worker_queue = options.worker_queue;
+  options_.slo = options.slo;
+  options_.overload = options.overload;
+  options_.retry = options.retry;
+  options_.trace_every = trace_every_ = options.trace_every;
+  fleet_.SetWorkerQueue(options.worker_queue);
+  admission_.SetOptions(options_);
+  return OkStatus();
 }
 
 void RouterCore::Cancel(const std::string& request_id) {

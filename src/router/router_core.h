@@ -65,6 +65,8 @@ class RouterCore final : public Router {
              std::function<void(Result<api::ScaleState>)> on_answer) override;
   api::ScaleState Scaling() const override { return scale_state_.Read(); }
   int32_t RequestsUnderWay() const override { return under_way_; }
+  void Reconfigure(const RouterOptions& options, const std::optional<api::RoleCounts>& roles,
+                   std::function<void(const Status&)> on_answer) override;
 
  private:
   using Routed = Admission::Routed;
@@ -75,6 +77,7 @@ class RouterCore final : public Router {
   void Admit(Routed routed);
   void Refuse(RoutedRequest& routed, const api::Refusal& refusal, const Status& status);
   void PublishScaling();
+  Status TakeOptions(const RouterOptions& options, const std::optional<api::RoleCounts>& roles);
   /// Whether the request asked for a trace, or it is its turn.
   bool Traced(const Request& request);
   Query QueryOf(const RoutedRequest& routed) const;
@@ -109,7 +112,6 @@ class RouterCore final : public Router {
     BATON_CHECK(mailbox_.TrySend(std::move(work))) << "the router's thread does not keep up";
   }
 
-  const RouterOptions options_;
   Clock& clock_;
   telemetry::TraceWriter* const traces_;
   telemetry::MetricRegistry& registry_;
@@ -125,8 +127,12 @@ class RouterCore final : public Router {
   Gate ready_;
   std::atomic<int32_t> under_way_{0};
   std::atomic<uint64_t> started_{0};
+  // Of the options, what is looked at on any thread.
+  std::atomic<int32_t> most_requests_;
+  std::atomic<int32_t> trace_every_;
 
   // The router's thread owns these.
+  RouterOptions options_;
   Fleet fleet_;
   Status trouble_;
   router::Scaling scaling_;

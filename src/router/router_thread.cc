@@ -45,6 +45,10 @@ class RouterThread final : public Router, private discovery::Listener {
   }
   api::ScaleState Scaling() const override { return core_.Scaling(); }
   int32_t RequestsUnderWay() const override { return core_.RequestsUnderWay(); }
+  void Reconfigure(const RouterOptions& options, const std::optional<api::RoleCounts>& roles,
+                   std::function<void(const Status&)> on_answer) override {
+    core_.Reconfigure(options, roles, std::move(on_answer));
+  }
 
  private:
   void OnPlaces(std::vector<discovery::Place> places) override {

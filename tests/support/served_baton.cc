@@ -171,6 +171,8 @@ uint16_t ServedBaton::port() const {
   return output_->port;
 }
 
+std::string ServedBaton::config_file() const { return output_->folder.path() / "baton.yaml"; }
+
 std::string ServedBaton::log() const {
   std::lock_guard lock(output_->mutex);
   return output_->text;

@@ -46,6 +46,8 @@ class ServedBaton {
   /// False, with the log on standard error, unless the ready line comes in time.
   bool WaitReady(Duration timeout = std::chrono::seconds(60));
   uint16_t port() const;
+  /// The YAML file that it was started with.
+  std::string config_file() const;
   pid_t pid() const { return pid_; }
   /// The process of a worker, as the process list shows it ("baton worker ... --name p0 ..."); -1
   /// when there is none.

@@ -39,6 +39,9 @@ class RunningCalls {
   /// A place for a completion of `caller`, or null and in `error` why not.
   std::unique_ptr<Place> Enter(access::Caller caller, ApiError& error);
 
+  /// Those that are under way go on.
+  void SetLimit(int limit) { limit_ = limit; }
+
   bool draining() const { return draining_; }
   /// Refuses new completions from now on.
   void Drain();
@@ -46,7 +49,7 @@ class RunningCalls {
   bool WaitUntilIdle(Duration timeout) { return idle_.Wait(timeout); }
 
  private:
-  const int limit_;
+  std::atomic<int> limit_;
   const Clock& clock_;
   /// Those that count against the limit, and those whose answer is not written.
   std::atomic<int> running_{0};

@@ -19,6 +19,7 @@ class Backoff {
   /// its attempts.
   std::optional<Duration> OnEnd(TimePoint now);
 
+  bool ever_ready() const { return ever_ready_; }
   /// Ends since the process was last healthy.
   int32_t failures() const { return failures_; }
 

@@ -46,8 +46,8 @@ class Supervisor {
 
   /// Until a signal comes in on `signals`, a signalfd: the first drains, a second kills. Fails with
   /// Aborted when a process cannot be brought up, with FailedPrecondition when that is because it
-  /// refuses its configuration (exit code 2), with Cancelled when processes had to be killed, with
-  /// Internal when one cannot be ended.
+  /// refuses its configuration (exit code 2) from the start on, with Cancelled when processes had
+  /// to be killed, with Internal when one cannot be ended.
   Status Run(int signals);
 
  private:

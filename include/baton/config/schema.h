@@ -13,6 +13,8 @@ struct KeyInfo {
   /// As YAML.
   std::string default_value;
   std::string help;
+  /// A running server takes another value from its file.
+  bool live = false;
 };
 
 /// Every key, in the order in which they are printed.

@@ -1,11 +1,14 @@
 #pragma once
 
 #include <chrono>
+#include <functional>
 #include <memory>
+#include <optional>
 #include <string>
 #include <vector>
 
 #include "baton/api/completion_backend.h"
+#include "baton/api/scaling.h"
 #include "baton/base/clock.h"
 #include "baton/base/status.h"
 #include "baton/discovery/source.h"
@@ -79,6 +82,13 @@ class Router : public api::CompletionBackend {
   virtual bool WaitReady(Duration timeout) = 0;
   /// Requests under way, for draining.
   virtual int32_t RequestsUnderWay() const = 0;
+  /// Takes what of `options` can change while it runs (policies, limits, the wait for room and for
+  /// workers, SLO, overload, retries, how often is traced) and, where `roles` are given, begins to
+  /// change the workers' roles: all of it or, where `on_answer` hears an error, nothing. That is
+  /// Unavailable where it can be tried again as it is. `on_answer` is called on any thread.
+  virtual void Reconfigure(const RouterOptions& options,
+                           const std::optional<api::RoleCounts>& roles,
+                           std::function<void(const Status&)> on_answer) = 0;
 };
 
 }  // namespace baton::router

@@ -2,6 +2,7 @@
 
 #include <array>
 #include <csignal>
+#include <filesystem>
 #include <fstream>
 
 #include <fcntl.h>
@@ -116,6 +117,25 @@ TEST_F(SupervisorTest, DoesNotRetryARefusedConfiguration) {
   Add("p0", "exit 2");
   EXPECT_EQ(Run(),
             FailedPrecondition("p0 ended with exit code 2: it refuses its configuration or model"));
+}
+
+TEST_F(SupervisorTest, GoesOnWhereAProcessThatWasReadyRefusesAnEditedConfiguration) {
+  // Ready, then refusing twice, then ready again.
+  std::array<char, 32> folder{"/tmp/baton-supervisor-XXXXXX"};
+  ASSERT_NE(mkdtemp(folder.data()), nullptr);
+  const std::string counter = std::string(folder.data()) + "/n";
+  Add("p0", "echo x >> " + counter + "; n=$(wc -l < " + counter +
+                "); if [ $n -eq 2 ] || [ $n -eq 3 ]; then exit 2; fi; "
+                "echo READY=1 >/dev/fd/$BATON_NOTIFY_FD; exit 1");
+  int ready = 0;
+  options_.on_ready = [&](auto&, auto&) {
+    if (++ready == 2) Signal(SIGTERM);
+  };
+  EXPECT_TRUE(Run().ok());
+  EXPECT_EQ(ready, 2);
+  EXPECT_THAT(Log(), HasSubstr("p0 ended with exit code 2: it refuses its configuration, which was "
+                               "another one before; starting it again"));
+  std::filesystem::remove_all(folder.data());
 }
 
 TEST_F(SupervisorTest, SaysWhichSignalEndedAProcess) {

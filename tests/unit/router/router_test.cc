@@ -250,6 +250,27 @@ TEST(RouterTrace, NeedsAFolderThatCanBeWritten) {
   EXPECT_EQ(router.status().code(), StatusCode::kInvalidArgument);
 }
 
+TEST_F(RouterTest, TakesAllOfOtherOptionsOrNone) {
+  FakeWorker worker("m0", Role::kMixed);
+  RouterOptions options{.workers = {worker.address()}, .requests = 1};
+  Route(options);
+  ASSERT_TRUE(router_->WaitReady(kPatience));
+  Start("r1");
+  const auto reconfigure = [&](const std::optional<api::RoleCounts>& roles) {
+    Mailbox<Status> answer{1};
+    router_->Reconfigure(options, roles, [&](Status status) { answer.TrySend(std::move(status)); });
+    return answer.Receive(kPatience).value_or(DeadlineExceeded("no answer")).code();
+  };
+  options.requests = 2;
+  EXPECT_EQ(reconfigure(api::RoleCounts{.mixed = 2}), StatusCode::kInvalidArgument);
+  EXPECT_EQ(Start("r2")->Next(),
+            "end ResourceExhausted: the router has 1 requests under way, its limit");
+  EXPECT_EQ(reconfigure(std::nullopt), StatusCode::kOk);
+  Start("r3");
+  EXPECT_TRUE(worker.calls.Receive(kPatience));
+  EXPECT_TRUE(worker.calls.Receive(kPatience));
+}
+
 TEST_F(RouterTest, RelaysAStreamFromAMixedWorker) {
   FakeWorker worker("m0", Role::kMixed);
   Route({worker.address()});
