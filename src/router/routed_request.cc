@@ -18,7 +18,6 @@ void RoutedRequest::OnToken(TokenOutput output) {
     metrics_.output_tokens.Increment();
     emitted_.push_back(output.token);
   }
-  if (emitted_.size() <= 1 && events_.on_first_token) events_.on_first_token();
   if (++tokens_ == 1) {
     first_token_at_ = last_token_at_;
     metrics_.ttft.Observe(first_token_at_ - arrived_);
@@ -32,6 +31,8 @@ void RoutedRequest::OnToken(TokenOutput output) {
           {.ttft = first_token_at_ - arrived_, .admission = queued, .handoff = handoff_});
     }
   }
+  // The router's thread reads when it came.
+  if (emitted_.size() <= 1 && events_.on_first_token) events_.on_first_token();
   finished_ |= output.finish != FinishReason::kNone;
   sink_->OnToken(std::move(output));
 }
