@@ -30,7 +30,10 @@ Duration Miss(Duration time, Duration slo) {
 
 class Weigher {
  public:
-  explicit Weigher(const Query& query) : query_(query) {}
+  /// With the part of the arrivals that each worker which generates gets.
+  Weigher(const Query& query, size_t workers) : query_(query) {
+    query_.arrivals_per_s /= static_cast<double>(std::max<size_t>(1, workers));
+  }
 
   /// Everything on one worker.
   Option Whole(const WorkerView& view) const {
@@ -47,6 +50,9 @@ class Weigher {
         Generate(decode, ReadyTime(prefill) + TransferTime(decode.forecast, prefill.name, missing));
     option.choice.prefill = prefill.name;
     option.cost += DelayOfOthers(prefill);
+    // Prompts that the decode worker has yet to prefill then, beside it.
+    const Duration beside = QueueTime(decode.forecast) - option.choice.ttft;
+    if (beside > Duration::zero()) option.cost += Delayed(decode.forecast, beside);
     return option;
   }
 
@@ -61,15 +67,23 @@ class Weigher {
  private:
   int64_t tokens() const { return query_.prompt_tokens + query_.output_tokens; }
 
-  /// What the prompt's prefill adds to the time of those that decode there, taken to have the SLO
-  /// and the length of this request.
+  /// What a delay of its decoding costs a request of this one's length and SLO.
+  Duration Delayed(const Forecast& at, Duration delay) const {
+    const Duration tpot = DecodeTime(at, query_.prompt_tokens);
+    return delay +
+           query_.output_tokens * (Miss(tpot + delay / query_.output_tokens, query_.slo.tpot) -
+                                   Miss(tpot, query_.slo.tpot));
+  }
+
+  /// What the prompt's prefill adds to the time of those that decode there, and of those that can
+  /// be expected to begin to while it lasts, all taken to be like this request.
   Duration DelayOfOthers(const WorkerView& view) const {
     const Forecast& at = view.forecast;
     const Duration delay = PrefillDelay(at, view.cached_tokens, query_.prompt_tokens);
-    const Duration tpot = DecodeTime(at, query_.prompt_tokens);
-    const Duration late =
-        Miss(tpot + delay / query_.output_tokens, query_.slo.tpot) - Miss(tpot, query_.slo.tpot);
-    return at.decoding.decode_sequences * (delay + query_.output_tokens * late);
+    const double newcomers =
+        view.role == Role::kPrefill ? 0 : query_.arrivals_per_s * Seconds(delay);
+    return at.decoding.decode_sequences * Delayed(at, delay) +
+           std::chrono::duration_cast<Duration>(newcomers * Delayed(at, delay / 2));
   }
 
   Option Generate(const WorkerView& view, Duration prefilled) const {
@@ -85,7 +99,7 @@ class Weigher {
     return option;
   }
 
-  const Query& query_;
+  Query query_;
 };
 
 /// Local or remote, for one decode worker.
@@ -119,7 +133,7 @@ Option WhetherToSplit(const Weigher& weigher, const Group& group,
 
 std::optional<Choice> ChooseByCost(const std::vector<Group>& groups, const Query& query,
                                    const WorkerView* home) {
-  const Weigher weigher(query);
+  const Weigher weigher(query, groups.size());
   std::map<const WorkerView*, Duration> ready;
   bool room = false;
   for (const Group& group : groups) {

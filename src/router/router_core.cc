@@ -162,12 +162,14 @@ Admission::Links RouterCore::AdmissionLinks() {
 
 void RouterCore::Admit(Routed routed) {
   Request& request = routed->request;
+  const TimePoint now = clock_.Now();
+  arrivals_.Count(now);
   if (request.slo.ttft == Duration::zero()) request.slo.ttft = options_.slo.ttft;
   if (request.slo.tpot == Duration::zero()) request.slo.tpot = options_.slo.tpot;
   routed->slo = request.slo;
   routed->cost =
       Admission::Cost(static_cast<int64_t>(request.prompt.size()), ExpectedTokens(request));
-  admission_.Add(std::move(routed), clock_.Now());
+  admission_.Add(std::move(routed), now);
 }
 
 void RouterCore::Refuse(RoutedRequest& routed, const api::Refusal& refusal, const Status& status) {
@@ -180,7 +182,8 @@ Query RouterCore::QueryOf(const RoutedRequest& routed) const {
   Query query{.session = request.session,
               .prompt_tokens = static_cast<int32_t>(request.prompt.size()),
               .output_tokens = ExpectedTokens(request),
-              .slo = request.slo};
+              .slo = request.slo,
+              .arrivals_per_s = arrivals_.PerSecond(clock_.Now())};
   if (request.emitted_tokens > 0) query.slo.ttft = {};  // Met or missed.
   if (query.slo.ttft > Duration::zero()) {
     query.slo.ttft = std::max(Duration(1), query.slo.ttft - (clock_.Now() - routed.arrived()));

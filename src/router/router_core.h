@@ -9,6 +9,7 @@
 #include <vector>
 
 #include "admission.h"
+#include "arrival_rate.h"
 #include "baton/base/check.h"
 #include "baton/base/gate.h"
 #include "baton/base/latest.h"
@@ -142,6 +143,7 @@ class RouterCore final : public Router {
   Scoreboard scoreboard_;
   /// Tokens that requests have drawn of late, in the mean.
   double mean_output_tokens_ = 64;
+  ArrivalRate arrivals_;
   std::unordered_map<std::string, Routed> requests_;
   /// Those without an attempt, by when the next one is due; and ones that have ended since.
   std::multimap<TimePoint, Routed> waiting_;

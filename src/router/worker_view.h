@@ -63,6 +63,8 @@ struct Query {
   int64_t output_tokens = 1;
   /// `ttft` from now on.
   RequestSlo slo = {};
+  /// Of all requests of this router, of late.
+  double arrivals_per_s = 0;
 };
 
 /// What a prompt takes from now on until its first token, on a worker that has so much of it

@@ -55,6 +55,22 @@ TEST_F(CostChoice, KeepsAPromptWhereNobodyIsDelayed) {
   EXPECT_EQ(choice.reason, "cheaper");
 }
 
+TEST_F(CostChoice, HandsALongPromptOverWhereOthersAreToBeExpectedMeanwhile) {
+  const Query query{.prompt_tokens = 2000, .output_tokens = 10, .slo = {.tpot = milliseconds(5)}};
+  EXPECT_EQ(Choose(query).prefill, "");
+  Query often = query;
+  often.arrivals_per_s = 2;
+  EXPECT_EQ(Choose(often).prefill, "p0");
+}
+
+TEST_F(CostChoice, HandsOverNothingThatWouldDecodeBesideALongPrefill) {
+  DecodeSequences(1);
+  const Query query{.prompt_tokens = 200, .output_tokens = 10, .slo = {.tpot = milliseconds(5)}};
+  EXPECT_EQ(Choose(query).prefill, "p0");
+  decode_.forecast.ahead.prefill_tokens = 500;
+  EXPECT_EQ(Choose(query).prefill, "");
+}
+
 TEST_F(CostChoice, HandsALongPromptOverWhereItWouldDelayManyOthers) {
   DecodeSequences(8);
   const Choice choice = Choose({.prompt_tokens = 2000, .output_tokens = 10});

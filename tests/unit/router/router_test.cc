@@ -131,6 +131,22 @@ class RouterTest : public testing::Test {
     return sink;
   }
 
+  /// Until the router has seen so many workers.
+  void AwaitThere(size_t count) {
+    const TimePoint deadline = Clock::System().Now() + kPatience;
+    const auto there = [&] {
+      size_t ready = 0;
+      for (const auto& worker : nlohmann::json::parse(router_->RenderFleet())["workers"]) {
+        ready += worker["state"] == "ready" ? 1 : 0;
+      }
+      return ready;
+    };
+    Gate pause;
+    while (there() < count && Clock::System().Now() < deadline) {
+      pause.Wait(std::chrono::milliseconds(5));
+    }
+  }
+
   telemetry::MetricRegistry registry_;
   std::unique_ptr<Router> router_;
 };
@@ -454,6 +470,7 @@ TEST_F(RouterTest, TakesAPeerThatPrefillsNoMoreFromTheDecodeWorkers) {
   FakeWorker decode("d0", Role::kDecode, {"p0", "p1"});
   Route({prefill.address(), other.address(), decode.address()});
   EXPECT_EQ(NextPeers(decode, 2), (std::vector{prefill.address(), other.address()}));
+  AwaitThere(3);  // So that the change is seen.
   prefill.role_now = static_cast<int>(Role::kDecode);
   EXPECT_EQ(NextPeers(decode, 1), std::vector{other.address()});
   EXPECT_EQ(NextPeers(prefill, 1), std::vector{other.address()});
