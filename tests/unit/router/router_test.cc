@@ -1,5 +1,6 @@
 #include "baton/router/router.h"
 
+#include <algorithm>
 #include <atomic>
 #include <filesystem>
 #include <fstream>
@@ -131,20 +132,21 @@ class RouterTest : public testing::Test {
     return sink;
   }
 
-  /// Until the router has seen so many workers.
-  void AwaitThere(size_t count) {
-    const TimePoint deadline = Clock::System().Now() + kPatience;
-    const auto there = [&] {
-      size_t ready = 0;
-      for (const auto& worker : nlohmann::json::parse(router_->RenderFleet())["workers"]) {
-        ready += worker["state"] == "ready" ? 1 : 0;
-      }
-      return ready;
+  /// Whether the router has seen so many workers, within some time.
+  bool AwaitThere(int64_t count) {
+    const auto there = [this] {
+      const auto fleet = nlohmann::json::parse(router_->RenderFleet());
+      const auto& workers = fleet["workers"];
+      return std::count_if(workers.begin(), workers.end(),
+                           [](const auto& worker) { return worker["state"] == "ready"; });
     };
+    const TimePoint deadline = Clock::System().Now() + kPatience;
     Gate pause;
-    while (there() < count && Clock::System().Now() < deadline) {
+    while (there() < count) {
+      if (Clock::System().Now() >= deadline) return false;
       pause.Wait(std::chrono::milliseconds(5));
     }
+    return true;
   }
 
   telemetry::MetricRegistry registry_;
@@ -470,7 +472,7 @@ TEST_F(RouterTest, TakesAPeerThatPrefillsNoMoreFromTheDecodeWorkers) {
   FakeWorker decode("d0", Role::kDecode, {"p0", "p1"});
   Route({prefill.address(), other.address(), decode.address()});
   EXPECT_EQ(NextPeers(decode, 2), (std::vector{prefill.address(), other.address()}));
-  AwaitThere(3);  // So that the change is seen.
+  ASSERT_TRUE(AwaitThere(3));  // So that the change is seen.
   prefill.role_now = static_cast<int>(Role::kDecode);
   EXPECT_EQ(NextPeers(decode, 1), std::vector{other.address()});
   EXPECT_EQ(NextPeers(prefill, 1), std::vector{other.address()});
