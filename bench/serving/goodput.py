@@ -51,10 +51,11 @@ SETTINGS = {
 
 @dataclass
 class Load:
-    """What is sent, and how many times what it takes alone a request may take."""
+    """What is sent, by model, and how many times what it takes alone a request may take."""
     arguments: dict[str, list[str]]
     ttft: float
     tpot: float
+    arrivals: str = "poisson"
 
 
 def lengths(prompt: str, output: str) -> list[str]:
@@ -62,17 +63,17 @@ def lengths(prompt: str, output: str) -> list[str]:
 
 
 def loads(options: argparse.Namespace) -> dict[str, Load]:
-    """By name; the arguments by model."""
+    """By name."""
+    chat = lengths("lognormal:96:0.6", "lognormal:48:0.5")
     all_loads = {
-        "chat": Load({"tiny": lengths("lognormal:96:0.6", "lognormal:48:0.5"),
-                      "medium": lengths("lognormal:96:0.6", "lognormal:48:0.5")}, ttft=10, tpot=3),
+        "chat": Load({"tiny": chat, "medium": chat}, ttft=10, tpot=3),
         "documents": Load({"tiny": lengths("1200-1800", "64"), "medium": lengths("800-1200", "64")}, ttft=4, tpot=1.6),
     }
-    cut = ["--max-prompt-tokens", "1800", "--max-output-tokens", "200", "--arrivals", "trace"]
+    cut = ["--max-prompt-tokens", "1800", "--max-output-tokens", "200"]
     for name, file, scale in (("azure", options.azure, "0.4"), ("mooncake", options.mooncake, "0.04")):
         if file:
             trace = ["--trace", str(file), "--length-scale", scale, *cut]
-            all_loads[name] = Load({"tiny": trace, "medium": trace}, ttft=10, tpot=3)
+            all_loads[name] = Load({"tiny": trace, "medium": trace}, ttft=10, tpot=3, arrivals="trace")
     return all_loads
 
 
@@ -100,8 +101,8 @@ class Models:
 
 def slo_of(options: argparse.Namespace, models: Models, model: str, load: Load) -> tuple[float, float]:
     with models.serve(options, model, roles(mixed=1)) as server:
-        arguments = [a for a in load.arguments[model] if a not in ("--arrivals", "trace")]
-        alone = bench(options, server.port, ["--concurrency", "1", "--requests", "12", "--warmup", "2", *arguments])
+        alone = bench(options, server.port, ["--concurrency", "1", "--requests", "12", "--warmup", "2",
+                                             *load.arguments[model]])
     return load.ttft * alone["run"]["ttft_ms"]["p50"], load.tpot * alone["run"]["tpot_ms"]["p50"]
 
 
@@ -113,7 +114,7 @@ def search(options: argparse.Namespace, models: Models, model: str, settings: li
         result = bench(options, server.port, [
             "--goodput", "--rate", begin, "--duration", str(options.seconds[model]), "--warmup", "4",
             "--precision", str(options.precision), "--slo", f"{slo[0]:.1f}:{slo[1]:.2f}", "--label", label,
-            *load.arguments[model]])
+            "--arrivals", load.arrivals, *load.arguments[model]])
     file.write_text(json.dumps(result))
     return result
 
@@ -160,9 +161,6 @@ def main() -> None:
     parser.add_argument("--rates", type=by_model, default="tiny=8,medium=0.4", help="where a search begins")
     parser.add_argument("--precision", type=float, default=0.1)
     options = parser.parse_args()
-    for name in ("seconds", "rates"):
-        if isinstance(getattr(options, name), str):
-            setattr(options, name, by_model(getattr(options, name)))
     options.out.mkdir(parents=True, exist_ok=True)
     options.settings = options.settings.split(";")
     known = loads(options)

@@ -11,6 +11,7 @@
 #include "baton/app/backoff.h"
 #include "baton/app/child_process.h"
 #include "baton/app/line_splitter.h"
+#include "baton/base/units.h"
 #include "process_slot.h"
 
 namespace baton::app {
@@ -18,12 +19,6 @@ namespace {
 
 /// What a process with a bad command line or configuration ends with.
 constexpr int kUsageExitCode = 2;
-
-std::string InSeconds(Duration duration) {
-  char text[32];
-  std::snprintf(text, sizeof text, "%.3g s", Seconds(duration));
-  return text;
-}
 
 }  // namespace
 
@@ -106,7 +101,7 @@ class Supervisor::Impl {
     if (read(signals, &info, sizeof info) != sizeof info) return;
     const std::string name = sigabbrev_np(static_cast<int>(info.ssi_signo));
     if (!stopping_) {
-      log_.Note("SIG" + name + ": draining for at most " + InSeconds(options_.drain) +
+      log_.Note("SIG" + name + ": draining for at most " + FormatSeconds(options_.drain) +
                 "; a second one kills");
       BeginStop(OkStatus());
       signalled_at_ = clock_.Now();
@@ -154,7 +149,7 @@ class Supervisor::Impl {
     } else {
       log_.Note(what +
                 (refuses ? ": it refuses its configuration, which was another one before" : "") +
-                "; starting it again in " + InSeconds(*delay));
+                "; starting it again in " + FormatSeconds(*delay));
       slot.restart_at = clock_.Now() + *delay;
     }
   }

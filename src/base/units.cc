@@ -63,4 +63,11 @@ std::string FormatMs(Duration duration) {
   return text;
 }
 
+std::string FormatSeconds(Duration duration) {
+  const double seconds = Seconds(duration);
+  char text[32];
+  std::snprintf(text, sizeof text, std::abs(seconds) < 100 ? "%.3g s" : "%.0f s", seconds);
+  return text;
+}
+
 }  // namespace baton

@@ -30,10 +30,10 @@ Duration Miss(Duration time, Duration slo) {
 
 class Weigher {
  public:
-  /// With the part of the arrivals that each worker which generates gets.
-  Weigher(const Query& query, size_t workers) : query_(query) {
-    query_.arrivals_per_s /= static_cast<double>(std::max<size_t>(1, workers));
-  }
+  /// Of `workers` that generate, which share what comes.
+  Weigher(const Query& query, size_t workers)
+      : query_(query),
+        arrivals_per_s_(query.arrivals_per_s / static_cast<double>(std::max<size_t>(1, workers))) {}
 
   /// Everything on one worker.
   Option Whole(const WorkerView& view) const {
@@ -80,8 +80,7 @@ class Weigher {
   Duration DelayOfOthers(const WorkerView& view) const {
     const Forecast& at = view.forecast;
     const Duration delay = PrefillDelay(at, view.cached_tokens, query_.prompt_tokens);
-    const double newcomers =
-        view.role == Role::kPrefill ? 0 : query_.arrivals_per_s * Seconds(delay);
+    const double newcomers = view.role == Role::kPrefill ? 0 : arrivals_per_s_ * Seconds(delay);
     return at.decoding.decode_sequences * Delayed(at, delay) +
            std::chrono::duration_cast<Duration>(newcomers * Delayed(at, delay / 2));
   }
@@ -99,7 +98,9 @@ class Weigher {
     return option;
   }
 
-  Query query_;
+  const Query& query_;
+  /// At each of the workers.
+  const double arrivals_per_s_;
 };
 
 /// Local or remote, for one decode worker.

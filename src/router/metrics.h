@@ -102,7 +102,7 @@ class RouterMetrics {
         .Increment();
   }
 
-  /// `reason` is "scale", "configuration" or "load".
+  /// `reason` is "scale" or "configuration".
   void CountRoleChange(Role from, Role to, const std::string& reason) {
     registry_
         .AddCounter("baton_role_changes_total", "Workers that took another role, and what for",

@@ -1,21 +1,15 @@
 #include "scaling.h"
 
 #include <algorithm>
-#include <cstdio>
 
 #include "baton/base/logging.h"
+#include "baton/base/units.h"
 
 namespace baton::router {
 namespace {
 
 /// How often it is looked whether a change has come about, beside every word of a worker.
 constexpr Duration kPulse = std::chrono::milliseconds(50);
-
-std::string InSeconds(Duration duration) {
-  char text[32];
-  std::snprintf(text, sizeof text, "%.2f s", Seconds(duration));
-  return text;
-}
 
 api::RoleCounts Count(const std::vector<RoleView>& workers) {
   api::RoleCounts counts;
@@ -133,7 +127,7 @@ void Scaling::Watch(TimePoint now) {
     assigned_[worker->name] = {.role = to, .epoch = worker->epoch};
     metrics_.CountRoleChange(from, to, reason_);
     Note(worker->name + " is a " + std::string(RoleName(to)) + " worker after " +
-         InSeconds(now - moving_->since) + " (" + std::to_string(done_) + " of " +
+         FormatSeconds(now - moving_->since) + " (" + std::to_string(done_) + " of " +
          std::to_string(plan_.size()) + ")");
     moving_.reset();
     return;

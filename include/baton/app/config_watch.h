@@ -2,8 +2,8 @@
 
 #include <optional>
 
-#include "baton/base/file_watch.h"
 #include "baton/base/clock.h"
+#include "baton/base/file_watch.h"
 #include "baton/config/edit.h"
 #include "baton/config/load.h"
 

@@ -20,6 +20,8 @@ std::string FormatBytes(int64_t bytes);
 
 /// "900 ms", "0.25 ms": with what is less than a millisecond only where it counts.
 std::string FormatMs(Duration duration);
+/// "0.25 s", "90 s".
+std::string FormatSeconds(Duration duration);
 
 template <typename T>
 constexpr T CeilDiv(T a, T b) {

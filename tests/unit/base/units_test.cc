@@ -33,6 +33,12 @@ TEST(Units, FormatsTimesInMilliseconds) {
   EXPECT_EQ(FormatMs(std::chrono::seconds(2)), "2000 ms");
 }
 
+TEST(Units, FormatsTimesInSeconds) {
+  EXPECT_EQ(FormatSeconds(std::chrono::milliseconds(4)), "0.004 s");
+  EXPECT_EQ(FormatSeconds(std::chrono::milliseconds(1250)), "1.25 s");
+  EXPECT_EQ(FormatSeconds(std::chrono::hours(24)), "86400 s");
+}
+
 TEST(Units, DividesRoundingUp) {
   EXPECT_EQ(CeilDiv(0, 4), 0);
   EXPECT_EQ(CeilDiv(4, 4), 1);

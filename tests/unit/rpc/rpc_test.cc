@@ -104,6 +104,17 @@ class Rpc : public testing::Test {
       : server_(*WorkerServer::Start("127.0.0.1:0", handler_, std::chrono::milliseconds(5))),
         client_(WorkerClient::Create(server_->address())) {}
 
+  /// Asks for it; returns where its tokens come, so many before they are taken.
+  std::shared_ptr<Mailbox<TokenOutput>> Generate(std::vector<TokenId> prompt, size_t capacity) {
+    const auto tokens = std::make_shared<Mailbox<TokenOutput>>(capacity);
+    client_->Generate(
+        {.request = {.id = "r", .prompt = std::move(prompt)}},
+        {.on_route = [](std::string) {},
+         .on_token = [tokens](TokenOutput output) { tokens->TrySend(std::move(output)); },
+         .on_end = [](Status) {}});
+    return tokens;
+  }
+
   RecordingHandler handler_;
   std::unique_ptr<WorkerServer> server_;
   std::unique_ptr<WorkerClient> client_;
@@ -193,12 +204,7 @@ TEST_F(Rpc, StreamsEventsInOrderThenTheStatus) {
 }
 
 TEST_F(Rpc, BringsEachTokenOfABurstInOrder) {
-  const auto tokens = std::make_shared<Mailbox<TokenOutput>>(4096);
-  client_->Generate(
-      {.request = {.id = "r", .prompt = {1}}},
-      {.on_route = [](std::string) {},
-       .on_token = [tokens](TokenOutput output) { tokens->TrySend(std::move(output)); },
-       .on_end = [](Status) {}});
+  const auto tokens = Generate({1}, 4096);
   const auto got = handler_.generate.Receive(kPatience);
   ASSERT_TRUE(got);
   // More than one event holds, faster than events go.
@@ -221,12 +227,7 @@ TEST_F(Rpc, BringsEachTokenOfABurstInOrder) {
 }
 
 TEST_F(Rpc, BringsLogprobsOfALongPromptWithTheFirstToken) {
-  const auto tokens = std::make_shared<Mailbox<TokenOutput>>(2);
-  client_->Generate(
-      {.request = {.id = "r", .prompt = std::vector<TokenId>(3001, 1)}},
-      {.on_route = [](std::string) {},
-       .on_token = [tokens](TokenOutput output) { tokens->TrySend(std::move(output)); },
-       .on_end = [](Status) {}});
+  const auto tokens = Generate(std::vector<TokenId>(3001, 1), 2);
   const auto got = handler_.generate.Receive(kPatience);
   ASSERT_TRUE(got);
   PromptLogprobs logprobs;
@@ -249,12 +250,7 @@ TEST_F(Rpc, BringsLogprobsOfALongPromptWithTheFirstToken) {
 }
 
 TEST_F(Rpc, TakesNoMoreLogprobsThanThePromptHasTokens) {
-  const auto tokens = std::make_shared<Mailbox<TokenOutput>>(1);
-  client_->Generate(
-      {.request = {.id = "r", .prompt = {1, 2, 3}}},
-      {.on_route = [](std::string) {},
-       .on_token = [tokens](TokenOutput output) { tokens->TrySend(std::move(output)); },
-       .on_end = [](Status) {}});
+  const auto tokens = Generate({1, 2, 3}, 1);
   const auto got = handler_.generate.Receive(kPatience);
   ASSERT_TRUE(got);
   TokenOutput first{.token = 1};
@@ -267,12 +263,7 @@ TEST_F(Rpc, TakesNoMoreLogprobsThanThePromptHasTokens) {
 }
 
 TEST_F(Rpc, TakesAFinishOfALaterBuildForAStop) {
-  const auto tokens = std::make_shared<Mailbox<TokenOutput>>(1);
-  client_->Generate(
-      {.request = {.id = "r", .prompt = {1}}},
-      {.on_route = [](std::string) {},
-       .on_token = [tokens](TokenOutput output) { tokens->TrySend(std::move(output)); },
-       .on_end = [](Status) {}});
+  const auto tokens = Generate({1}, 1);
   const auto got = handler_.generate.Receive(kPatience);
   ASSERT_TRUE(got);
   EXPECT_TRUE(got->second->SendToken({.token = 1, .finish = FinishReason{77}}));
