@@ -13,6 +13,8 @@ constexpr int32_t kSpareSequences = 4;
 constexpr int32_t kPromptsAhead = 2;
 /// For how long a decode worker tries to join a peer that no router is seen to know.
 constexpr Duration kForgetPeer = std::chrono::seconds(30);
+/// What a worker gets to be joined once it has taken its role.
+constexpr Duration kRoleSettles = std::chrono::seconds(10);
 
 /// Of the blocks of a prompt that a prefix cache may hold: its last token is always computed.
 std::vector<kv::PrefixKey> PrefixKeys(const Request& request, int32_t block_tokens) {
@@ -74,12 +76,14 @@ bool Fleet::idle() const {
 void Fleet::OnThere(Member& member) {
   ++version_;
   ++room_version_;
+  FollowRoleChange(member);
   if (member.role() == Role::kDecode) TellPeers(member);
   if (member.role() == Role::kPrefill) TellPeers();
 }
 
 void Fleet::OnRole(Member& member, Role from) {
   ++room_version_;
+  roles_change_until_ = clock_.Now() + kRoleSettles;
   if (from == Role::kPrefill || member.role() == Role::kPrefill) TellPeers();
   if (member.role() == Role::kDecode) TellPeers(member);
 }
@@ -87,6 +91,7 @@ void Fleet::OnRole(Member& member, Role from) {
 void Fleet::OnStatus(Member& member) {
   ++version_;
   ++room_version_;
+  FollowRoleChange(member);
   if (member.role() != Role::kDecode || member.telling()) return;
   if (MustBeTold(member.status(), KnownPeers(), StaleFor(member))) TellPeers(member);
 }
@@ -123,12 +128,38 @@ void Fleet::TellPeers(Member& decode) {
   decode.TellPeers(PeersToTell(decode.status(), KnownPeers(), StaleFor(decode)));
 }
 
+void Fleet::FollowRoleChange(const Member& member) {
+  if (member.status().changing_to) roles_change_until_ = clock_.Now() + kRoleSettles;
+}
+
+bool Fleet::JoinedWithPrefill(const Member& decode) const {
+  const auto& peers = decode.status().joined_peers;
+  return std::any_of(peers.begin(), peers.end(), [this](const std::string& name) {
+    const Member* peer = Find(name);
+    return peer != nullptr && peer->takes_requests() && peer->prefills();
+  });
+}
+
+std::optional<Role> Fleet::StandIns() const {
+  if (clock_.Now() >= roles_change_until_) return std::nullopt;
+  std::optional<Role> stand_ins;
+  for (const auto& [name, member] : members_) {
+    if (!member->takes_requests()) continue;
+    const Role role = member->role();
+    if (role == Role::kMixed) return std::nullopt;
+    if (role == Role::kDecode && JoinedWithPrefill(*member)) return std::nullopt;
+    if (stand_ins != Role::kDecode) stand_ins = role;
+  }
+  return stand_ins;
+}
+
 std::vector<WorkerView> Fleet::Views() const {
+  const std::optional<Role> stand_ins = StandIns();
   std::vector<WorkerView> views;
   for (const auto& [name, member] : members_) {
     if (!member->takes_requests()) continue;
     views.push_back({.name = name,
-                     .role = member->role(),
+                     .role = member->role() == stand_ins ? Role::kMixed : member->role(),
                      .load = member->load(),
                      .joined_peers = member->status().joined_peers,
                      .join_problems = member->status().join_problems,
@@ -156,11 +187,14 @@ bool Fleet::HasRoom(bool local) const {
     return peer != nullptr && peer->takes_requests() && peer->prefills() &&
            !IsBusy(*peer, peer->Foretell());
   };
+  const std::optional<Role> stand_ins = StandIns();
   return std::any_of(members_.begin(), members_.end(), [&](const auto& entry) {
     const Member& member = *entry.second;
-    if (!member.takes_requests() || member.prefills() || IsFull(member)) return false;
+    if (!member.takes_requests() || IsFull(member)) return false;
+    const bool whole = member.role() == Role::kMixed || member.role() == stand_ins;
+    if (!whole && member.prefills()) return false;
     const Forecast forecast = member.Foretell();
-    if (member.role() == Role::kMixed) return !IsBusy(member, forecast);
+    if (whole) return !IsBusy(member, forecast);
     const auto& peers = member.status().joined_peers;
     if (local && !peers.empty() && forecast.steps->knows_prefill() && !IsBusy(member, forecast)) {
       return true;

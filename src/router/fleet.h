@@ -3,6 +3,7 @@
 #include <functional>
 #include <map>
 #include <memory>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -59,7 +60,8 @@ class Fleet final : private Member::Listener {
   /// Shows in the metrics how many workers there are.
   void CountWorkers();
 
-  /// The workers that can take requests.
+  /// The workers that can take requests. Where those cannot serve by their roles because somebody
+  /// changes his, decode workers, or without any the prefill workers, count as mixed meanwhile.
   std::vector<WorkerView> Views() const;
   /// With what can be foretold of them for a request; valid until the fleet changes.
   std::vector<WorkerView> Views(const Request& request) const;
@@ -129,6 +131,10 @@ class Fleet final : private Member::Listener {
   static bool IsFull(const Member& member);
   bool IsBusy(const Member& member, const Forecast& forecast) const;
   bool Settled(const Member& member) const;
+  void FollowRoleChange(const Member& member);
+  /// The role whose workers count as mixed for now.
+  std::optional<Role> StandIns() const;
+  bool JoinedWithPrefill(const Member& decode) const;
   /// Refreshed.
   const PeerKnowledgeByName& KnownPeers();
   void TellPeers();
@@ -149,6 +155,8 @@ class Fleet final : private Member::Listener {
   /// Nobody's any more, with calls that have not ended.
   std::vector<std::unique_ptr<Member>> closing_;
   std::vector<std::unique_ptr<Newcomer>> closing_newcomers_;
+  /// Somebody changes his role, or has and may not be joined with everybody yet.
+  TimePoint roles_change_until_{};
   /// Until when it is remembered of a name that it has left.
   std::map<std::string, TimePoint> gone_;
   PeerKnowledgeByName known_peers_;

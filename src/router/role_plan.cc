@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <array>
+#include <tuple>
 
 namespace baton::router {
 namespace {
@@ -25,9 +26,11 @@ std::vector<RoleMove> Difference(const api::RoleCounts& now, const api::RoleCoun
   return moves;
 }
 
-bool ServesMeanwhile(api::RoleCounts counts, const RoleMove& move) {
+/// How well those serve who do not move: by their roles, as decode workers that prefill too, or as
+/// prefill workers that generate too, for which they have the least room.
+int ServiceMeanwhile(api::RoleCounts counts, const RoleMove& move) {
   --counts.of(move.from);
-  return CanServe(counts);
+  return CanServe(counts) ? 2 : counts.decode > 0 ? 1 : 0;
 }
 
 }  // namespace
@@ -52,17 +55,16 @@ Result<std::vector<RoleMove>> PlanMoves(const api::RoleCounts& now, const api::R
   std::vector<RoleMove> plan;
   api::RoleCounts counts = now;
   while (!left.empty()) {
-    // The role that has fewest first, so that what is to serve later is there early.
-    auto best = left.end();
-    for (auto move = left.begin(); move != left.end(); ++move) {
-      if (!ServesMeanwhile(counts, *move)) continue;
-      if (best == left.end() || counts.of(move->to) < counts.of(best->to)) best = move;
-    }
-    if (best == left.end()) {
-      return FailedPrecondition("of " + api::DescribeCounts(counts) +
-                                " none can be spared while it changes its role; with one worker "
-                                "more it could be done without a gap");
-    }
+    // The role that has fewest first, so that what is to serve later is there early; and where the
+    // last mixed worker is to go, a decode worker to stand in for it.
+    const auto best =
+        std::max_element(left.begin(), left.end(), [&](const RoleMove& a, const RoleMove& b) {
+          const auto rank = [&](const RoleMove& move) {
+            return std::tuple(ServiceMeanwhile(counts, move), -counts.of(move.to),
+                              wanted.mixed == 0 && move.to == Role::kDecode);
+          };
+          return rank(a) < rank(b);
+        });
     --counts.of(best->from);
     ++counts.of(best->to);
     plan.push_back(*best);

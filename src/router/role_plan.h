@@ -19,9 +19,9 @@ struct RoleMove {
 bool CanServe(const api::RoleCounts& counts);
 
 /// Single moves that lead from `now` to `wanted`, as few as there can be, in an order in which
-/// those who do not move at the time can serve. Fails with InvalidArgument where there are not as
-/// many workers or the wanted ones could not serve, and with FailedPrecondition where no order will
-/// do.
+/// those who do not move at the time can serve, by their roles or, where no order will do, as
+/// stand-ins: a decode worker or else a prefill worker that does both meanwhile. Fails with
+/// InvalidArgument where there are not as many workers or the wanted ones could not serve.
 Result<std::vector<RoleMove>> PlanMoves(const api::RoleCounts& now, const api::RoleCounts& wanted);
 
 }  // namespace baton::router

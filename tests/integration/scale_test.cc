@@ -72,12 +72,33 @@ TEST(Scale, ChangesRolesUnderLoadWithoutAFailedRequestOrAnotherToken) {
   EXPECT_TRUE(server.WaitIdle()) << server.log();
 }
 
+/// While one of both changes, the other serves alone.
+TEST(Scale, ChangesAPairUnderLoadWithoutAFailedRequestOrAnotherToken) {
+  ServedBaton server;
+  ASSERT_TRUE(server.WaitReady());
+  const std::vector<CompletionBody> bodies = Streams(240);
+  const std::vector<Outcome> undisturbed = CompleteAll(server.port(), bodies, 8);
+
+  std::vector<Outcome> outcomes;
+  std::thread load([&] { outcomes = CompleteAll(server.port(), bodies, 8); });
+  EXPECT_TRUE(Scale(server, R"({"mixed":2})")) << server.log();
+  EXPECT_TRUE(Scale(server, R"({"prefill":1,"decode":1})")) << server.log();
+  load.join();
+
+  ASSERT_EQ(outcomes.size(), undisturbed.size());
+  for (size_t i = 0; i < outcomes.size(); ++i) {
+    EXPECT_TRUE(outcomes[i].complete) << outcomes[i].status << " " << outcomes[i].error;
+    EXPECT_EQ(outcomes[i].text, undisturbed[i].text);
+  }
+  EXPECT_EQ(server.Metric("baton_role_changes_total"), 4);
+  EXPECT_TRUE(server.WaitIdle()) << server.log();
+}
+
 TEST(Scale, RefusesWhatCannotBeAndChangesNothing) {
   ServedBaton server;
   ASSERT_TRUE(server.WaitReady());
   EXPECT_EQ(Post(server, R"({"prefill":3,"decode":1})").status, 400);
   EXPECT_EQ(Post(server, R"({"prefil":1,"decode":1})").status, 400);
-  EXPECT_EQ(Post(server, R"({"mixed":2})").status, 409);
   EXPECT_EQ(Post(server, R"({"prefill":1,"decode":1,"dry_run":true})").status, 200);
   EXPECT_EQ(server.Metric("baton_role_changes_total"), 0);
   EXPECT_TRUE(HasRole(server, "p0", "prefill"));

@@ -536,6 +536,30 @@ TEST_F(ScaleTest, ChangesOneWorkerAfterTheOther) {
   EXPECT_TRUE(router_->Scaling().under_way);
 }
 
+/// Nobody is left for the other half of the work, and for a while nobody is joined.
+TEST_F(RouterTest, LetsADecodeWorkerServeAloneWhileItsPartnerChanges) {
+  FakeWorker prefill("p0", Role::kPrefill);
+  FakeWorker decode("d0", Role::kDecode, {"p0"});
+  Route({prefill.address(), decode.address()});
+  ASSERT_TRUE(router_->WaitReady(kPatience));
+  Start("r1");
+  EXPECT_EQ(decode.calls.Receive(kPatience)->first.prefill_peer, "p0");
+  prefill.changing_to = static_cast<int>(Role::kMixed);
+  std::string peer = "p0";
+  for (int i = 0; peer == "p0" && i < 1000; ++i) {
+    auto sink = Start("s" + std::to_string(i));
+    auto call = decode.calls.Receive(kPatience);
+    ASSERT_TRUE(call) << "nobody was asked";
+    peer = call->first.prefill_peer;
+    call->second->SendToken({.token = 1, .finish = FinishReason::kStop});
+    call->second->Finish(OkStatus());
+    while (!sink->Next().starts_with("end")) {
+    }
+  }
+  EXPECT_EQ(peer, "");
+  EXPECT_TRUE(router_->Ready().ready) << router_->Ready().reason;
+}
+
 TEST_F(ScaleTest, CallsAChangeOffThatTakesTooLong) {
   Route({m0_.address(), m1_.address(), m2_.address()});
   while (!Scale({.mixed = 3}, true).ok()) {
