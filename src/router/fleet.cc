@@ -289,6 +289,30 @@ std::vector<RoleView> Fleet::Roles() const {
   return roles;
 }
 
+std::vector<WorkerSpeed> Fleet::Speeds(int64_t tokens) const {
+  std::vector<WorkerSpeed> speeds;
+  for (const auto& [name, member] : members_) {
+    if (member->leaves_fleet()) continue;
+    if (!member->there()) return {};
+    const Forecast forecast = member->Foretell();
+    if (!forecast.steps->knows_prefill() || !forecast.steps->knows_decode()) return {};
+    const rpc::WorkerDescription& description = member->description();
+    WorkerSpeed& speed = speeds.emplace_back(WorkerSpeed{.steps = forecast.steps});
+    speed.step_tokens = forecast.step_tokens;
+    if (description.limits.running_sequences > 0) {
+      speed.running_sequences = description.limits.running_sequences;
+    }
+    if (description.limits.kv_blocks > 0) {
+      speed.kv_tokens =
+          int64_t{description.limits.kv_blocks} * description.identity.geometry.block_tokens;
+    }
+    // From whom it would come nobody knows yet; those it came from take alike.
+    speed.transfer = TransferTime(
+        forecast, forecast.transfers->empty() ? "" : forecast.transfers->begin()->first, tokens);
+  }
+  return speeds;
+}
+
 void Fleet::SetRole(const std::string& name, Role role, Duration patience,
                     std::function<void(const Status&)> done) {
   Member* member = Find(name);

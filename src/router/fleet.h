@@ -17,6 +17,7 @@
 #include "newcomer.h"
 #include "peer_lists.h"
 #include "prefix_view.h"
+#include "role_capacity.h"
 #include "routing_policy.h"
 
 namespace baton::router {
@@ -92,6 +93,9 @@ class Fleet final : private Member::Listener {
   void BeginDecode(const std::string& name, int64_t context);
   void EndDecode(const std::string& name, int64_t context);
   std::vector<RoleView> Roles() const;
+  /// Of all workers, whatever their role; empty where too little is known of one. `tokens`: whose KV
+  /// a hand-over moves.
+  std::vector<WorkerSpeed> Speeds(int64_t tokens) const;
   /// Asks a worker to take another role; `done` hears whether it will. Fails there with Unavailable
   /// for one that is not there.
   void SetRole(const std::string& name, Role role, Duration patience,

@@ -114,6 +114,8 @@ void AppendRouter(std::string& out, const FleetState& fleet, const MetricsSnapsh
   object.Milliseconds("window_ms", RecentTimes::kWindow);
   AppendFigures(object.Field("ttft"), fleet.ttft);
   AppendFigures(object.Field("tpot"), fleet.tpot);
+  object.Text("ratio", fleet.auto_ratio ? "auto" : "fixed");
+  object.Text("ratio_decision", fleet.ratio_decision);
 }
 
 std::string_view StandingOf(const WorkerState& worker) {

@@ -35,6 +35,9 @@ struct FleetState {
   std::vector<Flow> flows;
   RecentTimes::Figures ttft;
   RecentTimes::Figures tpot;
+  /// The router chooses the roles, and why it did so last; empty before it did.
+  bool auto_ratio = false;
+  std::string ratio_decision;
 };
 
 /// As /fleet shows it; openapi.json describes the fields. `router` has the router's own metrics.

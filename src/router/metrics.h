@@ -102,7 +102,7 @@ class RouterMetrics {
         .Increment();
   }
 
-  /// `reason` is "scale" or "configuration".
+  /// `reason` is "scale", "configuration" or "auto".
   void CountRoleChange(Role from, Role to, const std::string& reason) {
     registry_
         .AddCounter("baton_role_changes_total", "Workers that took another role, and what for",
@@ -110,6 +110,48 @@ class RouterMetrics {
                      {"to", std::string(RoleName(to))},
                      {"reason", reason}})
         .Increment();
+  }
+
+  /// `outcome` is "done" or "failed", of a change of roles that the router decided on.
+  void CountRatioChange(const std::string& outcome) {
+    registry_
+        .AddCounter("baton_ratio_moves_total",
+                    "Changes of roles that the router decided on itself, by what became of them",
+                    {{"outcome", outcome}})
+        .Increment();
+  }
+
+  /// What roles are foretold to have to do, of what they can within SLOs, and how many requests a
+  /// second that is with these roles and with the best ones.
+  struct Ratio {
+    double prefill = 0;
+    double decode = 0;
+    double mixed = 0;
+    double now_per_s = 0;
+    double best_per_s = 0;
+  };
+  void ShowRatio(const Ratio& ratio) {
+    const auto utilisation = [this](const std::string& role, double value) {
+      registry_
+          .AddGauge("baton_role_utilisation",
+                    "What the workers of a role are foretold to have to do, as a part of what they "
+                    "can so that nine in ten requests keep their SLOs",
+                    {{"role", role}})
+          .Set(value);
+    };
+    utilisation("prefill", ratio.prefill);
+    utilisation("decode", ratio.decode);
+    utilisation("mixed", ratio.mixed);
+    const auto capacity = [this](const std::string& roles, double value) {
+      registry_
+          .AddGauge("baton_ratio_requests_per_second",
+                    "Requests a second, like those of late, that are foretold to keep their SLOs, "
+                    "with the roles as they are and with the best ones",
+                    {{"roles", roles}})
+          .Set(value);
+    };
+    capacity("now", ratio.now_per_s);
+    capacity("best", ratio.best_per_s);
   }
 
   /// `kind` is "ttft" or "tpot": whether a request's wish of that kind was met.

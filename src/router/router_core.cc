@@ -36,11 +36,21 @@ RouterCore::RouterCore(const RouterOptions& options, std::unique_ptr<RoutingPoli
           [this](std::function<void()> work) { Post(std::move(work)); },
           [this](const std::string& worker, const Status& status) { Lose(worker, status); }),
       scaling_(fleet_, metrics_, clock),
-      admission_(options, metrics_, AdmissionLinks()) {}
+      auto_ratio_(fleet_, scaling_, metrics_),
+      admission_(options, metrics_, AdmissionLinks()) {
+  SetRatioOptions();
+}
+
+void RouterCore::SetRatioOptions() {
+  auto_ratio_.SetOptions({.on = options_.auto_ratio,
+                          .dwell = options_.ratio_dwell,
+                          .local_prefills = policy_->splits_by_cost()});
+}
 
 bool RouterCore::Turn(Duration patience) {
   const TimePoint now = clock_.Now();
   TimePoint next = std::min(fleet_.Tick(now), scaling_.Tick(now));
+  next = std::min(next, auto_ratio_.Tick(now, arrivals_.PerSecond(now)));
   if (fleet_.version() != published_version_) PublishFleet();
   if (now >= next_state_) PublishState(now);
   next = std::min(next, AttemptDue(now));
@@ -77,7 +87,9 @@ void RouterCore::PublishState(TimePoint now) {
                .workers = fleet_.State(),
                .flows = scoreboard_.Flows(now),
                .ttft = scoreboard_.ttft.Read(now),
-               .tpot = scoreboard_.tpot.Read(now)});
+               .tpot = scoreboard_.tpot.Read(now),
+               .auto_ratio = auto_ratio_.on(),
+               .ratio_decision = auto_ratio_.decision()});
 }
 
 void RouterCore::SetPlaces(std::vector<discovery::Place> places) {
@@ -254,6 +266,10 @@ void RouterCore::Forget(const std::string& request_id) {
   }
   if (const int64_t tokens = it->second->tokens(); tokens > 0) {
     mean_output_tokens_ += kNewest * (static_cast<double>(tokens) - mean_output_tokens_);
+    auto_ratio_.Add(clock_.Now(), {.prefill = it->second->prefill,
+                                   .prompt_tokens = it->second->prompt_tokens,
+                                   .output_tokens = tokens,
+                                   .slo = it->second->slo});
   }
   admission_.Settle(*it->second);
   requests_.erase(it);
@@ -263,10 +279,18 @@ void RouterCore::Forget(const std::string& request_id) {
 void RouterCore::Scale(const api::ScaleRequest& request,
                        std::function<void(Result<api::ScaleState>)> on_answer) {
   Post([this, request, on_answer = std::move(on_answer)] {
-    auto state = scaling_.Begin(request, "scale");
+    const Status may = request.dry_run ? OkStatus() : MayScale(options_.auto_ratio);
+    auto state = may.ok() ? scaling_.Begin(request, "scale") : may;
     PublishScaling();  // So that whoever asks next hears of it.
     on_answer(std::move(state));
   });
+}
+
+Status RouterCore::MayScale(bool auto_ratio) const {
+  if (!auto_ratio) return OkStatus();
+  return FailedPrecondition(
+      "router.ratio is auto, so that the router chooses the roles and would undo this; with "
+      "router.ratio: fixed in the configuration, which it takes while it runs, they are yours");
 }
 
 void RouterCore::Reconfigure(const RouterOptions& options,
@@ -283,6 +307,7 @@ Status RouterCore::TakeOptions(const RouterOptions& options,
                                const std::optional<api::RoleCounts>& roles) {
   BATON_ASSIGN_OR_RETURN(auto policy, RoutingPolicy::Make(options.policy, options.prefill_policy));
   if (roles) {
+    BATON_RETURN_IF_ERROR(MayScale(options.auto_ratio));
     if (scaling_.under_way()) return Unavailable("a change of roles is still under way");
     BATON_ASSIGN_OR_RETURN(const api::ScaleState begun,
                            scaling_.Begin({.wanted = *roles}, "configuration"));
@@ -299,8 +324,11 @@ Status RouterCore::TakeOptions(const RouterOptions& options,
   options_.worker_queue = options.worker_queue;
   options_.slo = options.slo;
   options_.overload = options.overload;
+  options_.auto_ratio = options.auto_ratio;
+  options_.ratio_dwell = options.ratio_dwell;
   options_.retry = options.retry;
   options_.trace_every = trace_every_ = options.trace_every;
+  SetRatioOptions();
   fleet_.SetWorkerQueue(options.worker_queue);
   admission_.SetOptions(options_);
   return OkStatus();

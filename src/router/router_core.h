@@ -10,6 +10,7 @@
 
 #include "admission.h"
 #include "arrival_rate.h"
+#include "auto_ratio.h"
 #include "baton/base/check.h"
 #include "baton/base/gate.h"
 #include "baton/base/latest.h"
@@ -78,6 +79,9 @@ class RouterCore final : public Router {
   void Admit(Routed routed);
   void Refuse(RoutedRequest& routed, const api::Refusal& refusal, const Status& status);
   void PublishScaling();
+  void SetRatioOptions();
+  /// Why the operator may not change roles, if the router chooses them itself.
+  Status MayScale(bool auto_ratio) const;
   Status TakeOptions(const RouterOptions& options, const std::optional<api::RoleCounts>& roles);
   /// Whether the request asked for a trace, or it is its turn.
   bool Traced(const Request& request);
@@ -137,6 +141,7 @@ class RouterCore final : public Router {
   Fleet fleet_;
   Status trouble_;
   router::Scaling scaling_;
+  AutoRatio auto_ratio_;
   uint64_t published_scaling_ = 0;
   uint64_t published_version_ = ~uint64_t{0};
   TimePoint next_state_{};

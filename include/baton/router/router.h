@@ -53,6 +53,10 @@ struct RouterOptions {
   /// Of requests that have none of their own.
   RequestSlo slo;
   Overload overload = Overload::kDegrade;
+  /// The router gives workers other roles as the load changes, each time at least so long after the
+  /// last.
+  bool auto_ratio = false;
+  Duration ratio_dwell = std::chrono::minutes(1);
   /// Between two attempts to reach a worker; doubles up to redial_max.
   std::chrono::milliseconds redial_min{20};
   std::chrono::milliseconds redial_max{250};
@@ -83,7 +87,7 @@ class Router : public api::CompletionBackend {
   /// Requests under way, for draining.
   virtual int32_t RequestsUnderWay() const = 0;
   /// Takes what of `options` can change while it runs (policies, limits, the wait for room and for
-  /// workers, SLO, overload, retries, how often is traced) and, where `roles` are given, begins to
+  /// workers, SLO, overload, who chooses roles, retries, how often is traced) and, where `roles` are given, begins to
   /// change the workers' roles: all of it or, where `on_answer` hears an error, nothing. That is
   /// Unavailable where it can be tried again as it is. `on_answer` is called on any thread.
   virtual void Reconfigure(const RouterOptions& options,

@@ -573,6 +573,13 @@ TEST_F(ScaleTest, CallsAChangeOffThatTakesTooLong) {
   EXPECT_EQ(Outcome().outcome.code(), StatusCode::kDeadlineExceeded);
 }
 
+TEST_F(ScaleTest, IsNotForTheOperatorWhileTheRouterChoosesTheRoles) {
+  Route({.workers = {m0_.address(), m1_.address(), m2_.address()}, .auto_ratio = true});
+  while (!Scale({.mixed = 3}, true).ok()) {
+  }
+  EXPECT_EQ(Scale({.mixed = 3}).status().code(), StatusCode::kFailedPrecondition);
+}
+
 TEST_F(ScaleTest, DoesNothingWhileAWorkerIsAway) {
   Route({m0_.address(), {.name = "m9", .address = "127.0.0.1:1"}});
   ASSERT_TRUE(router_->WaitReady(kPatience));

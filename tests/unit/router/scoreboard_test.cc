@@ -108,6 +108,15 @@ TEST(FleetJson, SaysWhyAWorkerIsNotThere) {
             json({{"name", "p0"}, {"state", "absent"}, {"problem", "it was silent"}}));
 }
 
+TEST(FleetJson, SaysWhoChoosesTheRolesAndWhy) {
+  const json fixed = json::parse(FleetJson({}, {}));
+  EXPECT_EQ(fixed["router"]["ratio"], "fixed");
+  const json followed =
+      json::parse(FleetJson({.auto_ratio = true, .ratio_decision = "2 mixed can serve more"}, {}));
+  EXPECT_EQ(followed["router"]["ratio"], "auto");
+  EXPECT_EQ(followed["router"]["ratio_decision"], "2 mixed can serve more");
+}
+
 TEST(FleetJson, GivesTimesInMilliseconds) {
   const json fleet =
       json::parse(FleetJson({.ttft = {.count = 1, .p50 = std::chrono::microseconds(1234)}}, {}));
