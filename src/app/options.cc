@@ -107,6 +107,8 @@ Result<router::RouterOptions> ToRouterOptions(const config::Config& config,
   options.worker_queue = config.router.worker_queue;
   options.slo = {.ttft = config.router.slo_ttft, .tpot = config.router.slo_tpot};
   options.overload = ToOverload(config.router.overload);
+  options.auto_ratio = config.router.ratio == "auto";
+  options.ratio_dwell = config.router.ratio_dwell;
   options.status_timeout = Ms(config.timeouts.worker_silence);
   options.progress_timeout = Ms(config.timeouts.worker_progress);
   options.retry = {.attempts = config.router.resume_attempts, .wait = config.router.resume_wait};

@@ -140,6 +140,15 @@ void AddRouter(std::vector<Key>& keys) {
       "answered 429 with Retry-After; degrade: it goes behind those of its priority that still "
       "can; queue: it waits like any other",
       {.choices = {"refuse", "degrade", "queue"}, .live = true});
+  add("ratio", &Router::ratio,
+      "who chooses the workers' roles; fixed: they are as configured, until `baton scale` or an "
+      "edit changes them; auto: the router changes them to those with which it expects to serve "
+      "most requests like those of late within their SLOs",
+      {.choices = {"fixed", "auto"}, .live = true});
+  add("ratio_dwell", &Router::ratio_dwell,
+      "with ratio: auto, least time between two changes; other roles must promise more for a sixth "
+      "of it before",
+      {.least = Ns(milliseconds(100)), .greatest = Ns(hours(24)), .live = true});
   add("worker_queue", &Router::worker_queue,
       "prompts that a worker computes within this, or in two steps, or two prompts, may wait "
       "there; what is more waits in the router, where the order can still change",

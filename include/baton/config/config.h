@@ -90,6 +90,10 @@ struct Router {
   /// What becomes of requests that cannot have their first token in time: "refuse", "degrade",
   /// "queue".
   std::string overload = "degrade";
+  /// Who chooses the workers' roles: "fixed": the operator, "auto": the router, by the load, and how
+  /// long it leaves them at least after a change.
+  std::string ratio = "fixed";
+  Duration ratio_dwell = std::chrono::minutes(1);
   /// Work that a worker is given ahead; what is beyond that waits in the router.
   Duration worker_queue = std::chrono::milliseconds(50);
   /// How calls of tools are read from outputs: "auto", "none", "hermes", "llama3", "mistral".

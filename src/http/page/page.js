@@ -49,6 +49,7 @@ function show(answer) {
   drawVitals(fleet);
   drawField(fleet, rates);
   drawDecisions(fleet.decisions);
+  drawRatio(fleet.router);
   drawProblems(fleet.workers);
 }
 
@@ -169,6 +170,11 @@ function drawDecisions(decisions) {
     item.querySelector('.count small').textContent = count(one.count);
     item.querySelector('.share span').style.width = (100 * one.count) / total + '%';
   });
+}
+
+function drawRatio({ratio, ratio_decision}) {
+  byId('ratio').hidden = ratio !== 'auto';
+  byId('ratio').textContent = `Roles follow the load. ${ratio_decision === '' ? 'They have not changed yet.' : 'Last: ' + ratio_decision + '.'}`;
 }
 
 function makeDecision({where, reason, nothing}) {

@@ -53,6 +53,8 @@ class Fleet {
  public:
   Fleet(const Setting& setting, const Machine& machine) {
     router::RouterOptions options{.requests = 1 << 20};
+    options.auto_ratio = setting.ratio_dwell > Duration::zero();
+    options.ratio_dwell = setting.ratio_dwell;
     const auto add = [&](int count, const char* prefix, Role role) {
       for (int i = 0; i < count; ++i) {
         const std::string name = prefix + std::to_string(i);
@@ -64,12 +66,8 @@ class Fleet {
     add(setting.prefill, "p", Role::kPrefill);
     add(setting.decode, "d", Role::kDecode);
     add(setting.mixed, "m", Role::kMixed);
-    for (const auto& decode : workers_) {
-      for (const auto& prefill : workers_) {
-        if (decode->role() == Role::kDecode && prefill->role() == Role::kPrefill) {
-          decode->Join(*prefill);
-        }
-      }
+    for (const auto& worker : workers_) {
+      worker->SetDirectory([this](const std::string& name) -> ModelWorker& { return Find(name); });
     }
     router_ = std::make_unique<router::RouterCore>(
         options, *router::RoutingPolicy::Make(setting.policy, ""),
@@ -80,6 +78,19 @@ class Fleet {
 
   EventQueue& events() { return events_; }
   router::RouterCore& router() { return *router_; }
+  api::RoleCounts Roles() const {
+    api::RoleCounts counts;
+    for (const auto& worker : workers_) ++counts.of(worker->role());
+    return counts;
+  }
+  int SumOf(const std::string& metric) const {
+    double sum = 0;
+    for (const telemetry::MetricFamily& family : registry_.Collect().families) {
+      if (family.name != metric) continue;
+      for (const auto& sample : family.samples) sum += sample.value;
+    }
+    return static_cast<int>(sum);
+  }
   /// The next event and what the router makes of it.
   void Step() {
     while (router_->Turn(Duration::zero())) {
@@ -105,37 +116,58 @@ class Fleet {
 
 }  // namespace
 
-double Attainment(const Setting& setting, const Machine& machine, const Load& load, double rate,
-                  int requests) {
+Course Serve(const Setting& setting, const Machine& machine, const std::vector<Phase>& phases) {
   Fleet fleet(setting, machine);
   EventQueue& events = fleet.events();
   Random random(7);
-  std::vector<std::shared_ptr<SloSink>> sinks;
+  Course course;
+  std::vector<std::vector<std::shared_ptr<SloSink>>> sinks(phases.size());
   TimePoint due = events.now();
-  for (int i = 0; i < requests; ++i) {
-    due += std::chrono::duration_cast<Duration>(
-        std::chrono::duration<double>(-std::log1p(-random.Uniform()) / rate));
-    const Lengths lengths = load.lengths(random);
-    events.At(due, [&, i, lengths] {
-      Request request;
-      request.id = "r" + std::to_string(i);
-      request.prompt.resize(static_cast<size_t>(lengths.prompt), i);
-      request.sampling.max_tokens = static_cast<int32_t>(lengths.output);
-      request.slo = load.slo;
-      sinks.push_back(std::make_shared<SloSink>(events.clock(), load.slo));
-      fleet.router().Start(std::move(request), sinks.back());
-    });
+  int number = 0;
+  for (size_t phase = 0; phase < phases.size(); ++phase) {
+    const Phase& at = phases[phase];
+    for (int i = 0; i < at.requests; ++i) {
+      due += std::chrono::duration_cast<Duration>(
+          std::chrono::duration<double>(-std::log1p(-random.Uniform()) / at.rate));
+      const Lengths lengths = at.load->lengths(random);
+      events.At(due, [&, phase, i = number++, lengths, slo = at.load->slo] {
+        Request request;
+        request.id = "r" + std::to_string(i);
+        request.prompt.resize(static_cast<size_t>(lengths.prompt), i);
+        request.sampling.max_tokens = static_cast<int32_t>(lengths.output);
+        request.slo = slo;
+        sinks[phase].push_back(std::make_shared<SloSink>(events.clock(), slo));
+        fleet.router().Start(std::move(request), sinks[phase].back());
+      });
+    }
+    events.At(due, [&] { course.roles.push_back(fleet.Roles()); });
   }
   const auto over = [&] {
-    return std::all_of(sinks.begin(), sinks.end(), [](const auto& sink) { return sink->ended(); });
+    return course.roles.size() == phases.size() &&
+           std::all_of(sinks.begin(), sinks.end(), [](const auto& of_phase) {
+             return std::all_of(of_phase.begin(), of_phase.end(),
+                                [](const auto& sink) { return sink->ended(); });
+           });
   };
-  while (sinks.size() < static_cast<size_t>(requests) || !over()) fleet.Step();
-  const auto kept =
-      std::count_if(sinks.begin(), sinks.end(), [](const auto& sink) { return sink->kept(); });
+  while (!over()) fleet.Step();
+  for (size_t phase = 0; phase < phases.size(); ++phase) {
+    const auto begin = sinks[phase].begin() + phases[phase].warm_up;
+    const auto kept = std::count_if(begin, sinks[phase].end(),
+                                    [](const auto& sink) { return sink->kept(); });
+    course.kept.push_back(static_cast<double>(kept) /
+                          static_cast<double>(sinks[phase].end() - begin));
+  }
+  course.role_changes = fleet.SumOf("baton_role_changes_total");
+  course.ratio_changes = fleet.SumOf("baton_ratio_moves_total");
   fleet.router().Close();
   while (fleet.router().Turn(Duration::zero())) {
   }
-  return static_cast<double>(kept) / requests;
+  return course;
+}
+
+double Attainment(const Setting& setting, const Machine& machine, const Load& load, double rate,
+                  int requests) {
+  return Serve(setting, machine, {{.load = &load, .rate = rate, .requests = requests}}).kept[0];
 }
 
 double Goodput(const Setting& setting, const Machine& machine, const Load& load) {

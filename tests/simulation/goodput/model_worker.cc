@@ -7,6 +7,7 @@ namespace baton::simulation {
 namespace {
 
 constexpr Duration kLatency = std::chrono::microseconds(200);
+constexpr Duration kJoinTime = std::chrono::milliseconds(20);
 constexpr Duration kStatusInterval = std::chrono::milliseconds(100);
 constexpr int32_t kBlockTokens = 16;
 
@@ -23,12 +24,19 @@ class ModelClient final : public rpc::WorkerClient {
   void Describe(Duration, std::function<void(Result<rpc::WorkerDescription>)> on_reply) override {
     events_.After(kLatency, [this, on_reply] { on_reply(worker_.Describe()); });
   }
-  void SetPeers(const std::vector<rpc::PeerAddress>&, Duration,
+  void SetPeers(const std::vector<rpc::PeerAddress>& peers, Duration,
                 std::function<void(Status)> on_reply) override {
-    events_.After(kLatency, [on_reply] { on_reply(OkStatus()); });
+    events_.After(kLatency, [this, peers, on_reply] {
+      worker_.SetPeers(peers);
+      on_reply(OkStatus());
+    });
   }
-  void SetRole(Role, Duration, Duration, std::function<void(Status)> on_reply) override {
-    on_reply(Unimplemented("its role is its own"));
+  void SetRole(Role role, Duration patience, Duration,
+               std::function<void(Status)> on_reply) override {
+    events_.After(kLatency, [this, role, patience, on_reply] {
+      worker_.SetRole(role, patience);
+      on_reply(OkStatus());
+    });
   }
   std::shared_ptr<rpc::Call> Generate(const rpc::GenerateCall& call,
                                       rpc::GenerateCallbacks callbacks) override {
@@ -99,11 +107,17 @@ rpc::WorkerDescription ModelWorker::Describe() const {
   return description;
 }
 
-rpc::WorkerStatus ModelWorker::Status() const {
+rpc::WorkerStatus ModelWorker::Status() {
+  ChangeRole();
   rpc::WorkerStatus status;
   status.running = static_cast<int32_t>(prefills_.size() + decodes_.size());
   status.waiting = static_cast<int32_t>(waiting_.size());
-  for (const auto& [name, peer] : peers_) status.joined_peers.push_back(name);
+  status.role = role_;
+  status.changing_to = changing_to_;
+  status.peers = told_peers_;
+  for (const auto& [name, peer] : peers_) {
+    if (peer->TakesOffers()) status.joined_peers.push_back(name);
+  }
   for (const auto& sequence : prefills_) {
     status.load.prefill_tokens += sequence->prompt - sequence->prefilled;
   }
@@ -125,14 +139,18 @@ std::shared_ptr<rpc::Call> ModelWorker::Generate(const rpc::GenerateCall& call,
   sequence->prompt = static_cast<int64_t>(call.request.prompt.size());
   sequence->output = call.request.sampling.max_tokens;
   sequence->callbacks = std::move(callbacks);
-  if (call.prefill_peer.empty()) {
+  const auto joined = peers_.find(call.prefill_peer);
+  if (joined == peers_.end() || !joined->second->TakesOffers()) {
     events_.After(kLatency, [this, sequence] { Enqueue(sequence); });
     return std::make_shared<NoCall>();
   }
-  ModelWorker& peer = *peers_.at(call.prefill_peer);
+  ModelWorker& peer = *joined->second;
+  ++offered_;
+  ++peer.offers_;
   auto prefill = std::make_shared<Sequence>();
   prefill->prompt = sequence->prompt;
-  prefill->on_prefilled = [this, sequence, name = peer.name()] {
+  prefill->on_prefilled = [this, sequence, &peer, name = peer.name()] {
+    --peer.offers_;
     const Duration took = machine_.TransferTime(sequence->prompt);
     handoffs_.push_back({.number = ++handoff_number_,
                          .peer = name,
@@ -151,7 +169,31 @@ void ModelWorker::Enqueue(std::shared_ptr<Sequence> sequence) {
   BeginStep();
 }
 
+void ModelWorker::SetPeers(const std::vector<rpc::PeerAddress>& peers) {
+  told_peers_ = peers;
+  events_.After(kJoinTime, [this, peers] {
+    if (peers != told_peers_) return;  // It was told others meanwhile.
+    peers_.clear();
+    for (const rpc::PeerAddress& peer : peers) peers_[peer.name] = &directory_(peer.name);
+  });
+}
+
+void ModelWorker::SetRole(Role role, Duration patience) {
+  changing_to_ = role == role_ ? std::nullopt : std::optional(role);
+  change_by_ = events_.now() + patience;
+}
+
+void ModelWorker::ChangeRole() {
+  if (!changing_to_ || offers_ + offered_ > 0) return;
+  const bool generates = !waiting_.empty() || !prefills_.empty() || !decodes_.empty();
+  if (role_ != Role::kPrefill && generates && events_.now() < change_by_) return;
+  role_ = *std::exchange(changing_to_, std::nullopt);
+  told_peers_.clear();
+  peers_.clear();
+}
+
 void ModelWorker::Commit(const std::shared_ptr<Sequence>& sequence) {
+  --offered_;
   sequence->prefilled = sequence->prompt;
   waiting_.push_front(sequence);
   Admit();

@@ -5,6 +5,7 @@
 #include <list>
 #include <map>
 #include <memory>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -34,8 +35,8 @@ struct Machine {
 };
 
 /// A worker that computes nothing but takes its time: decodes first and then a chunk of the oldest
-/// prompts in each step, as the scheduler does, and hand-offs that hide nothing of a transfer.
-/// Each step takes what `machine` says, up to a tenth more or less.
+/// prompts in each step, as the scheduler does, and hand-offs that hide nothing of a transfer. It
+/// takes another role once what it has in its own has ended, or its patience has. Each step takes what `machine` says, up to a tenth more or less.
 class ModelWorker {
  public:
   ModelWorker(std::string name, Role role, const Machine& machine, EventQueue& events,
@@ -43,11 +44,16 @@ class ModelWorker {
 
   const std::string& name() const { return name_; }
   Role role() const { return role_; }
-  /// Prefill workers that it may ask.
-  void Join(ModelWorker& peer) { peers_[peer.name()] = &peer; }
+  /// How it finds others; before SetPeers().
+  void SetDirectory(std::function<ModelWorker&(const std::string& name)> directory) {
+    directory_ = std::move(directory);
+  }
+  /// Prefill workers that it is joined with from a moment later on.
+  void SetPeers(const std::vector<rpc::PeerAddress>& peers);
+  void SetRole(Role role, Duration patience);
 
   rpc::WorkerDescription Describe() const;
-  rpc::WorkerStatus Status() const;
+  rpc::WorkerStatus Status();
   std::shared_ptr<rpc::Call> Generate(const rpc::GenerateCall& call,
                                       rpc::GenerateCallbacks callbacks);
 
@@ -70,14 +76,24 @@ class ModelWorker {
   void BeginStep();
   void EndStep(const cost::StepShape& shape, Duration took, const std::vector<int64_t>& chunks);
   void Draw(Sequence& sequence);
+  /// Takes its new role when that is due.
+  void ChangeRole();
+  bool TakesOffers() const { return role_ == Role::kPrefill && !changing_to_; }
   int64_t KvTokens(const Sequence& sequence) const { return sequence.prompt + sequence.output; }
 
   const std::string name_;
-  const Role role_;
+  Role role_;
+  std::optional<Role> changing_to_;
+  TimePoint change_by_{};
   const Machine& machine_;
   EventQueue& events_;
   Random random_;
+  std::function<ModelWorker&(const std::string& name)> directory_;
+  std::vector<rpc::PeerAddress> told_peers_;
   std::map<std::string, ModelWorker*> peers_;
+  /// Sequences that it prefills for others, and those that others prefill for it.
+  int64_t offers_ = 0;
+  int64_t offered_ = 0;
   std::deque<std::shared_ptr<Sequence>> waiting_;
   Sequences prefills_;
   Sequences decodes_;

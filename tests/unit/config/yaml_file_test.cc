@@ -88,7 +88,8 @@ constexpr BadFile kBadFiles[] = {
     {"Tab", "model: m\nrouter:\n\tport: 1\n", "FILE:3:6: not valid YAML: illegal map value"},
     {"AllErrorsAtOnce", "model: m\nrouter: {prot: 1, threads: none}\nlog_level: loud\n",
      "FILE:2:10: unknown key 'prot' (did you mean 'port'?); accepted here: host, port, threads, "
-     "policy, prefill_policy, slo_ttft, slo_tpot, overload, worker_queue, tool_parser, "
+     "policy, prefill_policy, slo_ttft, slo_tpot, overload, ratio, ratio_dwell, worker_queue, "
+     "tool_parser, "
      "reasoning_parser, grpc_port, tls_certificate, tls_key, "
      "api_keys, "
      "insecure, admin_host, admin_port, "
