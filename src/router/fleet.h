@@ -65,9 +65,9 @@ class Fleet final : private Member::Listener {
   std::vector<WorkerView> Views(const Request& request) const;
   /// REQUIRES: a name out of Views().
   rpc::WorkerClient& Client(const std::string& name);
-  /// Whether one request more would not only wait in a worker's queue: somebody who generates runs
-  /// fewer sequences than it can, and whoever prefills for it, or with `local` it itself, has less
-  /// to do than a step's worth or RouterOptions::worker_queue.
+  /// Whether one request more would not only wait in a worker's queue: somebody who generates, with
+  /// `local` prefill workers too, runs fewer sequences than it can, and whoever prefills for it, or
+  /// with `local` it itself, has less to do than a step's worth or RouterOptions::worker_queue.
   bool HasRoom(bool local) const;
   /// RouterOptions::worker_queue from now on.
   void SetWorkerQueue(Duration worker_queue) {
@@ -83,6 +83,8 @@ class Fleet final : private Member::Listener {
   void Promise(const std::string& name, int64_t tokens);
   /// `prefill` is to be computed there; KV of `tokens` will be held.
   void BeginPrefill(const std::string& name, const cost::StepShape& prefill, int64_t tokens);
+  void BeginComing(const std::string& name, int64_t context);
+  void EndComing(const std::string& name, int64_t context);
   void EndPrefill(const std::string& name, const cost::StepShape& prefill);
   /// A request is there, which will decode or does.
   void AddLoad(const std::string& name, int32_t change);

@@ -208,6 +208,7 @@ void RouterCore::BeginPrefill(RoutedRequest& routed, const std::vector<WorkerVie
     fleet_.AddLoad(choice.prefill, 1);
     fleet_.Promise(choice.worker, routed.prompt_tokens);
   }
+  fleet_.BeginComing(choice.worker, routed.prompt_tokens);
   fleet_.BeginPrefill(where, routed.prefill, routed.prompt_tokens);
   scoreboard_.BeginHandoff(choice, clock_.Now());
 }
@@ -231,6 +232,7 @@ void RouterCore::EndPhase(RoutedRequest& routed) {
   switch (std::exchange(routed.phase, RoutedRequest::Phase::kNone)) {
     case RoutedRequest::Phase::kNone: break;
     case RoutedRequest::Phase::kPrefill:
+      fleet_.EndComing(choice.worker, routed.prompt_tokens);
       fleet_.EndPrefill(choice.prefill.empty() ? choice.worker : choice.prefill, routed.prefill);
       if (!choice.prefill.empty()) fleet_.AddLoad(choice.prefill, -1);
       scoreboard_.EndHandoff(choice, clock_.Now());
