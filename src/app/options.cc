@@ -54,6 +54,7 @@ Result<worker::WorkerOptions> ToWorkerOptions(const config::Config& config,
   options.sm_percent = group.sm_percent;
   options.random_weights = config.engine.load == "random";
   options.deterministic = config.engine.deterministic;
+  options.early_launches = config.engine.early_launches;
   options.kv_bytes = group.kv_memory_bytes;
   options.kv_percent = group.kv_percent;
   options.block_tokens = config.engine.block_tokens;

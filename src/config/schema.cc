@@ -219,6 +219,10 @@ void AddEngine(std::vector<Key>& keys) {
       "on a GPU: the same tokens alone, in any batch, split or resumed; false: as fast as can be. "
       "On "
       "the CPU it is always so");
+  add("early_launches", &Engine::early_launches,
+      "on a GPU small kernels begin before those before them have ended, and load their first "
+      "weights "
+      "meanwhile (programmatic dependent launch). The tokens are the same");
   add("overlap", &Engine::overlap,
       "auto: on a GPU the next step is planned and begun while one computes; off: once it has been "
       "computed. The tokens are the same",

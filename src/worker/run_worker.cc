@@ -146,7 +146,8 @@ DeviceChoice ChoiceOf(const WorkerOptions& options) {
   return {.cuda = options.cuda,
           .ranks = options.tensor_parallel,
           .sm_percent = options.sm_percent,
-          .deterministic = options.deterministic};
+          .deterministic = options.deterministic,
+          .early_launches = options.early_launches};
 }
 
 Status WorkerProcess::Build(std::optional<Lent> lent) {

@@ -126,6 +126,8 @@ struct Engine {
   /// "auto": the model's weights; "random": made up from its config.json.
   std::string load = "auto";
   bool deterministic = true;
+  /// Programmatic dependent launch.
+  bool early_launches = false;
   /// "auto" or "off".
   std::string overlap = "auto";
   std::string graphs = "auto";

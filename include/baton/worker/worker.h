@@ -39,6 +39,8 @@ struct WorkerOptions {
   bool random_weights = false;
   /// On a GPU: what a row gives does not depend on the rows beside it.
   bool deterministic = true;
+  /// On a GPU: small kernels begin before those before them have ended.
+  bool early_launches = false;
   /// On a GPU: decodes of up to so many sequences at once are graphs; 0: none are.
   int32_t graph_sequences = 0;
 
