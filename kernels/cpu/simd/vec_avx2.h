@@ -12,10 +12,10 @@ namespace baton::kernels::cpu::avx2 {
 /// Sixteen lanes of float32 in two registers: the same lanes, and so the same bits, as AVX-512.
 struct Vec {
   static constexpr int kLanes = 16;
-  /// Tiles that fit the registers: rows and columns of the linear operation, dot products and
-  /// vectors of values of attention.
-  static constexpr int kLinearRows = 2;
-  static constexpr int kLinearCols = 3;
+  /// Tiles that fit the registers: most rows and most sums of the linear operation, dot products
+  /// and vectors of values of attention.
+  static constexpr int kLinearRows = 6;
+  static constexpr int kLinearSums = 6;
   static constexpr int kDots = 4;
   static constexpr int kValues = 4;
   __m256 lo;
@@ -32,6 +32,23 @@ struct Vec {
   static Vec Load(const T* from) {
     const auto* halves = reinterpret_cast<const __m128i*>(from);
     return {Widen(_mm_loadu_si128(halves), from), Widen(_mm_loadu_si128(halves + 1), from)};
+  }
+  /// Where column i of a panel lies in its packed row. Of bfloat16 the low halves of 32 bits hold
+  /// the first eight lanes and the high halves the others: a shift and a mask widen them.
+  static constexpr int PanelPlace(int i, const BFloat16*) { return i < 8 ? 2 * i : 2 * i - 15; }
+  template <class T>
+  static constexpr int PanelPlace(int i, const T*) {
+    return i;
+  }
+  /// A packed row.
+  static Vec LoadPanel(const BFloat16* from) {
+    const __m256i bits = _mm256_loadu_si256(reinterpret_cast<const __m256i*>(from));
+    const __m256i high = _mm256_and_si256(bits, _mm256_set1_epi32(static_cast<int>(0xFFFF0000)));
+    return {_mm256_castsi256_ps(_mm256_slli_epi32(bits, 16)), _mm256_castsi256_ps(high)};
+  }
+  template <class T>
+  static Vec LoadPanel(const T* from) {
+    return Load(from);
   }
   /// Through memory: AVX2 has no masked loads of 16-bit lanes, and parts are rare.
   template <class T>

@@ -11,10 +11,10 @@ namespace baton::kernels::cpu::avx512 {
 /// Sixteen lanes of float32 in one register.
 struct Vec {
   static constexpr int kLanes = 16;
-  /// Tiles that fit the registers: rows and columns of the linear operation, dot products and
-  /// vectors of values of attention.
-  static constexpr int kLinearRows = 4;
-  static constexpr int kLinearCols = 6;
+  /// Tiles that fit the registers: most rows and most sums of the linear operation, dot products
+  /// and vectors of values of attention.
+  static constexpr int kLinearRows = 12;
+  static constexpr int kLinearSums = 24;
   static constexpr int kDots = 16;
   static constexpr int kValues = 8;
   __m512 v;
@@ -37,6 +37,16 @@ struct Vec {
   template <class T>
   static Vec LoadPart(const T* from, int64_t n) {
     return Widen(_mm256_maskz_loadu_epi16(First(n), from), from);
+  }
+  /// Where column i of a panel lies in its packed row.
+  template <class T>
+  static constexpr int PanelPlace(int i, const T*) {
+    return i;
+  }
+  /// A packed row.
+  template <class T>
+  static Vec LoadPanel(const T* from) {
+    return Load(from);
   }
   void Store(float* to) const { _mm512_storeu_ps(to, v); }
   void StorePart(float* to, int64_t n) const { _mm512_mask_storeu_ps(to, First(n), v); }

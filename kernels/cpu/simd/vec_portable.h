@@ -11,10 +11,10 @@ namespace baton::kernels::cpu::portable {
 struct Vec {
   typedef float Quad __attribute__((vector_size(16)));
   static constexpr int kLanes = 16;
-  /// Tiles that fit the registers: rows and columns of the linear operation, dot products and
-  /// vectors of values of attention.
-  static constexpr int kLinearRows = 1;
-  static constexpr int kLinearCols = 2;
+  /// Tiles that fit the registers: most rows and most sums of the linear operation, dot products
+  /// and vectors of values of attention.
+  static constexpr int kLinearRows = 2;
+  static constexpr int kLinearSums = 2;
   static constexpr int kDots = 2;
   static constexpr int kValues = 1;
   Quad q[4];
@@ -43,6 +43,16 @@ struct Vec {
     float lanes[kLanes] = {};
     for (int64_t i = 0; i < n; ++i) lanes[i] = ToFloat(from[i]);
     return Load(lanes);
+  }
+  /// Where column i of a panel lies in its packed row.
+  template <class T>
+  static constexpr int PanelPlace(int i, const T*) {
+    return i;
+  }
+  /// A packed row.
+  template <class T>
+  static Vec LoadPanel(const T* from) {
+    return Load(from);
   }
   void Store(float* to) const { std::memcpy(to, this, sizeof *this); }
   void StorePart(float* to, int64_t n) const {
