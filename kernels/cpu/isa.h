@@ -8,7 +8,7 @@
 namespace baton::kernels::cpu {
 
 /// Positions of one attention tile, aligned to absolute position.
-inline constexpr int64_t kTilePositions = 16;
+inline constexpr int64_t kTilePositions = 32;
 /// Elements that BlockMax and ExpSum take together.
 inline constexpr int64_t kMaxBlock = 64;
 inline constexpr int64_t kSumBlock = 1024;

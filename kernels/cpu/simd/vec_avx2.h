@@ -6,18 +6,16 @@
 #include <immintrin.h>
 
 #include "baton/base/dtype.h"
+#include "transpose.h"
 
 namespace baton::kernels::cpu::avx2 {
 
 /// Sixteen lanes of float32 in two registers: the same lanes, and so the same bits, as AVX-512.
 struct Vec {
   static constexpr int kLanes = 16;
-  /// Tiles that fit the registers: most rows and most sums of the linear operation, dot products
-  /// and vectors of values of attention.
+  /// Tiles of products that fit the registers: most rows, and most sums.
   static constexpr int kLinearRows = 6;
   static constexpr int kLinearSums = 6;
-  static constexpr int kDots = 4;
-  static constexpr int kValues = 4;
   __m256 lo;
   __m256 hi;
 
@@ -57,6 +55,14 @@ struct Vec {
     std::memset(static_cast<void*>(lanes), 0, sizeof lanes);
     std::memcpy(static_cast<void*>(lanes), from, static_cast<size_t>(n) * sizeof(T));
     return Load(lanes);
+  }
+  /// 16 rows of 16 to columns.
+  static void Transpose(const float* from, int64_t stride, float* to, int64_t to_stride) {
+    for (int i = 0; i < kLanes; i += 8) {
+      for (int j = 0; j < kLanes; j += 8) {
+        TransposeEight(from + i * stride + j, stride, to + j * to_stride + i, to_stride);
+      }
+    }
   }
   void Store(float* to) const {
     _mm256_storeu_ps(to, lo);
@@ -150,12 +156,6 @@ struct Vec {
     __m128 four = _mm_max_ps(_mm256_castps256_ps128(eight), _mm256_extractf128_ps(eight, 1));
     four = _mm_max_ps(four, _mm_movehl_ps(four, four));
     return _mm_cvtss_f32(_mm_max_ss(four, _mm_movehdup_ps(four)));
-  }
-  /// Lane i: the sum of the lanes of v[i], each in the order of Add().
-  static Vec AddEach(const Vec (&v)[kLanes]) {
-    float lanes[kLanes];
-    for (int i = 0; i < kLanes; ++i) lanes[i] = v[i].Add();
-    return Load(lanes);
   }
 };
 
