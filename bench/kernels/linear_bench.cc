@@ -1,3 +1,4 @@
+#include "baton/device/host_memory.h"
 #include "baton/device/host_stream.h"
 #include "baton/kernels/cpu_ops.h"
 #include "linear_problem.h"
@@ -10,16 +11,21 @@ void Linear(benchmark::State& state, const std::string& set, DType dtype) {
   const auto ops = kernels::CpuOpsFor(set);
   if (!ops.ok()) return state.SkipWithError(ops.status().message().c_str());
   device::HostStream stream(kThreads);
-  const ops::LinearParams params{
-      .x = p.x.data(),
-      .w = dtype == DType::kFloat32 ? static_cast<const void*>(p.w.data()) : p.w_bf16.data(),
-      .y = p.y.data(),
-      .w_dtype = dtype,
-      .T = p.T,
-      .N = p.N,
-      .K = p.K,
-      .x_stride = p.K,
-      .y_stride = p.N};
+  const auto* w = dtype == DType::kFloat32 ? static_cast<const void*>(p.w.data()) : p.w_bf16.data();
+  device::HostMemory memory;
+  const auto packed = memory.Allocate((*ops)->packed_bytes(p.N, p.K, dtype));
+  (*ops)->pack_linear({.w = w, .packed = packed->get(), .dtype = dtype, .N = p.N, .K = p.K},
+                      stream);
+  const ops::LinearParams params{.x = p.x.data(),
+                                 .w = packed->get(),
+                                 .y = p.y.data(),
+                                 .w_dtype = dtype,
+                                 .T = p.T,
+                                 .N = p.N,
+                                 .K = p.K,
+                                 .x_stride = p.K,
+                                 .y_stride = p.N,
+                                 .w_packed = true};
   for (auto _ : state) (*ops)->linear(params, stream);
   p.Report(state, static_cast<int64_t>(DTypeBytes(dtype)));
 }

@@ -56,6 +56,9 @@ Result<std::unique_ptr<Model>> Model::Load(const std::filesystem::path& folder,
         model->config_,
         {.memory = memory, .dtype = options.weights_dtype, .on_progress = options.on_progress}));
   }
+  if (options.memory == nullptr && options.ops != nullptr && options.ops->packed_bytes != nullptr) {
+    BATON_RETURN_IF_ERROR(model->weights_.Pack(*options.ops, options.threads));
+  }
   BATON_ASSIGN_OR_RETURN(model->inv_freq_, Upload(RopeFrequencies(model->config_), memory));
   if (model->config_.local_rope_theta > 0) {
     BATON_ASSIGN_OR_RETURN(model->local_inv_freq_,

@@ -209,6 +209,8 @@ Status WorkerProcess::LoadShards() {
         std::unique_ptr<model::Model> shard,
         model::Model::Load(options_.model, {.context_tokens = options_.engine.context_tokens,
                                             .memory = device.memory.get(),
+                                            .ops = device.ops,
+                                            .threads = options_.threads,
                                             .weights_dtype = device.weights_dtype,
                                             .random_weights = options_.random_weights,
                                             .on_progress = LoadLog(device.name),

@@ -18,9 +18,23 @@ struct Problem {
   /// Rows [begin, begin + rows) through `ops`; strides are wider than the rows.
   std::vector<float> Run(const ops::Ops& ops, device::HostStream& stream, int64_t begin,
                          int64_t rows) const {
+    return Multiply(ops, stream, begin, rows, w.data(), /*packed=*/false);
+  }
+  /// The same with weights that `ops` packs first.
+  std::vector<float> RunPacked(const ops::Ops& ops, device::HostStream& stream, int64_t begin,
+                               int64_t rows) const {
+    const size_t bytes = ops.packed_bytes(N, K, dtype);
+    std::vector<std::byte> memory(bytes + 64, std::byte{0xFF});
+    const auto address = reinterpret_cast<uintptr_t>(memory.data());
+    std::byte* packed = memory.data() + (64 - address % 64);
+    ops.pack_linear({.w = w.data(), .packed = packed, .dtype = dtype, .N = N, .K = K}, stream);
+    return Multiply(ops, stream, begin, rows, packed, /*packed=*/true);
+  }
+  std::vector<float> Multiply(const ops::Ops& ops, device::HostStream& stream, int64_t begin,
+                              int64_t rows, const std::byte* weights, bool packed) const {
     std::vector<float> y = NanFilled(rows * (N + 2));
     ops.linear({.x = x.data() + begin * (K + 3),
-                .w = w.data(),
+                .w = weights,
                 .bias = bias.empty() ? nullptr : bias.data(),
                 .y = y.data(),
                 .w_dtype = dtype,
@@ -28,15 +42,16 @@ struct Problem {
                 .N = N,
                 .K = K,
                 .x_stride = K + 3,
-                .y_stride = N + 2},
+                .y_stride = N + 2,
+                .w_packed = packed},
                stream);
-    std::vector<float> packed;
+    std::vector<float> dense;
     for (int64_t t = 0; t < rows; ++t) {
       const auto row = y.begin() + t * (N + 2);
       EXPECT_TRUE(std::isnan(row[N])) << "wrote past row " << t;
-      packed.insert(packed.end(), row, row + N);
+      dense.insert(dense.end(), row, row + N);
     }
-    return packed;
+    return dense;
   }
   std::vector<float> Run(const ops::Ops& ops, device::HostStream& stream) const {
     return Run(ops, stream, 0, T);
@@ -121,6 +136,31 @@ TEST_P(Linear, ReadsSomeColumnsOfAWiderMatrixAsItReadsThemPacked) {
                   stream_);
       EXPECT_TRUE(SameBits(y, problem.Run(*ops, stream_))) << ops->name << " " << DTypeName(dtype);
     }
+  }
+}
+
+TEST_P(Linear, GivesTheSameBitsOfPackedWeights) {
+  for (const DType dtype : kFloatTypes) {
+    for (const int64_t K : {1, 17, 255, 256, 257, 700}) {
+      for (const int64_t N : {1, 15, 16, 17, 64, 65, 150}) {
+        const Problem problem(random_, 27, N, K, dtype, N % 2 == 0);
+        const std::vector<float> expected = problem.Run(cpu(), stream_);
+        for (const int64_t rows : {1, 2, 3, 4, 5, 6, 7, 13, 27}) {
+          ASSERT_TRUE(
+              SameBits(problem.RunPacked(cpu(), stream_, 0, rows), Rows(expected, 0, rows, N)))
+              << DTypeName(dtype) << ", K " << K << ", N " << N << ", rows " << rows;
+        }
+      }
+    }
+  }
+}
+
+TEST_P(Linear, GivesARowTheSameBitsInAnyRowBlock) {
+  const Problem problem(random_, 401, 70, 300, DType::kBFloat16, true);
+  const std::vector<float> all = problem.RunPacked(cpu(), stream_, 0, problem.T);
+  for (const int64_t begin : {0, 191, 192, 399}) {
+    EXPECT_TRUE(SameBits(problem.RunPacked(cpu(), stream_, begin, 2), Rows(all, begin, 2, 70)))
+        << "from row " << begin;
   }
 }
 

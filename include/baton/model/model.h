@@ -32,6 +32,10 @@ struct LoadOptions {
   /// Of the device that will compute, which outlives the model. Null: the host does, with the
   /// weights where their files are mapped.
   device::DeviceMemory* memory = nullptr;
+  /// Where the host computes: its operations, for which weights are packed if they want them so, by
+  /// so many threads. Null: weights are left as they are, and products take longer.
+  const ops::Ops* ops = nullptr;
+  int threads = 1;
   /// What all weights become on that device; none: they stay what they are.
   std::optional<DType> weights_dtype;
   /// Needs config.json only: the weights are made up, always the same, for those who measure.
