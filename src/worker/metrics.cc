@@ -6,8 +6,11 @@ namespace {
 using telemetry::Labels;
 
 /// Stages last from microseconds on one host to seconds between hosts.
-const std::vector<double> kStageBuckets = {0.0001, 0.0003, 0.001, 0.003, 0.01, 0.03,
-                                           0.1,    0.3,    1,     3,     10,   30};
+const std::vector<double> kStageBuckets = {0.0001, 0.0002, 0.0005, 0.001, 0.002, 0.005, 0.01,
+                                           0.02,   0.05,   0.1,    0.2,   0.5,   1,     2,
+                                           5,      10,     20,     30,    60};
+/// Figures of a peer stay for so long after it was lost, as one of its name may come back.
+constexpr Duration kForgetPeer = std::chrono::minutes(5);
 
 constexpr const char* kBlocksHelp = "KV blocks by state";
 constexpr const char* kQuarantineHelp =
@@ -186,6 +189,9 @@ void WorkerMetrics::CountPrefill(const handoff::PrefillReport& report) {
 }
 
 void WorkerMetrics::SetPath(const std::string& peer, const transport::Path& path, bool joined) {
+  Peer& known = peers_[peer];
+  known.joins += joined ? 1 : -1;
+  known.lost.reset();
   registry_
       .AddGauge("baton_transport_info", "1 for what carries KV between this worker and a peer",
                 {{"peer", peer},
@@ -193,6 +199,17 @@ void WorkerMetrics::SetPath(const std::string& peer, const transport::Path& path
                  {"kind", transport::KindNames(path)},
                  {"staged", path.staged ? "true" : "false"}})
       .Set(joined ? 1 : 0);
+}
+
+void WorkerMetrics::ForgetPeers(TimePoint now) {
+  std::erase_if(peers_, [&](auto& entry) {
+    auto& [name, peer] = entry;
+    if (peer.joins > 0) return false;
+    if (!peer.lost) peer.lost = now;
+    if (now - *peer.lost < kForgetPeer) return false;
+    registry_.Remove("peer", name);
+    return true;
+  });
 }
 
 void WorkerMetrics::SetDevice(const std::string& device, const std::string& kernels) {
