@@ -304,5 +304,26 @@ class Contract(unittest.TestCase):
         self.check_end(pod)
 
 
+class ComposeFile(unittest.TestCase):
+    def test_says_what_the_executable_takes(self):
+        with open(os.path.join(manifests.TREE, "docker/compose.yaml")) as file:
+            services = yaml.safe_load(file)["services"]
+        self.assertEqual(set(services), {"router", "prefill", "decode"})
+        for name, service in services.items():
+            settings = self.settings(service)
+            self.assertEqual(manifests.seconds(service["stop_grace_period"]),
+                             manifests.seconds(settings["timeouts"]["drain"]) + 15, name)
+            self.assertTrue(service["read_only"] and service["cap_drop"] == ["ALL"], name)
+        router = self.settings(services["router"])["router"]
+        self.assertEqual(services["router"]["ports"], [f"127.0.0.1:{router['port']}:{router['port']}"])
+
+    def settings(self, service):
+        environment = service["environment"] | {"PATH": os.environ["PATH"], "BATON_MODEL": TINY_MODEL}
+        done = subprocess.run([manifests.BATON, *service["command"], "--print-config"],
+                              capture_output=True, text=True, env=environment)
+        self.assertEqual(done.returncode, 0, done.stdout + done.stderr)
+        return yaml.safe_load(done.stdout)
+
+
 if __name__ == "__main__":
     unittest.main(verbosity=2)
