@@ -15,7 +15,7 @@ inline constexpr int64_t kSumBlock = 1024;
 /// Columns of the linear operation's panels: y[t][n] with n / kPanel the same lie in one vector.
 inline constexpr int64_t kPanel = 16;
 /// Elements of K that are summed by themselves; such sums are added in order.
-inline constexpr int64_t kBlockK = 256;
+inline constexpr int64_t kBlockK = 384;
 /// From one row of a block of x to the next: not a power of two, as lines would fall on each other.
 inline constexpr int64_t kBlockStride = kBlockK + 16;
 /// Most rows of y that are made together: their block of x stays in the second-level cache.

@@ -9,22 +9,28 @@ namespace baton::kernels::cpu {
 /// columns, behind the last column zeros; in a panel its rows, one for each k.
 template <class V>
 struct Panels {
-  /// Elements before the panel with column n of the block that begins at k.
-  static int64_t Begin(int64_t N, int64_t K, int64_t k, int64_t n) {
-    const int64_t width = (N + kPanel - 1) / kPanel * kPanel;
-    return k * width + n * BlockDepth(K, k);
+  static int64_t BlockDepth(int64_t K, int64_t k) { return K - k < kBlockK ? K - k : kBlockK; }
+
+  /// Bytes of a panel of so many rows.
+  template <class W>
+  static int64_t Bytes(int64_t depth) {
+    return depth * kPanel * static_cast<int64_t>(sizeof(W));
   }
 
-  static int64_t BlockDepth(int64_t K, int64_t k) { return K - k < kBlockK ? K - k : kBlockK; }
+  /// Bytes before the panel with column n of the block that begins at k.
+  template <class W>
+  static int64_t Begin(int64_t N, int64_t K, int64_t k, int64_t n) {
+    const int64_t panels = (N + kPanel - 1) / kPanel;
+    return k / kBlockK * panels * Bytes<W>(kBlockK) + n / kPanel * Bytes<W>(BlockDepth(K, k));
+  }
 
   static void Pack(const ops::PackLinearParams& p, int64_t n_begin, int64_t n_end) {
     WithType<V>(p.dtype, [&]<class W>() {
-      auto* packed = reinterpret_cast<W*>(p.packed);
       for (int64_t n = n_begin; n < n_end; n += kPanel) {
         const W* w = static_cast<const W*>(p.w) + n * p.w_row();
         for (int64_t k = 0; k < p.K; k += kBlockK) {
           PackPanel(w + k, p.w_row(), n_end - n, BlockDepth(p.K, k),
-                    packed + Begin(p.N, p.K, k, n));
+                    reinterpret_cast<W*>(p.packed + Begin<W>(p.N, p.K, k, n)));
         }
       }
     });

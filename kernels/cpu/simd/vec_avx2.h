@@ -13,9 +13,10 @@ namespace baton::kernels::cpu::avx2 {
 /// Sixteen lanes of float32 in two registers: the same lanes, and so the same bits, as AVX-512.
 struct Vec {
   static constexpr int kLanes = 16;
-  /// Tiles of products that fit the registers: most rows, and most sums.
+  /// Tiles of products that fit the registers: most rows, and most sums where there is more than
+  /// one vector for a row.
   static constexpr int kLinearRows = 6;
-  static constexpr int kLinearSums = 6;
+  static constexpr int kLinearSums = 4;
   __m256 lo;
   __m256 hi;
 

@@ -12,7 +12,8 @@ namespace baton::kernels::cpu::avx512 {
 /// Sixteen lanes of float32 in one register.
 struct Vec {
   static constexpr int kLanes = 16;
-  /// Tiles of products that fit the registers: most rows, and most sums.
+  /// Tiles of products that fit the registers: most rows, and most sums where there is more than
+  /// one vector for a row.
   static constexpr int kLinearRows = 12;
   static constexpr int kLinearSums = 24;
   __m512 v;

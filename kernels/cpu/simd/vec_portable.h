@@ -11,7 +11,8 @@ namespace baton::kernels::cpu::portable {
 struct Vec {
   typedef float Quad __attribute__((vector_size(16)));
   static constexpr int kLanes = 16;
-  /// Tiles of products that fit the registers: most rows, and most sums.
+  /// Tiles of products that fit the registers: most rows, and most sums where there is more than
+  /// one vector for a row.
   static constexpr int kLinearRows = 2;
   static constexpr int kLinearSums = 2;
   Quad q[4];
