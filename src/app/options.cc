@@ -5,6 +5,7 @@
 #include "baton/app/cores.h"
 #include "baton/discovery/dns_source.h"
 #include "baton/discovery/file_source.h"
+#include "baton/discovery/kubernetes_source.h"
 
 namespace baton::app {
 namespace {
@@ -123,6 +124,15 @@ Result<std::unique_ptr<discovery::Source>> MakeSource(const config::Config& conf
   if (how.kind == "dns") {
     return discovery::DnsSource(
         {.names = how.names, .interval = how.interval, .server = how.dns_server}, clock);
+  }
+  if (how.kind == "kubernetes") {
+    return discovery::KubernetesSource({.services = how.services,
+                                        .service_namespace = how.service_namespace,
+                                        .api_server = how.api_server,
+                                        .service_account = how.service_account,
+                                        .watch = how.watch,
+                                        .interval = how.interval},
+                                       clock);
   }
   return std::unique_ptr<discovery::Source>();
 }

@@ -61,7 +61,7 @@ struct Workers {
 
 /// How the router finds workers that somebody else started.
 struct Discovery {
-  /// "static": those of router.workers alone; "file", "dns": others too.
+  /// "static": those of router.workers alone; "file", "dns", "kubernetes": others too.
   std::string kind = "static";
   /// With "file".
   std::string file;
@@ -69,7 +69,17 @@ struct Discovery {
   std::vector<std::string> names;
   /// "address:port" of the DNS server; empty: the system's.
   std::string dns_server;
-  /// Between two looks at the file or questions for the names.
+  /// With "kubernetes": "service" or "service:port".
+  std::vector<std::string> services;
+  /// That of the services; empty: the service account's.
+  std::string service_namespace;
+  /// "https://host:port"; empty: as the pod's environment says.
+  std::string api_server;
+  /// A folder with token, ca.crt and namespace; empty: where pods have it.
+  std::string service_account;
+  /// How long one watch lasts at most.
+  Duration watch = std::chrono::minutes(1);
+  /// Between two looks at the file or questions for the names or the services.
   Duration interval = std::chrono::seconds(2);
 };
 
@@ -273,5 +283,22 @@ Result<WorkerAddress> ParseWorkerAddress(const std::string& text);
 /// Fails with InvalidArgument unless `text` is host:port, or _service._proto.domain for an SRV
 /// record.
 Status ParseDnsName(const std::string& text);
+
+/// A Service of Kubernetes: "baton-decode:grpc".
+struct ServiceName {
+  std::string name;
+  /// The name or the number of its port; empty: it has one.
+  std::string port;
+};
+/// Fails with InvalidArgument unless `text` is service or service:port.
+Result<ServiceName> ParseServiceName(const std::string& text);
+
+struct HttpsServer {
+  /// Without brackets.
+  std::string host;
+  int32_t port = 0;
+};
+/// Fails with InvalidArgument unless `text` is https://host:port, or without a port, which is 443.
+Result<HttpsServer> ParseHttpsServer(const std::string& text);
 
 }  // namespace baton::config
