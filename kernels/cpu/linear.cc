@@ -60,12 +60,17 @@ void Linear(const Isa& isa, const ops::LinearParams& p, device::HostStream& stre
   });
 }
 
-size_t PackedBytes(int64_t N, int64_t K, DType dtype) {
-  return static_cast<size_t>(CeilDiv(N, kPanel) * kPanel * K) * DTypeBytes(dtype);
+size_t PackedBytes(const ops::PackLinearParams& p) {
+  const auto panels = static_cast<size_t>(CeilDiv(p.N, kPanel));
+  const auto elements = static_cast<size_t>(kPanel * p.K);
+  if (p.packing == ops::Packing::kExact) return panels * elements * DTypeBytes(p.dtype);
+  const auto scales = static_cast<size_t>(CeilDiv(p.K, kBlockK) * kPanel);
+  return panels * (elements + scales * sizeof(float));
 }
 
 void PackLinear(const Isa& isa, const ops::PackLinearParams& p, device::HostStream& stream) {
   BATON_CHECK(p.N > 0 && p.K > 0 && p.w_row() >= p.K && p.w != nullptr && p.packed != nullptr);
+  BATON_CHECK(p.packing != ops::Packing::kNone);
   const int64_t panels = CeilDiv(p.N, kPanel);
   stream.ParallelFor(panels, GrainOf(kPanel * p.K), [&](int64_t begin, int64_t end) {
     isa.pack_linear(p, begin * kPanel, std::min(end * kPanel, p.N));

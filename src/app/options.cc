@@ -54,6 +54,7 @@ Result<worker::WorkerOptions> ToWorkerOptions(const config::Config& config,
                          config::ParseDevice(flags.device.empty() ? group.device : flags.device));
   options.sm_percent = group.sm_percent;
   options.random_weights = config.engine.load == "random";
+  options.int8_weights = config.engine.weights == "int8";
   options.deterministic = config.engine.deterministic;
   options.early_launches = config.engine.early_launches;
   options.kv_bytes = group.kv_memory_bytes;

@@ -235,6 +235,10 @@ void AddEngine(std::vector<Key>& keys) {
       {.least = 1, .greatest = 1 << 20});
   add("kv_dtype", &Engine::kv_dtype, "type of the KV cache",
       {.choices = {"bfloat16", "float16", "float32"}});
+  add("weights", &Engine::weights,
+      "auto: of the type that they have in the model's folder; int8: on the CPU, rounded to eight "
+      "bits when they are loaded, which halves what a decode step reads. All workers need the same",
+      {.choices = {"auto", "int8"}});
   add("deterministic", &Engine::deterministic,
       "on a GPU: the same tokens alone, in any batch, split or resumed; false: as fast as can be. "
       "On "

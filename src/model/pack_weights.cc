@@ -30,34 +30,41 @@ std::vector<Matrix> MatricesOf(Weights& weights) {
   return matrices;
 }
 
-size_t PackedBytes(const ops::Ops& ops, const TensorView& matrix) {
-  const size_t bytes = ops.packed_bytes(matrix.shape[0], matrix.shape[1], matrix.dtype);
-  return (bytes + kAlignment - 1) / kAlignment * kAlignment;
+size_t PaddedBytes(const ops::Ops& ops, const ops::PackLinearParams& params) {
+  return (ops.packed_bytes(params) + kAlignment - 1) / kAlignment * kAlignment;
+}
+
+/// But for where it is packed to.
+ops::PackLinearParams ParamsOf(const Matrix& matrix, ops::Packing packing) {
+  return {.w = matrix.view->data,
+          .dtype = matrix.view->dtype,
+          .packing = packing,
+          .N = matrix.view->shape[0],
+          .K = matrix.view->shape[1],
+          .w_stride = matrix.stride};
 }
 
 }  // namespace
 
-Result<device::Buffer> PackWeights(Weights& weights, const ops::Ops& ops, int threads) {
+Result<device::Buffer> PackWeights(Weights& weights, const ops::Ops& ops, ops::Packing packing,
+                                   int threads) {
   const std::vector<Matrix> matrices = MatricesOf(weights);
   size_t bytes = 0;
-  for (const Matrix& matrix : matrices) bytes += PackedBytes(ops, *matrix.view);
+  for (const Matrix& matrix : matrices) bytes += PaddedBytes(ops, ParamsOf(matrix, packing));
   BATON_ASSIGN_OR_RETURN(device::Buffer packed, device::Buffer::AllocateUntouched(bytes));
   device::HostStream stream(threads);
   std::byte* to = packed.data();
   for (const Matrix& matrix : matrices) {
-    TensorView& view = *matrix.view;
-    const auto* from = static_cast<const std::byte*>(view.data);
-    const ops::PackLinearParams params{.w = from,
-                                       .packed = to,
-                                       .dtype = view.dtype,
-                                       .N = view.shape[0],
-                                       .K = view.shape[1],
-                                       .w_stride = matrix.stride};
+    ops::PackLinearParams params = ParamsOf(matrix, packing);
+    params.packed = to;
     ops.pack_linear(params, stream);
     const auto elements = static_cast<size_t>((params.N - 1) * params.w_row() + params.K);
-    if (matrix.alone) device::GiveBackPages(from, elements * DTypeBytes(view.dtype));
-    view.data = to;
-    to += PackedBytes(ops, view);
+    if (matrix.alone) {
+      device::GiveBackPages(static_cast<const std::byte*>(params.w),
+                            elements * DTypeBytes(params.dtype));
+    }
+    matrix.view->data = to;
+    to += PaddedBytes(ops, params);
   }
   return packed;
 }

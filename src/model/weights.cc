@@ -230,8 +230,9 @@ Status Weights::Place(const ModelConfig& config, const Placement& placement) {
   return OkStatus();
 }
 
-Status Weights::Pack(const ops::Ops& ops, int threads) {
-  BATON_ASSIGN_OR_RETURN(packed_, PackWeights(*this, ops, threads));
+Status Weights::Pack(const ops::Ops& ops, ops::Packing packing, int threads) {
+  BATON_ASSIGN_OR_RETURN(packed_, PackWeights(*this, ops, packing, threads));
+  packing_ = packing;
   return OkStatus();
 }
 

@@ -211,6 +211,8 @@ Status WorkerProcess::LoadShards() {
                                             .memory = device.memory.get(),
                                             .ops = device.ops,
                                             .threads = options_.threads,
+                                            .packing = options_.int8_weights ? ops::Packing::kInt8
+                                                                             : ops::Packing::kExact,
                                             .weights_dtype = device.weights_dtype,
                                             .random_weights = options_.random_weights,
                                             .on_progress = LoadLog(device.name),
@@ -280,6 +282,7 @@ void WorkerProcess::LogStart() const {
                   << (memory_ ? std::string(memory_->name())
                               : std::to_string(options_.threads) + " threads")
                   << (options_.random_weights ? " with random weights, " : ", ")
+                  << (options_.int8_weights ? "weights rounded to int8, " : "")
                   << (shards_.size() > 1 ? std::to_string(shards_.size()) + " ranks, " : "")
                   << core_->cache().blocks() << " KV blocks of " << options_.block_tokens
                   << " tokens (" << FormatBytes(options_.kv_bytes) << ")";

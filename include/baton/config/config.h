@@ -135,6 +135,8 @@ struct Engine {
   DType kv_dtype = DType::kBFloat16;
   /// "auto": the model's weights; "random": made up from its config.json.
   std::string load = "auto";
+  /// "auto": of the type that they have; "int8": rounded to it when they are loaded.
+  std::string weights = "auto";
   bool deterministic = true;
   /// Programmatic dependent launch.
   bool early_launches = false;

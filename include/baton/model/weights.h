@@ -71,9 +71,8 @@ class Weights {
 
   /// Has the matrices of products lie as `ops` reads them fastest, as PackWeights does. REQUIRES:
   /// they lie in memory of the host.
-  Status Pack(const ops::Ops& ops, int threads);
-  /// Whether they do.
-  bool packed() const { return packed_.size() > 0; }
+  Status Pack(const ops::Ops& ops, ops::Packing packing, int threads);
+  ops::Packing packing() const { return packing_; }
 
   /// 32 hexadecimal digits over names, types, shapes and content. REQUIRES: neither placed nor
   /// packed.
@@ -89,6 +88,7 @@ class Weights {
   std::vector<std::unique_ptr<std::byte[]>> realigned_;
   device::Allocation placed_;
   device::Buffer packed_;
+  ops::Packing packing_ = ops::Packing::kNone;
 };
 
 }  // namespace baton::model

@@ -50,8 +50,9 @@ struct Ops {
   void (*embedding)(const EmbeddingParams&, device::Stream&) = nullptr;
   void (*rms_norm)(const RmsNormParams&, device::Stream&) = nullptr;
   void (*linear)(const LinearParams&, device::Stream&) = nullptr;
-  /// Of PackLinearParams::packed. Null: `linear` takes matrices only as they are.
-  size_t (*packed_bytes)(int64_t N, int64_t K, DType dtype) = nullptr;
+  /// Of PackLinearParams::packed; `w` and `packed` may be missing. Null: `linear` takes
+  /// matrices only as they are.
+  size_t (*packed_bytes)(const PackLinearParams&) = nullptr;
   /// Null where packed_bytes is.
   void (*pack_linear)(const PackLinearParams&, device::Stream&) = nullptr;
   void (*rope_kv_write)(const RopeKvWriteParams&, device::Stream&) = nullptr;

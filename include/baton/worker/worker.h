@@ -37,6 +37,8 @@ struct WorkerOptions {
   int32_t sm_percent = 0;
   /// Makes weights up from config.json.
   bool random_weights = false;
+  /// On the CPU: rounds weights to eight bits.
+  bool int8_weights = false;
   /// On a GPU: what a row gives does not depend on the rows beside it.
   bool deterministic = true;
   /// On a GPU: small kernels begin before those before them have ended.

@@ -12,9 +12,15 @@ template <class V>
 struct Linear {
   static_assert(V::kLanes == kPanel, "a panel's row is one vector");
 
+  template <class W>
+  struct Part;
+
   static void Run(const ops::LinearParams& p, const LinearRange& range, float* scratch) {
     WithType<V>(p.w_dtype, [&]<class W>() {
-      for (int64_t k = 0; k < p.K; k += kBlockK) Block<W>(p, range, k, scratch);
+      for (int64_t k = 0; k < p.K; k += kBlockK) {
+        p.w_packing == ops::Packing::kInt8 ? Block<int8_t>(p, range, k, scratch)
+                                           : Block<W>(p, range, k, scratch);
+      }
       if (p.bias != nullptr) AddBias(p, range, static_cast<const W*>(p.bias));
     });
   }
@@ -33,7 +39,7 @@ struct Linear {
                        .adds = k > 0};
     CopyRows(static_cast<const float*>(p.x) + range.t_begin * p.x_stride + k, p.x_stride, rows,
              part.depth, scratch);
-    if (p.w_packed) {
+    if (p.w_packing != ops::Packing::kNone) {
       const auto* packed = static_cast<const std::byte*>(p.w);
       const auto panels_at = [&](int64_t k_begin) {
         return packed + Panels<V>::template Begin<W>(p.N, p.K, k_begin, range.n_begin);
@@ -41,8 +47,14 @@ struct Linear {
       const int64_t next = k + kBlockK < p.K ? k + kBlockK : k;
       return part.Multiply(panels_at(k), panels_at(next));
     }
-    // Panel by panel, each packed here.
-    auto* panel = reinterpret_cast<W*>(scratch + rows * kBlockStride);
+    if constexpr (!Panels<V>::template kScaled<W>) PackAndMultiply(p, range, k, part, scratch);
+  }
+
+  /// Panel by panel, each packed in `scratch` behind the rows.
+  template <class W>
+  static void PackAndMultiply(const ops::LinearParams& p, const LinearRange& range, int64_t k,
+                              const Part<W>& part, float* scratch) {
+    auto* panel = reinterpret_cast<W*>(scratch + part.rows * kBlockStride);
     const auto* bytes = reinterpret_cast<const std::byte*>(panel);
     for (int64_t n = 0; n < part.columns; n += kPanel) {
       Part<W> own = part;
@@ -135,7 +147,8 @@ struct Linear {
 #pragma GCC unroll 24
       for (int i = 0; i < Rows * Count; ++i) sums[i / Count][i % Count] = V::Zero();
       const float* row = x + t * kBlockStride;
-      const auto* w = reinterpret_cast<const W*>(panel);
+      const auto* w = reinterpret_cast<const W*>(panel + Panels<V>::template kScaleBytes<W>);
+      const int64_t stride = Panels<V>::template Bytes<W>(depth) / int64_t{sizeof(W)};
       Touch<Rows>(y + t * y_stride + n, y_stride);
       int64_t k = 0;
       for (; k + kStretch <= depth; k += kStretch) {
@@ -145,24 +158,30 @@ struct Linear {
           __builtin_prefetch(ahead.at, 0, 2);
         }
 #pragma GCC unroll 4
-        for (int64_t i = k; i < k + kStretch; ++i) AddProducts<Rows, Count>(row, w, i, sums);
+        for (int64_t i = k; i < k + kStretch; ++i)
+          AddProducts<Rows, Count>(row, w, stride, i, sums);
       }
-      for (; k < depth; ++k) AddProducts<Rows, Count>(row, w, k, sums);
+      for (; k < depth; ++k) AddProducts<Rows, Count>(row, w, stride, k, sums);
 #pragma GCC unroll 12
       for (int r = 0; r < Rows; ++r) {
 #pragma GCC unroll 4
         for (int i = 0; i < Count; ++i) {
+          if constexpr (Panels<V>::template kScaled<W>) {
+            const auto* scales =
+                reinterpret_cast<const float*>(panel + i * Panels<V>::template Bytes<W>(depth));
+            sums[r][i] = sums[r][i] * V::Load(scales);
+          }
           Put(sums[r][i], y + (t + r) * y_stride + n + i * kPanel, columns - n - i * kPanel);
         }
       }
     }
 
     template <int Rows, int Count>
-    [[gnu::always_inline]] void AddProducts(const float* row, const W* w, int64_t k,
+    [[gnu::always_inline]] void AddProducts(const float* row, const W* w, int64_t stride, int64_t k,
                                             V (&sums)[Rows][Count]) const {
       V columns_of_w[Count];
 #pragma GCC unroll 4
-      for (int i = 0; i < Count; ++i) columns_of_w[i] = V::LoadPanel(w + (i * depth + k) * kPanel);
+      for (int i = 0; i < Count; ++i) columns_of_w[i] = V::LoadPanel(w + i * stride + k * kPanel);
 #pragma GCC unroll 12
       for (int r = 0; r < Rows; ++r) {
         const V factor = V::Broadcast(row[r * kBlockStride + k]);

@@ -45,6 +45,12 @@ struct Vec {
     const __m256i high = _mm256_and_si256(bits, _mm256_set1_epi32(static_cast<int>(0xFFFF0000)));
     return {_mm256_castsi256_ps(_mm256_slli_epi32(bits, 16)), _mm256_castsi256_ps(high)};
   }
+  static Vec LoadPanel(const int8_t* from) {
+    const auto* halves = reinterpret_cast<const __m128i*>(from);
+    const auto* upper = reinterpret_cast<const __m128i*>(from + 8);
+    return {_mm256_cvtepi32_ps(_mm256_cvtepi8_epi32(_mm_loadl_epi64(halves))),
+            _mm256_cvtepi32_ps(_mm256_cvtepi8_epi32(_mm_loadl_epi64(upper)))};
+  }
   template <class T>
   static Vec LoadPanel(const T* from) {
     return Load(from);

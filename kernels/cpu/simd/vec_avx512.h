@@ -43,6 +43,10 @@ struct Vec {
     return i;
   }
   /// A packed row.
+  static Vec LoadPanel(const int8_t* from) {
+    const __m128i bits = _mm_loadu_si128(reinterpret_cast<const __m128i*>(from));
+    return {_mm512_cvtepi32_ps(_mm512_cvtepi8_epi32(bits))};
+  }
   template <class T>
   static Vec LoadPanel(const T* from) {
     return Load(from);

@@ -48,6 +48,11 @@ struct Vec {
     return i;
   }
   /// A packed row.
+  static Vec LoadPanel(const int8_t* from) {
+    float lanes[kLanes];
+    for (int i = 0; i < kLanes; ++i) lanes[i] = from[i];
+    return Load(lanes);
+  }
   template <class T>
   static Vec LoadPanel(const T* from) {
     return Load(from);

@@ -54,6 +54,12 @@ TEST(Checks, RefuseWhatAGpuOrTheHostCannotDoWithItsMemory) {
             "FILE:3:20: engine.kv_dtype is float16, but workers.mixed.device is cuda, which "
             "computes in bfloat16; set bfloat16");
   EXPECT_EQ(
+      ErrorsOf("model: m\nworkers: {mixed: {count: 1, device: cuda}}\n"
+               "engine: {weights: int8}\n"),
+      "FILE:3:19: engine.weights is int8, but workers.mixed.device is cuda, where weights are "
+      "bfloat16; set auto");
+  EXPECT_EQ(ErrorsOf("model: m\nengine: {weights: int8}\n"), "");
+  EXPECT_EQ(
       ErrorsOf("model: m\nworkers: {prefill: {count: 1}, decode: {count: 1, device: cuda}}\n"
                "handoff: {checksum: crc32c}\n"),
       "FILE:3:21: handoff.checksum is crc32c, but workers.decode.device is cuda, whose KV the "
