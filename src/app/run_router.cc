@@ -182,6 +182,10 @@ Status Serve(const CommandLine& command, const config::Loaded& loaded, Clock& cl
   options.system_fingerprint = parts.fingerprint;
 
   telemetry::MetricRegistry metrics;
+  metrics
+      .AddGauge("baton_build_info", "1 for the version that this router is of",
+                {{"version", options.version}})
+      .Set(1);
   BATON_ASSIGN_OR_RETURN(std::unique_ptr<discovery::Source> source, MakeSource(config, clock));
   BATON_ASSIGN_OR_RETURN(const std::unique_ptr<router::Router> router,
                          router::Router::Create(router_options, metrics, clock, std::move(source)));

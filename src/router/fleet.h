@@ -56,6 +56,9 @@ class Fleet final : private Member::Listener {
   /// All places at which a worker was found. One that is there and is not found any more gets no
   /// more requests, and leaves once those that it has of ours have ended.
   void SetPlaces(const std::vector<discovery::Place>& found);
+  /// The names of those who left so long ago that what is kept of them is to be forgotten; each
+  /// comes once.
+  std::vector<std::string> TakeForgotten(TimePoint now);
   /// Shows in the metrics how many workers there are.
   void CountWorkers();
 
@@ -153,6 +156,8 @@ class Fleet final : private Member::Listener {
   std::vector<std::unique_ptr<Newcomer>> closing_newcomers_;
   /// Until when it is remembered of a name that it has left.
   std::map<std::string, TimePoint> gone_;
+  /// Until when what is kept of whoever had that name stays.
+  std::map<std::string, TimePoint> forget_;
   PeerKnowledgeByName known_peers_;
   bool closed_ = false;
   uint64_t version_ = 0;

@@ -41,6 +41,10 @@ RouterCore::RouterCore(const RouterOptions& options, std::unique_ptr<RoutingPoli
 bool RouterCore::Turn(Duration patience) {
   const TimePoint now = clock_.Now();
   TimePoint next = std::min(fleet_.Tick(now), scaling_.Tick(now));
+  for (const std::string& worker : fleet_.TakeForgotten(now)) {
+    breakers_.Forget(worker);
+    metrics_.ForgetWorker(worker);
+  }
   if (fleet_.version() != published_version_) PublishFleet();
   if (now >= next_state_) PublishState(now);
   next = std::min(next, AttemptDue(now));
@@ -61,6 +65,7 @@ void RouterCore::PublishFleet() {
   published_version_ = fleet_.version();
   const auto choice = RoutingPolicy::Possible(fleet_.Views());
   fleet_.CountWorkers();
+  metrics_.ready.Set(choice.ok() ? 1 : 0);
   std::string reason = choice.message();
   if (!choice.ok() && !trouble_.ok()) reason += "; " + trouble_.message();
   readiness_.Post({.ready = choice.ok(), .reason = reason});
