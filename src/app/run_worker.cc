@@ -40,6 +40,7 @@ int RunWorker(const CommandLine& command, const config::Loaded& loaded, Clock& c
   const worker::WorkerOptions& first = workers.front();
   SetLogName(both ? "worker" : IsSupervised() ? std::string(RoleName(first.role)) : first.name);
   const StopOnSignal signals(clock);
+  for (worker::WorkerOptions& options : workers) options.dumps = [&] { return signals.dumps(); };
   const Status status = both ? worker::RunTwoWorkers(first, workers.back(), clock, signals.token())
                              : worker::RunWorker(first, clock, signals.token());
   const bool was_ready = ready == most;

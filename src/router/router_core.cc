@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <sstream>
 #include <tuple>
 #include <utility>
 
@@ -28,6 +29,8 @@ RouterCore::RouterCore(const RouterOptions& options, std::unique_ptr<RoutingPoli
       policy_(std::move(policy)),
       breakers_(options.breaker, metrics_),
       mailbox_(kMailboxCapacity),
+      progress_timeout_(options.progress_timeout),
+      last_turn_(clock.Now()),
       most_requests_(options.requests),
       trace_every_(options.trace_every),
       options_(options),
@@ -40,6 +43,7 @@ RouterCore::RouterCore(const RouterOptions& options, std::unique_ptr<RoutingPoli
 
 bool RouterCore::Turn(Duration patience) {
   const TimePoint now = clock_.Now();
+  last_turn_ = now;
   TimePoint next = std::min(fleet_.Tick(now), scaling_.Tick(now));
   for (const std::string& worker : fleet_.TakeForgotten(now)) {
     breakers_.Forget(worker);
@@ -83,6 +87,34 @@ void RouterCore::PublishState(TimePoint now) {
                .flows = scoreboard_.Flows(now),
                .ttft = scoreboard_.ttft.Read(now),
                .tpot = scoreboard_.tpot.Read(now)});
+}
+
+void RouterCore::DumpWork(const std::string& why) {
+  Post([this, why] {
+    BATON_LOG(Info) << "dump: " << why << "; queued=" << admission_.size()
+                    << " sent=" << requests_.size();
+    for (const Routed& routed : admission_.All()) BATON_LOG(Info) << "dump: " << Describe(*routed);
+    for (const auto& [id, routed] : requests_) BATON_LOG(Info) << "dump: " << Describe(*routed);
+    BATON_LOG(Info) << "dump: end";
+  });
+}
+
+std::string RouterCore::Describe(const RoutedRequest& routed) const {
+  using Phase = RoutedRequest::Phase;
+  const TimePoint now = clock_.Now();
+  const char* stage = routed.attempts == 0              ? "queue"
+                      : !routed.call                    ? "wait"
+                      : routed.phase == Phase::kPrefill ? "prefill"
+                                                        : "decode";
+  std::ostringstream out;
+  out << "request=" << routed.request.id << " stage=" << stage
+      << " age_s=" << Seconds(now - routed.arrived())
+      << " prompt_tokens=" << routed.request.prompt.size() << " attempts=" << routed.attempts;
+  if (routed.attempts == 0) return out.str();
+  out << " worker=" << routed.choice.worker;
+  if (!routed.choice.prefill.empty()) out << " prefill=" << routed.choice.prefill;
+  out << " sent_s=" << Seconds(now - routed.sent);
+  return out.str();
 }
 
 void RouterCore::SetPlaces(std::vector<discovery::Place> places) {

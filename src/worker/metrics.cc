@@ -202,14 +202,16 @@ void WorkerMetrics::SetPath(const std::string& peer, const transport::Path& path
 }
 
 void WorkerMetrics::ForgetPeers(TimePoint now) {
-  std::erase_if(peers_, [&](auto& entry) {
-    auto& [name, peer] = entry;
-    if (peer.joins > 0) return false;
-    if (!peer.lost) peer.lost = now;
-    if (now - *peer.lost < kForgetPeer) return false;
-    registry_.Remove("peer", name);
-    return true;
-  });
+  for (auto it = peers_.begin(); it != peers_.end();) {
+    Peer& peer = it->second;
+    if (peer.joins == 0 && !peer.lost) peer.lost = now;
+    if (peer.joins > 0 || now - *peer.lost < kForgetPeer) {
+      ++it;
+      continue;
+    }
+    registry_.Remove("peer", it->first);
+    it = peers_.erase(it);
+  }
 }
 
 void WorkerMetrics::SetDevice(const std::string& device, const std::string& kernels) {

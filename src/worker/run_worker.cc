@@ -123,9 +123,12 @@ class WorkerProcess {
   void ShutDown();
   /// Does not return when one of the threads is stuck: nothing that waits for it would, either.
   void LookForStuckThreads();
+  void DumpIfAsked();
 
   WorkerOptions options_;
   Clock& clock_;
+  /// Dumps that were asked for and made.
+  int dumped_ = 0;
   /// By rank; on the CPU one for all.
   std::vector<WorkerDevice> devices_;
   /// Of all devices; null on the CPU.
@@ -260,7 +263,10 @@ Status WorkerProcess::Serve(std::stop_token stop) {
 
   const std::stop_callback on_stop(stop, [this] { end_.Open(); });
   progress_.emplace(options_.progress);
-  while (!end_.Wait(std::min<Duration>(kLook, options_.progress / 8))) LookForStuckThreads();
+  while (!end_.Wait(std::min<Duration>(kLook, options_.progress / 8))) {
+    LookForStuckThreads();
+    DumpIfAsked();
+  }
   if (stop.stop_requested()) Drain();
   ShutDown();
   return sick_;
@@ -296,6 +302,7 @@ void WorkerProcess::Drain() {
   while (!core_->drained() && clock_.Now() < deadline) {
     pause.Wait(kPulse);
     LookForStuckThreads();
+    DumpIfAsked();
   }
 }
 
@@ -305,7 +312,13 @@ void WorkerProcess::LookForStuckThreads() {
   BATON_LOG(Error) << "this worker is stuck and ends: its " << *stuck
                    << " thread has something to do and got nothing done for "
                    << Seconds(options_.progress) << " s (timeouts.worker_progress)";
+  core_->DumpWork("what the " + *stuck + " thread leaves behind");
   std::_Exit(kStuckExitCode);
+}
+
+void WorkerProcess::DumpIfAsked() {
+  const int asked = options_.dumps ? options_.dumps() : 0;
+  if (std::exchange(dumped_, asked) != asked) core_->DumpWork("asked by SIGUSR1");
 }
 
 void WorkerProcess::ShutDown() {

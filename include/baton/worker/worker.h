@@ -84,6 +84,8 @@ struct WorkerOptions {
   std::chrono::milliseconds drain{30000};
   /// One of its threads that has work and gets nothing done for this long is stuck.
   std::chrono::milliseconds progress{60000};
+  /// How often it was asked for a dump of what is under way; may be empty.
+  std::function<int()> dumps;
   /// Called once the worker serves, with the address it listens on.
   std::function<void(const std::string& address)> on_ready;
 };

@@ -1,4 +1,4 @@
-#include "metrics.h"
+#include "worker/metrics.h"
 
 #include <algorithm>
 #include <chrono>
