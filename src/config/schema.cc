@@ -399,6 +399,10 @@ void AddTelemetry(std::vector<Key>& keys) {
   add("trace_files", &Telemetry::trace_files,
       "most traces that a router leaves in the folder; the oldest goes first",
       {.least = 1, .greatest = 1 << 20});
+  add("log_format", &Telemetry::log_format,
+      "how lines of the log are written: text for people, or json, an object a line with time, "
+      "level, process, message and, where it is about one, request",
+      {.choices = {"text", "json"}});
 }
 
 std::vector<Key> MakeKeys() {

@@ -176,6 +176,7 @@ void RouterCore::Start(Request request, std::shared_ptr<api::CompletionSink> sin
   }
   const TimePoint arrived = clock_.Now();
   auto routed = std::make_shared<RoutedRequest>(std::move(sink), arrived, clock_, metrics_);
+  routed->id = request.id;
   routed->timings = request.timings;
   request.trace = Traced(request);
   if (request.trace) routed->trace = std::make_unique<RequestTrace>(request.id, arrived, *traces_);

@@ -235,6 +235,10 @@ struct Telemetry {
   int32_t trace_every = 0;
   /// Files that one router leaves in the folder at most; the oldest goes first.
   int32_t trace_files = 1000;
+  /// "text" or "json".
+  std::string log_format = "text";
+
+  bool json_logs() const { return log_format == "json"; }
 };
 
 /// Everything that a deployment may set. The table of keys in src/config/schema.cc gives each
