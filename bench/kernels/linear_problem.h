@@ -52,7 +52,7 @@ struct LinearProblem {
 /// F 2048) and 1.1B parameters (E 2048, F 5632).
 inline void LinearShapes(benchmark::internal::Benchmark* bench) {
   bench->ArgNames({"T", "N", "K"})->Unit(benchmark::kMicrosecond)->MinTime(0.2);
-  for (const int64_t T : {1, 8, 64, 512}) {
+  for (const int64_t T : {1, 4, 8, 16, 64, 512}) {
     bench->Args({T, 2048, 768});
     bench->Args({T, 5632, 2048});
     bench->Args({T, 2048, 5632});

@@ -13,6 +13,8 @@ namespace baton::kernels::cpu {
 void Embedding(const Isa& isa, const ops::EmbeddingParams& p, device::HostStream& stream);
 void RmsNorm(const Isa& isa, const ops::RmsNormParams& p, device::HostStream& stream);
 void Linear(const Isa& isa, const ops::LinearParams& p, device::HostStream& stream);
+size_t PackedBytes(const ops::PackLinearParams& p);
+void PackLinear(const Isa& isa, const ops::PackLinearParams& p, device::HostStream& stream);
 void RopeKvWrite(const Isa& isa, const ops::RopeKvWriteParams& p, device::HostStream& stream);
 void PagedAttention(const Isa& isa, const ops::PagedAttentionParams& p, device::HostStream& stream);
 void SiluMul(const Isa& isa, const ops::GatedActivationParams& p, device::HostStream& stream);

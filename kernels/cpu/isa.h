@@ -8,12 +8,29 @@
 namespace baton::kernels::cpu {
 
 /// Positions of one attention tile, aligned to absolute position.
-inline constexpr int64_t kTilePositions = 16;
+inline constexpr int64_t kTilePositions = 32;
 /// Elements that BlockMax and ExpSum take together.
 inline constexpr int64_t kMaxBlock = 64;
 inline constexpr int64_t kSumBlock = 1024;
-/// Ranges of N begin at multiples of this, so that tiles are whole in every instruction set.
-inline constexpr int64_t kLinearGrainN = 12;
+/// Columns of the linear operation's panels: y[t][n] with n / kPanel the same lie in one vector.
+inline constexpr int64_t kPanel = 16;
+/// Elements of K that are summed by themselves; such sums are added in order.
+inline constexpr int64_t kBlockK = 384;
+/// From one row of a block of x to the next: not a power of two, as lines would fall on each other.
+inline constexpr int64_t kBlockStride = kBlockK + 16;
+/// Most rows of y that are made together: their block of x stays in the second-level cache.
+inline constexpr int64_t kRowBlock = 192;
+
+/// Part of y: rows [t_begin, t_end), and columns [n_begin, n_end) from a multiple of kPanel on.
+struct LinearRange {
+  int64_t t_begin = 0;
+  int64_t t_end = 0;
+  int64_t n_begin = 0;
+  int64_t n_end = 0;
+};
+
+/// Floats of scratch that Isa::linear needs for so many rows.
+constexpr int64_t LinearScratch(int64_t rows) { return rows * kBlockStride + kPanel * kBlockK; }
 
 /// Consecutive query tokens of one sequence for one KV head.
 struct AttentionUnit {
@@ -30,8 +47,10 @@ struct AttentionUnit {
 struct Isa {
   const char* name;
 
-  /// y[t][n] of `p` for n in [n_begin, n_end) and all t.
-  void (*linear)(const ops::LinearParams& p, int64_t n_begin, int64_t n_end);
+  /// `scratch`: LinearScratch() floats for the rows of the range, aligned to 64 bytes.
+  void (*linear)(const ops::LinearParams& p, const LinearRange& range, float* scratch);
+  /// Columns [n_begin, n_end) from a multiple of kPanel on.
+  void (*pack_linear)(const ops::PackLinearParams& p, int64_t n_begin, int64_t n_end);
   /// `scratch`: AttentionScratch(p, unit.tokens) floats.
   void (*attend)(const ops::PagedAttentionParams& p, const AttentionUnit& unit, float* scratch);
   void (*rms_norm)(const ops::RmsNormParams& p, int64_t t_begin, int64_t t_end);

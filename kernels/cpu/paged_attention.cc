@@ -9,7 +9,7 @@ namespace baton::kernels::cpu {
 namespace {
 
 /// Query rows (tokens times heads of a group) that share the widening of a KV tile.
-constexpr int64_t kUnitRows = 32;
+constexpr int64_t kUnitRows = 48;
 
 /// Divides the step's queries into units; which queries share one does not change a result.
 std::vector<AttentionUnit> PlanUnits(const ops::PagedBatch& batch, int32_t G, int64_t unit_tokens) {
@@ -46,7 +46,7 @@ void CheckPaged(const ops::PagedKv& kv, const ops::PagedBatch& batch) {
 int64_t AttentionScratch(const ops::PagedAttentionParams& p, int64_t tokens) {
   const int64_t width = CeilDiv<int64_t>(p.kv.D, 16) * 16;
   const int64_t rows = tokens * (p.H / p.kv.G);
-  return 2 * kTilePositions * width + rows * (2 * width + 2 * 16 + 1);
+  return (16 + 2 * kTilePositions) * width + rows * (2 * width + 16 + kTilePositions + 1);
 }
 
 void PagedAttention(const Isa& isa, const ops::PagedAttentionParams& p,

@@ -20,11 +20,9 @@ inline bool OfFailedRecording(cudaError_t error) {
   return error >= cudaErrorStreamCaptureUnsupported && error <= cudaErrorStreamCaptureWrongThread;
 }
 
-/// Enqueues kernel(arguments...) on `stream`. Dynamic shared memory beyond 48 KiB is asked for
-/// here. A launch that the driver refuses is a bug, and ends the process. Graph-safe.
 template <class... Formal, class... Actual>
-void Launch(void (*kernel)(Formal...), dim3 grid, dim3 block, size_t shared_bytes,
-            cudaStream_t stream, Actual&&... actual) {
+void LaunchWith(cudaLaunchAttribute* attribute, void (*kernel)(Formal...), dim3 grid, dim3 block,
+                size_t shared_bytes, cudaStream_t stream, Actual&&... actual) {
   if (shared_bytes > size_t{48} * 1024) {
     CheckCuda("shared memory of a kernel",
               cudaFuncSetAttribute(kernel, cudaFuncAttributeMaxDynamicSharedMemorySize,
@@ -35,9 +33,33 @@ void Launch(void (*kernel)(Formal...), dim3 grid, dim3 block, size_t shared_byte
   config.blockDim = block;
   config.dynamicSmemBytes = shared_bytes;
   config.stream = stream;
+  config.attrs = attribute;
+  config.numAttrs = attribute == nullptr ? 0 : 1;
   const cudaError_t error =
       cudaLaunchKernelEx(&config, kernel, static_cast<Formal>(std::forward<Actual>(actual))...);
   if (!OfFailedRecording(error)) CheckCuda("launch of a kernel", error);
+}
+
+/// Enqueues kernel(arguments...) on `stream`. Dynamic shared memory beyond 48 KiB is asked for
+/// here. A launch that the driver refuses is a bug, and ends the process. Graph-safe.
+template <class... Formal, class... Actual>
+void Launch(void (*kernel)(Formal...), dim3 grid, dim3 block, size_t shared_bytes,
+            cudaStream_t stream, Actual&&... actual) {
+  LaunchWith(nullptr, kernel, grid, block, shared_bytes, stream, std::forward<Actual>(actual)...);
+}
+
+/// The same for kernels that say by ptx/kernel_order.h what they need those before them for. Where
+/// the stream has early launches, such a kernel begins when all blocks of the one before it have
+/// let it, or have ended.
+template <class... Formal, class... Actual>
+void LaunchEarly(void (*kernel)(Formal...), dim3 grid, dim3 block, size_t shared_bytes,
+                 device::Stream& stream, Actual&&... actual) {
+  cudaLaunchAttribute early{};
+  early.id = cudaLaunchAttributeProgrammaticStreamSerialization;
+  early.val.programmaticStreamSerializationAllowed = 1;
+  device::CudaStream& on = device::AsCuda(stream);
+  LaunchWith(on.early_launches() ? &early : nullptr, kernel, grid, block, shared_bytes,
+             static_cast<cudaStream_t>(on.native()), std::forward<Actual>(actual)...);
 }
 
 /// The same for blocks that wait for each other, or for those of such a kernel elsewhere: all run
@@ -48,15 +70,7 @@ void LaunchTogether(void (*kernel)(Formal...), dim3 grid, dim3 block, cudaStream
   cudaLaunchAttribute together{};
   together.id = cudaLaunchAttributeCooperative;
   together.val.cooperative = 1;
-  cudaLaunchConfig_t config{};
-  config.gridDim = grid;
-  config.blockDim = block;
-  config.stream = stream;
-  config.attrs = &together;
-  config.numAttrs = 1;
-  const cudaError_t error =
-      cudaLaunchKernelEx(&config, kernel, static_cast<Formal>(std::forward<Actual>(actual))...);
-  if (!OfFailedRecording(error)) CheckCuda("launch of a kernel", error);
+  LaunchWith(&together, kernel, grid, block, 0, stream, std::forward<Actual>(actual)...);
 }
 
 /// REQUIRES: `stream` is a CudaStream.

@@ -62,9 +62,11 @@ struct Launch {
   if (getppid() != launch.parent) _exit(127);
   setpgid(0, 0);
   signal(SIGPIPE, SIG_DFL);
-  sigset_t none;
-  sigemptyset(&none);
-  sigprocmask(SIG_SETMASK, &none, nullptr);
+  // One that asks for a dump waits until the process looks for it, rather than end it.
+  sigset_t waiting;
+  sigemptyset(&waiting);
+  sigaddset(&waiting, SIGUSR1);
+  sigprocmask(SIG_SETMASK, &waiting, nullptr);
   dup2(launch.null_fd, STDIN_FILENO);
   dup2(launch.output_fd, STDOUT_FILENO);
   dup2(launch.output_fd, STDERR_FILENO);

@@ -9,6 +9,8 @@
 #include <poll.h>
 #include <unistd.h>
 
+#include "baton/base/log_format.h"
+
 namespace baton::app {
 namespace {
 
@@ -39,17 +41,29 @@ std::string TimeOfDay() {
 void LogOutput::Write(const std::string& name, std::string_view line) {
   std::string text;
   if (dropped_lines_ > 0) {
-    text = "\n" + Prefix(kOwnName) + "dropped " + std::to_string(dropped_lines_) +
-           " lines that nobody took\n";
+    text =
+        "\n" +
+        OwnLine(kOwnName, "dropped " + std::to_string(dropped_lines_) + " lines that nobody took") +
+        "\n";
   }
-  text += Prefix(name);
-  text += line;
+  // What does not come of our log, such as a library's last words, is made such an object.
+  if (options_.json && !line.starts_with('{')) {
+    text += OwnLine(name, line);
+  } else {
+    if (!options_.json) text += Prefix(name);
+    text += line;
+  }
   text += '\n';
   dropped_lines_ = WriteAll(text) ? 0 : dropped_lines_ + 1;
 }
 
 void LogOutput::Note(std::string_view text) {
-  Write(kOwnName, TimeOfDay() + " " + std::string(text));
+  Write(kOwnName, options_.json ? OwnLine(kOwnName, text) : TimeOfDay() + " " + std::string(text));
+}
+
+std::string LogOutput::OwnLine(const std::string& name, std::string_view text) const {
+  if (!options_.json) return Prefix(name) + std::string(text);
+  return JsonLogLine({.at = std::chrono::system_clock::now(), .process = name, .message = text});
 }
 
 std::string LogOutput::Prefix(const std::string& name) const {

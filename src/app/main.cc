@@ -7,6 +7,7 @@
 #include "baton/app/command_line.h"
 #include "baton/app/commands.h"
 #include "baton/app/notify.h"
+#include "baton/base/log_format.h"
 #include "baton/base/logging.h"
 #include "baton/config/load.h"
 #include "baton/config/schema.h"
@@ -20,6 +21,7 @@ void PrintErrors(const std::string& errors) {
 
 int RunConfigured(const CommandLine& command, const config::Loaded& loaded) {
   SetLogLevel(loaded.config.log_level);
+  if (loaded.config.telemetry.json_logs()) SetLogFormat(LogFormat::kJson);
   Clock& clock = Clock::System();
   switch (command.verb) {
     case Verb::kServe: return RunServe(command, loaded, clock);

@@ -5,6 +5,7 @@
 #include "baton/app/cores.h"
 #include "baton/discovery/dns_source.h"
 #include "baton/discovery/file_source.h"
+#include "baton/discovery/kubernetes_source.h"
 
 namespace baton::app {
 namespace {
@@ -53,7 +54,9 @@ Result<worker::WorkerOptions> ToWorkerOptions(const config::Config& config,
                          config::ParseDevice(flags.device.empty() ? group.device : flags.device));
   options.sm_percent = group.sm_percent;
   options.random_weights = config.engine.load == "random";
+  options.int8_weights = config.engine.weights == "int8";
   options.deterministic = config.engine.deterministic;
+  options.early_launches = config.engine.early_launches;
   options.kv_bytes = group.kv_memory_bytes;
   options.kv_percent = group.kv_percent;
   options.block_tokens = config.engine.block_tokens;
@@ -124,6 +127,15 @@ Result<std::unique_ptr<discovery::Source>> MakeSource(const config::Config& conf
   if (how.kind == "dns") {
     return discovery::DnsSource(
         {.names = how.names, .interval = how.interval, .server = how.dns_server}, clock);
+  }
+  if (how.kind == "kubernetes") {
+    return discovery::KubernetesSource({.services = how.services,
+                                        .service_namespace = how.service_namespace,
+                                        .api_server = how.api_server,
+                                        .service_account = how.service_account,
+                                        .watch = how.watch,
+                                        .interval = how.interval},
+                                       clock);
   }
   return std::unique_ptr<discovery::Source>();
 }

@@ -1,5 +1,6 @@
 #include <future>
 #include <optional>
+#include <utility>
 
 #include "baton/app/commands.h"
 #include "baton/app/config_watch.h"
@@ -58,11 +59,27 @@ Result<ModelParts> LoadParts(const std::string& folder, bool random_weights) {
   return parts;
 }
 
+/// Makes the dumps that are asked for. *Threads*: lives on one thread.
+class Dumps {
+ public:
+  Dumps(const StopOnSignal& signals, router::Router& router) : signals_(signals), router_(router) {}
+  void Look() {
+    const int asked = signals_.dumps();
+    if (std::exchange(made_, asked) != asked) router_.DumpWork("asked by SIGUSR1");
+  }
+
+ private:
+  const StopOnSignal& signals_;
+  router::Router& router_;
+  int made_ = 0;
+};
+
 /// Waits until a complete group is ready. False when a stop was asked for first.
-bool AwaitFleet(router::Router& router, Clock& clock, const std::stop_token& stop) {
+bool AwaitFleet(router::Router& router, Clock& clock, const std::stop_token& stop, Dumps& dumps) {
   TimePoint reminder = clock.Now() + kReminder;
   while (!stop.stop_requested()) {
     if (router.WaitReady(kPulse)) return true;
+    dumps.Look();
     if (clock.Now() < reminder) continue;
     BATON_LOG(Info) << "not ready: " << router.Ready().reason;
     reminder = clock.Now() + kReminder;
@@ -161,14 +178,18 @@ class LiveConfig {
   std::string last_wait_;
 };
 
-void AwaitStop(LiveConfig& live, const std::stop_token& stop) {
+void AwaitStop(LiveConfig& live, Dumps& dumps, const std::stop_token& stop) {
   Gate stopped;
   const std::stop_callback open(stop, [&] { stopped.Open(); });
-  while (!stopped.Wait(ConfigWatch::kInterval)) live.Look();
+  while (!stopped.Wait(ConfigWatch::kInterval)) {
+    live.Look();
+    dumps.Look();
+  }
 }
 
 Status Serve(const CommandLine& command, const config::Loaded& loaded, Clock& clock,
-             const std::stop_token& stop) {
+             const StopOnSignal& signals) {
+  const std::stop_token stop = signals.token();
   const config::Config& config = loaded.config;
   BATON_ASSIGN_OR_RETURN(const router::RouterOptions router_options,
                          ToRouterOptions(config, command.router_workers));
@@ -182,6 +203,10 @@ Status Serve(const CommandLine& command, const config::Loaded& loaded, Clock& cl
   options.system_fingerprint = parts.fingerprint;
 
   telemetry::MetricRegistry metrics;
+  metrics
+      .AddGauge("baton_build_info", "1 for the version that this router is of",
+                {{"version", options.version}})
+      .Set(1);
   BATON_ASSIGN_OR_RETURN(std::unique_ptr<discovery::Source> source, MakeSource(config, clock));
   BATON_ASSIGN_OR_RETURN(const std::unique_ptr<router::Router> router,
                          router::Router::Create(router_options, metrics, clock, std::move(source)));
@@ -217,11 +242,12 @@ Status Serve(const CommandLine& command, const config::Loaded& loaded, Clock& cl
     BATON_ASSIGN_OR_RETURN(admin, http::HttpServer::Start(admin_options, *frontend, clock));
     BATON_LOG(Info) << "operators' port on http://" << admin_options.host << ":" << admin->port();
   }
-  if (AwaitFleet(*router, clock, stop)) {
+  Dumps dumps(signals, *router);
+  if (AwaitFleet(*router, clock, stop, dumps)) {
     BATON_LOG(Info) << "ready";
     NotifyReady(url);
     LiveConfig live({command, *router, *frontend, metrics}, loaded, clock);
-    AwaitStop(live, stop);
+    AwaitStop(live, dumps, stop);
   }
   if (!server->Drain()) {
     BATON_LOG(Warning) << router->RequestsUnderWay()
@@ -238,7 +264,7 @@ Status Serve(const CommandLine& command, const config::Loaded& loaded, Clock& cl
 int RunRouter(const CommandLine& command, const config::Loaded& loaded, Clock& clock) {
   SetLogName("router");
   const StopOnSignal signals(clock);
-  const Status status = Serve(command, loaded, clock, signals.token());
+  const Status status = Serve(command, loaded, clock, signals);
   if (status.ok()) return kExitOk;
   BATON_LOG(Error) << status.message();
   return ExitCode(status);

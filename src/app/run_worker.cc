@@ -36,10 +36,12 @@ int RunWorker(const CommandLine& command, const config::Loaded& loaded, Clock& c
     };
     workers.push_back(*std::move(options));
   }
-  // Under serve each line already begins with the worker's name.
+  // Under serve each line of text already begins with the worker's name.
   const worker::WorkerOptions& first = workers.front();
-  SetLogName(both ? "worker" : IsSupervised() ? std::string(RoleName(first.role)) : first.name);
+  const bool prefixed = IsSupervised() && !loaded.config.telemetry.json_logs();
+  SetLogName(both ? "worker" : prefixed ? std::string(RoleName(first.role)) : first.name);
   const StopOnSignal signals(clock);
+  for (worker::WorkerOptions& options : workers) options.dumps = [&] { return signals.dumps(); };
   const Status status = both ? worker::RunTwoWorkers(first, workers.back(), clock, signals.token())
                              : worker::RunWorker(first, clock, signals.token());
   const bool was_ready = ready == most;

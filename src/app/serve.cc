@@ -13,8 +13,8 @@
 namespace baton::app {
 namespace {
 
-LogOutputOptions LogOptionsFor(const std::vector<ProcessSpec>& processes) {
-  LogOutputOptions options{.fd = STDERR_FILENO, .colour = isatty(STDERR_FILENO) == 1};
+LogOutputOptions LogOptionsFor(const std::vector<ProcessSpec>& processes, bool json) {
+  LogOutputOptions options{.fd = STDERR_FILENO, .colour = isatty(STDERR_FILENO) == 1, .json = json};
   for (const ProcessSpec& process : processes) {
     options.name_width = std::max(options.name_width, process.name.size());
   }
@@ -79,7 +79,7 @@ int RunServe(const CommandLine& command, const config::Loaded& loaded, Clock& cl
   options.restart = config.restart;
   options.drain = config.timeouts.drain;
   options.stop = config.timeouts.stop;
-  options.log = LogOptionsFor(processes);
+  options.log = LogOptionsFor(processes, config.telemetry.json_logs());
   options.on_ready = [&](const std::string& name, const auto& notes) {
     if (name == "router") ready.Print(notes.contains("URL") ? notes.at("URL") : "");
   };

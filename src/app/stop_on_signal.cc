@@ -1,6 +1,7 @@
 #include "baton/app/stop_on_signal.h"
 
 #include <array>
+#include <csignal>
 #include <cstdlib>
 #include <cstring>
 
@@ -38,6 +39,10 @@ void StopOnSignal::Watch() {
     if ((polled[1].revents & POLLIN) != 0) return;
     signalfd_siginfo info{};
     if (read(signals_.get(), &info, sizeof info) != sizeof info) continue;
+    if (info.ssi_signo == SIGUSR1) {
+      ++dumps_;
+      continue;
+    }
     const char* name = sigabbrev_np(static_cast<int>(info.ssi_signo));
     const TimePoint now = clock_.Now();
     if (!stop_.request_stop()) {

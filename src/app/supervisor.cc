@@ -99,6 +99,12 @@ class Supervisor::Impl {
   void TakeSignal(int signals) {
     signalfd_siginfo info{};
     if (read(signals, &info, sizeof info) != sizeof info) return;
+    if (info.ssi_signo == SIGUSR1) {
+      for (auto& slot : slots_) {
+        if (slot->child) SendSignal(*slot->child, SIGUSR1);
+      }
+      return;
+    }
     const std::string name = sigabbrev_np(static_cast<int>(info.ssi_signo));
     if (!stopping_) {
       log_.Note("SIG" + name + ": draining for at most " + FormatSeconds(options_.drain) +
@@ -238,7 +244,7 @@ int MakeSignalDescriptor() {
   signal(SIGPIPE, SIG_IGN);
   sigset_t signals;
   sigemptyset(&signals);
-  for (const int number : {SIGINT, SIGTERM, SIGHUP}) sigaddset(&signals, number);
+  for (const int number : {SIGINT, SIGTERM, SIGHUP, SIGUSR1}) sigaddset(&signals, number);
   pthread_sigmask(SIG_BLOCK, &signals, nullptr);
   return signalfd(-1, &signals, SFD_CLOEXEC);
 }

@@ -184,6 +184,27 @@ class Checker {
     goes_with("file", !discovery.file.empty(), "file", true);
     goes_with("names", !discovery.names.empty(), "dns", true);
     goes_with("dns_server", !discovery.dns_server.empty(), "dns", false);
+    goes_with("services", !discovery.services.empty(), "kubernetes", true);
+    goes_with("namespace", !discovery.service_namespace.empty(), "kubernetes", false);
+    goes_with("api_server", !discovery.api_server.empty(), "kubernetes", false);
+    goes_with("service_account", !discovery.service_account.empty(), "kubernetes", false);
+    CheckServices();
+  }
+
+  void CheckServices() {
+    const Discovery& discovery = config_.router.discovery;
+    std::vector<std::string> names;
+    for (const std::string& text : discovery.services) {
+      const Result<ServiceName> service = ParseServiceName(text);
+      if (!service.ok()) continue;
+      if (std::ranges::find(names, service->name) != names.end()) {
+        Fail("router.discovery.services", " names '" + service->name + "' twice");
+      }
+      names.push_back(service->name);
+    }
+    if (discovery.api_server.empty()) return;
+    const Status server = ParseHttpsServer(discovery.api_server).status();
+    if (!server.ok()) Fail("router.discovery.api_server", ": " + server.message());
   }
 
   void CheckTransport() {
@@ -218,6 +239,9 @@ class Checker {
       if (config_.engine.kv_dtype != DType::kBFloat16) {
         Fail("engine.kv_dtype", " is " + std::string(DTypeName(config_.engine.kv_dtype)) + on +
                                     ", which computes in bfloat16; set bfloat16");
+      }
+      if (config_.engine.weights == "int8") {
+        Fail("engine.weights", " is int8" + on + ", where weights are bfloat16; set auto");
       }
       if (role != Role::kMixed && config_.handoff.checksum != "off") {
         Fail("handoff.checksum",

@@ -1,5 +1,6 @@
 #include "baton/config/config.h"
 
+#include <algorithm>
 #include <charconv>
 #include <filesystem>
 #include <optional>
@@ -17,6 +18,18 @@ std::optional<int32_t> ParseNumber(std::string_view text, int32_t greatest) {
   if (error != std::errc() || end != text.data() + text.size()) return std::nullopt;
   if (value < 0 || value > greatest) return std::nullopt;
   return value;
+}
+
+/// Of names in Kubernetes: those of objects, and of ports.
+constexpr size_t kMostLabelBytes = 63;
+constexpr size_t kMostPortNameBytes = 15;
+
+/// Lower-case letters, digits and, within, dashes.
+bool IsLabel(std::string_view text, size_t most_bytes) {
+  return !text.empty() && text.size() <= most_bytes && text.front() != '-' && text.back() != '-' &&
+         std::all_of(text.begin(), text.end(), [](char c) {
+           return (c >= 'a' && c <= 'z') || (c >= '0' && c <= '9') || c == '-';
+         });
 }
 
 }  // namespace
@@ -108,6 +121,42 @@ Status ParseDnsName(const std::string& text) {
   return InvalidArgument("'" + text +
                          "' is no name to ask for; write host:port, or _service._tcp.domain for "
                          "an SRV record");
+}
+
+Result<ServiceName> ParseServiceName(const std::string& text) {
+  const size_t colon = text.find(':');
+  ServiceName service{.name = text.substr(0, colon), .port = {}};
+  bool port_fits = true;
+  if (colon != std::string::npos) {
+    service.port = text.substr(colon + 1);
+    const bool number = service.port.find_first_not_of("0123456789") == std::string::npos;
+    port_fits = number ? ParseNumber(service.port, 65535).value_or(0) > 0
+                       : IsLabel(service.port, kMostPortNameBytes);
+  }
+  if (port_fits && IsLabel(service.name, kMostLabelBytes)) return service;
+  return InvalidArgument("'" + text +
+                         "' is no Service; write service or service:port, e.g. baton-decode:grpc");
+}
+
+Result<HttpsServer> ParseHttpsServer(const std::string& text) {
+  constexpr std::string_view kScheme = "https://";
+  constexpr int32_t kDefaultPort = 443;
+  const Status error = InvalidArgument(
+      "'" + text + "' is no server; write https://host:port, e.g. https://10.96.0.1:443");
+  if (!text.starts_with(kScheme)) return error;
+  std::string host = text.substr(kScheme.size());
+  if (host.ends_with('/')) host.pop_back();
+  const size_t bracket = host.rfind(']');
+  const size_t colon = host.find(':', bracket == std::string::npos ? 0 : bracket);
+  std::optional<int32_t> port = kDefaultPort;
+  if (colon != std::string::npos) {
+    port = ParseNumber(std::string_view(host).substr(colon + 1), 65535);
+    host.resize(colon);
+  }
+  if (!port || *port == 0 || host.empty()) return error;
+  if (host.find_first_of("/?#@ ") != std::string::npos) return error;
+  if (host.starts_with('[') && host.ends_with(']')) host = host.substr(1, host.size() - 2);
+  return HttpsServer{host, *port};
 }
 
 }  // namespace baton::config

@@ -25,6 +25,7 @@ auto Adder(std::vector<Key>& keys, const std::string& name, Section Config::*sec
 Status CheckCores(const std::string& text) { return ParseCores(text).status(); }
 Status CheckDevice(const std::string& text) { return ParseDevice(text).status(); }
 Status CheckDnsName(const std::string& text) { return ParseDnsName(text); }
+Status CheckService(const std::string& text) { return ParseServiceName(text).status(); }
 Status CheckWorker(const std::string& text) { return ParseWorkerAddress(text).status(); }
 
 void AddGroup(std::vector<Key>& keys, const std::string& role, WorkerGroup Workers::*group) {
@@ -199,15 +200,34 @@ void AddDiscovery(std::vector<Key>& keys) {
   };
   add("kind", &Discovery::kind,
       "how workers are found that others started, besides those of router.workers; see below",
-      {.choices = {"static", "file", "dns"}});
+      {.choices = {"static", "file", "dns", "kubernetes"}});
   add("file", &Discovery::file, "with kind: file, the file that lists them", {.is_file = true});
   add("names", &Discovery::names, "with kind: dns, the names whose addresses are those of workers",
       {.check = CheckDnsName, .form = "host:port or _service._tcp.domain"});
   add("dns_server", &Discovery::dns_server,
       "with kind: dns, address:port of whom to ask; empty: those of /etc/resolv.conf");
+  add("services", &Discovery::services,
+      "with kind: kubernetes, the Services whose pods are workers; the port, by name or number, "
+      "may "
+      "be left out where the Service has one only",
+      {.check = CheckService, .form = "service or service:port"});
+  add("namespace", &Discovery::service_namespace,
+      "with kind: kubernetes, the namespace of these Services; empty: the router's own");
+  add("api_server", &Discovery::api_server,
+      "with kind: kubernetes, https://host:port of the API server; empty: as a pod's environment "
+      "says");
+  add("service_account", &Discovery::service_account,
+      "with kind: kubernetes, the folder with token, ca.crt and namespace; empty: "
+      "/var/run/secrets/kubernetes.io/serviceaccount",
+      {.is_file = true});
+  add("watch", &Discovery::watch,
+      "with kind: kubernetes, how long one watch lasts at most; within it is noticed that a server "
+      "has gone without a word",
+      {.least = Ns(std::chrono::seconds(1)), .greatest = Ns(hours(1))});
   add("interval", &Discovery::interval,
-      "least time between two looks at the file or questions for the names; for how long an answer "
-      "holds, up to 30 s, may make it more",
+      "least time between two looks at the file, questions for the names or watches of the "
+      "services; for how long an answer of DNS holds, up to 30 s, may make it more, and so do "
+      "failures of the API server",
       {.least = Ns(milliseconds(10)), .greatest = Ns(hours(1))});
 }
 
@@ -224,10 +244,18 @@ void AddEngine(std::vector<Key>& keys) {
       {.least = 1, .greatest = 1 << 20});
   add("kv_dtype", &Engine::kv_dtype, "type of the KV cache",
       {.choices = {"bfloat16", "float16", "float32"}});
+  add("weights", &Engine::weights,
+      "auto: of the type that they have in the model's folder; int8: on the CPU, rounded to eight "
+      "bits when they are loaded, which halves what a decode step reads. All workers need the same",
+      {.choices = {"auto", "int8"}});
   add("deterministic", &Engine::deterministic,
       "on a GPU: the same tokens alone, in any batch, split or resumed; false: as fast as can be. "
       "On "
       "the CPU it is always so");
+  add("early_launches", &Engine::early_launches,
+      "on a GPU small kernels begin before those before them have ended, and load their first "
+      "weights "
+      "meanwhile (programmatic dependent launch). The tokens are the same");
   add("overlap", &Engine::overlap,
       "auto: on a GPU the next step is planned and begun while one computes; off: once it has been "
       "computed. The tokens are the same",
@@ -380,6 +408,10 @@ void AddTelemetry(std::vector<Key>& keys) {
   add("trace_files", &Telemetry::trace_files,
       "most traces that a router leaves in the folder; the oldest goes first",
       {.least = 1, .greatest = 1 << 20});
+  add("log_format", &Telemetry::log_format,
+      "how lines of the log are written: text for people, or json, an object a line with time, "
+      "level, process, message and, where it is about one, request",
+      {.choices = {"text", "json"}});
 }
 
 std::vector<Key> MakeKeys() {

@@ -6,6 +6,7 @@
 #include <utility>
 
 #include <sys/mman.h>
+#include <unistd.h>
 
 #include "baton/base/units.h"
 
@@ -17,6 +18,12 @@ constexpr size_t kHugePage = 2 * kMiB;
 }  // namespace
 
 Result<Buffer> Buffer::Allocate(size_t bytes) {
+  BATON_ASSIGN_OR_RETURN(Buffer buffer, AllocateUntouched(bytes));
+  if (bytes > 0) std::memset(buffer.data_, 0, bytes);
+  return buffer;
+}
+
+Result<Buffer> Buffer::AllocateUntouched(size_t bytes) {
   Buffer buffer;
   if (bytes == 0) return buffer;
   const size_t alignment = bytes >= kHugePage ? kHugePage : kAlignment;
@@ -35,8 +42,15 @@ Result<Buffer> Buffer::Allocate(size_t bytes) {
   buffer.size_ = bytes;
   // Advice only: without huge pages the buffer is slower, not wrong.
   if (bytes >= kHugePage) (void)madvise(mapping, mapping_bytes, MADV_HUGEPAGE);
-  std::memset(buffer.data_, 0, bytes);
   return buffer;
+}
+
+void GiveBackPages(const std::byte* data, size_t bytes) {
+  const auto page = static_cast<uintptr_t>(sysconf(_SC_PAGESIZE));
+  const uintptr_t begin = (reinterpret_cast<uintptr_t>(data) + page - 1) / page * page;
+  const uintptr_t end = (reinterpret_cast<uintptr_t>(data) + bytes) / page * page;
+  // Advice only: memory stays taken where it is not followed.
+  if (begin < end) (void)madvise(reinterpret_cast<void*>(begin), end - begin, MADV_DONTNEED);
 }
 
 Buffer::~Buffer() {

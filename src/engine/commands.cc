@@ -148,4 +148,18 @@ void StepEngine::Apply(ReleaseCommand&& command) {
   Forget(*sequence);
 }
 
+void StepEngine::Apply(InspectCommand&& command) {
+  static constexpr const char* kNames[] = {"waiting", "reserved", "running", "held"};
+  std::vector<SequenceReport> reports;
+  for (const auto& [id, sequence] : sequences_) {
+    reports.push_back({.sequence = id,
+                       .state = kNames[static_cast<size_t>(sequence->state)],
+                       .prompt_tokens = sequence->prompt_tokens,
+                       .tokens = sequence->size(),
+                       .computed = sequence->computed,
+                       .blocks = sequence->blocks.size()});
+  }
+  command.then(std::move(reports));
+}
+
 }  // namespace baton::engine

@@ -94,6 +94,10 @@ bool StepEngine::PrefillHere(SequenceId sequence) {
   return mailbox_.TrySend(PrefillHereCommand{sequence});
 }
 
+bool StepEngine::Inspect(std::function<void(std::vector<SequenceReport>)> then) {
+  return mailbox_.TrySend(InspectCommand{std::move(then)});
+}
+
 bool StepEngine::Release(SequenceId sequence) { return mailbox_.TrySend(ReleaseCommand{sequence}); }
 
 void StepEngine::Run(std::stop_token stop) {

@@ -34,6 +34,7 @@ class StepEngine final : public Engine {
   bool FailHandoff(SequenceId sequence, Status status) override;
   bool PrefillHere(SequenceId sequence) override;
   bool Release(SequenceId sequence) override;
+  bool Inspect(std::function<void(std::vector<SequenceReport>)> then) override;
   void SetLayerGroup(int32_t layers) override { layer_group_ = layers; }
   EngineStats Stats() const override { return stats_.Read(); }
   EngineProgress Progress() const override {
@@ -71,8 +72,11 @@ class StepEngine final : public Engine {
   struct ReleaseCommand {
     SequenceId sequence;
   };
+  struct InspectCommand {
+    std::function<void(std::vector<SequenceReport>)> then;
+  };
   using Command = std::variant<Submission, CancelCommand, CommitCommand, FailCommand,
-                               PrefillHereCommand, ReleaseCommand>;
+                               PrefillHereCommand, ReleaseCommand, InspectCommand>;
 
   void TakeCommands();
   void Apply(Submission&& submission);
@@ -81,6 +85,7 @@ class StepEngine final : public Engine {
   void Apply(FailCommand&& command);
   void Apply(PrefillHereCommand&& command);
   void Apply(ReleaseCommand&& command);
+  void Apply(InspectCommand&& command);
 
   /// Null for a sequence that has ended.
   Sequence* Find(SequenceId id);

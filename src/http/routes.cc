@@ -244,6 +244,9 @@ void Routes::OneModel(const HttpRequest& request, Exchange& exchange) {
 }
 
 void Routes::Live(const HttpRequest&, Exchange& exchange) {
+  if (!frontend_.backend().Alive()) {
+    return exchange.Send(ErrorResponse({503, "the router gets nothing done", {}, "not_alive"}));
+  }
   exchange.Send(JsonResponse(R"({"status":"ok"})"));
 }
 

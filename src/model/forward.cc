@@ -301,6 +301,7 @@ class ForwardPass {
     params.x = x;
     params.y = y;
     if (y_stride > 0) params.y_stride = y_stride;
+    params.w_packing = model_.weights().packing();
     ops_.linear(params, stream_);
   }
 

@@ -31,13 +31,15 @@ Result<Weights> LoadWeights(const std::filesystem::path& folder, const ModelConf
 
 }  // namespace
 
-Model::Model(ModelConfig config, const Shard& shard, GenerationConfig generation, Weights weights)
+Model::Model(ModelConfig config, const Shard& shard, GenerationConfig generation, Weights weights,
+             ops::Packing packing)
     : config_(std::move(config)),
       shard_(shard),
       generation_(std::move(generation)),
       weights_(std::move(weights)),
       eos_tokens_(generation_.eos_tokens.empty() ? config_.eos_tokens : generation_.eos_tokens),
-      fingerprint_(weights_.Fingerprint(config_.ToString())) {}
+      fingerprint_(weights_.Fingerprint(
+          config_.ToString() + (packing == ops::Packing::kInt8 ? " with int8 weights" : ""))) {}
 
 Result<std::unique_ptr<Model>> Model::Load(const std::filesystem::path& folder,
                                            const LoadOptions& options) {
@@ -47,14 +49,17 @@ Result<std::unique_ptr<Model>> Model::Load(const std::filesystem::path& folder,
   BATON_ASSIGN_OR_RETURN(GenerationConfig generation, GenerationConfig::Load(folder));
   BATON_ASSIGN_OR_RETURN(const Shard shard, Shard::Of(config, options.rank, options.ranks));
   BATON_ASSIGN_OR_RETURN(Weights weights, LoadWeights(folder, config, shard, options));
-  std::unique_ptr<Model> model(
-      new Model(std::move(config), shard, std::move(generation), std::move(weights)));
+  std::unique_ptr<Model> model(new Model(std::move(config), shard, std::move(generation),
+                                         std::move(weights), options.packing));
   device::HostMemory host;
   device::DeviceMemory& memory = options.memory == nullptr ? host : *options.memory;
   if (options.memory != nullptr || (options.random_weights && options.ranks == 1)) {
     BATON_RETURN_IF_ERROR(model->weights_.Place(
         model->config_,
         {.memory = memory, .dtype = options.weights_dtype, .on_progress = options.on_progress}));
+  }
+  if (options.memory == nullptr && options.ops != nullptr && options.ops->packed_bytes != nullptr) {
+    BATON_RETURN_IF_ERROR(model->weights_.Pack(*options.ops, options.packing, options.threads));
   }
   BATON_ASSIGN_OR_RETURN(model->inv_freq_, Upload(RopeFrequencies(model->config_), memory));
   if (model->config_.local_rope_theta > 0) {

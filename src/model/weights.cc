@@ -6,6 +6,7 @@
 #include <sstream>
 
 #include "fingerprint.h"
+#include "pack_weights.h"
 #include "place_weights.h"
 
 namespace baton::model {
@@ -226,6 +227,12 @@ Status Weights::Place(const ModelConfig& config, const Placement& placement) {
   BATON_ASSIGN_OR_RETURN(placed_, PlaceWeights(config, *this, placement));
   checkpoint_ = {};
   realigned_.clear();
+  return OkStatus();
+}
+
+Status Weights::Pack(const ops::Ops& ops, ops::Packing packing, int threads) {
+  BATON_ASSIGN_OR_RETURN(packed_, PackWeights(*this, ops, packing, threads));
+  packing_ = packing;
   return OkStatus();
 }
 

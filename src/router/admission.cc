@@ -128,6 +128,12 @@ void Admission::Run(TimePoint now) {
   }
 }
 
+std::vector<Admission::Routed> Admission::All() const {
+  std::vector<Routed> all;
+  for (const auto& [number, entry] : entries_) all.push_back(entry.routed);
+  return all;
+}
+
 void Admission::Expire(TimePoint now) {
   if (impossible_since_ && now - *impossible_since_ >= options_.no_worker_wait) {
     for (const QueueNumber number : queue_.Numbers()) {

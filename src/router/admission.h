@@ -74,6 +74,8 @@ class Admission {
   static int64_t Cost(int64_t prompt_tokens, int64_t output_tokens);
   void Settle(const RoutedRequest& routed);
 
+  /// Those that wait, in no order.
+  std::vector<Routed> All() const;
   bool empty() const { return queue_.empty(); }
   size_t size() const { return queue_.size(); }
 

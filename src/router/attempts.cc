@@ -139,6 +139,9 @@ void RouterCore::Lose(const std::string& worker, const Status& status) {
         routed->choice.prefill == worker && routed->phase == RoutedRequest::Phase::kPrefill;
     if (routed->choice.worker != worker && !(stuck && prefills)) continue;
     const bool generates = routed->choice.worker == worker;
+    if (stuck) {
+      BATON_LOG(Warning) << "worker " << worker << " is stuck with " << Describe(*routed);
+    }
     routed->lost_cause = !generates ? Cause::kPeer : stuck ? Cause::kStuck : Cause::kLost;
     routed->lost = generates ? status : status.WithContext("prefill worker " + worker);
     routed->call->Cancel();
@@ -180,7 +183,7 @@ void RouterCore::OnAttemptFailed(const Routed& routed, const Status& status) {
   if (routed->trace) {
     routed->trace->Stage("ended: " + cause, now, {{"tokens", routed->tokens()}});
   }
-  BATON_LOG(Debug) << "request " << routed->request.id << " goes on after " << routed->tokens()
+  BATON_LOG(Debug) << "request " << routed->request.id << ": goes on after " << routed->tokens()
                    << " tokens: " << routed->last.message();
   if (*next <= now) {
     Attempt(routed);

@@ -52,6 +52,13 @@ void Breakers::OnDropped(const std::string& worker) {
   Set(found->second, State::kOpen);  // For the next to try.
 }
 
+void Breakers::Forget(const std::string& worker) {
+  const auto found = breakers_.find(worker);
+  if (found == breakers_.end()) return;
+  Set(found->second, State::kClosed);
+  breakers_.erase(found);
+}
+
 Breakers::Breaker& Breakers::Of(const std::string& worker) {
   const auto [found, fresh] = breakers_.try_emplace(worker);
   if (fresh) found->second.gauge = &metrics_.Breaker(worker);

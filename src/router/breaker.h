@@ -30,6 +30,8 @@ class Breakers {
   void OnFailed(const std::string& worker, TimePoint sent, TimePoint now);
   /// It says nothing about the worker, e.g. as its client gave it up.
   void OnDropped(const std::string& worker);
+  /// It has left for good.
+  void Forget(const std::string& worker);
 
  private:
   enum class State { kClosed, kTrying, kOpen };

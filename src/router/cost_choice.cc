@@ -1,6 +1,7 @@
 #include "cost_choice.h"
 
 #include <algorithm>
+#include <cmath>
 #include <map>
 
 namespace baton::router {
@@ -17,6 +18,8 @@ struct Option {
   /// Of everybody.
   Duration cost{};
   bool in_time = true;
+  /// Nor is it slower than the request's SLO allows.
+  bool holds = true;
 };
 
 bool Known(const WorkerView& view, bool decodes) {
@@ -24,8 +27,31 @@ bool Known(const WorkerView& view, bool decodes) {
   return steps != nullptr && steps->knows_prefill() && (!decodes || steps->knows_decode());
 }
 
+Duration FromSeconds(double seconds) {
+  return std::chrono::duration_cast<Duration>(std::chrono::duration<double>(seconds));
+}
+
 Duration Miss(Duration time, Duration slo) {
   return slo > Duration::zero() && time > slo ? kMissWeight * (time - slo) : Duration::zero();
+}
+
+Duration WithoutError(Duration wish) { return wish - wish / kErrorPart; }
+
+/// The prefills that begin at a worker while a sequence decodes there, if they come as of late.
+struct Interruptions {
+  /// That there is any.
+  double chance = 0;
+  /// By all of them, on average.
+  Duration delay{};
+};
+
+Interruptions InterruptionsOf(const Forecast& at, Duration decoding) {
+  /// No worker is taken to do nothing but prefill.
+  constexpr double kMost = 0.9;
+  const double part = std::min(kMost, at.prefills_per_s * Seconds(at.mean_prefill));
+  const double expected = at.prefills_per_s * Seconds(decoding) / (1 - part);
+  return {.chance = -std::expm1(-expected),
+          .delay = FromSeconds(expected * Seconds(at.mean_prefill))};
 }
 
 class Weigher {
@@ -62,7 +88,9 @@ class Weigher {
            PrefillTime(prefill.forecast, prefill.cached_tokens, query_.prompt_tokens);
   }
 
-  bool HasRoom(const WorkerView& view) const { return tokens() <= view.forecast.free_tokens; }
+  bool HasRoom(const WorkerView& view) const {
+    return !view.full && tokens() <= view.forecast.free_tokens;
+  }
 
  private:
   int64_t tokens() const { return query_.prompt_tokens + query_.output_tokens; }
@@ -70,32 +98,49 @@ class Weigher {
   /// What a delay of its decoding costs a request of this one's length and SLO.
   Duration Delayed(const Forecast& at, Duration delay) const {
     const Duration tpot = DecodeTime(at, query_.prompt_tokens);
-    return delay +
-           query_.output_tokens * (Miss(tpot + delay / query_.output_tokens, query_.slo.tpot) -
-                                   Miss(tpot, query_.slo.tpot));
+    return delay + SlowMiss(tpot + delay / query_.output_tokens) - SlowMiss(tpot);
   }
 
-  /// What the prompt's prefill adds to the time of those that decode there, and of those that can
-  /// be expected to begin to while it lasts, all taken to be like this request.
+  /// For all tokens.
+  Duration SlowMiss(Duration tpot) const {
+    return query_.output_tokens * Miss(tpot, query_.slo.tpot);
+  }
+
+  /// What the prompt's prefill adds to the time of those that decode there or will have begun to
+  /// before its turn, and of those that can be expected to begin to while it lasts, all taken to be
+  /// like this request.
   Duration DelayOfOthers(const WorkerView& view) const {
     const Forecast& at = view.forecast;
     const Duration delay = PrefillDelay(at, view.cached_tokens, query_.prompt_tokens);
     const double newcomers = view.role == Role::kPrefill ? 0 : arrivals_per_s_ * Seconds(delay);
-    return at.decoding.decode_sequences * Delayed(at, delay) +
-           std::chrono::duration_cast<Duration>(newcomers * Delayed(at, delay / 2));
+    return (at.decoding.decode_sequences + at.coming.decode_sequences) * Delayed(at, delay) +
+           FromSeconds(newcomers * Seconds(Delayed(at, delay / 2)));
   }
 
   Option Generate(const WorkerView& view, Duration prefilled) const {
     const Forecast& at = view.forecast;
-    const Duration room = HasRoom(view) ? Duration{} : RoomTime(at, tokens(), query_.output_tokens);
+    const Duration room = HasRoom(view) ? Duration{} : RoomTime(at, query_.output_tokens);
     const Duration ttft = prefilled + room;
-    const Duration tpot = DecodeTime(at, query_.prompt_tokens);
+    const Duration late = Miss(ttft, WithoutError(query_.slo.ttft));
+    const Duration undisturbed = query_.output_tokens * DecodeTime(at, query_.prompt_tokens);
+    const Interruptions interruptions = InterruptionsOf(at, undisturbed);
+    const Duration decode = undisturbed + interruptions.delay;
     Option option{.choice = {.worker = view.name, .ttft = ttft}};
-    const Duration wish = query_.slo.ttft - query_.slo.ttft / kErrorPart;
-    option.cost = ttft + query_.output_tokens * tpot + Miss(ttft, wish) +
-                  query_.output_tokens * Miss(tpot, query_.slo.tpot);
-    option.in_time = Miss(ttft, wish) == Duration::zero();
+    option.cost = ttft + late + decode + ExpectedSlowMiss(undisturbed, interruptions);
+    option.in_time = late == Duration::zero();
+    option.holds = option.in_time && Miss(decode / query_.output_tokens,
+                                          WithoutError(query_.slo.tpot)) == Duration::zero();
     return option;
+  }
+
+  /// A short output is late by one interruption and in time without, whatever the mean of both.
+  Duration ExpectedSlowMiss(Duration undisturbed, const Interruptions& interruptions) const {
+    const Duration without = SlowMiss(undisturbed / query_.output_tokens);
+    if (interruptions.delay <= Duration::zero()) return without;
+    const Duration delay = FromSeconds(Seconds(interruptions.delay) / interruptions.chance);
+    const Duration with = SlowMiss((undisturbed + delay) / query_.output_tokens);
+    return FromSeconds((1 - interruptions.chance) * Seconds(without) +
+                       interruptions.chance * Seconds(with));
   }
 
   const Query& query_;
@@ -154,10 +199,13 @@ std::optional<Choice> ChooseByCost(const std::vector<Group>& groups, const Query
   for (const Group& group : groups) {
     consider(WhetherToSplit(weigher, group, ready), group.worker == home);
   }
+  // Prefill workers decode where nobody else can in time, and no sooner: each sequence there keeps
+  // the prompts that come next from being prefilled beside it.
+  if (room && best && best->holds) return best->choice;
   for (const auto& [prefill, done] : ready) {
-    if (room || !Known(*prefill, true) || !weigher.HasRoom(*prefill)) continue;
+    if (!Known(*prefill, true) || !weigher.HasRoom(*prefill)) continue;
     Option option = weigher.Whole(*prefill);
-    option.choice.reason = "decode_full";
+    option.choice.reason = !room ? "decode_full" : option.holds ? "slo" : "cheaper";
     consider(std::move(option), false);
   }
   return best ? std::optional(best->choice) : std::nullopt;

@@ -191,10 +191,13 @@ bool Fleet::HasRoom(bool local) const {
   return std::any_of(members_.begin(), members_.end(), [&](const auto& entry) {
     const Member& member = *entry.second;
     if (!member.takes_requests() || IsFull(member)) return false;
-    const bool whole = member.role() == Role::kMixed || member.role() == stand_ins;
-    if (!whole && member.prefills()) return false;
     const Forecast forecast = member.Foretell();
+    const bool whole = member.role() == Role::kMixed || member.role() == stand_ins;
     if (whole) return !IsBusy(member, forecast);
+    if (member.prefills()) {
+      return local && forecast.steps->knows_decode() && forecast.free_tokens > 0 &&
+             !IsBusy(member, forecast);
+    }
     const auto& peers = member.status().joined_peers;
     if (local && !peers.empty() && forecast.steps->knows_prefill() && !IsBusy(member, forecast)) {
       return true;
@@ -241,6 +244,14 @@ void Fleet::Promise(const std::string& name, int64_t tokens) {
 
 void Fleet::BeginPrefill(const std::string& name, const cost::StepShape& prefill, int64_t tokens) {
   if (Member* member = Find(name)) member->forecaster().BeginPrefill(prefill, tokens);
+}
+
+void Fleet::BeginComing(const std::string& name, int64_t context) {
+  if (Member* member = Find(name)) member->forecaster().BeginComing(context);
+}
+
+void Fleet::EndComing(const std::string& name, int64_t context) {
+  if (Member* member = Find(name)) member->forecaster().EndComing(context);
 }
 
 void Fleet::EndPrefill(const std::string& name, const cost::StepShape& prefill) {

@@ -58,6 +58,9 @@ class Fleet final : private Member::Listener {
   /// All places at which a worker was found. One that is there and is not found any more gets no
   /// more requests, and leaves once those that it has of ours have ended.
   void SetPlaces(const std::vector<discovery::Place>& found);
+  /// The names of those who left so long ago that what is kept of them is to be forgotten; each
+  /// comes once.
+  std::vector<std::string> TakeForgotten(TimePoint now);
   /// Shows in the metrics how many workers there are.
   void CountWorkers();
 
@@ -68,9 +71,9 @@ class Fleet final : private Member::Listener {
   std::vector<WorkerView> Views(const Request& request) const;
   /// REQUIRES: a name out of Views().
   rpc::WorkerClient& Client(const std::string& name);
-  /// Whether one request more would not only wait in a worker's queue: somebody who generates runs
-  /// fewer sequences than it can, and whoever prefills for it, or with `local` it itself, has less
-  /// to do than a step's worth or RouterOptions::worker_queue.
+  /// Whether one request more would not only wait in a worker's queue: somebody who generates, with
+  /// `local` prefill workers too, runs fewer sequences than it can, and whoever prefills for it, or
+  /// with `local` it itself, has less to do than a step's worth or RouterOptions::worker_queue.
   bool HasRoom(bool local) const;
   /// RouterOptions::worker_queue from now on.
   void SetWorkerQueue(Duration worker_queue) {
@@ -86,6 +89,8 @@ class Fleet final : private Member::Listener {
   void Promise(const std::string& name, int64_t tokens);
   /// `prefill` is to be computed there; KV of `tokens` will be held.
   void BeginPrefill(const std::string& name, const cost::StepShape& prefill, int64_t tokens);
+  void BeginComing(const std::string& name, int64_t context);
+  void EndComing(const std::string& name, int64_t context);
   void EndPrefill(const std::string& name, const cost::StepShape& prefill);
   /// A request is there, which will decode or does.
   void AddLoad(const std::string& name, int32_t change);
@@ -163,6 +168,8 @@ class Fleet final : private Member::Listener {
   TimePoint roles_change_until_{};
   /// Until when it is remembered of a name that it has left.
   std::map<std::string, TimePoint> gone_;
+  /// Until when what is kept of whoever had that name stays.
+  std::map<std::string, TimePoint> forget_;
   PeerKnowledgeByName known_peers_;
   bool closed_ = false;
   uint64_t version_ = 0;

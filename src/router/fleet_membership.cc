@@ -12,6 +12,8 @@ namespace {
 /// For how long decode workers are kept from a prefill worker that has left, which a router that
 /// still knows it may name once more.
 constexpr Duration kRememberGone = std::chrono::minutes(1);
+/// For how long figures of a worker that has left stay, as one of its name may come back.
+constexpr Duration kForgetWorker = std::chrono::minutes(5);
 constexpr size_t kMostNameBytes = 253;
 
 /// Of what names of hosts and pods are made; it stands in metrics, logs and headers.
@@ -92,6 +94,7 @@ bool Fleet::HasMemberAt(const std::string& address) const {
 void Fleet::Admit(const rpc::PeerAddress& worker, bool named_itself) {
   known_peers_.erase(worker.name);
   gone_.erase(worker.name);
+  forget_.erase(worker.name);
   members_[worker.name] = std::make_unique<Member>(worker, named_itself, surroundings_);
 }
 
@@ -145,6 +148,7 @@ bool Fleet::Sweep(TimePoint now) {
     some = true;
     const rpc::PeerAddress address = member.address();
     known_peers_.erase(address.name);
+    forget_[address.name] = now + kForgetWorker;
     if (!IsWanted(address.name, address.address)) {
       BATON_LOG(Info) << "worker " << address.name << " at " << address.address
                       << " has left the fleet";
@@ -166,6 +170,20 @@ bool Fleet::Sweep(TimePoint now) {
   TellPeers();
   Reconcile();
   return true;
+}
+
+std::vector<std::string> Fleet::TakeForgotten(TimePoint now) {
+  std::vector<std::string> names;
+  std::erase_if(forget_, [&](const auto& worker) {
+    // One whose calls have not ended may still count what they bring.
+    const bool closing = std::any_of(closing_.begin(), closing_.end(), [&](const auto& member) {
+      return member->address().name == worker.first;
+    });
+    if (closing || worker.second > now) return false;
+    names.push_back(worker.first);
+    return true;
+  });
+  return names;
 }
 
 void Fleet::Retire(std::unique_ptr<Newcomer> newcomer) {

@@ -4,6 +4,12 @@
 #include <cmath>
 
 namespace baton::router {
+namespace {
+
+/// Weight of the newest prefill in the mean.
+constexpr int kNewest = 20;
+
+}  // namespace
 
 Forecaster::Forecaster(const std::string& worker, RouterMetrics& metrics, Clock& clock)
     : clock_(clock),
@@ -45,6 +51,10 @@ void Forecaster::Learn(const rpc::WorkerStatus& status,
 
 void Forecaster::BeginPrefill(const cost::StepShape& prefill, int64_t tokens) {
   if (prefills_++ == 0) since_ = clock_.Now();
+  begun_.Count(clock_.Now());
+  const Duration adds = steps_.Predict(prefill, 0);
+  mean_prefill_ =
+      mean_prefill_ == Duration{} ? adds : mean_prefill_ + (adds - mean_prefill_) / kNewest;
   ahead_ += prefill;
   promised_tokens_ += tokens;
 }
@@ -53,6 +63,14 @@ void Forecaster::EndPrefill(const cost::StepShape& prefill) {
   --prefills_;
   since_ = clock_.Now();
   ahead_ -= prefill;
+}
+
+void Forecaster::BeginComing(int64_t context) {
+  coming_ += {.decode_sequences = 1, .decode_context = context};
+}
+
+void Forecaster::EndComing(int64_t context) {
+  coming_ -= {.decode_sequences = 1, .decode_context = context};
 }
 
 void Forecaster::BeginDecode(int64_t context) {
@@ -74,6 +92,9 @@ Forecast Forecaster::Of(const rpc::WorkerDescription& description,
   if (prefills_ > 0) forecast.at_it = clock_.Now() - since_;
   forecast.decoding = decoding_;
   forecast.decoding += decoding_for_others_;
+  forecast.coming = coming_;
+  forecast.prefills_per_s = begun_.PerSecond(clock_.Now());
+  forecast.mean_prefill = mean_prefill_;
   if (limits.step_tokens > 0) forecast.step_tokens = limits.step_tokens;
   if (limits.kv_blocks > 0) {
     forecast.free_tokens =

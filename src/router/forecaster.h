@@ -5,6 +5,7 @@
 #include <map>
 #include <string>
 
+#include "arrival_rate.h"
 #include "baton/base/clock.h"
 #include "baton/cost/step_model.h"
 #include "baton/rpc/messages.h"
@@ -32,6 +33,9 @@ class Forecaster {
   /// `prefill` is to be computed there; KV of `tokens` will be held.
   void BeginPrefill(const cost::StepShape& prefill, int64_t tokens);
   void EndPrefill(const cost::StepShape& prefill);
+  /// A sequence of so many tokens will be decoded there once its prompt is computed, or will not.
+  void BeginComing(int64_t context);
+  void EndComing(int64_t context);
   /// A sequence that holds so many tokens draws one in each step from now on, or no more.
   void BeginDecode(int64_t context);
   void EndDecode(int64_t context);
@@ -57,6 +61,9 @@ class Forecaster {
   int32_t prefills_ = 0;
   /// Since when it has been at the first of them.
   TimePoint since_{};
+  ArrivalRate begun_;
+  Duration mean_prefill_{};
+  cost::StepShape coming_;
   cost::StepShape decoding_;
   /// Of KV, for those that went there since it sent its status.
   int64_t promised_tokens_ = 0;

@@ -10,42 +10,10 @@ namespace baton::router {
 /// The router's own figures. *Threads*: thread-safe.
 class RouterMetrics {
  public:
-  explicit RouterMetrics(telemetry::MetricRegistry& registry)
-      : registry_(registry),
-        ttft(registry.AddHistogram("baton_ttft_seconds",
-                                   "From a request's arrival at the router to its first token")),
-        tpot(registry.AddHistogram("baton_tpot_seconds",
-                                   "Mean time per output token after a request's first")),
-        e2e(registry.AddHistogram("baton_e2e_seconds",
-                                  "From a request's arrival at the router to its last token")),
-        waiting(registry.AddGauge("baton_router_requests", "Requests under way in the router",
-                                  {{"state", "waiting"}})),
-        running(registry.AddGauge("baton_router_requests", "Requests under way in the router",
-                                  {{"state", "running"}})),
-        queue_high(QueueGauge("high")),
-        queue_normal(QueueGauge("normal")),
-        queue_low(QueueGauge("low")),
-        vllm_waiting(registry.AddGauge("vllm:num_requests_waiting",
-                                       "Requests that wait at workers, or in the router",
-                                       {{"worker", "router"}})),
-        queue_seconds(registry.AddHistogram(
-            "baton_queue_seconds", "What requests waited in the router until a worker had room")),
-        workers_there(WorkersGauge("there")),
-        workers_absent(WorkersGauge("absent")),
-        workers_leaving(WorkersGauge("leaving")),
-        workers_unknown(WorkersGauge("unknown")),
-        discovery_trouble(registry.AddGauge(
-            "baton_discovery_trouble",
-            "1 while workers cannot be looked for, so that those found last stay")),
-        output_tokens(registry.AddCounter("baton_router_output_tokens_total", "Tokens relayed")) {}
+  explicit RouterMetrics(telemetry::MetricRegistry& registry);
 
   /// `outcome` is "finished", or the name of the status code that ended the request.
-  void CountRequest(const std::string& outcome) {
-    registry_
-        .AddCounter("baton_router_requests_total", "Requests that ended, by outcome",
-                    {{"outcome", outcome}})
-        .Increment();
-  }
+  void CountRequest(const std::string& outcome) { Requests(outcome).Increment(); }
 
   /// By how much a step took more or less than was foretold, of what it took. `kind` is "prefill"
   /// or "decode".
@@ -56,6 +24,9 @@ class RouterMetrics {
         {{"worker", worker}, {"kind", kind}}, {0.02, 0.05, 0.1, 0.2, 0.3, 0.5, 1, 2, 5});
   }
 
+  /// Forgets the series of a worker that has left. REQUIRES: nobody uses them any more.
+  void ForgetWorker(const std::string& worker) { registry_.Remove("worker", worker); }
+
   /// 0 closed, 1 one request may try, 2 open.
   telemetry::Gauge& Breaker(const std::string& worker) {
     return registry_.AddGauge(
@@ -65,18 +36,8 @@ class RouterMetrics {
   }
 
   /// An attempt at a request came to nothing and another follows: before its first token, or after.
-  void CountRetry(const std::string& cause) {
-    registry_
-        .AddCounter("baton_retries_total", "Requests begun anew before their first token, by why",
-                    {{"cause", cause}})
-        .Increment();
-  }
-  void CountResume(const std::string& cause) {
-    registry_
-        .AddCounter("baton_resumes_total", "Requests gone on with after some tokens, by why",
-                    {{"cause", cause}})
-        .Increment();
-  }
+  void CountRetry(const std::string& cause) { Retries(cause).Increment(); }
+  void CountResume(const std::string& cause) { Resumes(cause).Increment(); }
 
   /// Counts those in the router's queue by their priority: below 0, 0, above. 1 or -1.
   void CountQueued(int32_t priority, int change) {
@@ -84,23 +45,11 @@ class RouterMetrics {
     vllm_waiting.Add(change);
   }
 
-  void CountRefusal(const std::string& reason) {
-    registry_
-        .AddCounter("baton_refusals_total", "Requests that no worker was asked for, by reason",
-                    {{"reason", reason}})
-        .Increment();
-  }
+  void CountRefusal(const std::string& reason) { Refusals(reason).Increment(); }
 
   /// Somebody was found and asked who it is. `outcome` is "admitted", "no_answer", "name_taken" or
   /// "no_name".
-  void CountNewcomer(const std::string& outcome) {
-    registry_
-        .AddCounter("baton_newcomers_total",
-                    "Times that whoever is at an address that was found was asked who it is, by "
-                    "what became of it",
-                    {{"outcome", outcome}})
-        .Increment();
-  }
+  void CountNewcomer(const std::string& outcome) { Newcomers(outcome).Increment(); }
 
   /// `reason` is "scale", "configuration" or "auto".
   void CountRoleChange(Role from, Role to, const std::string& reason) {
@@ -155,26 +104,17 @@ class RouterMetrics {
   }
 
   /// `kind` is "ttft" or "tpot": whether a request's wish of that kind was met.
-  void CountSlo(const std::string& kind, bool met) {
-    registry_
-        .AddCounter("baton_slo_requests_total",
-                    "Requests with an SLO, by its kind and whether it was met",
-                    {{"slo", kind}, {"met", met ? "true" : "false"}})
-        .Increment();
-  }
+  void CountSlo(const std::string& kind, bool met) { Slo(kind, met).Increment(); }
 
  private:
-  telemetry::Gauge& WorkersGauge(const std::string& state) {
-    return registry_.AddGauge(
-        "baton_workers",
-        "Workers of this router's fleet; unknown: addresses where nobody said yet who it is",
-        {{"state", state}});
-  }
-  telemetry::Gauge& QueueGauge(const std::string& priority) {
-    return registry_.AddGauge("baton_queue_requests",
-                              "Requests that wait in the router until a worker has room",
-                              {{"priority", priority}});
-  }
+  telemetry::Counter& Requests(const std::string& outcome);
+  telemetry::Counter& Retries(const std::string& cause);
+  telemetry::Counter& Resumes(const std::string& cause);
+  telemetry::Counter& Refusals(const std::string& reason);
+  telemetry::Counter& Newcomers(const std::string& outcome);
+  telemetry::Counter& Slo(const std::string& kind, bool met);
+  telemetry::Gauge& Workers(const std::string& state);
+  telemetry::Gauge& Queue(const std::string& priority);
 
   telemetry::MetricRegistry& registry_;
 
@@ -189,6 +129,7 @@ class RouterMetrics {
   telemetry::Gauge& queue_low;
   telemetry::Gauge& vllm_waiting;
   telemetry::Histogram& queue_seconds;
+  telemetry::Gauge& ready;
   telemetry::Gauge& workers_there;
   telemetry::Gauge& workers_absent;
   telemetry::Gauge& workers_leaving;

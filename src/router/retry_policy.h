@@ -26,6 +26,7 @@ enum class Cause : uint8_t {
   kSick,
 };
 
+inline constexpr size_t kCauses = 6;
 std::string_view CauseName(Cause cause);
 
 /// How an attempt ended that brought no last token.

@@ -2,6 +2,9 @@
 
 #include <utility>
 
+#include "baton/base/logging.h"
+#include "baton/base/units.h"
+
 namespace baton::router {
 
 void RoutedRequest::BeginAttempt(Events events) {
@@ -79,7 +82,29 @@ void RoutedRequest::Refuse(const api::Refusal& refusal, const Status& status) {
   Finish(status);
 }
 
+/// What no client is to blame for is seen without being looked for.
+void RoutedRequest::LogEnd(const Status& end) const {
+  if (end.ok()) {
+    BATON_LOG(Debug) << "request " << id << ": finished after " << tokens_ << " tokens, "
+                     << attempts << " attempts and " << FormatMs(last_token_at_ - arrived_)
+                     << ", the first token after " << FormatMs(ttft());
+    return;
+  }
+  const bool by_client =
+      end.code() == StatusCode::kCancelled || end.code() == StatusCode::kInvalidArgument;
+  // Of those that no worker was asked for there may be very many at once; metrics count them.
+  const bool refused = attempts == 0 || end.code() == StatusCode::kResourceExhausted;
+  if (by_client || refused) {
+    BATON_LOG(Debug) << "request " << id << ": ended after " << tokens_
+                     << " tokens: " << end.message();
+  } else {
+    BATON_LOG(Warning) << "request " << id << ": failed after " << tokens_
+                       << " tokens: " << end.message();
+  }
+}
+
 void RoutedRequest::Finish(Status end) {
+  LogEnd(end);
   (tokens_ == 0 ? metrics_.waiting : metrics_.running).Add(-1);
   if (end.ok()) {
     metrics_.e2e.Observe(last_token_at_ - arrived_);

@@ -61,6 +61,8 @@ class RoutedRequest {
   /// Once it has ended. REQUIRES: tokens() > 1.
   Duration tpot() const { return (last_token_at_ - first_token_at_) / (tokens_ - 1); }
 
+  /// That of `request`, which is elsewhere for as long as a call begins.
+  std::string id;
   /// With what was emitted in earlier attempts.
   Request request;
   RequestSlo slo;
@@ -104,6 +106,8 @@ class RoutedRequest {
   int32_t attempts = 0;
 
  private:
+  void LogEnd(const Status& end) const;
+
   const std::shared_ptr<api::CompletionSink> sink_;
   const TimePoint arrived_;
   Clock& clock_;

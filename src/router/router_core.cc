@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <sstream>
 #include <tuple>
 #include <utility>
 
@@ -28,6 +29,8 @@ RouterCore::RouterCore(const RouterOptions& options, std::unique_ptr<RoutingPoli
       policy_(std::move(policy)),
       breakers_(options.breaker, metrics_),
       mailbox_(kMailboxCapacity),
+      progress_timeout_(options.progress_timeout),
+      last_turn_(clock.Now()),
       most_requests_(options.requests),
       trace_every_(options.trace_every),
       options_(options),
@@ -49,8 +52,13 @@ void RouterCore::SetRatioOptions() {
 
 bool RouterCore::Turn(Duration patience) {
   const TimePoint now = clock_.Now();
+  last_turn_ = now;
   TimePoint next = std::min(fleet_.Tick(now), scaling_.Tick(now));
   next = std::min(next, auto_ratio_.Tick(now, arrivals_.PerSecond(now)));
+  for (const std::string& worker : fleet_.TakeForgotten(now)) {
+    breakers_.Forget(worker);
+    metrics_.ForgetWorker(worker);
+  }
   if (fleet_.version() != published_version_) PublishFleet();
   if (now >= next_state_) PublishState(now);
   next = std::min(next, AttemptDue(now));
@@ -71,6 +79,7 @@ void RouterCore::PublishFleet() {
   published_version_ = fleet_.version();
   const auto choice = RoutingPolicy::Possible(fleet_.Views());
   fleet_.CountWorkers();
+  metrics_.ready.Set(choice.ok() ? 1 : 0);
   std::string reason = choice.message();
   if (!choice.ok() && !trouble_.ok()) reason += "; " + trouble_.message();
   readiness_.Post({.ready = choice.ok(), .reason = reason});
@@ -90,6 +99,34 @@ void RouterCore::PublishState(TimePoint now) {
                .tpot = scoreboard_.tpot.Read(now),
                .auto_ratio = auto_ratio_.on(),
                .ratio_decision = auto_ratio_.decision()});
+}
+
+void RouterCore::DumpWork(const std::string& why) {
+  Post([this, why] {
+    BATON_LOG(Info) << "dump: " << why << "; queued=" << admission_.size()
+                    << " sent=" << requests_.size();
+    for (const Routed& routed : admission_.All()) BATON_LOG(Info) << "dump: " << Describe(*routed);
+    for (const auto& [id, routed] : requests_) BATON_LOG(Info) << "dump: " << Describe(*routed);
+    BATON_LOG(Info) << "dump: end";
+  });
+}
+
+std::string RouterCore::Describe(const RoutedRequest& routed) const {
+  using Phase = RoutedRequest::Phase;
+  const TimePoint now = clock_.Now();
+  const char* stage = routed.attempts == 0              ? "queue"
+                      : !routed.call                    ? "wait"
+                      : routed.phase == Phase::kPrefill ? "prefill"
+                                                        : "decode";
+  std::ostringstream out;
+  out << "request=" << routed.request.id << " stage=" << stage
+      << " age_s=" << Seconds(now - routed.arrived())
+      << " prompt_tokens=" << routed.request.prompt.size() << " attempts=" << routed.attempts;
+  if (routed.attempts == 0) return out.str();
+  out << " worker=" << routed.choice.worker;
+  if (!routed.choice.prefill.empty()) out << " prefill=" << routed.choice.prefill;
+  out << " sent_s=" << Seconds(now - routed.sent);
+  return out.str();
 }
 
 void RouterCore::SetPlaces(std::vector<discovery::Place> places) {
@@ -151,6 +188,7 @@ void RouterCore::Start(Request request, std::shared_ptr<api::CompletionSink> sin
   }
   const TimePoint arrived = clock_.Now();
   auto routed = std::make_shared<RoutedRequest>(std::move(sink), arrived, clock_, metrics_);
+  routed->id = request.id;
   routed->timings = request.timings;
   request.trace = Traced(request);
   if (request.trace) routed->trace = std::make_unique<RequestTrace>(request.id, arrived, *traces_);
@@ -220,6 +258,7 @@ void RouterCore::BeginPrefill(RoutedRequest& routed, const std::vector<WorkerVie
     fleet_.AddLoad(choice.prefill, 1);
     fleet_.Promise(choice.worker, routed.prompt_tokens);
   }
+  fleet_.BeginComing(choice.worker, routed.prompt_tokens);
   fleet_.BeginPrefill(where, routed.prefill, routed.prompt_tokens);
   scoreboard_.BeginHandoff(choice, clock_.Now());
 }
@@ -243,6 +282,7 @@ void RouterCore::EndPhase(RoutedRequest& routed) {
   switch (std::exchange(routed.phase, RoutedRequest::Phase::kNone)) {
     case RoutedRequest::Phase::kNone: break;
     case RoutedRequest::Phase::kPrefill:
+      fleet_.EndComing(choice.worker, routed.prompt_tokens);
       fleet_.EndPrefill(choice.prefill.empty() ? choice.worker : choice.prefill, routed.prefill);
       if (!choice.prefill.empty()) fleet_.AddLoad(choice.prefill, -1);
       scoreboard_.EndHandoff(choice, clock_.Now());

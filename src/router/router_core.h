@@ -59,6 +59,8 @@ class RouterCore final : public Router {
 
   void Start(Request request, std::shared_ptr<api::CompletionSink> sink) override;
   void Cancel(const std::string& request_id) override;
+  /// Turn() was called of late: it is called many times a second.
+  bool Alive() const override { return clock_.Now() - last_turn_.load() < progress_timeout_; }
   api::Readiness Ready() const override { return readiness_.Read(); }
   std::string RenderMetrics() const override;
   std::string RenderFleet() const override;
@@ -67,6 +69,7 @@ class RouterCore final : public Router {
              std::function<void(Result<api::ScaleState>)> on_answer) override;
   api::ScaleState Scaling() const override { return scale_state_.Read(); }
   int32_t RequestsUnderWay() const override { return under_way_; }
+  void DumpWork(const std::string& why) override;
   void Reconfigure(const RouterOptions& options, const std::optional<api::RoleCounts>& roles,
                    std::function<void(const Status&)> on_answer) override;
 
@@ -106,6 +109,8 @@ class RouterCore final : public Router {
   void GiveUp(const Routed& routed);
   void End(const Routed& routed, Status status);
 
+  /// A line for people: where it is, since when, and with whom.
+  std::string Describe(const RoutedRequest& routed) const;
   /// Counts the request at its workers, from phase to phase.
   void BeginPrefill(RoutedRequest& routed, const std::vector<WorkerView>& views);
   void BeginDecode(RoutedRequest& routed);
@@ -131,6 +136,8 @@ class RouterCore final : public Router {
   Latest<api::ScaleState> scale_state_;
   Gate ready_;
   std::atomic<int32_t> under_way_{0};
+  const Duration progress_timeout_;
+  std::atomic<TimePoint> last_turn_;
   std::atomic<uint64_t> started_{0};
   // Of the options, what is looked at on any thread.
   std::atomic<int32_t> most_requests_;

@@ -35,6 +35,7 @@ class RouterThread final : public Router, private discovery::Listener {
     core_.Start(std::move(request), std::move(sink));
   }
   void Cancel(const std::string& request_id) override { core_.Cancel(request_id); }
+  bool Alive() const override { return core_.Alive(); }
   api::Readiness Ready() const override { return core_.Ready(); }
   std::string RenderMetrics() const override { return core_.RenderMetrics(); }
   std::string RenderFleet() const override { return core_.RenderFleet(); }
@@ -45,6 +46,7 @@ class RouterThread final : public Router, private discovery::Listener {
   }
   api::ScaleState Scaling() const override { return core_.Scaling(); }
   int32_t RequestsUnderWay() const override { return core_.RequestsUnderWay(); }
+  void DumpWork(const std::string& why) override { core_.DumpWork(why); }
   void Reconfigure(const RouterOptions& options, const std::optional<api::RoleCounts>& roles,
                    std::function<void(const Status&)> on_answer) override {
     core_.Reconfigure(options, roles, std::move(on_answer));

@@ -54,12 +54,13 @@ Duration PrefillDelay(const Forecast& worker, int64_t cached_tokens, int64_t pro
 }
 
 Duration DecodeTime(const Forecast& worker, int64_t context) {
-  return worker.steps->Predict({.decode_sequences = worker.decoding.decode_sequences + 1,
-                                .decode_context = worker.decoding.decode_context + context});
+  cost::StepShape all{.decode_sequences = 1, .decode_context = context};
+  all += worker.decoding;
+  all += worker.coming;
+  return worker.steps->Predict(all);
 }
 
-Duration RoomTime(const Forecast& worker, int64_t tokens, int64_t output_tokens) {
-  if (tokens <= worker.free_tokens) return {};
+Duration RoomTime(const Forecast& worker, int64_t output_tokens) {
   // They end one after the other, each after as many steps as it draws tokens.
   const int64_t running = std::max<int64_t>(1, worker.decoding.decode_sequences);
   return output_tokens * worker.steps->Predict(worker.decoding) / running;

@@ -23,8 +23,13 @@ struct Forecast {
   /// Prompts that it is to prefill before whatever comes now, and for how long it has been at it.
   cost::StepShape ahead;
   Duration at_it{};
-  /// Sequences that draw a token in each step.
+  /// Sequences that draw a token in each step, and those that will once their prompts are computed,
+  /// wherever that happens.
   cost::StepShape decoding;
+  cost::StepShape coming;
+  /// Prefills that were begun there of late, and what one adds to the steps that decode beside it.
+  double prefills_per_s = 0;
+  Duration mean_prefill{};
   int32_t step_tokens = std::numeric_limits<int32_t>::max();
   /// Tokens whose KV it can still hold.
   int64_t free_tokens = std::numeric_limits<int64_t>::max();
@@ -80,10 +85,10 @@ struct Outlook {
 Outlook OutlookOf(const std::vector<WorkerView>& workers, int64_t prompt_tokens);
 /// By how much that delays each sequence that decodes there.
 Duration PrefillDelay(const Forecast& worker, int64_t cached_tokens, int64_t prompt_tokens);
-/// Per token, for one sequence more.
+/// Per token, for one sequence more, when those that are coming are there and nobody prefills.
 Duration DecodeTime(const Forecast& worker, int64_t context);
-/// Until KV for so many tokens can be had, when each sequence draws so many in all.
-Duration RoomTime(const Forecast& worker, int64_t tokens, int64_t output_tokens);
+/// Until the next of the sequences there ends, when each draws so many tokens in all.
+Duration RoomTime(const Forecast& worker, int64_t output_tokens);
 /// From the end of a prefill on `peer` until `decode` has the KV of so many tokens.
 Duration TransferTime(const Forecast& decode, const std::string& peer, int64_t tokens);
 

@@ -3,6 +3,7 @@
 #include <utility>
 
 #include <grpcpp/grpcpp.h>
+#include <grpcpp/health_check_service_interface.h>
 
 #include "baton/base/logging.h"
 #include "baton/v1/worker.grpc.pb.h"
@@ -86,6 +87,8 @@ class GrpcWorkerServer final : public WorkerServer {
       return InvalidArgument("a listening address is host:port, got '" + address + "'");
     }
     int port = 0;
+    // Whoever supervises processes asks this whether ours still answers.
+    grpc::EnableDefaultHealthCheckService(true);
     grpc::ServerBuilder builder;
     // A second process on the same port would silently take half of the connections.
     builder.AddChannelArgument(GRPC_ARG_ALLOW_REUSEPORT, 0);

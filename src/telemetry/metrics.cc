@@ -1,7 +1,9 @@
 #include "baton/telemetry/metrics.h"
 
+#include <algorithm>
 #include <cmath>
 #include <exception>
+#include <functional>
 #include <map>
 #include <mutex>
 
@@ -78,39 +80,55 @@ std::vector<double> LatencyBuckets() {
 }
 
 struct MetricRegistry::Parts {
-  /// The wrapper of `metric`, made on first use.
-  template <typename Wrapper, typename Interface, typename Metric>
-  Interface& Wrap(std::map<const void*, std::unique_ptr<Interface>>& wrappers, Metric& metric) {
-    std::lock_guard lock(mutex);
-    auto& wrapper = wrappers[&metric];
-    if (wrapper == nullptr) wrapper = std::make_unique<Wrapper>(metric);
-    return *wrapper;
-  }
+  /// One labelled metric: the interface that its users hold, and how it is taken out of its family.
+  template <typename Interface>
+  struct Series {
+    std::unique_ptr<Interface> interface;
+    Labels labels;
+    std::function<void()> remove;
+  };
+  template <typename Interface>
+  using SeriesByMetric = std::map<const void*, Series<Interface>>;
 
-  /// The labelled metric of the family that `builder` describes. The library throws when a name is
-  /// invalid or already has another type: a bug of the caller.
-  template <typename Builder, typename... Args>
-  auto& Build(Builder builder, const std::string& name, const std::string& help,
-              const Labels& labels, const Args&... args) {
+  /// The labelled metric of the family that `builder` describes, made on first use. The library
+  /// throws when a name is invalid or already has another type: a bug of the caller.
+  template <typename Wrapper, typename Interface, typename Builder, typename... Args>
+  Interface& Add(SeriesByMetric<Interface>& all, Builder builder, const std::string& name,
+                 const std::string& help, const Labels& labels, const Args&... args) {
+    std::lock_guard lock(mutex);
     try {
-      return builder.Name(name)
-          .Help(help)
-          .Labels(constant_labels)
-          .Register(registry)
-          .Add(ToPrometheus(labels), args...);
+      auto& family = builder.Name(name).Help(help).Labels(constant_labels).Register(registry);
+      auto& metric = family.Add(ToPrometheus(labels), args...);
+      auto& series = all[&metric];
+      if (series.interface == nullptr) {
+        series = {std::make_unique<Wrapper>(metric), labels,
+                  [&family, &metric] { family.Remove(&metric); }};
+      }
+      return *series.interface;
     } catch (const std::exception& error) {
       BATON_CHECK(false) << "metric " << name << ": " << error.what();
       throw;
     }
   }
 
+  template <typename Interface>
+  void Remove(SeriesByMetric<Interface>& all, const std::pair<std::string, std::string>& label) {
+    std::lock_guard lock(mutex);
+    std::erase_if(all, [&](const auto& entry) {
+      const Labels& labels = entry.second.labels;
+      if (std::find(labels.begin(), labels.end(), label) == labels.end()) return false;
+      entry.second.remove();
+      return true;
+    });
+  }
+
   prometheus::Labels constant_labels;
   prometheus::Registry registry;
-  /// Guards the maps of wrappers while metrics are added; no thread waits under it.
+  /// Guards what is known of the series while some are added or removed; no thread waits under it.
   std::mutex mutex;
-  std::map<const void*, std::unique_ptr<Counter>> counters;
-  std::map<const void*, std::unique_ptr<Gauge>> gauges;
-  std::map<const void*, std::unique_ptr<Histogram>> histograms;
+  SeriesByMetric<Counter> counters;
+  SeriesByMetric<Gauge> gauges;
+  SeriesByMetric<Histogram> histograms;
 };
 
 MetricRegistry::MetricRegistry(Labels constant_labels) : parts_(std::make_unique<Parts>()) {
@@ -121,20 +139,25 @@ MetricRegistry::~MetricRegistry() = default;
 
 Counter& MetricRegistry::AddCounter(const std::string& name, const std::string& help,
                                     const Labels& labels) {
-  auto& metric = parts_->Build(prometheus::BuildCounter(), name, help, labels);
-  return parts_->Wrap<PrometheusCounter>(parts_->counters, metric);
+  return parts_->Add<PrometheusCounter>(parts_->counters, prometheus::BuildCounter(), name, help,
+                                        labels);
 }
 
 Gauge& MetricRegistry::AddGauge(const std::string& name, const std::string& help,
                                 const Labels& labels) {
-  auto& metric = parts_->Build(prometheus::BuildGauge(), name, help, labels);
-  return parts_->Wrap<PrometheusGauge>(parts_->gauges, metric);
+  return parts_->Add<PrometheusGauge>(parts_->gauges, prometheus::BuildGauge(), name, help, labels);
 }
 
 Histogram& MetricRegistry::AddHistogram(const std::string& name, const std::string& help,
                                         const Labels& labels, const std::vector<double>& buckets) {
-  auto& metric = parts_->Build(prometheus::BuildHistogram(), name, help, labels, buckets);
-  return parts_->Wrap<PrometheusHistogram>(parts_->histograms, metric);
+  return parts_->Add<PrometheusHistogram>(parts_->histograms, prometheus::BuildHistogram(), name,
+                                          help, labels, buckets);
+}
+
+void MetricRegistry::Remove(const std::string& name, const std::string& value) {
+  parts_->Remove(parts_->counters, {name, value});
+  parts_->Remove(parts_->gauges, {name, value});
+  parts_->Remove(parts_->histograms, {name, value});
 }
 
 MetricsSnapshot MetricRegistry::Collect() const {

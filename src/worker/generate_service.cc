@@ -171,7 +171,9 @@ void GenerateService::OnHandoffFailed(SequenceId sequence, handoff::Failure fail
     parts_.engine->PrefillHere(sequence);
     return;
   }
-  BATON_LOG(Warning) << "a hand-off failed (" << FailureName(failure) << "): " << status.message();
+  const auto call = streams_.FindCall(sequence);
+  BATON_LOG(Warning) << (call ? "request " + call->request.id + ": " : "") << "a hand-off failed ("
+                     << FailureName(failure) << "): " << status.message();
   parts_.engine->FailHandoff(sequence, OfPeer(status));
 }
 

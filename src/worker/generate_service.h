@@ -2,6 +2,7 @@
 
 #include <memory>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "baton/engine/engine.h"
@@ -41,6 +42,10 @@ class GenerateService final : public handoff::DecodeSideListener {
   /// Ends all requests, for their callers to go on with them elsewhere. On the transport thread.
   void HandOver();
   size_t streams() const { return streams_.size(); }
+  /// All requests under way, in no order.
+  std::vector<std::pair<SequenceId, StreamTable::Entry>> Entries() const {
+    return streams_.Entries();
+  }
   /// The last that were committed.
   std::vector<rpc::HandoffSample> handoffs() const { return handoffs_.Read(); }
 

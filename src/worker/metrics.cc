@@ -6,8 +6,11 @@ namespace {
 using telemetry::Labels;
 
 /// Stages last from microseconds on one host to seconds between hosts.
-const std::vector<double> kStageBuckets = {0.0001, 0.0003, 0.001, 0.003, 0.01, 0.03,
-                                           0.1,    0.3,    1,     3,     10,   30};
+const std::vector<double> kStageBuckets = {0.0001, 0.0002, 0.0005, 0.001, 0.002, 0.005, 0.01,
+                                           0.02,   0.05,   0.1,    0.2,   0.5,   1,     2,
+                                           5,      10,     20,     30,    60};
+/// Figures of a peer stay for so long after it was lost, as one of its name may come back.
+constexpr Duration kForgetPeer = std::chrono::minutes(5);
 
 constexpr const char* kBlocksHelp = "KV blocks by state";
 constexpr const char* kQuarantineHelp =
@@ -186,6 +189,9 @@ void WorkerMetrics::CountPrefill(const handoff::PrefillReport& report) {
 }
 
 void WorkerMetrics::SetPath(const std::string& peer, const transport::Path& path, bool joined) {
+  Peer& known = peers_[peer];
+  known.joins += joined ? 1 : -1;
+  known.lost.reset();
   registry_
       .AddGauge("baton_transport_info", "1 for what carries KV between this worker and a peer",
                 {{"peer", peer},
@@ -193,6 +199,19 @@ void WorkerMetrics::SetPath(const std::string& peer, const transport::Path& path
                  {"kind", transport::KindNames(path)},
                  {"staged", path.staged ? "true" : "false"}})
       .Set(joined ? 1 : 0);
+}
+
+void WorkerMetrics::ForgetPeers(TimePoint now) {
+  for (auto it = peers_.begin(); it != peers_.end();) {
+    Peer& peer = it->second;
+    if (peer.joins == 0 && !peer.lost) peer.lost = now;
+    if (peer.joins > 0 || now - *peer.lost < kForgetPeer) {
+      ++it;
+      continue;
+    }
+    registry_.Remove("peer", it->first);
+    it = peers_.erase(it);
+  }
 }
 
 void WorkerMetrics::SetDevice(const std::string& device, const std::string& kernels) {

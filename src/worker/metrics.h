@@ -2,6 +2,7 @@
 
 #include <array>
 #include <map>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -33,6 +34,8 @@ class WorkerMetrics {
 
   /// What carries KV to or from a peer, from its join until it is lost.
   void SetPath(const std::string& peer, const transport::Path& path, bool joined);
+  /// Forgets what was shown of peers that have been lost for long.
+  void ForgetPeers(TimePoint now);
 
   /// What puts to a peer cost, as measured.
   void SetCost(const std::string& peer, const transport::PathCost& cost);
@@ -65,6 +68,13 @@ class WorkerMetrics {
     std::vector<Total> ignored;
     template <typename Stats>
     void Follow(const Stats& stats);
+  };
+
+  struct Peer {
+    /// A worker that is started again may join before the loss of the one before is known.
+    int joins = 0;
+    /// Since when it has none.
+    std::optional<TimePoint> lost;
   };
 
   void SetActive(const std::string& state, int32_t handoffs) {
@@ -100,6 +110,8 @@ class WorkerMetrics {
   std::vector<telemetry::Gauge*> quarantined_blocks_;
   telemetry::Gauge& oldest_quarantine_;
   std::vector<Total> dropped_;
+  /// Those with series of their own.
+  std::map<std::string, Peer> peers_;
   Total silent_peers_;
   Side decode_;
   Side prefill_;

@@ -123,9 +123,12 @@ class WorkerProcess {
   void ShutDown();
   /// Does not return when one of the threads is stuck: nothing that waits for it would, either.
   void LookForStuckThreads();
+  void DumpIfAsked();
 
   WorkerOptions options_;
   Clock& clock_;
+  /// Dumps that were asked for and made.
+  int dumped_ = 0;
   /// By rank; on the CPU one for all.
   std::vector<WorkerDevice> devices_;
   /// Of all devices; null on the CPU.
@@ -146,7 +149,8 @@ DeviceChoice ChoiceOf(const WorkerOptions& options) {
   return {.cuda = options.cuda,
           .ranks = options.tensor_parallel,
           .sm_percent = options.sm_percent,
-          .deterministic = options.deterministic};
+          .deterministic = options.deterministic,
+          .early_launches = options.early_launches};
 }
 
 Status WorkerProcess::Build(std::optional<Lent> lent) {
@@ -208,6 +212,10 @@ Status WorkerProcess::LoadShards() {
         std::unique_ptr<model::Model> shard,
         model::Model::Load(options_.model, {.context_tokens = options_.engine.context_tokens,
                                             .memory = device.memory.get(),
+                                            .ops = device.ops,
+                                            .threads = options_.threads,
+                                            .packing = options_.int8_weights ? ops::Packing::kInt8
+                                                                             : ops::Packing::kExact,
                                             .weights_dtype = device.weights_dtype,
                                             .random_weights = options_.random_weights,
                                             .on_progress = LoadLog(device.name),
@@ -255,7 +263,10 @@ Status WorkerProcess::Serve(std::stop_token stop) {
 
   const std::stop_callback on_stop(stop, [this] { end_.Open(); });
   progress_.emplace(options_.progress);
-  while (!end_.Wait(std::min<Duration>(kLook, options_.progress / 8))) LookForStuckThreads();
+  while (!end_.Wait(std::min<Duration>(kLook, options_.progress / 8))) {
+    LookForStuckThreads();
+    DumpIfAsked();
+  }
   if (stop.stop_requested()) Drain();
   ShutDown();
   return sick_;
@@ -277,6 +288,7 @@ void WorkerProcess::LogStart() const {
                   << (memory_ ? std::string(memory_->name())
                               : std::to_string(options_.threads) + " threads")
                   << (options_.random_weights ? " with random weights, " : ", ")
+                  << (options_.int8_weights ? "weights rounded to int8, " : "")
                   << (shards_.size() > 1 ? std::to_string(shards_.size()) + " ranks, " : "")
                   << core_->cache().blocks() << " KV blocks of " << options_.block_tokens
                   << " tokens (" << FormatBytes(options_.kv_bytes) << ")";
@@ -290,6 +302,7 @@ void WorkerProcess::Drain() {
   while (!core_->drained() && clock_.Now() < deadline) {
     pause.Wait(kPulse);
     LookForStuckThreads();
+    DumpIfAsked();
   }
 }
 
@@ -299,7 +312,13 @@ void WorkerProcess::LookForStuckThreads() {
   BATON_LOG(Error) << "this worker is stuck and ends: its " << *stuck
                    << " thread has something to do and got nothing done for "
                    << Seconds(options_.progress) << " s (timeouts.worker_progress)";
+  core_->DumpWork("what the " + *stuck + " thread leaves behind");
   std::_Exit(kStuckExitCode);
+}
+
+void WorkerProcess::DumpIfAsked() {
+  const int asked = options_.dumps ? options_.dumps() : 0;
+  if (std::exchange(dumped_, asked) != asked) core_->DumpWork("asked by SIGUSR1");
 }
 
 void WorkerProcess::ShutDown() {

@@ -57,6 +57,11 @@ std::shared_ptr<rpc::GenerateStream> StreamTable::Remove(SequenceId sequence) {
   return stream;
 }
 
+std::vector<std::pair<SequenceId, StreamTable::Entry>> StreamTable::Entries() const {
+  std::lock_guard lock(mutex_);
+  return {entries_.begin(), entries_.end()};
+}
+
 std::optional<SequenceId> StreamTable::FindSequence(const rpc::GenerateStream* stream) const {
   std::lock_guard lock(mutex_);
   const auto it = sequences_.find(stream);

@@ -5,6 +5,7 @@
 #include <optional>
 #include <string>
 #include <unordered_map>
+#include <utility>
 #include <vector>
 
 #include "baton/base/clock.h"
@@ -43,6 +44,8 @@ class StreamTable {
   /// From now on its call names no prefill worker, for this reason.
   void KeepHere(SequenceId sequence, const std::string& reason);
   std::shared_ptr<rpc::GenerateStream> Remove(SequenceId sequence);
+  /// Copies of all, in no order: for those who look for what holds them up.
+  std::vector<std::pair<SequenceId, Entry>> Entries() const;
   /// All of them, in no order.
   std::vector<SequenceId> Sequences() const;
   size_t size() const;

@@ -242,6 +242,7 @@ void WorkerCore::PublishStatus() {
   metrics_->UpdateSilentPeers(peers_->silent() + prefill_service_->silent());
   metrics_->Update(decode, prefill);
   metrics_->SetRole(role_change_->role());
+  metrics_->ForgetPeers(clock_.Now());
   status_.Post({.running = stats.running,
                 .waiting = stats.waiting,
                 .draining = draining_,

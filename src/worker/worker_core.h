@@ -4,6 +4,8 @@
 #include <functional>
 #include <memory>
 #include <optional>
+#include <string>
+#include <unordered_map>
 #include <vector>
 
 #include "baton/base/latest.h"
@@ -82,6 +84,9 @@ class WorkerCore final : public rpc::WorkerHandler,
   std::vector<LoopProgress> Loops() const;
   /// Nothing that was taken is under way any more, and what was said has arrived.
   bool drained() const { return generate_->streams() == 0 && calls_ == 0 && handoffs_ == 0; }
+  /// Logs all requests and hand-offs under way, a line each, and why. Waits for a moment for the
+  /// threads that know; called on none of them.
+  void DumpWork(const std::string& why);
   /// Ends the joins with prefill workers. REQUIRES: SetPeers() is not called any more.
   void LeavePeers();
   /// That is done, so that no call is under way.
@@ -134,6 +139,7 @@ class WorkerCore final : public rpc::WorkerHandler,
     std::unique_ptr<device::HostStream> stream;
   };
 
+  void DumpRequests(std::unordered_map<SequenceId, engine::SequenceReport> sequences) const;
   Status Build();
   Status BuildRanks();
   std::string DeviceName() const;

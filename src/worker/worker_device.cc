@@ -49,9 +49,11 @@ Result<WorkerDevice> OpenCudaWithoutStream(int number, bool deterministic) {
       .name = name, .ops = &ops, .memory = *std::move(memory), .weights_dtype = DType::kBFloat16};
 }
 
-Result<WorkerDevice> OpenCuda(int number, bool deterministic) {
-  BATON_ASSIGN_OR_RETURN(WorkerDevice device, OpenCudaWithoutStream(number, deterministic));
-  BATON_ASSIGN_OR_RETURN(device.stream, device::OpenCudaStream(number));
+Result<WorkerDevice> OpenCuda(int number, const DeviceChoice& choice) {
+  BATON_ASSIGN_OR_RETURN(WorkerDevice device, OpenCudaWithoutStream(number, choice.deterministic));
+  BATON_ASSIGN_OR_RETURN(auto stream, device::OpenCudaStream(number));
+  stream->SetEarlyLaunches(choice.early_launches);
+  device.stream = std::move(stream);
   return device;
 }
 
@@ -91,7 +93,7 @@ Result<std::vector<WorkerDevice>> OpenWorkerDevices(const DeviceChoice& choice) 
     }
   }
   for (int32_t rank = 0; rank < choice.ranks; ++rank) {
-    auto device = OpenCuda(*choice.cuda + rank, choice.deterministic);
+    auto device = OpenCuda(*choice.cuda + rank, choice);
     if (!device.ok()) {
       return choice.ranks == 1 ? device.status()
                                : device.status().WithContext("rank " + std::to_string(rank) +
@@ -119,7 +121,10 @@ Result<std::array<WorkerDevice, 2>> OpenDeviceParts(const DeviceChoice& first,
     return Unavailable("workers.one_process is true, but " + streams.status().message() +
                        "; set it to false, which makes two processes");
   }
-  for (size_t i = 0; i < parts.size(); ++i) parts[i].stream = std::move((*streams)[i]);
+  for (size_t i = 0; i < parts.size(); ++i) {
+    (*streams)[i]->SetEarlyLaunches(first.early_launches);
+    parts[i].stream = std::move((*streams)[i]);
+  }
   return parts;
 }
 

@@ -38,6 +38,7 @@ struct DeviceChoice {
   /// Of the GPUs' multiprocessors; 0: all.
   int32_t sm_percent = 0;
   bool deterministic = true;
+  bool early_launches = false;
 };
 
 /// A GPU for each rank, or the CPU for all. Fails with Unavailable where this build, driver or host

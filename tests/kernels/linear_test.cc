@@ -18,9 +18,23 @@ struct Problem {
   /// Rows [begin, begin + rows) through `ops`; strides are wider than the rows.
   std::vector<float> Run(const ops::Ops& ops, device::HostStream& stream, int64_t begin,
                          int64_t rows) const {
+    return Multiply(ops, stream, begin, rows, w.data(), ops::Packing::kNone);
+  }
+  /// The same with weights that `ops` packs first.
+  std::vector<float> RunPacked(const ops::Ops& ops, device::HostStream& stream, int64_t begin,
+                               int64_t rows, ops::Packing packing = ops::Packing::kExact) const {
+    ops::PackLinearParams params{.w = w.data(), .dtype = dtype, .packing = packing, .N = N, .K = K};
+    std::vector<std::byte> memory(ops.packed_bytes(params) + 64, std::byte{0xFF});
+    const auto address = reinterpret_cast<uintptr_t>(memory.data());
+    params.packed = memory.data() + (64 - address % 64);
+    ops.pack_linear(params, stream);
+    return Multiply(ops, stream, begin, rows, params.packed, packing);
+  }
+  std::vector<float> Multiply(const ops::Ops& ops, device::HostStream& stream, int64_t begin,
+                              int64_t rows, const std::byte* weights, ops::Packing packing) const {
     std::vector<float> y = NanFilled(rows * (N + 2));
     ops.linear({.x = x.data() + begin * (K + 3),
-                .w = w.data(),
+                .w = weights,
                 .bias = bias.empty() ? nullptr : bias.data(),
                 .y = y.data(),
                 .w_dtype = dtype,
@@ -28,15 +42,16 @@ struct Problem {
                 .N = N,
                 .K = K,
                 .x_stride = K + 3,
-                .y_stride = N + 2},
+                .y_stride = N + 2,
+                .w_packing = packing},
                stream);
-    std::vector<float> packed;
+    std::vector<float> dense;
     for (int64_t t = 0; t < rows; ++t) {
       const auto row = y.begin() + t * (N + 2);
       EXPECT_TRUE(std::isnan(row[N])) << "wrote past row " << t;
-      packed.insert(packed.end(), row, row + N);
+      dense.insert(dense.end(), row, row + N);
     }
-    return packed;
+    return dense;
   }
   std::vector<float> Run(const ops::Ops& ops, device::HostStream& stream) const {
     return Run(ops, stream, 0, T);
@@ -121,6 +136,69 @@ TEST_P(Linear, ReadsSomeColumnsOfAWiderMatrixAsItReadsThemPacked) {
                   stream_);
       EXPECT_TRUE(SameBits(y, problem.Run(*ops, stream_))) << ops->name << " " << DTypeName(dtype);
     }
+  }
+}
+
+TEST_P(Linear, GivesTheSameBitsOfPackedWeights) {
+  for (const DType dtype : kFloatTypes) {
+    for (const int64_t K : {1, 17, 383, 384, 385, 1000}) {
+      for (const int64_t N : {1, 15, 16, 17, 64, 65, 150}) {
+        const Problem problem(random_, 27, N, K, dtype, N % 2 == 0);
+        const std::vector<float> expected = problem.Run(cpu(), stream_);
+        for (const int64_t rows : {1, 2, 3, 4, 5, 6, 7, 13, 27}) {
+          ASSERT_TRUE(
+              SameBits(problem.RunPacked(cpu(), stream_, 0, rows), Rows(expected, 0, rows, N)))
+              << DTypeName(dtype) << ", K " << K << ", N " << N << ", rows " << rows;
+        }
+      }
+    }
+  }
+}
+
+TEST_P(Linear, RoundsWeightsToInt8WithinHalfAStepOfTheirScale) {
+  for (const DType dtype : kFloatTypes) {
+    const Problem problem(random_, 4, 37, 900, dtype, true);
+    const auto rounded = problem.RunPacked(cpu(), stream_, 0, 4, ops::Packing::kInt8);
+    const auto exact = problem.Run(reference(), stream_);
+    // Each weight is off by at most 1 / 254, as is their sum by that for each x in [-1, 1]; here by
+    // much less, as they differ independently.
+    ExpectClose(rounded, exact, 8 * std::sqrt(900.0) / 254 / 3, 0);
+    EXPECT_FALSE(SameBits(rounded, exact));
+  }
+}
+
+TEST_P(Linear, KeepsWeightsThatAreMultiplesOfTheirScale) {
+  Problem problem(random_, 3, 18, 800, DType::kFloat32);
+  std::vector<float> w(static_cast<size_t>(18 * 800));
+  for (size_t i = 0; i < w.size(); ++i) {
+    const auto step = static_cast<float>(static_cast<int>(random_.Below(255)) - 127);
+    w[i] = step * 0.25f;
+  }
+  // In each row and block a 127, by which the scale is 0.25.
+  for (size_t n = 0; n < 18; ++n) {
+    for (const size_t k : {0, 384, 768}) w[n * 800 + k] = -127 * 0.25f;
+  }
+  problem.w = Rounded(w, DType::kFloat32);
+  ExpectClose(problem.RunPacked(cpu(), stream_, 0, 3, ops::Packing::kInt8),
+              problem.Run(reference(), stream_), 32 * Bound(800), 0);
+}
+
+TEST_P(Linear, GivesARowTheSameBitsAloneAndInAnyBatchWithInt8) {
+  const Problem problem(random_, 30, 70, 900, DType::kBFloat16, true);
+  const auto all = problem.RunPacked(cpu(), stream_, 0, 30, ops::Packing::kInt8);
+  for (const int64_t rows : {1, 2, 3, 4, 6, 7, 16}) {
+    EXPECT_TRUE(SameBits(problem.RunPacked(cpu(), stream_, 5, rows, ops::Packing::kInt8),
+                         Rows(all, 5, rows, 70)))
+        << rows;
+  }
+}
+
+TEST_P(Linear, GivesARowTheSameBitsInAnyRowBlock) {
+  const Problem problem(random_, 401, 70, 500, DType::kBFloat16, true);
+  const std::vector<float> all = problem.RunPacked(cpu(), stream_, 0, problem.T);
+  for (const int64_t begin : {0, 191, 192, 399}) {
+    EXPECT_TRUE(SameBits(problem.RunPacked(cpu(), stream_, begin, 2), Rows(all, begin, 2, 70)))
+        << "from row " << begin;
   }
 }
 

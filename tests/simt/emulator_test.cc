@@ -4,7 +4,9 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include "baton/device/host_stream.h"
 #include "launch.h"
+#include "ptx/kernel_order.h"
 #include "shared_memory.h"
 
 // The kernels here are compiled as kernels are: with device.h in front.
@@ -39,8 +41,10 @@ std::string FaultOf(void (*kernel)(Arguments...), int threads,
 /// What is said of a thread that touches a page of nobody.
 #if defined(__SANITIZE_ADDRESS__)
 constexpr char kUnmapped[] = "SEGV";
+constexpr char kHeld[] = "SEGV";
 #else
 constexpr char kUnmapped[] = "simt: thread \\([0-9]+,0,0\\) of block \\([0-9]+,0,0\\) touched";
+constexpr char kHeld[] = "before it waited for the kernels before, touched";
 #endif
 
 class Emulator : public testing::TestWithParam<uint64_t> {
@@ -228,6 +232,68 @@ TEST(EmulatorInOrder, ReportsAWriteBesideAnArray) {
       },
       "wrote beside an array of 260 bytes");
 }
+
+struct Early {
+  const int* constant;
+  int* before;
+  int* out;
+  /// Who waits, and who reads what kernels before write, or writes, before it has.
+  int waiting;
+  int reader;
+  int writer;
+};
+
+__global__ void BeginEarly(Early early) {
+  const int i = static_cast<int>(threadIdx.x);
+  int value = early.constant[i];
+  if (i == early.reader) value += early.before[i];
+  if (i == early.writer) early.out[i] = value;
+  if (i >= early.waiting) return;
+  kernels::cuda::ptx::AwaitKernelsBefore();
+  early.out[i] = value + early.before[i];
+}
+
+class EarlyLaunch : public testing::TestWithParam<uint64_t> {
+ protected:
+  static constexpr int kThreads = 64;
+
+  EarlyLaunch() {
+    SetSchedule(GetParam());
+    for (int i = 0; i < kThreads; ++i) Ints(constant_)[i] = i, Ints(before_)[i] = 100;
+    SetConstant(constant_.get());
+  }
+  static int* Ints(const std::shared_ptr<std::byte>& bytes) {
+    return reinterpret_cast<int*>(bytes.get());
+  }
+  void Run(int waiting, int reader, int writer) {
+    device::HostStream stream{1};
+    kernels::cuda::LaunchEarly(BeginEarly, dim3(3), dim3(kThreads), 0, stream,
+                               Early{.constant = Ints(constant_),
+                                     .before = Ints(before_),
+                                     .out = Ints(out_),
+                                     .waiting = waiting,
+                                     .reader = reader,
+                                     .writer = writer});
+  }
+
+  const std::shared_ptr<std::byte> constant_ = GuardedBytes(kThreads * sizeof(int));
+  const std::shared_ptr<std::byte> before_ = GuardedBytes(kThreads * sizeof(int));
+  const std::shared_ptr<std::byte> out_ = GuardedBytes(kThreads * sizeof(int));
+};
+
+TEST_P(EarlyLaunch, ReadsConstantsBeforeItWaitsAndAllElseBehind) {
+  Run(kThreads, -1, -1);
+  for (int i = 0; i < kThreads; ++i) EXPECT_EQ(Ints(out_)[i], 100 + i);
+}
+
+TEST_P(EarlyLaunch, MayTouchNothingElseBefore) {
+  EXPECT_DEATH(Run(kThreads, 17, -1), kHeld);
+  EXPECT_DEATH(Run(kThreads, -1, 17), kHeld);
+}
+
+TEST_P(EarlyLaunch, WaitsWithAllItsThreads) { EXPECT_THROW(Run(kThreads - 1, -1, -1), Fault); }
+
+INSTANTIATE_TEST_SUITE_P(Schedule, EarlyLaunch, testing::Values(0, 1, 2));
 
 /// Each block waits for all others to have come before it goes on.
 __global__ void MeetOtherBlocks(int* came, int* seen) {

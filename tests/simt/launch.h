@@ -23,6 +23,18 @@ void Launch(void (*kernel)(Formal...), dim3 grid, dim3 block, size_t shared_byte
   Recording() != nullptr ? Recording()->push_back(run) : run();
 }
 
+/// The twin of LaunchEarly: of the kernels before, only what is constant is there until it waits.
+template <class... Formal, class... Actual>
+void LaunchEarly(void (*kernel)(Formal...), dim3 grid, dim3 block, size_t shared_bytes,
+                 device::Stream&, Actual&&... actual) {
+  std::tuple<Formal...> arguments(static_cast<Formal>(std::forward<Actual>(actual))...);
+  const auto run = [=] {
+    simt::RunGrid({.grid = grid, .block = block, .shared_bytes = shared_bytes, .early = true},
+                  [&] { std::apply(kernel, arguments); });
+  };
+  Recording() != nullptr ? Recording()->push_back(run) : run();
+}
+
 /// The twin of LaunchTogether.
 template <class... Formal, class... Actual>
 void LaunchTogether(void (*kernel)(Formal...), dim3 grid, dim3 block, cudaStream_t,

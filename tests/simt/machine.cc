@@ -32,6 +32,7 @@ void BarrierArrive(int id, int threads, Site site) {
 void WaitUntil(const char* what, bool (*ready)(const void*), const void* context, Site site) {
   TheScheduler().WaitUntil(what, ready, context, site);
 }
+void AwaitKernelsBefore(Site site) { TheScheduler().AwaitKernelsBefore(site); }
 void Later(const char* what, std::function<void()> work) {
   TheScheduler().Later(what, std::move(work));
 }

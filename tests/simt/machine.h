@@ -36,6 +36,9 @@ struct Grid {
   size_t shared_bytes = 0;
   /// Blocks run at the same time and may wait for each other, but have no shared memory.
   bool together = false;
+  /// Those before it are taken not to have ended: until all threads of a block have come to
+  /// AwaitKernelsBefore(), they may read constants only. Each must come there.
+  bool early = false;
 };
 
 /// Runs `kernel` once for each thread of the grid. Throws Fault.
@@ -140,6 +143,10 @@ void WaitUntil(const char* what, const Ready& ready, Site site = Site::current()
       site);
 }
 
+/// Waits for the kernels before, and in a grid that began early for the block's other threads,
+/// since memory is all threads'.
+void AwaitKernelsBefore(Site site);
+
 /// Work of an engine beside the threads (a bulk copy, a tensor core's): done at some later time, in
 /// any order, at the latest when no thread could go on without it; in drawn schedules some of it
 /// only when nothing else can be done at all. A block that ends before it is done is a Fault.
@@ -164,6 +171,8 @@ std::byte* SharedAt(uint32_t address);
 /// Memory of the "device": 0xFF, ends at a page that cannot be touched (to 16 bytes). Bytes beside
 /// it that were written end the process when it is freed.
 std::shared_ptr<std::byte> GuardedBytes(size_t bytes);
+/// No kernel writes what GuardedBytes gave here: any may read it at any time.
+void SetConstant(const std::byte* array);
 
 std::shared_ptr<void>& ThreadSlot(std::type_index type);
 std::shared_ptr<void>& BlockSlot(std::type_index type);

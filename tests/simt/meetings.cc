@@ -146,6 +146,15 @@ void Scheduler::WaitUntil(const char* what, bool (*ready)(const void*), const vo
   thread.fiber.Suspend();
 }
 
+void Scheduler::AwaitKernelsBefore(const Site& site) {
+  Thread& thread = self();
+  Block& block = *thread.block;
+  if (std::exchange(thread.early, false) && --block.early == 0) held_.reset();
+  WaitUntil(
+      "the kernels before",
+      [](const void* of) { return static_cast<const Block*>(of)->early == 0; }, &block, site);
+}
+
 void Scheduler::Later(const char* what, std::function<void()> work) {
   // In drawn schedules one in so many waits until nothing else can be done.
   constexpr size_t kLagging = 8;

@@ -55,6 +55,7 @@ void Scheduler::RunGrid(const Grid& grid, const std::function<void()>& kernel) {
   }
   if (grid.grid.x == 0 || grid.grid.y == 0 || grid.grid.z == 0) throw Fault("a grid of no block");
   if (grid.grid.y > 65535 || grid.grid.z > 65535) throw Fault("a grid of more than 65535 blocks");
+  if (grid.together && grid.early) throw Fault("blocks that run together and begin early");
   if (const std::string error = shared_.Begin(grid.shared_bytes); !error.empty()) {
     throw Fault(error);
   }
@@ -75,12 +76,15 @@ void Scheduler::RunGrid(const Grid& grid, const std::function<void()>& kernel) {
                          static_cast<unsigned>(b / grid.grid.x % grid.grid.y),
                          static_cast<unsigned>(b / grid.grid.x / grid.grid.y)});
       if (grid.together && i + 1 < blocks) continue;
+      if (grid.early) held_.emplace();
       RunBlocks(grid, indices);
+      held_.reset();
       indices.clear();
     }
   } catch (const Fault& fault) {
     fault_ = fault.what();
   }
+  held_.reset();
   running_ = false;
   if (fault_) throw Fault(*fault_);
 }
@@ -124,6 +128,7 @@ void Scheduler::Start(Block& block, const Grid& grid, const uint3& index) {
   block.warpgroups.assign((static_cast<size_t>(count_) + 127) / 128, {});
   for (Meeting& barrier : block.barriers) barrier = {};
   block.live = count_;
+  block.early = grid.early ? count_ : 0;
   for (int linear = 0; linear < count_; ++linear) {
     const auto i = static_cast<unsigned>(linear);
     if (block.threads.size() <= i) block.threads.push_back(std::make_unique<Thread>());
@@ -139,6 +144,7 @@ void Scheduler::Start(Block& block, const Grid& grid, const uint3& index) {
                    .lane = linear % 32};
     thread.state = State::kReady;
     thread.slots.clear();
+    thread.early = grid.early;
     thread.fiber.Prepare(&Enter);
     ready_.push_back(&thread);
   }
@@ -224,8 +230,8 @@ void Scheduler::WriteRunningThread(char* text, size_t size) {
   } else {
     const uint3& t = thread->self.thread;
     const uint3& b = thread->self.block;
-    std::snprintf(text, size, "thread (%u,%u,%u) of block (%u,%u,%u)", t.x, t.y, t.z, b.x, b.y,
-                  b.z);
+    std::snprintf(text, size, "thread (%u,%u,%u) of block (%u,%u,%u)%s", t.x, t.y, t.z, b.x, b.y,
+                  b.z, TheScheduler().held_ ? ", before it waited for the kernels before," : "");
   }
 }
 
@@ -245,6 +251,9 @@ void Scheduler::Exit(Thread& thread) {
   thread.state = State::kExited;
   Block& block = *thread.block;
   --block.live;
+  if (thread.early) {
+    Fail("a thread exits that has not waited for the kernels before", Site::current());
+  }
   const Meeting& barrier = block.barriers[0];
   if (!barrier.arrivals.empty() && barrier.one_site) {
     Fail("a thread exits while others wait in " + std::string(barrier.what),

@@ -11,6 +11,7 @@
 
 #include "baton/base/random.h"
 #include "simt/fiber.h"
+#include "simt/guarded_bytes.h"
 #include "simt/machine.h"
 #include "simt/shared_arena.h"
 
@@ -32,6 +33,8 @@ struct Thread {
   bool (*ready)(const void*) = nullptr;
   const void* context = nullptr;
   Slots slots;
+  /// It has not come to AwaitKernelsBefore().
+  bool early = false;
 };
 
 /// "emulator_test.cc:42", "thread (1,0,0) of block (0,0,0)".
@@ -59,6 +62,8 @@ struct Block {
   std::vector<std::unique_ptr<Thread>> threads;
   /// That have not exited.
   int live = 0;
+  /// That have not come to AwaitKernelsBefore().
+  int early = 0;
   Slots slots;
   std::vector<std::vector<Meeting>> lanes;
   std::vector<Meeting> warpgroups;
@@ -84,6 +89,7 @@ class Scheduler {
   void Barrier(int id, int threads, bool wait, const Site& site);
   void WaitUntil(const char* what, bool (*ready)(const void*), const void* context,
                  const Site& site);
+  void AwaitKernelsBefore(const Site& site);
   void Later(const char* what, std::function<void()> work);
 
   /// Of the running block. Blocks that run together have none.
@@ -142,6 +148,8 @@ class Scheduler {
   int count_ = 0;
   size_t running_blocks_ = 0;
   bool together_ = false;
+  /// Of a grid that began early, while its block's threads have not all waited.
+  std::optional<HeldMemory> held_;
   uint64_t seed_ = 0;
   Random draw_{0};
   std::deque<Thread*> ready_;

@@ -4,7 +4,6 @@
 #include <cstdio>
 #include <cstdlib>
 #include <cstring>
-#include <memory>
 #include <new>
 
 #include <sys/mman.h>
@@ -104,25 +103,6 @@ std::optional<uint32_t> SharedArena::AddressOf(const void* shared) const {
   const auto* byte = static_cast<const std::byte*>(shared);
   if (byte < base_ || byte >= base_ + kArenaBytes) return std::nullopt;
   return static_cast<uint32_t>(byte - base_);
-}
-
-std::shared_ptr<std::byte> GuardedBytes(size_t bytes) {
-  const size_t used = RoundUp(std::max<size_t>(bytes, 1), 16);
-  const size_t mapped = RoundUp(used, Page()) + 2 * Page();
-  void* mapping = mmap(nullptr, mapped, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
-  if (mapping == MAP_FAILED) throw std::bad_alloc();
-  auto* begin = static_cast<std::byte*>(mapping) + Page();
-  if (mprotect(begin, mapped - 2 * Page(), PROT_READ | PROT_WRITE) != 0) throw std::bad_alloc();
-  std::memset(begin, kPoison, mapped - 2 * Page());
-  return {begin + (mapped - 2 * Page()) - used, [=](std::byte* array) {
-            const auto touched = [](std::byte b) { return b != std::byte{kPoison}; };
-            if (std::any_of(begin, array, touched) ||
-                std::any_of(array + bytes, array + used, touched)) {
-              std::fprintf(stderr, "simt: a kernel wrote beside an array of %zu bytes\n", bytes);
-              std::abort();
-            }
-            munmap(mapping, mapped);
-          }};
 }
 
 }  // namespace baton::simt

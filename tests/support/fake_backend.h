@@ -1,5 +1,6 @@
 #pragma once
 
+#include <atomic>
 #include <functional>
 #include <map>
 #include <memory>
@@ -39,6 +40,8 @@ class FakeBackend final : public api::CompletionBackend {
   void Start(Request request, std::shared_ptr<api::CompletionSink> sink) override;
   /// Ends the request with Cancelled, as the router does.
   void Cancel(const std::string& request_id) override;
+  bool Alive() const override { return alive; }
+  std::atomic<bool> alive{true};
   api::Readiness Ready() const override;
   std::string RenderMetrics() const override { return "baton_fake 1\n"; }
   std::string RenderFleet() const override { return R"({"workers":[]})"; }

@@ -31,19 +31,29 @@ std::string PythonCommand(const std::string& python, const std::string& script,
   return command + " 2>&1";
 }
 
-}  // namespace
-
-ProgramOutcome RunPythonClient(const std::string& script, const std::vector<std::string>& words,
+/// Runs a script of a folder of tests/integration in the environment that this folder asks for.
+ProgramOutcome RunWithPackages(const std::string& tests, const std::string& script,
+                               const std::vector<std::string>& words,
                                const std::vector<std::string>& settings) {
-  const std::string source = BATON_SOURCE_DIR;
   // Standard error apart: pip explains itself there.
-  ProgramOutcome folder = RunShell(source + "/tools/python_clients");
+  ProgramOutcome folder = RunShell(BATON_SOURCE_DIR "/tools/python_clients " + tests);
   if (folder.exit_code != 0) return folder;
   folder.output.erase(folder.output.find_last_not_of('\n') + 1);
   // Where clients may leave files.
   return RunShell(
       "cd " + folder.output + " && " +
-      PythonCommand(folder.output + "/bin/python", "clients/" + script, words, settings));
+      PythonCommand(folder.output + "/bin/python", tests + "/" + script, words, settings));
+}
+
+}  // namespace
+
+ProgramOutcome RunPythonClient(const std::string& script, const std::vector<std::string>& words,
+                               const std::vector<std::string>& settings) {
+  return RunWithPackages("clients", script, words, settings);
+}
+
+ProgramOutcome RunManifestTest(const std::string& script) {
+  return RunWithPackages("manifests", script, {}, {"BATON=" BATON_BINARY_DIR "/bin/baton"});
 }
 
 ProgramOutcome RunBrowser(const std::string& script, const std::vector<std::string>& words,

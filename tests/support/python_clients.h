@@ -17,6 +17,9 @@ struct ProgramOutcome {
 ProgramOutcome RunPythonClient(const std::string& script, const std::vector<std::string>& words,
                                const std::vector<std::string>& settings = {});
 
+/// Runs a script of tests/integration/manifests likewise, which finds the executable in BATON.
+ProgramOutcome RunManifestTest(const std::string& script);
+
 /// Runs a script of tests/integration/page, which needs Python alone and Debian's Chromium. Exit
 /// code 77 where that is not installed: skip the test then.
 ProgramOutcome RunBrowser(const std::string& script, const std::vector<std::string>& words,

@@ -70,6 +70,9 @@ class CompletionBackend {
   /// Gives a request up, e.g. because its client is gone or a stop string matched. The sink may
   /// still get calls that were under way, and still gets OnEnd. Unknown ids are ignored.
   virtual void Cancel(const std::string& request_id) = 0;
+  /// False when what serves requests has something to do and gets nothing done, so that only a
+  /// restart helps.
+  virtual bool Alive() const { return true; }
   /// Ready when a complete group can serve: prefill and decode, or mixed.
   virtual Readiness Ready() const = 0;
   /// All metrics in the Prometheus text format, the workers' included.

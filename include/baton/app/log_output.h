@@ -13,12 +13,14 @@ struct LogOutputOptions {
   /// Width of the longest name, for aligned prefixes.
   size_t name_width = 5;
   bool colour = false;
+  /// Lines are JSON objects that say whose they are: no prefixes, and ours are such objects too.
+  bool json = false;
   /// How long a reader that takes nothing may hold up a line before it is dropped.
   Duration patience = std::chrono::milliseconds(200);
 };
 
-/// The one log of several processes: "[p0    ] line". Never blocks for longer than `patience`;
-/// then lines are dropped, counted, and the count is logged.
+/// The one log of several processes: "[p0    ] line", or lines as they are with `json`. Never
+/// blocks for longer than `patience`; then lines are dropped, counted, and the count is logged.
 class LogOutput {
  public:
   explicit LogOutput(const LogOutputOptions& options) : options_(options) {}
@@ -29,6 +31,7 @@ class LogOutput {
 
  private:
   bool WriteAll(std::string_view text);
+  std::string OwnLine(const std::string& name, std::string_view text) const;
   std::string Prefix(const std::string& name) const;
 
   const LogOutputOptions options_;

@@ -44,7 +44,8 @@ class Supervisor {
   Supervisor(SupervisorOptions options, std::vector<ProcessSpec> specs, Clock& clock);
   ~Supervisor();
 
-  /// Until a signal comes in on `signals`, a signalfd: the first drains, a second kills. Fails with
+  /// Until a signal comes in on `signals`, a signalfd: the first drains, a second kills; SIGUSR1 is
+  /// for the processes and passed on. Fails with
   /// Aborted when a process cannot be brought up, with FailedPrecondition when that is because it
   /// refuses its configuration (exit code 2) from the start on, with Cancelled when processes had
   /// to be killed, with Internal when one cannot be ended.
@@ -55,8 +56,8 @@ class Supervisor {
   std::unique_ptr<Impl> impl_;
 };
 
-/// Blocks SIGINT, SIGTERM and SIGHUP for this thread and those it starts, ignores SIGPIPE, and
-/// returns a signalfd that reads the three.
+/// Blocks SIGINT, SIGTERM, SIGHUP and SIGUSR1 for this thread and those it starts, ignores SIGPIPE,
+/// and returns a signalfd that reads the four.
 int MakeSignalDescriptor();
 
 }  // namespace baton::app

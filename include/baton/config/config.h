@@ -61,7 +61,7 @@ struct Workers {
 
 /// How the router finds workers that somebody else started.
 struct Discovery {
-  /// "static": those of router.workers alone; "file", "dns": others too.
+  /// "static": those of router.workers alone; "file", "dns", "kubernetes": others too.
   std::string kind = "static";
   /// With "file".
   std::string file;
@@ -69,7 +69,17 @@ struct Discovery {
   std::vector<std::string> names;
   /// "address:port" of the DNS server; empty: the system's.
   std::string dns_server;
-  /// Between two looks at the file or questions for the names.
+  /// With "kubernetes": "service" or "service:port".
+  std::vector<std::string> services;
+  /// That of the services; empty: the service account's.
+  std::string service_namespace;
+  /// "https://host:port"; empty: as the pod's environment says.
+  std::string api_server;
+  /// A folder with token, ca.crt and namespace; empty: where pods have it.
+  std::string service_account;
+  /// How long one watch lasts at most.
+  Duration watch = std::chrono::minutes(1);
+  /// Between two looks at the file or questions for the names or the services.
   Duration interval = std::chrono::seconds(2);
 };
 
@@ -129,7 +139,11 @@ struct Engine {
   DType kv_dtype = DType::kBFloat16;
   /// "auto": the model's weights; "random": made up from its config.json.
   std::string load = "auto";
+  /// "auto": of the type that they have; "int8": rounded to it when they are loaded.
+  std::string weights = "auto";
   bool deterministic = true;
+  /// Programmatic dependent launch.
+  bool early_launches = false;
   /// "auto" or "off".
   std::string overlap = "auto";
   std::string graphs = "auto";
@@ -225,6 +239,10 @@ struct Telemetry {
   int32_t trace_every = 0;
   /// Files that one router leaves in the folder at most; the oldest goes first.
   int32_t trace_files = 1000;
+  /// "text" or "json".
+  std::string log_format = "text";
+
+  bool json_logs() const { return log_format == "json"; }
 };
 
 /// Everything that a deployment may set. The table of keys in src/config/schema.cc gives each
@@ -275,5 +293,22 @@ Result<WorkerAddress> ParseWorkerAddress(const std::string& text);
 /// Fails with InvalidArgument unless `text` is host:port, or _service._proto.domain for an SRV
 /// record.
 Status ParseDnsName(const std::string& text);
+
+/// A Service of Kubernetes: "baton-decode:grpc".
+struct ServiceName {
+  std::string name;
+  /// The name or the number of its port; empty: it has one.
+  std::string port;
+};
+/// Fails with InvalidArgument unless `text` is service or service:port.
+Result<ServiceName> ParseServiceName(const std::string& text);
+
+struct HttpsServer {
+  /// Without brackets.
+  std::string host;
+  int32_t port = 0;
+};
+/// Fails with InvalidArgument unless `text` is https://host:port, or without a port, which is 443.
+Result<HttpsServer> ParseHttpsServer(const std::string& text);
 
 }  // namespace baton::config

@@ -16,6 +16,8 @@ class Buffer {
   Buffer() = default;
   /// Fails with ResourceExhausted when the host has no such memory.
   static Result<Buffer> Allocate(size_t bytes);
+  /// The same, but pages are first touched by who writes them, and lie near that thread.
+  static Result<Buffer> AllocateUntouched(size_t bytes);
   ~Buffer();
   Buffer(Buffer&& other) noexcept;
   Buffer& operator=(Buffer&& other) noexcept;
@@ -29,5 +31,9 @@ class Buffer {
   std::byte* data_ = nullptr;
   size_t size_ = 0;
 };
+
+/// Gives back the pages that lie wholly within [data, data + bytes). What is read there later is
+/// zero, or what stands in the file where one is mapped without being written.
+void GiveBackPages(const std::byte* data, size_t bytes);
 
 }  // namespace baton::device

@@ -18,6 +18,11 @@ class CudaStream : public Stream {
   /// cudaStream_t.
   void* native() override = 0;
 
+  /// Whether a kernel may begin before the one before it has ended, where it knows what it needs
+  /// that one for: its start, and its first loads, pass meanwhile. Results are the same.
+  bool early_launches() const { return early_launches_; }
+  void SetEarlyLaunches(bool early) { early_launches_ = early; }
+
   /// What operations keep for this stream, one of each type: a library's handle, its workspace.
   /// Null where there is none.
   template <typename T>
@@ -32,6 +37,7 @@ class CudaStream : public Stream {
   }
 
  private:
+  bool early_launches_ = false;
   std::unordered_map<std::type_index, std::shared_ptr<void>> attached_;
 };
 

@@ -1,6 +1,7 @@
 #pragma once
 
 #include <cstdint>
+#include <functional>
 #include <memory>
 #include <span>
 #include <stop_token>
@@ -145,6 +146,18 @@ struct EngineProgress {
   bool busy = false;
 };
 
+/// What a sequence is at, for people who look for what holds it up.
+struct SequenceReport {
+  SequenceId sequence{};
+  /// "waiting", "reserved", "running" or "held", as scheduler::SequenceState has it.
+  std::string state;
+  int32_t prompt_tokens = 0;
+  /// Prompt and output, and how many of these have KV in the cache.
+  int32_t tokens = 0;
+  int32_t computed = 0;
+  int32_t blocks = 0;
+};
+
 /// One step after the other: schedule, forward, sample, publish.
 /// *Threads*: Run() is the engine thread, which owns the scheduler, the block pool and all
 /// sequences; the other methods are thread-safe and only post to it. They return false when the
@@ -187,6 +200,9 @@ class Engine {
   /// From the next step on; see EngineOptions.
   virtual void SetLayerGroup(int32_t layers) = 0;
 
+  /// Has `then` told on the engine thread of all sequences, between two steps. Never while a step
+  /// does not end.
+  virtual bool Inspect(std::function<void(std::vector<SequenceReport>)> then) = 0;
   virtual EngineStats Stats() const = 0;
   /// As things are, also within a step.
   virtual EngineProgress Progress() const = 0;

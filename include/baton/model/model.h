@@ -32,6 +32,12 @@ struct LoadOptions {
   /// Of the device that will compute, which outlives the model. Null: the host does, with the
   /// weights where their files are mapped.
   device::DeviceMemory* memory = nullptr;
+  /// Where the host computes: its operations, for which weights are packed if they want them so, by
+  /// so many threads. Null: weights are left as they are, and products take longer.
+  const ops::Ops* ops = nullptr;
+  int threads = 1;
+  /// How they are packed. Models with different roundings have different fingerprints.
+  ops::Packing packing = ops::Packing::kExact;
   /// What all weights become on that device; none: they stay what they are.
   std::optional<DType> weights_dtype;
   /// Needs config.json only: the weights are made up, always the same, for those who measure.
@@ -145,7 +151,8 @@ class Model {
 
  private:
   friend class ForwardPass;
-  Model(ModelConfig config, const Shard& shard, GenerationConfig generation, Weights weights);
+  Model(ModelConfig config, const Shard& shard, GenerationConfig generation, Weights weights,
+        ops::Packing packing);
 
   ModelConfig config_;
   Shard shard_;

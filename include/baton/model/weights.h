@@ -9,10 +9,12 @@
 
 #include "baton/base/status.h"
 #include "baton/base/tensor_view.h"
+#include "baton/device/buffer.h"
 #include "baton/device/memory.h"
 #include "baton/model/model_config.h"
 #include "baton/model/safetensors.h"
 #include "baton/model/shard.h"
+#include "baton/ops/ops.h"
 
 namespace baton::model {
 
@@ -67,7 +69,13 @@ class Weights {
   /// Brings all weights into memory of a device, as PlaceWeights does, and lets go of the files.
   Status Place(const ModelConfig& config, const Placement& placement);
 
-  /// 32 hexadecimal digits over names, types, shapes and content. REQUIRES: not placed.
+  /// Has the matrices of products lie as `ops` reads them fastest, as PackWeights does. REQUIRES:
+  /// they lie in memory of the host.
+  Status Pack(const ops::Ops& ops, ops::Packing packing, int threads);
+  ops::Packing packing() const { return packing_; }
+
+  /// 32 hexadecimal digits over names, types, shapes and content. REQUIRES: neither placed nor
+  /// packed.
   std::string Fingerprint(const std::string& seed) const;
   bool random() const { return random_; }
   const Checkpoint& checkpoint() const { return checkpoint_; }
@@ -79,6 +87,8 @@ class Weights {
   /// Copies of tensors that lie misaligned in their file.
   std::vector<std::unique_ptr<std::byte[]>> realigned_;
   device::Allocation placed_;
+  device::Buffer packed_;
+  ops::Packing packing_ = ops::Packing::kNone;
 };
 
 }  // namespace baton::model

@@ -1,16 +1,29 @@
 #pragma once
 
+#include <cstddef>
 #include <cstdint>
 
 #include "baton/base/dtype.h"
 
 namespace baton::ops {
 
+/// How the weights of a product lie.
+enum class Packing : uint8_t {
+  /// Row-major, straight from the checkpoint.
+  kNone,
+  /// As Ops::pack_linear wrote them, none of them changed.
+  kExact,
+  /// The same, rounded to eight bits: of each row of w each piece of up to 384 elements has the
+  /// scale by which its largest one becomes 127.
+  kInt8,
+};
+
 /// y = x w^T + bias.
 /// Shapes: x [T, K], w [N, K], bias [N] or null, y [T, N]; row strides in elements; that of w is K
 /// where it is 0, and always on CUDA devices.
 /// Types: x and y as they say; w float32, float16 or bfloat16; bias of w's type.
-/// Layout: row-major; w straight from the checkpoint, no alignment beyond its element's.
+/// Layout: row-major, with no alignment beyond an element's; or w as Ops::pack_linear of the same
+/// table wrote it, which is faster. The bits of y are the same, but with int8.
 /// Errors: none; shapes are checked (BATON_CHECK) once per call. T = 0 is a no-op.
 /// Stream: enqueues only. Cost: 2 T N K FLOPs, N K weights read once per call for small T.
 /// Accuracy: each y[t][n] is one float32 sum over K in an order that depends on K only, so that a
@@ -28,9 +41,26 @@ struct LinearParams {
   int64_t N = 0;
   int64_t K = 0;
   int64_t x_stride = 0;
-  /// More than K where w is some columns of a wider matrix.
+  /// More than K where w is some columns of a wider matrix; of no meaning where it is packed.
   int64_t w_stride = 0;
   int64_t y_stride = 0;
+  Packing w_packing = Packing::kNone;
+
+  int64_t w_row() const { return w_stride == 0 ? K : w_stride; }
+};
+
+/// Lays the weights of a product as its device reads them fastest.
+/// Shapes: w as in LinearParams; `packed` has Ops::packed_bytes() bytes, aligned to 64.
+/// Layout: known to the table that wrote it and to nobody else.
+/// Errors: none. Stream: enqueues only. Cost: w is read and written once.
+struct PackLinearParams {
+  const void* w = nullptr;
+  std::byte* packed = nullptr;
+  DType dtype = DType::kBFloat16;
+  Packing packing = Packing::kExact;
+  int64_t N = 0;
+  int64_t K = 0;
+  int64_t w_stride = 0;
 
   int64_t w_row() const { return w_stride == 0 ? K : w_stride; }
 };

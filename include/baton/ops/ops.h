@@ -50,6 +50,11 @@ struct Ops {
   void (*embedding)(const EmbeddingParams&, device::Stream&) = nullptr;
   void (*rms_norm)(const RmsNormParams&, device::Stream&) = nullptr;
   void (*linear)(const LinearParams&, device::Stream&) = nullptr;
+  /// Of PackLinearParams::packed; `w` and `packed` may be missing. Null: `linear` takes
+  /// matrices only as they are.
+  size_t (*packed_bytes)(const PackLinearParams&) = nullptr;
+  /// Null where packed_bytes is.
+  void (*pack_linear)(const PackLinearParams&, device::Stream&) = nullptr;
   void (*rope_kv_write)(const RopeKvWriteParams&, device::Stream&) = nullptr;
   void (*paged_attention)(const PagedAttentionParams&, device::Stream&) = nullptr;
   void (*silu_mul)(const GatedActivationParams&, device::Stream&) = nullptr;

@@ -84,6 +84,8 @@ class Router : public api::CompletionBackend {
 
   /// Returns when a complete group is ready, or false after `timeout`.
   virtual bool WaitReady(Duration timeout) = 0;
+  /// Logs all requests under way, a line each, and why.
+  virtual void DumpWork(const std::string& why) = 0;
   /// Requests under way, for draining.
   virtual int32_t RequestsUnderWay() const = 0;
   /// Takes what of `options` can change while it runs (policies, limits, the wait for room and for

@@ -66,7 +66,7 @@ class WorkerHandler {
   virtual void OnJoinEnded(JoinStream* stream) = 0;
 };
 
-/// Serves a worker's gRPC interface. *Threads*: thread-safe.
+/// Serves a worker's gRPC interface, and grpc.health.v1. *Threads*: thread-safe.
 class WorkerServer {
  public:
   /// Listens on `address` ("host:port", port 0 chooses). `handler` outlives the server.

@@ -68,7 +68,8 @@ struct MetricsSnapshot {
 };
 
 /// Owns the metrics of one process. Built by main and handed down.
-/// *Threads*: thread-safe; add metrics at start, keep the references, they live as long as this.
+/// *Threads*: thread-safe; add metrics at start, keep the references, they live as long as this or
+/// until Remove().
 class MetricRegistry {
  public:
   /// `constant_labels` are put on every sample, e.g. Labels{{"worker", "p0"}}.
@@ -82,6 +83,11 @@ class MetricRegistry {
   Histogram& AddHistogram(const std::string& name, const std::string& help,
                           const Labels& labels = {},
                           const std::vector<double>& buckets = LatencyBuckets());
+
+  /// Forgets all series of whatever has the name `value` in the label `name`, e.g. a worker that has
+  /// left, so that their number does not grow with every name that ever was.
+  /// REQUIRES: nobody uses those metrics any more; the same name and labels give new ones.
+  void Remove(const std::string& name, const std::string& value);
 
   MetricsSnapshot Collect() const;
 

@@ -37,8 +37,12 @@ struct WorkerOptions {
   int32_t sm_percent = 0;
   /// Makes weights up from config.json.
   bool random_weights = false;
+  /// On the CPU: rounds weights to eight bits.
+  bool int8_weights = false;
   /// On a GPU: what a row gives does not depend on the rows beside it.
   bool deterministic = true;
+  /// On a GPU: small kernels begin before those before them have ended.
+  bool early_launches = false;
   /// On a GPU: decodes of up to so many sequences at once are graphs; 0: none are.
   int32_t graph_sequences = 0;
 
@@ -80,6 +84,8 @@ struct WorkerOptions {
   std::chrono::milliseconds drain{30000};
   /// One of its threads that has work and gets nothing done for this long is stuck.
   std::chrono::milliseconds progress{60000};
+  /// How often it was asked for a dump of what is under way; may be empty.
+  std::function<int()> dumps;
   /// Called once the worker serves, with the address it listens on.
   std::function<void(const std::string& address)> on_ready;
 };

@@ -2,6 +2,7 @@
 
 #include "../isa.h"
 #include "exp.h"
+#include "product.h"
 #include "typed.h"
 
 namespace baton::kernels::cpu {
@@ -19,7 +20,7 @@ class Attention {
  private:
   static constexpr int64_t kTile = kTilePositions;
   static constexpr int kLanes = V::kLanes;
-  static_assert(kTile == kLanes, "the scores of a tile are one vector");
+  static_assert(kTile % kLanes == 0, "the scores of a tile are whole vectors");
   static constexpr float kLowest = -__builtin_inff();
 
   Attention(const ops::PagedAttentionParams& params, const AttentionUnit& attention_unit,
@@ -30,17 +31,20 @@ class Attention {
         rows_(attention_unit.tokens * group_),
         row_bytes_(params.kv.D * (params.kv.dtype == DType::kFloat32 ? 4 : 2)),
         width_((params.kv.D + kLanes - 1) / kLanes * kLanes),
-        k_tile_(scratch),
+        rows_of_k_(scratch),
+        k_tile_(rows_of_k_ + kLanes * width_),
         v_tile_(k_tile_ + kTile * width_),
         q_(v_tile_ + kTile * width_),
         values_(q_ + rows_ * width_),
         sums_(values_ + rows_ * width_),
         weights_(sums_ + rows_ * kLanes),
-        largest_(weights_ + rows_ * kLanes) {}
+        largest_(weights_ + rows_ * kTile) {}
 
   void AttendAll() {
     // 1. Queries, padded to whole vectors; no state yet. The padding of the tiles must be zero.
-    for (int64_t i = 0; i < 2 * kTile * width_; i += kLanes) V::Zero().Store(k_tile_ + i);
+    for (int64_t i = 0; i < (kLanes + 2 * kTile) * width_; i += kLanes) {
+      V::Zero().Store(rows_of_k_ + i);
+    }
     for (int64_t r = 0; r < rows_; ++r) LoadQuery(r);
     // 2. Every tile that any row can see, while the next one is fetched.
     const int64_t first = FirstOf(unit_.first_position);
@@ -48,7 +52,9 @@ class Attention {
     for (int64_t tile = first / kTile * kTile; tile < end; tile += kTile) {
       const int64_t tile_end = tile + kTile < end ? tile + kTile : end;
       PrefetchRows(tile_end, tile_end + kTile < end ? tile_end + kTile : end);
-      WidenTile(tile, tile < first ? first : tile, tile_end);
+      const int64_t begin = tile < first ? first : tile;
+      WidenKeys(tile, begin, tile_end);
+      WidenValues(tile, begin, tile_end);
       AttendTile(tile, tile_end);
     }
     // 3. Values over sums.
@@ -100,54 +106,124 @@ class Attention {
     });
   }
 
-  /// Keys and values of positions [begin, end) into the tile that starts at `tile`.
-  void WidenTile(int64_t tile, int64_t begin, int64_t end) {
-    ForEachRun(begin, end, [&](const std::byte* k, const std::byte* v, int64_t j, int64_t rows) {
-      WithType<V>(p_.kv.dtype, [&]<class T>() {
-        WidenRows(reinterpret_cast<const T*>(k), rows, k_tile_ + (j - tile) * width_);
-        WidenRows(reinterpret_cast<const T*>(v), rows, v_tile_ + (j - tile) * width_);
+  /// Keys of positions [begin, end) into the tile that starts at `tile`, a column for each.
+  void WidenKeys(int64_t tile, int64_t begin, int64_t end) {
+    for (int64_t j = begin / kLanes * kLanes; j < end; j += kLanes) {
+      const int64_t j_begin = j < begin ? begin : j;
+      const int64_t j_end = j + kLanes < end ? j + kLanes : end;
+      ForEachRun(j_begin, j_end, [&](const std::byte* k, const std::byte*, int64_t i, int64_t n) {
+        WidenRows(k, n, rows_of_k_ + (i - j) * width_);
       });
-    });
-  }
-
-  template <class T>
-  void WidenRows(const T* from, int64_t rows, float* to) const {
-    for (int64_t row = 0; row < rows; ++row, from += p_.kv.D, to += width_) {
-      for (int64_t d = 0; d < width_; d += kLanes) LoadUpTo<V>(from + d, p_.kv.D - d).Store(to + d);
+      for (int64_t d = 0; d < width_; d += kLanes) {
+        V::Transpose(rows_of_k_ + d, width_, k_tile_ + d * kTile + (j - tile), kTile);
+      }
     }
   }
 
-  /// In three passes, so that the rows' long chains of dependent instructions overlap.
+  /// Values of positions [begin, end) into the tile that starts at `tile`, a row for each.
+  void WidenValues(int64_t tile, int64_t begin, int64_t end) {
+    ForEachRun(begin, end, [&](const std::byte*, const std::byte* v, int64_t j, int64_t n) {
+      WidenRows(v, n, v_tile_ + (j - tile) * width_);
+    });
+  }
+
+  void WidenRows(const std::byte* rows, int64_t n, float* to) const {
+    WithType<V>(p_.kv.dtype, [&]<class T>() {
+      const auto* from = reinterpret_cast<const T*>(rows);
+      for (int64_t row = 0; row < n; ++row, from += p_.kv.D, to += width_) {
+        for (int64_t d = 0; d < width_; d += kLanes) {
+          LoadUpTo<V>(from + d, p_.kv.D - d).Store(to + d);
+        }
+      }
+    });
+  }
+
+  /// Rows of q that see positions [begin, end) of a tile, the same for all of them.
+  struct Seen {
+    int64_t r_begin = 0;
+    int64_t r_end = 0;
+    int begin = 0;
+    int end = 0;
+  };
+
   void AttendTile(int64_t tile, int64_t tile_end) {
-    ForEachRow(tile, tile_end, [&](int64_t r, int begin, int end) {
-      V scores = Scores(q_ + r * width_) * V::Broadcast(p_.scale);
-      if (p_.softcap > 0) scores = Capped(scores, p_.softcap);
-      V::Keep(scores, begin, end, kLowest).Store(weights_ + r * kLanes);
+    // 1. Scores of all rows by all positions of the tile, whether they see them or not.
+    const int64_t t_first = tile > unit_.first_position ? tile - unit_.first_position : 0;
+    const int64_t columns = (tile_end - tile + kLanes - 1) / kLanes * kLanes;
+    for (int64_t r = t_first * group_; r < rows_; r += V::kLinearRows) {
+      const int64_t rows = rows_ - r < V::kLinearRows ? rows_ - r : V::kLinearRows;
+      Product<V>{.x = q_ + r * width_,
+                 .x_stride = width_,
+                 .w = k_tile_,
+                 .w_stride = kTile,
+                 .y = weights_ + r * kTile,
+                 .y_stride = kTile,
+                 .depth = p_.kv.D,
+                 .adds = false}
+          .Multiply(rows, columns);
+    }
+    // 2. Weights, for each row of what it sees.
+    ForEachSeen(tile, tile_end, t_first, [&](const Seen& seen) {
+      for (int64_t r = seen.r_begin; r < seen.r_end; ++r) ScoresToWeights(r, seen.begin, seen.end);
     });
-    ForEachRow(tile, tile_end, [&](int64_t r, int, int) { ScoresToWeights(r); });
-    ForEachRow(tile, tile_end, [&](int64_t r, int begin, int end) {
-      AddValues(weights_ + r * kLanes, begin, end, values_ + r * width_);
+    // 3. Values by weights.
+    ForEachSeen(tile, tile_end, t_first, [&](const Seen& seen) {
+      for (int64_t r = seen.r_begin; r < seen.r_end; r += V::kLinearRows) {
+        const int64_t rows = seen.r_end - r < V::kLinearRows ? seen.r_end - r : V::kLinearRows;
+        Product<V>{.x = weights_ + r * kTile + seen.begin,
+                   .x_stride = kTile,
+                   .w = v_tile_ + seen.begin * width_,
+                   .w_stride = width_,
+                   .y = values_ + r * width_,
+                   .y_stride = width_,
+                   .depth = seen.end - seen.begin,
+                   .adds = true}
+            .Multiply(rows, width_);
+      }
     });
   }
 
-  /// Calls f(r, begin, end) for each row that sees positions [begin, end) of the tile.
+  /// Calls f(Seen) for runs of rows that see the same part of the tile; for none that see nothing.
   template <class F>
-  void ForEachRow(int64_t tile, int64_t tile_end, F f) {
-    for (int64_t t = 0; t < unit_.tokens; ++t) {
-      const int64_t position = unit_.first_position + t;
-      const int64_t first = FirstOf(position);
-      const int begin = static_cast<int>(first > tile ? first - tile : 0);
-      const int end = static_cast<int>((position < tile_end ? position + 1 : tile_end) - tile);
-      if (begin >= end) continue;
-      for (int64_t r = t * group_; r < (t + 1) * group_; ++r) f(r, begin, end);
+  void ForEachSeen(int64_t tile, int64_t tile_end, int64_t t_first, F f) const {
+    for (int64_t t = t_first; t < unit_.tokens;) {
+      const Seen seen = SeenBy(t, tile, tile_end);
+      int64_t next = t + 1;
+      for (; next < unit_.tokens; ++next) {
+        const Seen other = SeenBy(next, tile, tile_end);
+        if (other.begin != seen.begin || other.end != seen.end) break;
+      }
+      if (seen.begin < seen.end) {
+        f(Seen{
+            .r_begin = t * group_, .r_end = next * group_, .begin = seen.begin, .end = seen.end});
+      }
+      t = next;
     }
   }
 
-  /// Replaces a row's scores by exp(score - largest); what was summed before shrinks where this
-  /// tile holds the largest score so far.
-  void ScoresToWeights(int64_t r) {
-    const V scores = V::Load(weights_ + r * kLanes);
-    const float tile_largest = scores.Max();
+  Seen SeenBy(int64_t t, int64_t tile, int64_t tile_end) const {
+    const int64_t position = unit_.first_position + t;
+    const int64_t first = FirstOf(position);
+    const int64_t end = position < tile_end ? position + 1 : tile_end;
+    return {.begin = static_cast<int>(first > tile ? first - tile : 0),
+            .end = static_cast<int>(end - tile)};
+  }
+
+  /// Replaces a row's scores by exp(score - largest), 0 for positions that it does not see; what
+  /// was summed before shrinks where this tile holds the largest score so far.
+  void ScoresToWeights(int64_t r, int begin, int end) {
+    float* row = weights_ + r * kTile;
+    V most = V::Broadcast(kLowest);
+    for (int j = begin / kLanes * kLanes; j < end; j += kLanes) {
+      V scores = V::Load(row + j) * V::Broadcast(p_.scale);
+      if (p_.softcap > 0) scores = Capped(scores, p_.softcap);
+      const int from = begin > j ? begin - j : 0;
+      const int to = end - j < kLanes ? end - j : kLanes;
+      if (from > 0 || to < kLanes) scores = V::Keep(scores, from, to, kLowest);
+      scores.Store(row + j);
+      most = V::Max(most, scores);
+    }
+    const float tile_largest = most.Max();
     V sum = V::Load(sums_ + r * kLanes);
     if (tile_largest > largest_[r]) {
       const V shrink = Exp(V::Broadcast(largest_[r]) - V::Broadcast(tile_largest));
@@ -157,52 +233,12 @@ class Attention {
       sum = sum * shrink;
       largest_[r] = tile_largest;
     }
-    const V weights = Exp(scores - V::Broadcast(largest_[r]));
-    weights.Store(weights_ + r * kLanes);
-    (sum + weights).Store(sums_ + r * kLanes);
-  }
-
-  /// q . k of each position of the tile.
-  V Scores(const float* query) const {
-    V dots[kLanes];
-    for (int j = 0; j < kLanes; j += V::kDots) {
-      V acc[V::kDots];
-      for (int i = 0; i < V::kDots; ++i) acc[i] = V::Zero();
-      for (int64_t d = 0; d < width_; d += kLanes) {
-        const V part = V::Load(query + d);
-        for (int i = 0; i < V::kDots; ++i) {
-          acc[i] = V::MulAdd(part, V::Load(k_tile_ + (j + i) * width_ + d), acc[i]);
-        }
-      }
-      for (int i = 0; i < V::kDots; ++i) dots[j + i] = acc[i];
+    for (int j = begin / kLanes * kLanes; j < end; j += kLanes) {
+      const V weights = Exp(V::Load(row + j) - V::Broadcast(largest_[r]));
+      weights.Store(row + j);
+      sum = sum + weights;
     }
-    return V::AddEach(dots);
-  }
-
-  /// to += the values of positions [begin, end) of the tile, in order, by their weights.
-  void AddValues(const float* weight, int begin, int end, float* to) const {
-    int64_t d = 0;
-    while (d < width_) d += AddValueColumns<V::kValues>(weight, begin, end, d, to);
-  }
-
-  /// Takes `Columns` vectors of each value, or fewer where fewer are left. Returns the elements.
-  template <int Columns>
-  int64_t AddValueColumns(const float* weight, int begin, int end, int64_t d, float* to) const {
-    if constexpr (Columns > 1) {
-      if (width_ - d < Columns * kLanes) {
-        return AddValueColumns<Columns / 2>(weight, begin, end, d, to);
-      }
-    }
-    V acc[Columns];
-    for (int i = 0; i < Columns; ++i) acc[i] = V::Load(to + d + i * kLanes);
-    for (int j = begin; j < end; ++j) {
-      const V w = V::Broadcast(weight[j]);
-      for (int i = 0; i < Columns; ++i) {
-        acc[i] = V::MulAdd(w, V::Load(v_tile_ + j * width_ + d + i * kLanes), acc[i]);
-      }
-    }
-    for (int i = 0; i < Columns; ++i) acc[i].Store(to + d + i * kLanes);
-    return Columns * kLanes;
+    sum.Store(sums_ + r * kLanes);
   }
 
   void StoreRow(int64_t r) const {
@@ -220,12 +256,13 @@ class Attention {
   const int64_t rows_;       ///< Query tokens times group; row r is token r / group.
   const int64_t row_bytes_;  ///< Bytes of a row of the cache.
   const int64_t width_;      ///< D rounded up to whole vectors.
-  float* const k_tile_;      ///< [kTile, width]
+  float* const rows_of_k_;   ///< [kLanes, width]: keys before they are columns.
+  float* const k_tile_;      ///< [width, kTile]
   float* const v_tile_;      ///< [kTile, width]
   float* const q_;           ///< [rows, width]
   float* const values_;      ///< [rows, width]: weighted sums of V so far.
   float* const sums_;        ///< [rows, kLanes]: sums of the weights so far, by lane.
-  float* const weights_;     ///< [rows, kLanes]: scores, then weights, of this tile.
+  float* const weights_;     ///< [rows, kTile]: scores, then weights, of this tile.
   float* const largest_;     ///< [rows]: largest score so far.
 };
 

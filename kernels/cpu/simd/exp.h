@@ -5,7 +5,7 @@ namespace baton::kernels::cpu {
 /// e^a to about 1 ulp; 0 below -87.3, where the result would not be normal; finite above 88.3.
 /// Source: Moshier, Cephes, expf: a = n ln 2 + r with |r| <= ln 2 / 2, and a polynomial for e^r.
 template <class V>
-V Exp(V a) {
+[[gnu::always_inline]] inline V Exp(V a) {
   constexpr float kLeast = -87.33f;
   constexpr float kMost = 88.37f;
   const V x =

@@ -1,124 +1,217 @@
 #pragma once
 
 #include "../isa.h"
+#include "panels.h"
 #include "typed.h"
 
 namespace baton::kernels::cpu {
 
-/// y = x w^T. Lanes run along K: each y[t][n] has one vector of partial sums that takes K in order
-/// and is folded once, so its bits do not depend on the tile that it is computed in.
+/// y = x w^T. Lanes run along N: each y[t][n] is a sum over each block of K, k by k, and these sums
+/// are added block by block, so its bits do not depend on the tile that it is computed in.
 template <class V>
 struct Linear {
-  static constexpr int kRows = V::kLinearRows;
-  static constexpr int kCols = V::kLinearCols;
-  static constexpr int kTile = kRows * kCols;
-  static constexpr int kLanes = V::kLanes;
+  static_assert(V::kLanes == kPanel, "a panel's row is one vector");
 
-  /// Rows of x that are used while they stay in the second-level cache. Many enough that w, read
-  /// once for each panel, costs less than the sums.
-  static int64_t PanelRows(int64_t K) {
-    constexpr int64_t kPanelElements = 128 * 1024;
-    constexpr int64_t kLeastRows = 32;
-    const int64_t rows = kPanelElements / K / kRows * kRows;
-    return rows < kLeastRows ? kLeastRows : rows;
-  }
+  template <class W>
+  struct Part;
 
-  static void Run(const ops::LinearParams& p, int64_t n_begin, int64_t n_end) {
+  static void Run(const ops::LinearParams& p, const LinearRange& range, float* scratch) {
     WithType<V>(p.w_dtype, [&]<class W>() {
-      const auto* w = static_cast<const W*>(p.w);
-      for (int64_t t = 0; t < p.T; t += PanelRows(p.K)) {
-        const int64_t left = p.T - t;
-        Panel(p, w, t, left < PanelRows(p.K) ? left : PanelRows(p.K), n_begin, n_end);
+      for (int64_t k = 0; k < p.K; k += kBlockK) {
+        p.w_packing == ops::Packing::kInt8 ? Block<int8_t>(p, range, k, scratch)
+                                           : Block<W>(p, range, k, scratch);
       }
-      if (p.bias != nullptr) AddBias(p, static_cast<const W*>(p.bias), n_begin, n_end);
+      if (p.bias != nullptr) AddBias(p, range, static_cast<const W*>(p.bias));
     });
   }
 
+  /// What one block of K adds to the range.
   template <class W>
-  static void Panel(const ops::LinearParams& p, const W* w, int64_t t, int64_t rows,
-                    int64_t n_begin, int64_t n_end) {
-    int64_t n = n_begin;
-    for (; n + kCols <= n_end; n += kCols) Columns<W, kCols>(p, w, t, rows, n);
-    for (; n < n_end; ++n) Columns<W, 1>(p, w, t, rows, n);
+  static void Block(const ops::LinearParams& p, const LinearRange& range, int64_t k,
+                    float* scratch) {
+    const int64_t rows = range.t_end - range.t_begin;
+    const Part<W> part{.x = scratch,
+                       .y = static_cast<float*>(p.y) + range.t_begin * p.y_stride + range.n_begin,
+                       .y_stride = p.y_stride,
+                       .rows = rows,
+                       .columns = range.n_end - range.n_begin,
+                       .depth = Panels<V>::BlockDepth(p.K, k),
+                       .adds = k > 0};
+    CopyRows(static_cast<const float*>(p.x) + range.t_begin * p.x_stride + k, p.x_stride, rows,
+             part.depth, scratch);
+    if (p.w_packing != ops::Packing::kNone) {
+      const auto* packed = static_cast<const std::byte*>(p.w);
+      const auto panels_at = [&](int64_t k_begin) {
+        return packed + Panels<V>::template Begin<W>(p.N, p.K, k_begin, range.n_begin);
+      };
+      const int64_t next = k + kBlockK < p.K ? k + kBlockK : k;
+      return part.Multiply(panels_at(k), panels_at(next));
+    }
+    if constexpr (!Panels<V>::template kScaled<W>) PackAndMultiply(p, range, k, part, scratch);
   }
 
-  /// All rows of the panel by `Cols` rows of w, which stay in the first-level cache.
-  template <class W, int Cols>
-  static void Columns(const ops::LinearParams& p, const W* w, int64_t t_begin, int64_t rows,
-                      int64_t n) {
-    for (int64_t t = t_begin; t < t_begin + rows; t += kRows) {
-      Tile<W, Cols>(p, static_cast<const float*>(p.x) + t * p.x_stride, w + n * p.w_row(),
-                    t_begin + rows - t, static_cast<float*>(p.y) + t * p.y_stride + n);
+  /// Panel by panel, each packed in `scratch` behind the rows.
+  template <class W>
+  static void PackAndMultiply(const ops::LinearParams& p, const LinearRange& range, int64_t k,
+                              const Part<W>& part, float* scratch) {
+    auto* panel = reinterpret_cast<W*>(scratch + part.rows * kBlockStride);
+    const auto* bytes = reinterpret_cast<const std::byte*>(panel);
+    for (int64_t n = 0; n < part.columns; n += kPanel) {
+      Part<W> own = part;
+      own.y += n;
+      own.columns = part.columns - n < kPanel ? part.columns - n : kPanel;
+      Panels<V>::PackPanel(static_cast<const W*>(p.w) + (range.n_begin + n) * p.w_row() + k,
+                           p.w_row(), own.columns, part.depth, panel);
+      own.Multiply(bytes, bytes);
     }
   }
 
-  template <class W, int Cols>
-  static void Tile(const ops::LinearParams& p, const float* x, const W* w, int64_t rows, float* y) {
-    if constexpr (kRows >= 4) {
-      if (rows >= 4) return FixedTile<W, 4, Cols>(p, x, w, y);
-      if (rows == 3) return FixedTile<W, 3, Cols>(p, x, w, y);
-    }
-    if constexpr (kRows >= 2) {
-      if (rows >= 2) return FixedTile<W, 2, Cols>(p, x, w, y);
-    }
-    FixedTile<W, 1, Cols>(p, x, w, y);
-  }
-
-  template <class W, int Rows, int Cols>
-  static void FixedTile(const ops::LinearParams& p, const float* x, const W* w, float* y) {
-    V sums[Rows][Cols];
-#pragma GCC unroll 24
-    for (int i = 0; i < Rows * Cols; ++i) sums[i / Cols][i % Cols] = V::Zero();
-    const int64_t w_row = p.w_row();
-    int64_t k = 0;
-    for (; k + kLanes <= p.K; k += kLanes) {
-      MultiplyAdd<W, Rows, Cols>(x + k, p.x_stride, w + k, w_row, kLanes, sums);
-    }
-    if (k < p.K) MultiplyAdd<W, Rows, Cols>(x + k, p.x_stride, w + k, w_row, p.K - k, sums);
-    Fold<Rows, Cols>(sums, y, p.y_stride);
-  }
-
-  /// sums[r][c] += x[r] * w[c], lane by lane, over the next n elements.
-  template <class W, int Rows, int Cols>
-  [[gnu::always_inline]] static void MultiplyAdd(const float* x, int64_t x_stride, const W* w,
-                                                 int64_t w_stride, int64_t n,
-                                                 V (&sums)[Rows][Cols]) {
-    V row[Rows];
-#pragma GCC unroll 8
-    for (int r = 0; r < Rows; ++r) row[r] = LoadUpTo<V>(x + r * x_stride, n);
-#pragma GCC unroll 8
-    for (int c = 0; c < Cols; ++c) {
-      const V col = LoadUpTo<V>(w + c * w_stride, n);
-#pragma GCC unroll 8
-      for (int r = 0; r < Rows; ++r) sums[r][c] = V::MulAdd(row[r], col, sums[r][c]);
-    }
-  }
-
-  template <int Rows, int Cols>
-  [[gnu::always_inline]] static void Fold(const V (&sums)[Rows][Cols], float* y, int64_t y_stride) {
-    constexpr int kCount = Rows * Cols;
-    float folded[(kCount + kLanes - 1) / kLanes * kLanes];
-#pragma GCC unroll 2
-    for (int i = 0; i < kCount; i += kLanes) {
-      V group[kLanes];
-#pragma GCC unroll 16
-      for (int j = 0; j < kLanes; ++j) {
-        group[j] = i + j < kCount ? sums[(i + j) / Cols][(i + j) % Cols] : V::Zero();
+  /// Where the kernels find rows at strides that the compiler knows.
+  static void CopyRows(const float* x, int64_t x_stride, int64_t rows, int64_t depth, float* to) {
+    for (int64_t t = 0; t < rows; ++t, x += x_stride, to += kBlockStride) {
+      for (int64_t k = 0; k < depth; k += V::kLanes) {
+        StoreUpTo(LoadUpTo<V>(x + k, depth - k), to + k, depth - k);
       }
-      V::AddEach(group).Store(folded + i);
-    }
-    for (int r = 0; r < Rows; ++r) {
-      for (int c = 0; c < Cols; ++c) y[r * y_stride + c] = folded[r * Cols + c];
     }
   }
 
+  /// Panels that will be read next, of which each tile fetches a part while it computes: nothing
+  /// else would, where the weights' memory and the sums take turns.
+  struct Ahead {
+    const std::byte* at;
+    int64_t lines;  ///< For each kStretch of K.
+  };
+  static constexpr int64_t kStretch = 16;
+  static constexpr int64_t kCacheLine = 64;
+
+  /// Some rows and columns of y and one block of K.
   template <class W>
-  static void AddBias(const ops::LinearParams& p, const W* bias, int64_t n_begin, int64_t n_end) {
-    for (int64_t t = 0; t < p.T; ++t) {
-      for (int64_t n = n_begin; n < n_end; n += kLanes) {
+  struct Part {
+    const float* x;  ///< [rows, kBlockStride]
+    float* y;
+    int64_t y_stride;
+    int64_t rows;
+    int64_t columns;
+    int64_t depth;
+    bool adds;  ///< To what is in y.
+
+    /// `panels`: those of the columns, one behind the other. `next`: those after them.
+    void Multiply(const std::byte* panels, const std::byte* next) const {
+      const int64_t tiles = (rows + V::kLinearRows - 1) / V::kLinearRows;
+      const int64_t each = (rows + tiles - 1) / tiles;
+      // All rows by a few panels, which stay in the first-level cache.
+      const int64_t width = PanelsOfTile(each) * kPanel;
+      const int64_t bytes = Panels<V>::template Bytes<W>(depth);
+      const int64_t stretches = tiles * ((depth + kStretch - 1) / kStretch);
+      // One tile reads the panels at one go, which the processor sees by itself.
+      const int64_t lines = rows == 1 ? 0 : PanelsOfTile(each) * bytes / kCacheLine / stretches + 1;
+      for (int64_t n = 0; n < columns; n += width) {
+        const int64_t n_end = columns - n < width ? columns : n + width;
+        const std::byte* panel = panels + n / kPanel * bytes;
+        Ahead ahead{.at = n_end < columns ? panel + width / kPanel * bytes : next, .lines = lines};
+        for (int64_t t = 0; t < rows; t += each) {
+          const int64_t tile_rows = rows - t < each ? rows - t : each;
+          MultiplyTile<V::kLinearRows>(panel, ahead, {t, t + tile_rows, n, n_end});
+          ahead.at += stretches / tiles * lines * kCacheLine;
+        }
+      }
+    }
+
+    /// With fewer rows there are more panels, so that there are enough sums under way.
+    static constexpr int PanelsOfTile(int64_t tile_rows) {
+      const int64_t most = V::kLinearSums / tile_rows;
+      return static_cast<int>(most < 1 ? 1 : most > 4 ? 4 : most);
+    }
+
+    /// `range` within this part, of at most Rows rows.
+    template <int Rows>
+    void MultiplyTile(const std::byte* panel, const Ahead& ahead, LinearRange range) const {
+      if constexpr (Rows > 1) {
+        if (range.t_end - range.t_begin < Rows) {
+          return MultiplyTile<Rows - 1>(panel, ahead, range);
+        }
+      }
+      constexpr int kPanels = PanelsOfTile(Rows);
+      if (range.n_end - range.n_begin == kPanels * kPanel) {
+        return Tile<Rows, kPanels>(panel, ahead, range.t_begin, range.n_begin);
+      }
+      for (; range.n_begin < range.n_end; range.n_begin += kPanel) {
+        Tile<Rows, 1>(panel, ahead, range.t_begin, range.n_begin);
+        panel += Panels<V>::template Bytes<W>(depth);
+      }
+    }
+
+    template <int Rows, int Count>
+    void Tile(const std::byte* panel, Ahead ahead, int64_t t, int64_t n) const {
+      V sums[Rows][Count];
+#pragma GCC unroll 24
+      for (int i = 0; i < Rows * Count; ++i) sums[i / Count][i % Count] = V::Zero();
+      const float* row = x + t * kBlockStride;
+      const auto* w = reinterpret_cast<const W*>(panel + Panels<V>::template kScaleBytes<W>);
+      const int64_t stride = Panels<V>::template Bytes<W>(depth) / int64_t{sizeof(W)};
+      Touch<Rows>(y + t * y_stride + n, y_stride);
+      int64_t k = 0;
+      for (; k + kStretch <= depth; k += kStretch) {
+        // Rows of the next tile, and panels.
+        Touch<Rows>(row + Rows * kBlockStride + k, kBlockStride);
+        for (int64_t i = 0; i < ahead.lines; ++i, ahead.at += kCacheLine) {
+          __builtin_prefetch(ahead.at, 0, 2);
+        }
+#pragma GCC unroll 4
+        for (int64_t i = k; i < k + kStretch; ++i)
+          AddProducts<Rows, Count>(row, w, stride, i, sums);
+      }
+      for (; k < depth; ++k) AddProducts<Rows, Count>(row, w, stride, k, sums);
+#pragma GCC unroll 12
+      for (int r = 0; r < Rows; ++r) {
+#pragma GCC unroll 4
+        for (int i = 0; i < Count; ++i) {
+          if constexpr (Panels<V>::template kScaled<W>) {
+            const auto* scales =
+                reinterpret_cast<const float*>(panel + i * Panels<V>::template Bytes<W>(depth));
+            sums[r][i] = sums[r][i] * V::Load(scales);
+          }
+          Put(sums[r][i], y + (t + r) * y_stride + n + i * kPanel, columns - n - i * kPanel);
+        }
+      }
+    }
+
+    template <int Rows, int Count>
+    [[gnu::always_inline]] void AddProducts(const float* row, const W* w, int64_t stride, int64_t k,
+                                            V (&sums)[Rows][Count]) const {
+      V columns_of_w[Count];
+#pragma GCC unroll 4
+      for (int i = 0; i < Count; ++i) columns_of_w[i] = V::LoadPanel(w + i * stride + k * kPanel);
+#pragma GCC unroll 12
+      for (int r = 0; r < Rows; ++r) {
+        const V factor = V::Broadcast(row[r * kBlockStride + k]);
+#pragma GCC unroll 4
+        for (int i = 0; i < Count; ++i) {
+          sums[r][i] = V::MulAdd(factor, columns_of_w[i], sums[r][i]);
+        }
+      }
+    }
+
+    void Put(V sum, float* to, int64_t left) const {
+      if (adds) sum = LoadUpTo<V>(to, left) + sum;
+      StoreUpTo(sum, to, left);
+    }
+  };
+
+  /// Has one line of each row fetched.
+  template <int Rows>
+  [[gnu::always_inline]] static void Touch(const float* first, int64_t stride) {
+#pragma GCC unroll 12
+    for (int r = 0; r < Rows; ++r) __builtin_prefetch(first + r * stride);
+  }
+
+  template <class W>
+  static void AddBias(const ops::LinearParams& p, const LinearRange& range, const W* bias) {
+    for (int64_t t = range.t_begin; t < range.t_end; ++t) {
+      for (int64_t n = range.n_begin; n < range.n_end; n += V::kLanes) {
         float* y = static_cast<float*>(p.y) + t * p.y_stride + n;
-        const V sum = LoadUpTo<V>(y, n_end - n) + LoadUpTo<V>(bias + n, n_end - n);
-        StoreUpTo(sum, y, n_end - n);
+        const int64_t left = range.n_end - n;
+        StoreUpTo(LoadUpTo<V>(y, left) + LoadUpTo<V>(bias + n, left), y, left);
       }
     }
   }

@@ -3,6 +3,7 @@
 #include "attention.h"
 #include "elementwise.h"
 #include "linear.h"
+#include "panels.h"
 #include "sampling.h"
 
 namespace baton::kernels::cpu {
@@ -12,6 +13,7 @@ constexpr Isa MakeIsa(const char* name) {
   return {
       .name = name,
       .linear = Linear<V>::Run,
+      .pack_linear = Panels<V>::Pack,
       .attend = Attention<V>::Run,
       .rms_norm = Elementwise<V>::RmsNorm,
       .silu_mul = Elementwise<V>::SiluMul,

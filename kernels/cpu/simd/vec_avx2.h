@@ -6,18 +6,17 @@
 #include <immintrin.h>
 
 #include "baton/base/dtype.h"
+#include "transpose.h"
 
 namespace baton::kernels::cpu::avx2 {
 
 /// Sixteen lanes of float32 in two registers: the same lanes, and so the same bits, as AVX-512.
 struct Vec {
   static constexpr int kLanes = 16;
-  /// Tiles that fit the registers: rows and columns of the linear operation, dot products and
-  /// vectors of values of attention.
-  static constexpr int kLinearRows = 2;
-  static constexpr int kLinearCols = 3;
-  static constexpr int kDots = 4;
-  static constexpr int kValues = 4;
+  /// Tiles of products that fit the registers: most rows, and most sums where there is more than
+  /// one vector for a row.
+  static constexpr int kLinearRows = 6;
+  static constexpr int kLinearSums = 4;
   __m256 lo;
   __m256 hi;
 
@@ -33,6 +32,29 @@ struct Vec {
     const auto* halves = reinterpret_cast<const __m128i*>(from);
     return {Widen(_mm_loadu_si128(halves), from), Widen(_mm_loadu_si128(halves + 1), from)};
   }
+  /// Where column i of a panel lies in its packed row. Of bfloat16 the low halves of 32 bits hold
+  /// the first eight lanes and the high halves the others: a shift and a mask widen them.
+  static constexpr int PanelPlace(int i, const BFloat16*) { return i < 8 ? 2 * i : 2 * i - 15; }
+  template <class T>
+  static constexpr int PanelPlace(int i, const T*) {
+    return i;
+  }
+  /// A packed row.
+  static Vec LoadPanel(const BFloat16* from) {
+    const __m256i bits = _mm256_loadu_si256(reinterpret_cast<const __m256i*>(from));
+    const __m256i high = _mm256_and_si256(bits, _mm256_set1_epi32(static_cast<int>(0xFFFF0000)));
+    return {_mm256_castsi256_ps(_mm256_slli_epi32(bits, 16)), _mm256_castsi256_ps(high)};
+  }
+  static Vec LoadPanel(const int8_t* from) {
+    const auto* halves = reinterpret_cast<const __m128i*>(from);
+    const auto* upper = reinterpret_cast<const __m128i*>(from + 8);
+    return {_mm256_cvtepi32_ps(_mm256_cvtepi8_epi32(_mm_loadl_epi64(halves))),
+            _mm256_cvtepi32_ps(_mm256_cvtepi8_epi32(_mm_loadl_epi64(upper)))};
+  }
+  template <class T>
+  static Vec LoadPanel(const T* from) {
+    return Load(from);
+  }
   /// Through memory: AVX2 has no masked loads of 16-bit lanes, and parts are rare.
   template <class T>
   static Vec LoadPart(const T* from, int64_t n) {
@@ -40,6 +62,14 @@ struct Vec {
     std::memset(static_cast<void*>(lanes), 0, sizeof lanes);
     std::memcpy(static_cast<void*>(lanes), from, static_cast<size_t>(n) * sizeof(T));
     return Load(lanes);
+  }
+  /// 16 rows of 16 to columns.
+  static void Transpose(const float* from, int64_t stride, float* to, int64_t to_stride) {
+    for (int i = 0; i < kLanes; i += 8) {
+      for (int j = 0; j < kLanes; j += 8) {
+        TransposeEight(from + i * stride + j, stride, to + j * to_stride + i, to_stride);
+      }
+    }
   }
   void Store(float* to) const {
     _mm256_storeu_ps(to, lo);
@@ -133,12 +163,6 @@ struct Vec {
     __m128 four = _mm_max_ps(_mm256_castps256_ps128(eight), _mm256_extractf128_ps(eight, 1));
     four = _mm_max_ps(four, _mm_movehl_ps(four, four));
     return _mm_cvtss_f32(_mm_max_ss(four, _mm_movehdup_ps(four)));
-  }
-  /// Lane i: the sum of the lanes of v[i], each in the order of Add().
-  static Vec AddEach(const Vec (&v)[kLanes]) {
-    float lanes[kLanes];
-    for (int i = 0; i < kLanes; ++i) lanes[i] = v[i].Add();
-    return Load(lanes);
   }
 };
 

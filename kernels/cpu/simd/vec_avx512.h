@@ -5,18 +5,17 @@
 #include <immintrin.h>
 
 #include "baton/base/dtype.h"
+#include "transpose.h"
 
 namespace baton::kernels::cpu::avx512 {
 
 /// Sixteen lanes of float32 in one register.
 struct Vec {
   static constexpr int kLanes = 16;
-  /// Tiles that fit the registers: rows and columns of the linear operation, dot products and
-  /// vectors of values of attention.
-  static constexpr int kLinearRows = 4;
-  static constexpr int kLinearCols = 6;
-  static constexpr int kDots = 16;
-  static constexpr int kValues = 8;
+  /// Tiles of products that fit the registers: most rows, and most sums where there is more than
+  /// one vector for a row.
+  static constexpr int kLinearRows = 12;
+  static constexpr int kLinearSums = 24;
   __m512 v;
 
   static __mmask16 First(int64_t n) { return static_cast<__mmask16>((1u << n) - 1); }
@@ -37,6 +36,28 @@ struct Vec {
   template <class T>
   static Vec LoadPart(const T* from, int64_t n) {
     return Widen(_mm256_maskz_loadu_epi16(First(n), from), from);
+  }
+  /// Where column i of a panel lies in its packed row.
+  template <class T>
+  static constexpr int PanelPlace(int i, const T*) {
+    return i;
+  }
+  /// A packed row.
+  static Vec LoadPanel(const int8_t* from) {
+    const __m128i bits = _mm_loadu_si128(reinterpret_cast<const __m128i*>(from));
+    return {_mm512_cvtepi32_ps(_mm512_cvtepi8_epi32(bits))};
+  }
+  template <class T>
+  static Vec LoadPanel(const T* from) {
+    return Load(from);
+  }
+  /// 16 rows of 16 to columns.
+  static void Transpose(const float* from, int64_t stride, float* to, int64_t to_stride) {
+    for (int i = 0; i < kLanes; i += 8) {
+      for (int j = 0; j < kLanes; j += 8) {
+        TransposeEight(from + i * stride + j, stride, to + j * to_stride + i, to_stride);
+      }
+    }
   }
   void Store(float* to) const { _mm512_storeu_ps(to, v); }
   void StorePart(float* to, int64_t n) const { _mm512_mask_storeu_ps(to, First(n), v); }
@@ -102,25 +123,6 @@ struct Vec {
     __m128 four = _mm_max_ps(_mm256_castps256_ps128(eight), _mm256_extractf128_ps(eight, 1));
     four = _mm_max_ps(four, _mm_movehl_ps(four, four));
     return _mm_cvtss_f32(_mm_max_ss(four, _mm_movehdup_ps(four)));
-  }
-
-  /// The 128-bit quarters of the four, each folded to four lanes.
-  static __m512 AddQuarters(const Vec& a, const Vec& b, const Vec& c, const Vec& d) {
-    const __m512 ab =
-        _mm512_add_ps(_mm512_shuffle_f32x4(a.v, b.v, 0x44), _mm512_shuffle_f32x4(a.v, b.v, 0xEE));
-    const __m512 cd =
-        _mm512_add_ps(_mm512_shuffle_f32x4(c.v, d.v, 0x44), _mm512_shuffle_f32x4(c.v, d.v, 0xEE));
-    return _mm512_add_ps(_mm512_shuffle_f32x4(ab, cd, 0x88), _mm512_shuffle_f32x4(ab, cd, 0xDD));
-  }
-  /// Lane i: the sum of the lanes of v[i], each in the order of Add().
-  static Vec AddEach(const Vec (&v)[kLanes]) {
-    const __m512 x = AddQuarters(v[0], v[4], v[8], v[12]);
-    const __m512 y = AddQuarters(v[1], v[5], v[9], v[13]);
-    const __m512 z = AddQuarters(v[2], v[6], v[10], v[14]);
-    const __m512 w = AddQuarters(v[3], v[7], v[11], v[15]);
-    const __m512 xy = _mm512_add_ps(_mm512_shuffle_ps(x, y, 0x44), _mm512_shuffle_ps(x, y, 0xEE));
-    const __m512 zw = _mm512_add_ps(_mm512_shuffle_ps(z, w, 0x44), _mm512_shuffle_ps(z, w, 0xEE));
-    return {_mm512_add_ps(_mm512_shuffle_ps(xy, zw, 0x88), _mm512_shuffle_ps(xy, zw, 0xDD))};
   }
 };
 

@@ -11,12 +11,10 @@ namespace baton::kernels::cpu::portable {
 struct Vec {
   typedef float Quad __attribute__((vector_size(16)));
   static constexpr int kLanes = 16;
-  /// Tiles that fit the registers: rows and columns of the linear operation, dot products and
-  /// vectors of values of attention.
-  static constexpr int kLinearRows = 1;
-  static constexpr int kLinearCols = 2;
-  static constexpr int kDots = 2;
-  static constexpr int kValues = 1;
+  /// Tiles of products that fit the registers: most rows, and most sums where there is more than
+  /// one vector for a row.
+  static constexpr int kLinearRows = 2;
+  static constexpr int kLinearSums = 2;
   Quad q[4];
 
   static Vec Broadcast(float a) {
@@ -43,6 +41,27 @@ struct Vec {
     float lanes[kLanes] = {};
     for (int64_t i = 0; i < n; ++i) lanes[i] = ToFloat(from[i]);
     return Load(lanes);
+  }
+  /// Where column i of a panel lies in its packed row.
+  template <class T>
+  static constexpr int PanelPlace(int i, const T*) {
+    return i;
+  }
+  /// A packed row.
+  static Vec LoadPanel(const int8_t* from) {
+    float lanes[kLanes];
+    for (int i = 0; i < kLanes; ++i) lanes[i] = from[i];
+    return Load(lanes);
+  }
+  template <class T>
+  static Vec LoadPanel(const T* from) {
+    return Load(from);
+  }
+  /// 16 rows of 16 to columns.
+  static void Transpose(const float* from, int64_t stride, float* to, int64_t to_stride) {
+    for (int i = 0; i < kLanes; ++i) {
+      for (int j = 0; j < kLanes; ++j) to[j * to_stride + i] = from[i * stride + j];
+    }
   }
   void Store(float* to) const { std::memcpy(to, this, sizeof *this); }
   void StorePart(float* to, int64_t n) const {
@@ -130,12 +149,6 @@ struct Vec {
       for (int i = 0; i < 4; ++i) largest = quad[i] > largest ? quad[i] : largest;
     }
     return largest;
-  }
-  /// Lane i: the sum of the lanes of v[i], each in the order of Add().
-  static Vec AddEach(const Vec (&v)[kLanes]) {
-    float lanes[kLanes];
-    for (int i = 0; i < kLanes; ++i) lanes[i] = v[i].Add();
-    return Load(lanes);
   }
 };
 

@@ -2,6 +2,7 @@
 #include "elements.h"
 #include "launch.h"
 #include "operations.h"
+#include "ptx/kernel_order.h"
 
 namespace baton::kernels::cuda {
 namespace {
@@ -15,6 +16,8 @@ __global__ void __launch_bounds__(kThreads)
               const __nv_bfloat16* __restrict__ table,  // [V, E]
               float* __restrict__ y,                    // [T, E]
               int64_t E, float scale) {
+  ptx::LetNextBegin();
+  ptx::AwaitKernelsBefore();
   const int64_t t = blockIdx.x;
   const int64_t e = (int64_t{blockIdx.y} * kThreads + threadIdx.x) * W;
   if (e >= E) return;
@@ -34,8 +37,8 @@ void Embedding(const ops::EmbeddingParams& p, device::Stream& stream) {
   const bool eights = p.E % 8 == 0 && Fits16(p.table) && Fits16(p.y);
   const int64_t columns = int64_t{kThreads} * (eights ? 8 : 1);
   const dim3 grid(static_cast<unsigned>(p.T), static_cast<unsigned>((p.E + columns - 1) / columns));
-  Launch(eights ? EmbedRows<8> : EmbedRows<1>, grid, dim3(kThreads), 0, NativeStream(stream),
-         p.tokens, static_cast<const __nv_bfloat16*>(p.table), p.y, p.E, p.scale);
+  LaunchEarly(eights ? EmbedRows<8> : EmbedRows<1>, grid, dim3(kThreads), 0, stream, p.tokens,
+              static_cast<const __nv_bfloat16*>(p.table), p.y, p.E, p.scale);
 }
 
 }  // namespace baton::kernels::cuda

@@ -2,6 +2,7 @@
 #include "elements.h"
 #include "launch.h"
 #include "operations.h"
+#include "ptx/kernel_order.h"
 
 namespace baton::kernels::cuda {
 namespace {
@@ -27,6 +28,8 @@ __global__ void __launch_bounds__(kThreads)
              const __nv_bfloat16* up,    // [T, F], in_stride
              __nv_bfloat16* y,           // [T, F], y_stride
              int64_t F, int64_t in_stride, int64_t y_stride) {
+  ptx::LetNextBegin();
+  ptx::AwaitKernelsBefore();
   const int64_t t = blockIdx.x;
   const int64_t f = (int64_t{blockIdx.y} * kThreads + threadIdx.x) * W;
   if (f >= F) return;
@@ -48,10 +51,10 @@ void Gate(const ops::GatedActivationParams& p, device::Stream& stream) {
                       Fits16(p.gate) && Fits16(p.up) && Fits16(p.y);
   const int64_t columns = int64_t{kThreads} * (eights ? 8 : 1);
   const dim3 grid(static_cast<unsigned>(p.T), static_cast<unsigned>((p.F + columns - 1) / columns));
-  Launch(eights ? GateRows<Activation, 8> : GateRows<Activation, 1>, grid, dim3(kThreads), 0,
-         NativeStream(stream), static_cast<const __nv_bfloat16*>(p.gate),
-         static_cast<const __nv_bfloat16*>(p.up), static_cast<__nv_bfloat16*>(p.y), p.F,
-         p.in_stride, p.y_stride);
+  LaunchEarly(eights ? GateRows<Activation, 8> : GateRows<Activation, 1>, grid, dim3(kThreads), 0,
+              stream, static_cast<const __nv_bfloat16*>(p.gate),
+              static_cast<const __nv_bfloat16*>(p.up), static_cast<__nv_bfloat16*>(p.y), p.F,
+              p.in_stride, p.y_stride);
 }
 
 }  // namespace

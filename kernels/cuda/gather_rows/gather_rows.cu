@@ -2,6 +2,7 @@
 #include "elements.h"
 #include "launch.h"
 #include "operations.h"
+#include "ptx/kernel_order.h"
 
 namespace baton::kernels::cuda {
 namespace {
@@ -14,6 +15,8 @@ __global__ void __launch_bounds__(kThreads) GatherUnits(const Unit* __restrict__
                                                         const int32_t* __restrict__ rows,  // [T]
                                                         Unit* __restrict__ y,  // [T, units]
                                                         int64_t units) {
+  ptx::LetNextBegin();
+  ptx::AwaitKernelsBefore();
   const int64_t i = int64_t{blockIdx.y} * kThreads + threadIdx.x;
   if (i >= units) return;
   y[blockIdx.x * units + i] = x[rows[blockIdx.x] * units + i];
@@ -24,8 +27,8 @@ void Gather(const ops::GatherRowsParams& p, device::Stream& stream) {
   const int64_t units = p.row_bytes / static_cast<int64_t>(sizeof(Unit));
   const dim3 grid(static_cast<unsigned>(p.T),
                   static_cast<unsigned>((units + kThreads - 1) / kThreads));
-  Launch(GatherUnits<Unit>, grid, dim3(kThreads), 0, NativeStream(stream),
-         static_cast<const Unit*>(p.x), p.rows, static_cast<Unit*>(p.y), units);
+  LaunchEarly(GatherUnits<Unit>, grid, dim3(kThreads), 0, stream, static_cast<const Unit*>(p.x),
+              p.rows, static_cast<Unit*>(p.y), units);
 }
 
 }  // namespace

@@ -10,13 +10,13 @@ namespace baton::kernels::cuda {
 namespace {
 
 template <int kTiles, bool kWide>
-void LaunchTyped(const SkinnyArgs& args, DType y_dtype, cudaStream_t stream) {
+void LaunchTyped(const SkinnyArgs& args, DType y_dtype, device::Stream& stream) {
   const dim3 grid(static_cast<unsigned>(CeilDiv(args.N, kTiles * 16)));
   if (y_dtype == DType::kFloat32) {
-    Launch(SkinnyColumns<kTiles, kWide, float>, grid, dim3(kSkinnyThreads), 0, stream, args);
+    LaunchEarly(SkinnyColumns<kTiles, kWide, float>, grid, dim3(kSkinnyThreads), 0, stream, args);
   } else {
-    Launch(SkinnyColumns<kTiles, kWide, __nv_bfloat16>, grid, dim3(kSkinnyThreads), 0, stream,
-           args);
+    LaunchEarly(SkinnyColumns<kTiles, kWide, __nv_bfloat16>, grid, dim3(kSkinnyThreads), 0, stream,
+                args);
   }
 }
 
@@ -58,13 +58,12 @@ void SkinnyLinear(const ops::LinearParams& p, device::Stream& stream) {
                           .M = static_cast<int32_t>(std::min(kSkinnyRows, p.T - t)),
                           .N = static_cast<int32_t>(p.N),
                           .K = static_cast<int32_t>(p.K)};
-    const cudaStream_t native = NativeStream(stream);
     if (!wide) {
-      LaunchTyped<1, false>(args, p.y_dtype, native);
+      LaunchTyped<1, false>(args, p.y_dtype, stream);
     } else if (tuning.columns == 16) {
-      LaunchTyped<1, true>(args, p.y_dtype, native);
+      LaunchTyped<1, true>(args, p.y_dtype, stream);
     } else {
-      LaunchTyped<2, true>(args, p.y_dtype, native);
+      LaunchTyped<2, true>(args, p.y_dtype, stream);
     }
   }
 }

@@ -5,6 +5,7 @@
 #include <cuda_bf16.h>
 #include <cuda_runtime.h>
 
+#include "ptx/kernel_order.h"
 #include "ptx/mma.h"
 #include "shared_memory.h"
 
@@ -132,11 +133,13 @@ __global__ void __launch_bounds__(kSkinnyThreads, kTiles == 1 ? 2 : 1)
   constexpr int kStageK = kSkinnyUnroll * kSkinnyWarps * kSkinnyStep;
   const int stages = (args.K + kStageK - 1) / kStageK;
 
+  ptx::LetNextBegin();
   // 1. This warp's part of K, the next stage's weights in flight while one is multiplied. The first
-  // weights are loaded before the kernel ahead, which writes x, has ended.
+  // weights are loaded before the kernel before, which writes x, has ended.
   float sums[kTiles][4] = {};
   SkinnyStage<kTiles> stage;
   LoadWeights<kTiles, kWide>(args, 0, stage);
+  ptx::AwaitKernelsBefore();
   LoadInputs<kTiles, kWide>(args, 0, stage);
   for (int i = 0; i + 1 < stages; ++i) {
     SkinnyStage<kTiles> next;

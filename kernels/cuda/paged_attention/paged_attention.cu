@@ -8,6 +8,7 @@
 #include "launch.h"
 #include "operations.h"
 #include "paged_attention/plan.h"
+#include "ptx/kernel_order.h"
 #include "shared_memory.h"
 
 namespace baton::kernels::cuda {
@@ -23,6 +24,8 @@ __device__ const T* ListAt(const Operands& o, int32_t at) {
 /// wide ones, of which two fit a multiprocessor: for the sake of three, registers would be spilled.
 template <int D, int kWarps>
 __global__ void __launch_bounds__(kWarps * 32, kWarps == 1 ? 1 : 2) AttendItems(Operands o) {
+  ptx::LetNextBegin();
+  ptx::AwaitKernelsBefore();
   const Header& header = *ListAt<Header>(o, 0);
   const bool narrow = kWarps == 1;
   const int count = narrow ? header.narrow_items : header.wide_items;
@@ -39,6 +42,8 @@ constexpr int kMergeThreads = 128;
 template <int D>
 __global__ void __launch_bounds__(kMergeThreads) MergeSplits(Operands o) {
   constexpr int kPerLane = D / 32;
+  ptx::LetNextBegin();
+  ptx::AwaitKernelsBefore();
   const Header& header = *ListAt<Header>(o, 0);
   const int lane = static_cast<int>(threadIdx.x) % 32;
   for (int i = static_cast<int>(blockIdx.x); i < header.merges; i += static_cast<int>(gridDim.x)) {
@@ -75,17 +80,17 @@ __global__ void __launch_bounds__(kMergeThreads) MergeSplits(Operands o) {
 constexpr int kSharedOfMultiprocessor = 227 * 1024;
 
 template <int D, int kWarps>
-void LaunchItems(const Operands& operands, int64_t most_items, cudaStream_t stream) {
+void LaunchItems(const Operands& operands, int64_t most_items, device::Stream& stream) {
   constexpr int kBytes = Layout<D, kWarps>::kBytes;
   static_assert(kBytes <= kSharedOfMultiprocessor);
   const int64_t resident = int64_t{Multiprocessors()} * (kSharedOfMultiprocessor / (kBytes + 1024));
   const auto blocks = static_cast<unsigned>(std::min(most_items, std::max<int64_t>(resident, 1)));
-  Launch(AttendItems<D, kWarps>, dim3(blocks), dim3(kWarps * 32), kBytes, stream, operands);
+  LaunchEarly(AttendItems<D, kWarps>, dim3(blocks), dim3(kWarps * 32), kBytes, stream, operands);
 }
 
 template <int D>
 void Attend(const ops::PagedAttentionParams& p, const Operands& operands, int32_t most_tokens,
-            cudaStream_t stream) {
+            device::Stream& stream) {
   // 1. How many items there can be follows from sizes that a graph keeps.
   const ops::PagedBatch& batch = p.batch;
   const int64_t tokens = batch.table_stride * p.kv.P;
@@ -99,7 +104,7 @@ void Attend(const ops::PagedAttentionParams& p, const Operands& operands, int32_
   if (splits > 1) {
     const auto blocks = static_cast<unsigned>(
         std::min<int64_t>({heads, kMaxPartials / 2, int64_t{Multiprocessors()} * 16}));
-    Launch(MergeSplits<D>, dim3(blocks), dim3(kMergeThreads), 0, stream, operands);
+    LaunchEarly(MergeSplits<D>, dim3(blocks), dim3(kMergeThreads), 0, stream, operands);
   }
 }
 
@@ -140,11 +145,11 @@ void PagedAttentionOf(const ops::PagedAttentionParams& p, int32_t most_tokens,
       .scratch = p.batch.scratch,
   };
   switch (p.kv.D) {
-    case 32: return Attend<32>(p, operands, most_tokens, NativeStream(stream));
-    case 64: return Attend<64>(p, operands, most_tokens, NativeStream(stream));
-    case 96: return Attend<96>(p, operands, most_tokens, NativeStream(stream));
-    case 128: return Attend<128>(p, operands, most_tokens, NativeStream(stream));
-    case 256: return Attend<256>(p, operands, most_tokens, NativeStream(stream));
+    case 32: return Attend<32>(p, operands, most_tokens, stream);
+    case 64: return Attend<64>(p, operands, most_tokens, stream);
+    case 96: return Attend<96>(p, operands, most_tokens, stream);
+    case 128: return Attend<128>(p, operands, most_tokens, stream);
+    case 256: return Attend<256>(p, operands, most_tokens, stream);
     default: break;
   }
   BATON_CHECK(false) << "no attention on the device for heads of " << p.kv.D

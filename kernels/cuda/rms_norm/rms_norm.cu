@@ -4,6 +4,7 @@
 #include "elements.h"
 #include "launch.h"
 #include "operations.h"
+#include "ptx/kernel_order.h"
 #include "shared_memory.h"
 
 /// Two kernels: whole blocks for rows of the model's width, parts of a warp for rows of one head.
@@ -70,6 +71,8 @@ struct WarpSums {
 template <int W, int kVectors>
 __global__ void __launch_bounds__(1024)
     NormWideRows(Row row, int64_t E, float eps, float w_offset) {
+  ptx::LetNextBegin();
+  ptx::AwaitKernelsBefore();
   const int64_t first = blockIdx.x * E;
   const int64_t stride = int64_t{blockDim.x} * W;
   const int64_t begin = int64_t{threadIdx.x} * W;
@@ -104,6 +107,8 @@ __global__ void __launch_bounds__(1024)
 /// Rows of lanes * 8 elements, a power of two of lanes to each.
 __global__ void __launch_bounds__(256)
     NormHeadRows(Row row, int64_t T, int lanes, float eps, float w_offset) {
+  ptx::LetNextBegin();
+  ptx::AwaitKernelsBefore();
   const int64_t thread = int64_t{blockIdx.x} * blockDim.x + threadIdx.x;
   const int64_t t = thread / lanes;
   const int64_t e = thread % lanes * 8;
@@ -127,22 +132,22 @@ WideKernel WideKernelFor(int64_t vectors) {
   return NormWideRows<1, 8>;
 }
 
-void NormWide(const ops::RmsNormParams& p, const Row& row, cudaStream_t stream) {
+void NormWide(const ops::RmsNormParams& p, const Row& row, device::Stream& stream) {
   const int64_t W = p.E % 8 == 0 ? 8 : 1;
   const int64_t parts = (p.E + W - 1) / W;
   const int64_t threads = std::min<int64_t>(1024, (parts + 31) / 32 * 32);
   const int64_t vectors = (parts + threads - 1) / threads;
-  Launch(W == 8 ? WideKernelFor<8>(vectors) : WideKernelFor<1>(vectors),
-         dim3(static_cast<unsigned>(p.T)), dim3(static_cast<unsigned>(threads)), 0, stream, row,
-         p.E, p.eps, p.w_offset);
+  LaunchEarly(W == 8 ? WideKernelFor<8>(vectors) : WideKernelFor<1>(vectors),
+              dim3(static_cast<unsigned>(p.T)), dim3(static_cast<unsigned>(threads)), 0, stream,
+              row, p.E, p.eps, p.w_offset);
 }
 
-void NormHeads(const ops::RmsNormParams& p, const Row& row, cudaStream_t stream) {
+void NormHeads(const ops::RmsNormParams& p, const Row& row, device::Stream& stream) {
   constexpr int kThreads = 256;
   const auto lanes = static_cast<int>(p.E / 8);
   const int64_t blocks = (p.T * lanes + kThreads - 1) / kThreads;
-  Launch(NormHeadRows, dim3(static_cast<unsigned>(blocks)), dim3(kThreads), 0, stream, row, p.T,
-         lanes, p.eps, p.w_offset);
+  LaunchEarly(NormHeadRows, dim3(static_cast<unsigned>(blocks)), dim3(kThreads), 0, stream, row,
+              p.T, lanes, p.eps, p.w_offset);
 }
 
 }  // namespace
@@ -160,7 +165,7 @@ void RmsNorm(const ops::RmsNormParams& p, device::Stream& stream) {
                 .w = static_cast<const __nv_bfloat16*>(p.w),
                 .y = static_cast<__nv_bfloat16*>(p.y)};
   const bool heads = p.E == 32 || p.E == 64 || p.E == 128 || p.E == 256;
-  heads ? NormHeads(p, row, NativeStream(stream)) : NormWide(p, row, NativeStream(stream));
+  heads ? NormHeads(p, row, stream) : NormWide(p, row, stream);
 }
 
 }  // namespace baton::kernels::cuda

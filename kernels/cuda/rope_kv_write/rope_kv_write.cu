@@ -2,6 +2,7 @@
 #include "elements.h"
 #include "launch.h"
 #include "operations.h"
+#include "ptx/kernel_order.h"
 #include "shared_memory.h"
 #include "sincos.h"
 
@@ -63,6 +64,8 @@ struct Rope {
 template <int W>
 __global__ void __launch_bounds__(kThreads)
     RopeTokens(Rope rope, ops::PagedBatch batch, ops::PagedKv kv) {
+  ptx::LetNextBegin();
+  ptx::AwaitKernelsBefore();
   const int t = static_cast<int>(blockIdx.x);
   if (batch.S == 0 || t >= batch.query_begin[batch.S]) return;
   RopeStorage& shared = StaticShared<RopeStorage>();
@@ -140,8 +143,8 @@ void RopeKvWrite(const ops::RopeKvWriteParams& p, device::Stream& stream) {
                   .attention_scale = p.attention_scale,
                   .H = p.H,
                   .R = p.R};
-  Launch(EightsFit(p) ? RopeTokens<8> : RopeTokens<1>, dim3(static_cast<unsigned>(p.batch.T)),
-         dim3(kThreads), 0, NativeStream(stream), rope, p.batch, p.kv);
+  LaunchEarly(EightsFit(p) ? RopeTokens<8> : RopeTokens<1>, dim3(static_cast<unsigned>(p.batch.T)),
+              dim3(kThreads), 0, stream, rope, p.batch, p.kv);
 }
 
 }  // namespace baton::kernels::cuda

@@ -4,6 +4,7 @@
 
 #include <cuda_runtime.h>
 
+#include "ptx/kernel_order.h"
 #include "sample/weight.cuh"
 
 namespace baton::kernels::cuda {

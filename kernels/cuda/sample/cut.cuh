@@ -143,6 +143,8 @@ __device__ inline uint64_t CutByWeight(const uint32_t* counts, const AtomicSum* 
 
 /// Grid: rows.
 __global__ void __launch_bounds__(kCutThreads) CutRow(SampleArgs args) {
+  ptx::LetNextBegin();
+  ptx::AwaitKernelsBefore();
   CutShared& shared = StaticShared<CutShared>();
   const int r = static_cast<int>(blockIdx.x);
   const PlannedRow& row = RowOf(args, r);
@@ -169,6 +171,8 @@ __global__ void __launch_bounds__(kCutThreads) CutRow(SampleArgs args) {
 /// The likeliest tokens of the logits as the model gave them, and the log of the sum of their exp.
 /// Grid: rows.
 __global__ void __launch_bounds__(kCutThreads) ListLikeliest(SampleArgs args) {
+  ptx::LetNextBegin();
+  ptx::AwaitKernelsBefore();
   CutShared& shared = StaticShared<CutShared>();
   const int r = static_cast<int>(blockIdx.x);
   const int thread = static_cast<int>(threadIdx.x);

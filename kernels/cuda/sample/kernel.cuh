@@ -126,6 +126,8 @@ __device__ uint64_t LargestOf(const SampleArgs& args, int r, BlockScratch& scrat
 
 /// Biases, bans and penalties. Grid: rows. Keeps what the logits were.
 __global__ void __launch_bounds__(kChunkThreads) AdjustLogits(SampleArgs args) {
+  ptx::LetNextBegin();
+  ptx::AwaitKernelsBefore();
   const int r = static_cast<int>(blockIdx.x);
   const PlannedRow& row = RowOf(args, r);
   float* logits = args.logits + int64_t{r} * args.V;
@@ -153,6 +155,8 @@ __global__ void __launch_bounds__(kChunkThreads) AdjustLogits(SampleArgs args) {
 /// The likeliest of each chunk; takes out what the mask does not allow. Grid: chunks, rows.
 template <bool kRaw>
 __global__ void __launch_bounds__(kChunkThreads) FindLargest(SampleArgs args) {
+  ptx::LetNextBegin();
+  ptx::AwaitKernelsBefore();
   BlockScratch& scratch = StaticShared<BlockScratch>();
   const int chunk = static_cast<int>(blockIdx.x);
   const int r = static_cast<int>(blockIdx.y);
@@ -204,6 +208,8 @@ struct BinShared {
 /// Weights and numbers of tokens by bins. Grid: chunks of kBinChunk, rows.
 template <bool kRaw>
 __global__ void __launch_bounds__(kBinThreads) FillBins(SampleArgs args) {
+  ptx::LetNextBegin();
+  ptx::AwaitKernelsBefore();
   BinShared& shared = StaticShared<BinShared>();
   const int r = static_cast<int>(blockIdx.y);
   const PlannedRow& row = RowOf(args, r);
@@ -261,6 +267,8 @@ __global__ void __launch_bounds__(kBinThreads) FillBins(SampleArgs args) {
 
 /// Weights of what is left, by chunk. Grid: chunks, rows.
 __global__ void __launch_bounds__(kChunkThreads) SumKept(SampleArgs args) {
+  ptx::LetNextBegin();
+  ptx::AwaitKernelsBefore();
   BlockScratch& scratch = StaticShared<BlockScratch>();
   const int chunk = static_cast<int>(blockIdx.x);
   const int r = static_cast<int>(blockIdx.y);

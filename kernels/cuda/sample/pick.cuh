@@ -77,6 +77,8 @@ __device__ inline float LogitBefore(const SampleArgs& args, int r, TokenId token
 
 /// The row's token and its log-probability. Grid: rows.
 __global__ void __launch_bounds__(kChunkThreads) PickToken(SampleArgs args) {
+  ptx::LetNextBegin();
+  ptx::AwaitKernelsBefore();
   PickShared& shared = StaticShared<PickShared>();
   const int r = static_cast<int>(blockIdx.x);
   const PlannedRow& row = RowOf(args, r);

@@ -54,12 +54,11 @@ size_t SampleScratchBytes(int64_t R, int64_t V) {
   return parts.bytes();
 }
 
-void Sample(const ops::SampleParams& p, device::Stream& device_stream) {
+void Sample(const ops::SampleParams& p, device::Stream& stream) {
   if (p.R == 0) return;
   BATON_CHECK(p.R > 0 && p.R <= 65535 && p.V > 0 && p.V <= kMaxSampleVocabulary)
       << p.R << " rows of " << p.V;
   BATON_CHECK(p.logits != nullptr && p.plan != nullptr && p.out != nullptr && p.scratch != nullptr);
-  const cudaStream_t stream = NativeStream(device_stream);
   Parts parts(p.scratch);
   const SampleArgs args{.logits = p.logits,
                         .plan = p.plan,
@@ -73,18 +72,18 @@ void Sample(const ops::SampleParams& p, device::Stream& device_stream) {
   const dim3 chunks = Grid(args.chunks, p.R);
   const dim3 bin_chunks = Grid(CeilDiv(p.V, int64_t{kBinChunk}), p.R);
   if (p.stages.logprobs) {
-    Launch(FindLargest<true>, chunks, dim3(kChunkThreads), 0, stream, args);
-    Launch(FillBins<true>, bin_chunks, dim3(kBinThreads), 0, stream, args);
-    Launch(ListLikeliest, Grid(p.R), dim3(kCutThreads), 0, stream, args);
+    LaunchEarly(FindLargest<true>, chunks, dim3(kChunkThreads), 0, stream, args);
+    LaunchEarly(FillBins<true>, bin_chunks, dim3(kBinThreads), 0, stream, args);
+    LaunchEarly(ListLikeliest, Grid(p.R), dim3(kCutThreads), 0, stream, args);
   }
-  if (p.stages.adjusts) Launch(AdjustLogits, Grid(p.R), dim3(kChunkThreads), 0, stream, args);
-  Launch(FindLargest<false>, chunks, dim3(kChunkThreads), 0, stream, args);
+  if (p.stages.adjusts) LaunchEarly(AdjustLogits, Grid(p.R), dim3(kChunkThreads), 0, stream, args);
+  LaunchEarly(FindLargest<false>, chunks, dim3(kChunkThreads), 0, stream, args);
   if (p.stages.cuts) {
-    Launch(FillBins<false>, bin_chunks, dim3(kBinThreads), 0, stream, args);
-    Launch(CutRow, Grid(p.R), dim3(kCutThreads), 0, stream, args);
+    LaunchEarly(FillBins<false>, bin_chunks, dim3(kBinThreads), 0, stream, args);
+    LaunchEarly(CutRow, Grid(p.R), dim3(kCutThreads), 0, stream, args);
   }
-  Launch(SumKept, chunks, dim3(kChunkThreads), 0, stream, args);
-  Launch(PickToken, Grid(p.R), dim3(kChunkThreads), 0, stream, args);
+  LaunchEarly(SumKept, chunks, dim3(kChunkThreads), 0, stream, args);
+  LaunchEarly(PickToken, Grid(p.R), dim3(kChunkThreads), 0, stream, args);
 }
 
 }  // namespace baton::kernels::cuda

@@ -2,6 +2,7 @@
 #include "elements.h"
 #include "launch.h"
 #include "operations.h"
+#include "ptx/kernel_order.h"
 
 namespace baton::kernels::cuda {
 namespace {
@@ -11,6 +12,8 @@ constexpr int kThreads = 256;
 /// A thread for each W of n values.
 template <int W>
 __global__ void __launch_bounds__(kThreads) CapAll(float* x, int64_t n, float cap) {
+  ptx::LetNextBegin();
+  ptx::AwaitKernelsBefore();
   const int64_t i = (int64_t{blockIdx.x} * kThreads + threadIdx.x) * W;
   if (i >= n) return;
   float values[W];
@@ -28,9 +31,9 @@ void SoftCap(const ops::SoftCapParams& p, device::Stream& stream) {
   const int64_t n = p.T * p.F;
   const bool eights = n % 8 == 0 && Fits16(p.x);
   const int64_t per_block = int64_t{kThreads} * (eights ? 8 : 1);
-  Launch(eights ? CapAll<8> : CapAll<1>,
-         dim3(static_cast<unsigned>((n + per_block - 1) / per_block)), dim3(kThreads), 0,
-         NativeStream(stream), p.x, n, p.cap);
+  LaunchEarly(eights ? CapAll<8> : CapAll<1>,
+              dim3(static_cast<unsigned>((n + per_block - 1) / per_block)), dim3(kThreads), 0,
+              stream, p.x, n, p.cap);
 }
 
 }  // namespace baton::kernels::cuda

@@ -90,7 +90,10 @@ void ReadBatonFields(JsonFields& fields, CompletionPlan& plan) {
   if (baton == nullptr) return;
   if (!baton->is_object()) return fields.FailType("baton", "an object", *baton);
   JsonFields own(*baton, "baton.");
+  bool timing = false;
   own.Bool("timings", plan.timings);
+  own.Bool("timing", timing);
+  plan.timings |= timing;
   own.Bool("trace", plan.trace);
   own.Int("priority", plan.priority);
   ReadMilliseconds(own, "ttft_slo_ms", plan.slo.ttft);

@@ -29,6 +29,8 @@ constexpr uint64_t kHgmma = 0x1f0;
 constexpr uint64_t kUtmaldg = 0x1b4;
 constexpr uint64_t kHmma = 0x03c;
 constexpr uint64_t kLdgsts = 0x1ae;
+constexpr uint64_t kPreexit = 0x02d;
+constexpr uint64_t kAcqbulk = 0x02e;
 constexpr uint64_t kMufu = 0x108;
 constexpr uint64_t kWarpgroup = 0x1c5;
 constexpr uint64_t kWarpgroupWaits = uint64_t{1} << 47;
@@ -71,6 +73,8 @@ void CountInstructions(std::string_view code, KernelCode& kernel) {
     kernel.hmma += opcode == kHmma;
     kernel.ldgsts += opcode == kLdgsts;
     kernel.usetmaxreg += opcode == kUsetmaxreg;
+    kernel.preexit += opcode == kPreexit;
+    kernel.acqbulk += opcode == kAcqbulk;
     if (opcode == kHgmma) waited = false;
     special += opcode == kMufu;
     if (opcode == kWarpgroup && (instruction & kWarpgroupWaits) != 0) {

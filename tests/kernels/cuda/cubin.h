@@ -22,6 +22,9 @@ struct KernelCode {
   int ldgsts = 0;
   /// Changes of how many registers a warpgroup's threads have.
   int usetmaxreg = 0;
+  /// Leave for the kernel after it to begin, and waits for those before it.
+  int preexit = 0;
+  int acqbulk = 0;
   /// The most special functions (exponentials) from a wait for products to the next wait, with none
   /// issued in between: what runs beside products that are under way.
   int overlapped = 0;

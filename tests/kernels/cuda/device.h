@@ -23,6 +23,8 @@ device::Stream& DeviceStream();
 
 /// Memory that kernels see and the host must not touch, 0xFF in every byte.
 std::shared_ptr<std::byte> DeviceBytes(size_t bytes);
+/// No kernel writes it from now on: any may read it before it has waited for those before.
+void SetConstant(std::byte* device);
 void CopyToDevice(std::byte* device, const void* host, size_t bytes);
 /// Waits for what was enqueued.
 void CopyToHost(void* host, const std::byte* device, size_t bytes);

@@ -36,6 +36,7 @@ std::shared_ptr<std::byte> DeviceBytes(size_t bytes) {
   return {static_cast<std::byte*>(data), [](std::byte* p) { (void)cudaFree(p); }};
 }
 
+void SetConstant(std::byte*) {}
 void CopyToDevice(std::byte* device, const void* host, size_t bytes) {
   Check(cudaMemcpy(device, host, bytes, cudaMemcpyHostToDevice));
   Check(cudaDeviceSynchronize());

@@ -17,6 +17,7 @@ device::Stream& DeviceStream() {
 }
 
 std::shared_ptr<std::byte> DeviceBytes(size_t bytes) { return simt::GuardedBytes(bytes); }
+void SetConstant(std::byte* device) { simt::SetConstant(device); }
 void CopyToDevice(std::byte* device, const void* host, size_t bytes) {
   if (bytes > 0) std::memcpy(device, host, bytes);
 }

@@ -17,6 +17,8 @@ struct Expectation {
   bool utmaldg = false;
   bool hmma = false;
   bool usetmaxreg = false;
+  /// It begins before the kernels before it have ended, and waits for them.
+  bool early = false;
   /// How many special functions must run beside products.
   int overlapped = 0;
   /// Why it may use local memory; empty: it may not.
@@ -24,29 +26,29 @@ struct Expectation {
 };
 
 constexpr Expectation kExpectations[] = {
-    {.part = "AttendItems<", .hmma = true},
-    {.part = "SkinnyColumns<", .hmma = true},
-    {.part = "AdjustLogits("},
-    {.part = "FindLargest<"},
-    {.part = "FillBins<"},
+    {.part = "AttendItems<", .hmma = true, .early = true},
+    {.part = "SkinnyColumns<", .hmma = true, .early = true},
+    {.part = "AdjustLogits(", .early = true},
+    {.part = "FindLargest<", .early = true},
+    {.part = "FillBins<", .early = true},
     {.part = "FillProofRows("},
     {.part = "PoisonProofRows<"},
     {.part = "CountProofErrors<"},
     {.part = "ClearProofErrors("},
-    {.part = "CutRow("},
-    {.part = "SumKept("},
-    {.part = "PickToken("},
-    {.part = "ListLikeliest("},
-    {.part = "CapAll<"},
+    {.part = "CutRow(", .early = true},
+    {.part = "SumKept(", .early = true},
+    {.part = "PickToken(", .early = true},
+    {.part = "ListLikeliest(", .early = true},
+    {.part = "CapAll<", .early = true},
     {.part = "CopyRuns<"},
-    {.part = "EmbedRows<"},
-    {.part = "GateRows<"},
-    {.part = "GatherUnits<"},
+    {.part = "EmbedRows<", .early = true},
+    {.part = "GateRows<", .early = true},
+    {.part = "GatherUnits<", .early = true},
     {.part = "SumOverPeers<"},
-    {.part = "MergeSplits<"},
-    {.part = "NormHeadRows("},
-    {.part = "NormWideRows<"},
-    {.part = "RopeTokens<"},
+    {.part = "MergeSplits<", .early = true},
+    {.part = "NormHeadRows(", .early = true},
+    {.part = "NormWideRows<", .early = true},
+    {.part = "RopeTokens<", .early = true},
     // A softmax of 64 keys, 128 otherwise: two instructions for a capped score and one for each.
     {.part = "paged_prefill::(anonymous namespace)::Prefill<256>",
      .hgmma = true,
@@ -96,6 +98,8 @@ TEST(MachineCode, HoldsTheMatrixAndCopyInstructionsOfItsKernels) {
     EXPECT_EQ(kernel.utmaldg > 0, expected->utmaldg) << kernel.name << ": tensor copies";
     EXPECT_EQ(kernel.hmma > 0, expected->hmma) << kernel.name << ": warp products";
     EXPECT_EQ(kernel.usetmaxreg > 0, expected->usetmaxreg) << kernel.name << ": registers moved";
+    EXPECT_EQ(kernel.preexit > 0, expected->early) << kernel.name << ": leave for the next";
+    EXPECT_EQ(kernel.acqbulk > 0, expected->early) << kernel.name << ": waits for those before";
     EXPECT_GE(kernel.overlapped, expected->overlapped) << kernel.name << ": waits too early";
   }
 }
@@ -118,6 +122,8 @@ TEST(MachineCode, OfAPlantedObjectIsReadAsItsToolsReadIt) {
   EXPECT_EQ(kernels[0].hmma, 1);
   EXPECT_EQ(kernels[0].ldgsts, 1);
   EXPECT_EQ(kernels[0].usetmaxreg, 1);
+  EXPECT_EQ(kernels[0].preexit, 1);
+  EXPECT_EQ(kernels[0].acqbulk, 1);
   EXPECT_EQ(kernels[0].overlapped, 1);
   EXPECT_GT(kernels[0].local, 1);
   EXPECT_EQ(kernels[0].stack_bytes, 256U);

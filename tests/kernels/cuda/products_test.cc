@@ -45,6 +45,7 @@ class FakeLibrary final : public GemmLibrary {
     const bool cheats = algorithm.opaque[0] == 1 && p.M > 20;
     if (cheats) zeroed = DeviceBytes(static_cast<size_t>(p.N * p.K) * 2);
     if (cheats) CopyToDevice(zeroed.get(), zeros.data(), zeros.size() * 2);
+    if (cheats) SetConstant(zeroed.get());
     SkinnyLinear({.x = operands.x,
                   .w = cheats ? zeroed.get() : operands.w,
                   .bias = operands.bias,
@@ -85,6 +86,7 @@ class CudaProducts : public DeviceTest {
     own_ = std::move(library);
     values_ = ToBFloat16s(Uniform(random_, kN * kK));
     w_ = std::make_unique<DeviceArray<BFloat16>>(values_);
+    (void)w_->Constant();
   }
 
   GemmProblem Problem(int64_t M, DType y_dtype = DType::kBFloat16) const {
@@ -202,6 +204,7 @@ class CudaOwnLinear : public DeviceTest {
     if (IsSkipped()) return;
     x_ = std::make_unique<DeviceArray<BFloat16>>(x_values_);
     w_ = std::make_unique<DeviceArray<BFloat16>>(w_values_);
+    (void)w_->Constant();
   }
 
   ops::LinearParams Params(int64_t T, float* y) const {

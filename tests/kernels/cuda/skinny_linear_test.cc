@@ -58,7 +58,7 @@ std::vector<float> Compute(const Problem& problem, int64_t begin, int64_t rows, 
   const DeviceArray<Y> y(static_cast<size_t>(rows * problem.y_stride));
   ops::LinearParams params = problem.Params(rows);
   params.x = x.data() + begin * problem.x_stride;
-  params.w = w.data();
+  params.w = w.Constant().data();
   params.bias = with_bias ? bias.data() : nullptr;
   params.y = y.data();
   params.y_dtype = std::is_same_v<Y, float> ? DType::kFloat32 : DType::kBFloat16;

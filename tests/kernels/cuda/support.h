@@ -23,6 +23,12 @@ class DeviceArray {
     CopyToDevice(bytes_.get(), values.data(), size_ * sizeof(T));
   }
 
+  /// As weights are: see SetConstant.
+  const DeviceArray& Constant() const {
+    SetConstant(bytes_.get());
+    return *this;
+  }
+
   T* data() const { return reinterpret_cast<T*>(bytes_.get()); }
   size_t size() const { return size_; }
   std::vector<T> Read() const {

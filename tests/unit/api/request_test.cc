@@ -190,8 +190,17 @@ TEST_F(OpenAiRequest, ReadsFieldsOfItsOwn) {
   EXPECT_FALSE(plan.trace);
 }
 
+TEST_F(OpenAiRequest, TakesTimingForTimings) {
+  ASSERT_READ(ReadText(json{{"baton", {{"timing", true}}}}));
+  EXPECT_TRUE(plan.timings);
+  ASSERT_READ(ReadText(json{{"baton", {{"timing", false}, {"timings", true}}}}));
+  EXPECT_TRUE(plan.timings);
+  ASSERT_READ(ReadText(json{{"baton", {{"timing", false}}}}));
+  EXPECT_FALSE(plan.timings);
+}
+
 TEST_F(OpenAiRequest, TakesNothingButABooleanForThem) {
-  for (const char* name : {"timings", "trace"}) {
+  for (const char* name : {"timings", "timing", "trace"}) {
     for (const json& value : {json(1), json("true"), json::object(), json("/etc/passwd")}) {
       const auto error = ReadText(json{{"baton", {{name, value}}}});
       ASSERT_TRUE(error.has_value()) << name << value;

@@ -55,6 +55,19 @@ TEST_F(LogOutputTest, ColoursOnlyThePrefix) {
   EXPECT_THAT(Written(), MatchesRegex("\x1b\\[[0-9]+m\\[p0    \\]\x1b\\[0m hello\n"));
 }
 
+TEST_F(LogOutputTest, WritesNothingButObjectsWithJson) {
+  LogOutputOptions options = Options();
+  options.json = true;
+  LogOutput log(options);
+  log.Write("p0", R"({"message":"hello"})");
+  log.Write("p0", "last words");
+  log.Note("draining");
+  EXPECT_THAT(Written(), MatchesRegex(R"(\{"message":"hello"\}
+\{"time":"[^"]*","level":"info","process":"p0","message":"last words"\}
+\{"time":"[^"]*","level":"info","process":"serve","message":"draining"\}
+)"));
+}
+
 TEST_F(LogOutputTest, PutsTheTimeOnItsOwnLines) {
   LogOutput log(Options());
   log.Note("draining");

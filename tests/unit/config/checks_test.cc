@@ -54,6 +54,12 @@ TEST(Checks, RefuseWhatAGpuOrTheHostCannotDoWithItsMemory) {
             "FILE:3:20: engine.kv_dtype is float16, but workers.mixed.device is cuda, which "
             "computes in bfloat16; set bfloat16");
   EXPECT_EQ(
+      ErrorsOf("model: m\nworkers: {mixed: {count: 1, device: cuda}}\n"
+               "engine: {weights: int8}\n"),
+      "FILE:3:19: engine.weights is int8, but workers.mixed.device is cuda, where weights are "
+      "bfloat16; set auto");
+  EXPECT_EQ(ErrorsOf("model: m\nengine: {weights: int8}\n"), "");
+  EXPECT_EQ(
       ErrorsOf("model: m\nworkers: {prefill: {count: 1}, decode: {count: 1, device: cuda}}\n"
                "handoff: {checksum: crc32c}\n"),
       "FILE:3:21: handoff.checksum is crc32c, but workers.decode.device is cuda, whose KV the "
@@ -194,6 +200,9 @@ TEST(Checks, RefuseTwoWorkersOfOneName) {
 TEST(Checks, RefuseWaysToFindWorkersThatDoNotFitTogether) {
   EXPECT_EQ(ErrorsOf("model: m\nrouter: {discovery: {kind: dns}}\n"),
             "FILE:2:28: router.discovery.kind is dns, which needs router.discovery.names");
+  EXPECT_EQ(ErrorsOf("model: m\nrouter: {discovery: {kind: kubernetes}}\n"),
+            "FILE:2:28: router.discovery.kind is kubernetes, which needs "
+            "router.discovery.services");
   EXPECT_EQ(ErrorsOf("model: m\nrouter: {discovery: {names: [a:1]}}\n"),
             "FILE:2:29: router.discovery.names is for router.discovery.kind: dns, but that is "
             "static");
@@ -204,6 +213,33 @@ TEST(Checks, RefuseNamesThatDnsCannotBeAskedFor) {
       ErrorsOf("model: m\nrouter: {discovery: {kind: dns, names: [decode.svc]}}\n"),
       "FILE:2:40: router.discovery.names has the item 'decode.svc'; accepted: list of host:port or "
       "_service._tcp.domain");
+}
+
+TEST(Checks, RefuseWhatIsNoServiceOfKubernetesOrNoApiServer) {
+  const std::string kind = "model: m\nrouter: {discovery: {kind: kubernetes, services: [";
+  EXPECT_EQ(ErrorsOf(kind + "a:grpc, b:7000, c]}}\n"), "");
+  EXPECT_EQ(ErrorsOf(kind + "a, a:1]}}\n"), "FILE:2:47: router.discovery.services names 'a' twice");
+  for (const char* wrong : {"a_b", "a:", "a:0", "a:70000", "a:a-port-name-too-long", "-a"}) {
+    EXPECT_EQ(ErrorsOf(kind + "\"" + wrong + "\"]}}\n"),
+              "FILE:2:47: router.discovery.services has the item '" + std::string(wrong) +
+                  "'; accepted: list of service or service:port");
+  }
+  EXPECT_EQ(ErrorsOf(kind + "a], api_server: \"http://10.0.0.1\"}}\n"),
+            "FILE:2:62: router.discovery.api_server: 'http://10.0.0.1' is no server; write "
+            "https://host:port, e.g. https://10.96.0.1:443");
+}
+
+TEST(HttpsServer, HasAPortAndAHostWithoutBrackets) {
+  const auto at = [](const std::string& text) {
+    const auto server = ParseHttpsServer(text);
+    return server.ok() ? server->host + " " + std::to_string(server->port) : "refused";
+  };
+  EXPECT_EQ(at("https://10.96.0.1"), "10.96.0.1 443");
+  EXPECT_EQ(at("https://[fd00::1]:6443/"), "fd00::1 6443");
+  EXPECT_EQ(at("https://api.example"), "api.example 443");
+  for (const char* wrong : {"10.96.0.1", "https://", "https://a:0", "https://a:x", "https://a/b"}) {
+    EXPECT_EQ(at(wrong), "refused") << wrong;
+  }
 }
 
 }  // namespace

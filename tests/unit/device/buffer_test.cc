@@ -1,8 +1,10 @@
 #include "baton/device/buffer.h"
 
 #include <algorithm>
+#include <string>
 
 #include <gtest/gtest.h>
+#include <unistd.h>
 
 namespace baton::device {
 namespace {
@@ -37,6 +39,22 @@ TEST(Buffer, MovesItsMemory) {
   to = std::move(from);
   EXPECT_EQ(to.data(), data);
   EXPECT_EQ(to.data()[99], std::byte{7});
+}
+
+TEST(Buffer, UntouchedIsZeroedAndAlignedToo) {
+  const Buffer buffer = *Buffer::AllocateUntouched(5000001);
+  EXPECT_EQ(reinterpret_cast<uintptr_t>(buffer.data()) % Buffer::kAlignment, 0u);
+  EXPECT_TRUE(IsZero(buffer));
+}
+
+TEST(Buffer, GivesBackWholePagesAndNoPartOfOthers) {
+  const auto page = static_cast<size_t>(sysconf(_SC_PAGESIZE));
+  const Buffer buffer = *Buffer::Allocate(4 * page);
+  std::fill_n(buffer.data(), 4 * page, std::byte{1});
+  GiveBackPages(buffer.data() + 1, 3 * page);
+  std::string kept;
+  for (size_t i = 0; i < 4; ++i) kept += buffer.data()[i * page] == std::byte{1} ? 'x' : '.';
+  EXPECT_EQ(kept, "x..x");
 }
 
 TEST(Buffer, FailsReadablyWhenThereIsNoSuchMemory) {

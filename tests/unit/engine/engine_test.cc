@@ -53,6 +53,21 @@ class EngineTest : public testing::Test {
 testing_support::TemporaryFolder* EngineTest::folder_ = nullptr;
 model::Model* EngineTest::model_ = nullptr;
 
+TEST_F(EngineTest, TellsWhatEachSequenceIsAt) {
+  const SequenceId sequence = driver_.Submit(Prompt(20, 7));
+  std::vector<SequenceReport> reports;
+  ASSERT_TRUE(driver_.engine().Inspect(
+      [&](std::vector<SequenceReport> told) { reports = std::move(told); }));
+
+  driver_.RunUntilIdle();
+
+  ASSERT_EQ(reports.size(), 1u);
+  EXPECT_EQ(reports[0].sequence, sequence);
+  EXPECT_EQ(reports[0].state, "waiting");
+  EXPECT_EQ(reports[0].prompt_tokens, 20);
+  EXPECT_EQ(reports[0].blocks, 0);
+}
+
 TEST_F(EngineTest, EndsAtMaxTokensWithLength) {
   const SequenceId sequence = driver_.Submit(Prompt(20, 7));
   driver_.RunUntilIdle();

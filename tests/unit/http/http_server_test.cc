@@ -45,6 +45,17 @@ TEST_F(HttpServerTest, IsReadyWhenTheBackendIs) {
   EXPECT_EQ(HttpGet(server->port(), "/livez").status, 200);
 }
 
+TEST_F(HttpServerTest, IsAliveWhileTheBackendGetsAhead) {
+  StartServer();
+  EXPECT_EQ(HttpGet(server->port(), "/livez").status, 200);
+
+  backend.alive = false;
+
+  const HttpReply reply = HttpGet(server->port(), "/livez");
+  EXPECT_EQ(reply.status, 503);
+  EXPECT_EQ(ErrorOf(reply)["code"], "not_alive");
+}
+
 TEST_F(HttpServerTest, PassesTheBackendsMetricsOn) {
   StartServer();
 

@@ -42,6 +42,25 @@ TEST_F(Forward, GivesTheSameBitsInAnyChunksAndOnAnyNumberOfThreads) {
   }
 }
 
+TEST_F(Forward, GivesTheSameBitsWithPackedWeights) {
+  const ops::Ops& ops = kernels::CpuOps();
+  // Large enough that pages are given back where the matrices were.
+  testing_support::TinyModelOptions options{.hidden = 64, .intermediate = 200, .vocabulary = 600};
+  for (const bool tied : {false, true}) {
+    options.tied_embeddings = tied;
+    testing_support::WriteTinyModel(folder_.path(), options);
+    for (const bool random : {false, true}) {
+      const auto plain = *Model::Load(folder_.path(), {.random_weights = random});
+      const auto packed =
+          *Model::Load(folder_.path(), {.ops = &ops, .threads = 2, .random_weights = random});
+      ASSERT_EQ(packed->weights().packing(), ops::Packing::kExact);
+      EXPECT_EQ(RunModel(*packed, ops, DType::kBFloat16).Run(tokens_),
+                RunModel(*plain, ops, DType::kBFloat16).Run(tokens_))
+          << "tied " << tied << ", random " << random;
+    }
+  }
+}
+
 TEST_F(Forward, GivesTheSameBitsForSomeRowsAsForAll) {
   RunModel all(*model_, kernels::CpuOps(), DType::kBFloat16);
   const auto expected = all.Run(tokens_);

@@ -62,6 +62,18 @@ TEST_F(BreakersTest, ForgetsFailuresWhenOneRequestIsServed) {
   EXPECT_TRUE(breakers_.Lets("d0", now_));
 }
 
+TEST_F(BreakersTest, ForgetsAWorkerThatHasLeft) {
+  Open();
+  EXPECT_FALSE(breakers_.quiet());
+
+  breakers_.Forget("d0");
+  metrics_.ForgetWorker("d0");
+
+  EXPECT_TRUE(breakers_.quiet());
+  EXPECT_TRUE(breakers_.Lets("d0", now_));
+  EXPECT_EQ(Shown(), -1);
+}
+
 TEST_F(BreakersTest, LetsOneRequestTry) {
   Open();
   EXPECT_NEAR(Seconds(OpenFor()), 0.5, 0.02);

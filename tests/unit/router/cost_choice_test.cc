@@ -132,6 +132,38 @@ TEST_F(CostChoice, LeavesDecodingWithThePrefillWorkerWhileDecodeIsFull) {
   EXPECT_EQ(choice.reason, "decode_full");
 }
 
+TEST_F(CostChoice, LeavesDecodingWithThePrefillWorkerWhereTheOtherRunsAllThatItCan) {
+  decode_.full = true;
+  const Choice choice = Choose({.prompt_tokens = 10, .output_tokens = 100});
+  EXPECT_EQ(choice.worker, "p0");
+  EXPECT_EQ(choice.reason, "decode_full");
+}
+
+TEST_F(CostChoice, LeavesDecodingWithThePrefillWorkerWhereTheOtherIsTooSlow) {
+  const Query query{.prompt_tokens = 10, .output_tokens = 100, .slo = {.tpot = milliseconds(10)}};
+  DecodeSequences(7);
+  EXPECT_EQ(Choose(query).worker, "d0");
+  DecodeSequences(9);
+  const Choice choice = Choose(query);
+  EXPECT_EQ(choice.worker, "p0");
+  EXPECT_EQ(choice.prefill, "");
+  EXPECT_EQ(choice.reason, "slo");
+}
+
+TEST_F(CostChoice, CountsThoseThatWillDecodeOncePrefilled) {
+  const Query query{.prompt_tokens = 10, .output_tokens = 100, .slo = {.tpot = milliseconds(10)}};
+  decode_.forecast.coming.decode_sequences = 9;
+  EXPECT_EQ(Choose(query).worker, "p0");
+}
+
+TEST_F(CostChoice, DecodesNothingBesideThePrefillsThatComeToAPrefillWorker) {
+  const Query query{.prompt_tokens = 10, .output_tokens = 100, .slo = {.tpot = milliseconds(10)}};
+  DecodeSequences(9);
+  prefill_.forecast.prefills_per_s = 5;
+  prefill_.forecast.mean_prefill = milliseconds(300);
+  EXPECT_EQ(Choose(query).worker, "d0");
+}
+
 TEST_F(CostChoice, SaysNothingWhereTooLittleIsKnown) {
   const cost::StepModel nothing;
   decode_.forecast.steps = &nothing;
@@ -181,6 +213,14 @@ TEST_F(CostOfMixed, SendsALongOutputWhereFewDecode) {
   views_[1].forecast.decoding.decode_sequences = 3;
   views_[2].forecast.decoding.decode_sequences = 6;
   EXPECT_EQ(Choose({.prompt_tokens = 10, .output_tokens = 500}), "m1");
+}
+
+/// Or long prompts gather where few decode, and make those few slow.
+TEST_F(CostOfMixed, AvoidsWhoeverPrefilledMuchOfLate) {
+  views_[0].forecast.prefills_per_s = views_[2].forecast.prefills_per_s = 10;
+  views_[0].forecast.mean_prefill = views_[2].forecast.mean_prefill = milliseconds(50);
+  views_[1].forecast.decoding.decode_sequences = 1;
+  EXPECT_EQ(Choose({.prompt_tokens = 100, .output_tokens = 100}), "m1");
 }
 
 TEST_F(CostOfMixed, KeepsASessionAtHomeWhileOthersAreNotMuchBetter) {

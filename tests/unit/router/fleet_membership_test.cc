@@ -188,6 +188,42 @@ TEST_F(FleetMembershipTest, TakesWhoeverAnswersAtAnAddressNextForAnother) {
   EXPECT_THAT(Serving(), ElementsAre("m1"));
 }
 
+TEST_F(FleetMembershipTest, IsToForgetWhoLeftOnceThatIsLongAgo) {
+  hosts_["a:1"] = {.name = "m0"};
+  Find({{"", "a:1"}});
+  Find({});
+  EXPECT_THAT(Serving(), testing::IsEmpty());
+  EXPECT_THAT(fleet_.TakeForgotten(clock_.Now()), testing::IsEmpty());
+
+  clock_.Advance(std::chrono::minutes(6));
+
+  EXPECT_THAT(fleet_.TakeForgotten(clock_.Now()), ElementsAre("m0"));
+  EXPECT_THAT(fleet_.TakeForgotten(clock_.Now()), testing::IsEmpty());
+}
+
+TEST_F(FleetMembershipTest, ForgetsTheNameOfAnEarlierPodAtAnAddressThatStays) {
+  hosts_["a:1"] = {.name = "pod-1"};
+  Find({{"", "a:1"}});
+  End("a:1");
+  hosts_["a:1"] = {.name = "pod-2"};
+  for (int i = 0; i < 5; ++i) Pass();
+  EXPECT_THAT(Serving(), ElementsAre("pod-2"));
+
+  clock_.Advance(std::chrono::minutes(6));
+
+  EXPECT_THAT(fleet_.TakeForgotten(clock_.Now()), ElementsAre("pod-1"));
+}
+
+TEST_F(FleetMembershipTest, ForgetsNothingOfWhoCameBack) {
+  hosts_["a:1"] = {.name = "m0"};
+  Find({{"", "a:1"}});
+  Find({});
+  Find({{"", "a:1"}});
+  clock_.Advance(std::chrono::minutes(6));
+
+  EXPECT_THAT(fleet_.TakeForgotten(clock_.Now()), testing::IsEmpty());
+}
+
 TEST_F(FleetMembershipTest, FollowsANameToItsNewAddress) {
   hosts_["a:1"] = {.name = "m0"};
   Find({{"", "a:1"}});

@@ -46,6 +46,35 @@ TEST(MetricRegistry, GivesTheSameMetricForTheSameNameAndLabels) {
   EXPECT_EQ(Find(snapshot, "c_total")->samples.size(), 2u);
 }
 
+TEST(MetricRegistry, ForgetsTheSeriesOfOneValueOfALabelAlone) {
+  MetricRegistry registry;
+  registry.AddCounter("c_total", "C.", {{"worker", "p0"}, {"kind", "d0"}}).Add(3);
+  registry.AddGauge("g", "G.", {{"worker", "p0"}}).Set(1);
+  registry.AddHistogram("h", "H.", {{"worker", "p0"}});
+  registry.AddCounter("c_total", "C.", {{"worker", "d0"}, {"kind", "p0"}}).Add(5);
+
+  registry.Remove("worker", "p0");
+
+  const MetricsSnapshot snapshot = registry.Collect();
+  const MetricFamily* left = Find(snapshot, "c_total");
+  ASSERT_NE(left, nullptr);
+  ASSERT_EQ(left->samples.size(), 1u);
+  EXPECT_EQ(left->samples[0].value, 5);
+  EXPECT_EQ(Find(snapshot, "g"), nullptr);
+  EXPECT_EQ(Find(snapshot, "h"), nullptr);
+}
+
+TEST(MetricRegistry, BeginsAnewForWhoeverComesBackAfterItWasForgotten) {
+  MetricRegistry registry;
+  registry.AddCounter("c_total", "C.", {{"worker", "p0"}}).Add(3);
+  registry.Remove("worker", "p0");
+
+  registry.AddCounter("c_total", "C.", {{"worker", "p0"}}).Add(2);
+
+  const MetricsSnapshot snapshot = registry.Collect();
+  EXPECT_EQ(Find(snapshot, "c_total")->samples.at(0).value, 2);
+}
+
 TEST(MetricRegistry, CountsObservationsUpToEachBound) {
   MetricRegistry registry;
   Histogram& histogram = registry.AddHistogram("h_seconds", "H.", {}, {0.1, 1});

@@ -38,6 +38,7 @@ class IdleEngine final : public engine::Engine {
   bool PrefillHere(SequenceId) override { return true; }
   bool Release(SequenceId) override { return true; }
   void SetLayerGroup(int32_t layers) override { layer_group = layers; }
+  bool Inspect(std::function<void(std::vector<engine::SequenceReport>)>) override { return false; }
   engine::EngineStats Stats() const override { return {}; }
   engine::EngineProgress Progress() const override { return {}; }
 

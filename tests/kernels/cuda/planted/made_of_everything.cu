@@ -7,6 +7,8 @@ __global__ void __launch_bounds__(128, 1)
     MadeOfEverything(float* out, const __grid_constant__ CUtensorMap map, int n,
                      const unsigned* in) {
   extern __shared__ __align__(1024) unsigned char shared[];
+  asm volatile("griddepcontrol.launch_dependents;");
+  asm volatile("griddepcontrol.wait;" : : : "memory");
   asm volatile("setmaxnreg.inc.sync.aligned.u32 248;");
   const auto tile = static_cast<unsigned>(__cvta_generic_to_shared(shared));
   asm volatile(

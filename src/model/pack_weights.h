@@ -1,0 +1,17 @@
+#pragma once
+
+#include "baton/base/status.h"
+#include "baton/device/buffer.h"
+#include "baton/model/weights.h"
+#include "baton/ops/ops.h"
+
+namespace baton::model {
+
+/// Lays the matrices of all products as `ops` reads them fastest, in memory that is returned,
+/// points the views there and gives back the pages where they were; all but the embedding, whose
+/// rows are read one by one. `threads` of the host share the work. REQUIRES: ops.packed_bytes is
+/// set, and the weights lie in memory of the host. Fails with ResourceExhausted.
+Result<device::Buffer> PackWeights(Weights& weights, const ops::Ops& ops, ops::Packing packing,
+                                   int threads);
+
+}  // namespace baton::model

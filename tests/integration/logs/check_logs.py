@@ -1,0 +1,158 @@
+"""Reads the log of `baton serve` after all kinds of requests: each line is one event, as JSON where
+that is asked for, says which request it is about, and has nothing of what clients wrote.
+
+    check_logs.py BATON
+"""
+
+import http.client
+import json
+import pathlib
+import re
+import signal
+import socket
+import subprocess
+import sys
+import tempfile
+import time
+import urllib.error
+import urllib.request
+
+TREE = pathlib.Path(__file__).resolve().parents[3]
+PATIENCE_S = 300
+# Of no log's own words, in what is asked and in what may come of it.
+SECRET = "xylophonist"
+
+
+def free_port():
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return probe.getsockname()[1]
+
+
+def post(url, body):
+    data = body if isinstance(body, bytes) else json.dumps(body).encode()
+    request = urllib.request.Request(url, data, {"content-type": "application/json"})
+    try:
+        with urllib.request.urlopen(request, timeout=PATIENCE_S) as answer:
+            return answer.read().decode()
+    except urllib.error.HTTPError as error:
+        return error.read().decode()
+
+
+def await_ready(url):
+    deadline = time.monotonic() + PATIENCE_S
+    while time.monotonic() < deadline:
+        try:
+            with urllib.request.urlopen(url + "/readyz", timeout=10):
+                return
+        except (OSError, http.client.HTTPException):
+            time.sleep(0.2)
+    raise AssertionError("the server is not ready")
+
+
+def pid_of(worker):
+    """The process of a worker that this server started, by its command line."""
+    out = subprocess.run(["pgrep", "-f", f"baton worker .*--name {worker} .*{FOLDER}"],
+                         capture_output=True, text=True, check=False)
+    return int(out.stdout.split()[0])
+
+
+def ask_in_every_way(url):
+    """Requests that are served, refused and wrong. Returns the ids of those that were served."""
+    text = f"The {SECRET} said to the"
+    served = [post(url + "/v1/completions", {"prompt": text, "max_tokens": 4, "baton": {
+        "timings": True}}),
+              post(url + "/v1/chat/completions", {"max_tokens": 4, "messages": [
+                  {"role": "system", "content": text}, {"role": "user", "content": text}]})]
+    for body in ({"prompt": text, "max_tokens": SECRET}, {"prompt": {SECRET: text}},
+                 {"prompt": text, "max_tokens": 4, "stop": [SECRET], "unheard_of": SECRET},
+                 {"prompt": text, "guided_regex": f"({SECRET}"},
+                 {"prompt": text, "guided_json": {"type": SECRET}},
+                 {"prompt": text, "model": "no-such-model"},
+                 f'{{"prompt": "{SECRET}'.encode()):
+        post(url + "/v1/completions", body)
+    post(url + "/tokenize", {"prompt": text})
+    return [json.loads(answer)["id"] for answer in served]
+
+
+def lose_a_worker(url):
+    """Kills the decode worker under a request, which goes on elsewhere."""
+    stream = urllib.request.urlopen(urllib.request.Request(
+        url + "/v1/completions", json.dumps({
+            "prompt": SECRET, "max_tokens": 400, "ignore_eos": True, "stream": True}).encode(),
+        {"content-type": "application/json"}), timeout=PATIENCE_S)
+    first = json.loads(stream.readline().decode().removeprefix("data: "))
+    subprocess.run(["kill", "-9", str(pid_of("d0"))], check=True)
+    for _ in stream:
+        pass
+    return first["id"]
+
+
+def log_of(baton, log_format):
+    port = free_port()
+    url = f"http://127.0.0.1:{port}"
+    group = "{count: 1, threads: 1, kv_memory: 64MiB}"
+    config = FOLDER / f"{log_format}.yaml"
+    config.write_text(
+        f"model: {TREE}/configs/models/baton-tiny\nlog_level: debug\n"
+        f"workers: {{prefill: {group}, decode: {group}}}\n"
+        f"router: {{host: 127.0.0.1, port: {port}, policy: least_loaded}}\n"
+        f"telemetry: {{log_format: {log_format}}}\n")
+    log = FOLDER / f"{log_format}.log"
+    with open(log, "wb") as err:
+        server = subprocess.Popen([baton, "serve", "--config", str(config)],
+                                  stdout=subprocess.DEVNULL, stderr=err)
+    try:
+        await_ready(url)
+        ids = ask_in_every_way(url) + [lose_a_worker(url)]
+    finally:
+        server.send_signal(signal.SIGTERM)
+        server.wait(timeout=PATIENCE_S)
+    return log.read_text(), ids
+
+
+def check_secret(log):
+    assert SECRET not in log, [line for line in log.splitlines() if SECRET in line]
+
+
+def check_json(log, ids):
+    events = []
+    for line in log.splitlines():
+        if not line:  # Before the count of lines that nobody took.
+            continue
+        event = json.loads(line)
+        assert {"time", "level", "process", "message"} <= event.keys(), line
+        assert re.fullmatch(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z", event["time"]), line
+        assert event["level"] in ("debug", "info", "warning", "error"), line
+        events.append(event)
+    assert {event["process"] for event in events} >= {"serve", "router", "p0", "d0"}
+    for one in ids:
+        about = [event["message"] for event in events if event.get("request") == one + "-0"]
+        assert any(message.startswith("finished") for message in about), (one, about)
+    resumed = [event for event in events if "goes on after" in event["message"]]
+    assert resumed and resumed[0]["request"] == ids[-1] + "-0", resumed
+    return f"{len(events)} events"
+
+
+def check_text(log, ids):
+    for line in log.splitlines():
+        assert re.match(r"\[(serve |router|p0    |d0    )\] ", line), line
+    for one in ids:
+        assert f"request {one}-0: finished" in log, one
+
+
+def main(baton):
+    log, ids = log_of(baton, "json")
+    check_secret(log)
+    print("json:", check_json(log, ids))
+    log, ids = log_of(baton, "text")
+    check_secret(log)
+    check_text(log, ids)
+    print("text: each line is an event")
+    return 0
+
+
+if __name__ == "__main__":
+    with tempfile.TemporaryDirectory() as name:
+        FOLDER = pathlib.Path(name)
+        sys.exit(main(sys.argv[1]))

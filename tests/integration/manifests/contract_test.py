@@ -1,0 +1,329 @@
+"""The pods of configs/kubernetes, run: the executable started with exactly the arguments, environment and
+configuration of the rendered objects. What is a loopback address of its own here is a pod's address there, and
+the bundled model on the CPU stands for the model on GPUs; ports are the same."""
+
+import contextlib
+import json
+import os
+import re
+import signal
+import socket
+import subprocess
+import tempfile
+import time
+import unittest
+import urllib.error
+import urllib.request
+
+import grpc
+import yaml
+from grpc_health.v1 import health_pb2, health_pb2_grpc
+
+import manifests
+from manifests import arguments_of, container_of, environment_of, matches, of_kind, pod_templates
+
+PATIENCE_S = 120
+TINY_MODEL = os.path.join(manifests.TREE, "configs/models/baton-tiny")
+# Pods of several tests at once are apart.
+SUBNET = f"127.{64 + os.getpid() // 250 % 128}.{os.getpid() % 250}"
+ROUTER_PORT = 8000
+# As the kernel's tables have 127.0.0.1, in IPv6 as well.
+LOOPBACK = {"0100007F", "0000000000000000FFFF00000100007F", "00000000000000000000000001000000"}
+
+
+def get(address, path):
+    try:
+        with urllib.request.urlopen(f"http://{address}{path}", timeout=PATIENCE_S) as reply:
+            return reply.status, reply.read().decode()
+    except urllib.error.HTTPError as error:
+        return error.code, error.read().decode()
+    except OSError:
+        return None, ""
+
+
+class Pod:
+    """One process, as the kubelet would start it."""
+
+    def __init__(self, folder, objects, template, number, name, here):
+        """`here`: what stands for paths of the container, by path; and "workers" for where routers find
+        workers."""
+        self.template, self.name = template, name
+        self.container = container_of(template)
+        self.address = f"{SUBNET}.{number}"
+        config = os.path.join(folder, f"{name}.yaml")
+        with open(config, "w") as out:
+            yaml.safe_dump(self.config_here(manifests.config_text(objects, template), here), out)
+        words = [self.address_here(word).replace("/etc/baton/baton.yaml", config)
+                 for word in arguments_of(self.container, name)]
+        environment = {key: "cpu" if key.endswith("_DEVICE") else self.address_here(value)
+                       for key, value in environment_of(self.container, name).items()}
+        sanitizers = {key: value for key, value in os.environ.items() if key.endswith("SAN_OPTIONS")}
+        self.log_path = os.path.join(folder, f"{name}.log")
+        with open(self.log_path, "wb") as log:
+            # Nothing is inherited but what a container has as well.
+            self.process = subprocess.Popen(
+                [manifests.BATON, *words], stdout=log, stderr=log, cwd=folder,
+                env={"PATH": os.environ["PATH"]} | sanitizers | environment)
+
+    def address_here(self, text):
+        return text.replace("0.0.0.0", self.address)
+
+    def config_here(self, text, here):
+        """The configuration with what cannot be here replaced: devices, networks, volumes, DNS."""
+        config = yaml.safe_load(self.address_here(text))
+        config["model"] = TINY_MODEL
+        for role in ("prefill", "decode"):
+            group = config["workers"][role]
+            if group.pop("device", None):
+                del group["kv_percent"]
+                group |= {"kv_memory": "64MiB", "threads": 1}
+        config.pop("transport", None)
+        router = config["router"]
+        if "api_keys" in router:
+            router["api_keys"] = here[router["api_keys"]]
+        if "discovery" in router:
+            router["discovery"] = {"kind": "file", "file": here["workers"], "interval": "50ms"}
+        # A prompt as short as those here would not be handed over.
+        router["policy"] = "least_loaded"
+        # Slow hosts are no reason to lose anybody.
+        config["handoff"] = {"silence": "20s", "lease": "60s"}
+        config["timeouts"] |= {"worker_silence": "20s"}
+        return config
+
+    def probe(self, kind):
+        """Whether a probe of the container is content."""
+        probe = self.container[kind]
+        if "httpGet" in probe:
+            port = self.port_of(probe["httpGet"]["port"])
+            status, _ = get(f"{self.address}:{port}", probe["httpGet"]["path"])
+            return status is not None and 200 <= status < 400
+        with grpc.insecure_channel(f"{self.address}:{probe['grpc']['port']}") as channel:
+            try:
+                answer = health_pb2_grpc.HealthStub(channel).Check(
+                    health_pb2.HealthCheckRequest(service=probe["grpc"].get("service", "")),
+                    timeout=10)
+            except grpc.RpcError:
+                return False
+            return answer.status == health_pb2.HealthCheckResponse.SERVING
+
+    def port_of(self, name):
+        return next(port["containerPort"] for port in self.container["ports"] if port["name"] == name)
+
+    def open_ports(self):
+        """The TCP ports on which the process and its children listen and that others may reach."""
+        pids, inodes = [self.process.pid], set()
+        for pid in pids:
+            with open(f"/proc/{pid}/task/{pid}/children") as file:
+                pids.extend(map(int, file.read().split()))
+            for link in os.scandir(f"/proc/{pid}/fd"):
+                with contextlib.suppress(OSError):
+                    inodes.update(re.findall(r"socket:\[(\d+)\]", os.readlink(link.path)))
+        ports = set()
+        for table in ("/proc/net/tcp", "/proc/net/tcp6"):
+            with open(table) as file:
+                for line in file.readlines()[1:]:
+                    fields = line.split()
+                    address, _, port = fields[1].rpartition(":")
+                    if fields[3] == "0A" and fields[9] in inodes and address not in LOOPBACK:
+                        ports.add(int(port, 16))
+        return ports
+
+    def log(self):
+        with open(self.log_path, errors="replace") as file:
+            return file.read()
+
+    def stop(self):
+        if self.process.poll() is None:
+            self.process.kill()
+        self.process.wait()
+
+
+def allowed_ports(objects, labels):
+    """(from whom, first, last) of what the NetworkPolicies let in to a pod with `labels`."""
+    for policy in of_kind(objects, "NetworkPolicy"):
+        if not matches(policy["spec"]["podSelector"], labels):
+            continue
+        for rule in policy["spec"]["ingress"]:
+            for port in rule["ports"]:
+                yield rule.get("from"), port["port"], port.get("endPort", port["port"])
+
+
+class Contract(unittest.TestCase):
+    def start(self, overlay, components=()):
+        """One pod of each workload of an overlay; routers, which are told where workers are, last."""
+        self.objects = manifests.render(overlay, components)
+        self.folder = self.enterContext(tempfile.TemporaryDirectory())
+        self.templates = {template["metadata"]["labels"]["app.kubernetes.io/component"]: template
+                          for _, template, _ in pod_templates(self.objects)}
+        self.pods = {}
+        self.here = {"workers": os.path.join(self.folder, "workers.txt")}
+
+    def pod(self, component, number):
+        pod = Pod(self.folder, self.objects, self.templates[component], number, f"{component}-0",
+                  self.here)
+        self.pods[component] = pod
+        self.addCleanup(pod.stop)
+        return pod
+
+    def tearDown(self):
+        if any(error for _, error in self._outcome.result.failures + self._outcome.result.errors):
+            for pod in getattr(self, "pods", {}).values():
+                print(f"== {pod.name}\n{pod.log()}", flush=True)
+
+    def complete(self, router, more=()):
+        request = urllib.request.Request(
+            f"http://{router.address}:{ROUTER_PORT}/v1/completions",
+            json.dumps({"prompt": "Once upon a time", "max_tokens": 8}).encode(),
+            {"Content-Type": "application/json", **dict(more)})
+        with urllib.request.urlopen(request, timeout=PATIENCE_S) as reply:
+            return reply.headers["x-baton-route"], json.load(reply)
+
+    def list_workers(self):
+        """Has routers find the workers' pods, as the cluster would."""
+        path = self.here["workers"]
+        with open(path + ".new", "w") as out:
+            for component, pod in self.pods.items():
+                if component != "router":
+                    out.write(f"{pod.address}:{pod.port_of('grpc')}\n")
+        os.rename(path + ".new", path)
+
+    def until(self, reached, what):
+        deadline = time.monotonic() + PATIENCE_S
+        while not reached():
+            for pod in self.pods.values():
+                self.assertIsNone(pod.process.poll(), f"{pod.name} ended before {what}")
+            self.assertLess(time.monotonic(), deadline, f"in {PATIENCE_S} s {what}")
+            time.sleep(0.05)
+
+    def check_ports(self):
+        """What is open is what the container names and, between workers, UCX's range; and nobody but who
+        needs it may reach that."""
+        for component, pod in self.pods.items():
+            labels = pod.template["metadata"]["labels"]
+            named = {port["containerPort"] for port in pod.container["ports"]}
+            range_text = environment_of(pod.container, pod.name).get("UCX_TCP_PORT_RANGE")
+            first, last = map(int, range_text.split("-")) if range_text else (1, 0)
+            opened = pod.open_ports()
+            self.assertLessEqual(named, opened, component)
+            for port in opened - named:
+                self.assertTrue(first <= port <= last, f"{component} listens on {port}")
+            allowed = list(allowed_ports(self.objects, labels))
+            self.assertEqual({(low, high) for _, low, high in allowed},
+                             {(port, port) for port in named} | ({(first, last)} if range_text else set()),
+                             component)
+            for sources, low, _ in allowed:
+                if component != "router":
+                    for source in sources:
+                        self.assertEqual(
+                            {other for other, template in self.templates.items()
+                             if matches(source["podSelector"], template["metadata"]["labels"])},
+                            {"prefill", "decode"} - ({"router"} if low != 7000 else set())
+                            if "matchExpressions" in source["podSelector"] else {"router"})
+
+    def bring_keys(self):
+        """Makes the Secret baton-keys; returns what a client sends."""
+        made = subprocess.run([manifests.BATON, "key", "--name", "alice"], capture_output=True,
+                              text=True, check=True)
+        path = self.here["/etc/baton-keys/keys.txt"] = os.path.join(self.folder, "keys.txt")
+        with open(path, "w") as out:
+            out.write(made.stdout)
+        return {"Authorization": "Bearer " + made.stderr.split()[-1]}
+
+    def check_routers_and_workers(self):
+        prefill = self.pod("prefill", 2)
+        self.list_workers()
+        router = self.pod("router", 1)
+        self.until(lambda: router.probe("startupProbe"), "the router starts without a complete group")
+        self.until(lambda: prefill.probe("startupProbe"), "the prefill worker starts")
+        self.assertTrue(router.probe("livenessProbe"))
+        self.assertFalse(router.probe("readinessProbe"), "half a group is none")
+        decode = self.pod("decode", 3)
+        self.list_workers()
+        self.until(lambda: router.probe("readinessProbe"), "the router is ready with a complete group")
+        for pod in (prefill, decode):
+            for kind in ("startupProbe", "livenessProbe", "readinessProbe"):
+                self.assertTrue(pod.probe(kind), kind)
+        return router, prefill, decode
+
+    def check_end(self, pod):
+        begin = time.monotonic()
+        pod.process.send_signal(signal.SIGTERM)
+        self.assertEqual(pod.process.wait(timeout=PATIENCE_S), 0, pod.name)
+        self.assertLess(time.monotonic() - begin,
+                        pod.template["spec"]["terminationGracePeriodSeconds"])
+
+    def test_workers_of_pods_serve(self):
+        self.start("cpu-dev")
+        router, prefill, decode = self.check_routers_and_workers()
+        route, _ = self.complete(router)
+        self.assertEqual(route, "prefill=prefill-0 decode=decode-0")
+        self.check_ports()
+        for pod in (prefill, decode, router):
+            self.check_end(pod)
+
+    def test_routers_of_gpu_nodes_ask_for_keys_and_tell_prometheus(self):
+        self.start("multi-node-rdma", ["monitoring"])
+        key = self.bring_keys()
+        router, _, _ = self.check_routers_and_workers()
+        with self.assertRaises(urllib.error.HTTPError) as refused:
+            self.complete(router)
+        self.assertEqual(refused.exception.code, 401)
+        route, _ = self.complete(router, key)
+        self.assertEqual(route, "prefill=prefill-0 decode=decode-0")
+        self.check_ports()
+        self.check_metrics(router)
+
+    def check_metrics(self, router):
+        """All that the rules of scaling ask for is told by a router, with those labels."""
+        [monitor] = of_kind(self.objects, "PodMonitor")
+        [endpoint] = monitor["spec"]["podMetricsEndpoints"]
+        _, text = get(f"{router.address}:{router.port_of(endpoint['port'])}", endpoint["path"])
+        queries = [trigger["metadata"]["query"]
+                   for scaled in of_kind(manifests.render("multi-node-rdma", ["keda"]), "ScaledObject")
+                   for trigger in scaled["spec"]["triggers"]]
+        self.assertEqual(len(queries), 2)
+        for query in queries:
+            for name, labels in re.findall(r"(baton_\w+)\{([^}]*)\}", query):
+                # Prometheus adds the namespace.
+                wanted = [label for label in labels.split(",") if not label.startswith("namespace=")]
+                self.assertTrue([line for line in text.splitlines()
+                                 if line.startswith(name) and all(label in line for label in wanted)],
+                                f"{name} with {wanted}")
+
+    def test_pod_of_a_whole_node_serves(self):
+        self.start("single-node-nvlink")
+        key = self.bring_keys()
+        pod = self.pod("router", 1)
+        self.until(lambda: pod.probe("readinessProbe"), "the pod is ready")
+        route, _ = self.complete(pod, key)
+        self.assertRegex(route, r"^prefill=p[0-3] decode=d[0-3]$")
+        # What workers and UCX listen on is for the pod itself, and kept from all others.
+        self.assertIn(ROUTER_PORT, pod.open_ports())
+        self.assertEqual(list(allowed_ports(self.objects, pod.template["metadata"]["labels"])),
+                         [(None, ROUTER_PORT, ROUTER_PORT)])
+        self.check_end(pod)
+
+
+class ComposeFile(unittest.TestCase):
+    def test_says_what_the_executable_takes(self):
+        with open(os.path.join(manifests.TREE, "docker/compose.yaml")) as file:
+            services = yaml.safe_load(file)["services"]
+        self.assertEqual(set(services), {"router", "prefill", "decode"})
+        for name, service in services.items():
+            settings = self.settings(service)
+            self.assertEqual(manifests.seconds(service["stop_grace_period"]),
+                             manifests.seconds(settings["timeouts"]["drain"]) + 15, name)
+            self.assertTrue(service["read_only"] and service["cap_drop"] == ["ALL"], name)
+        router = self.settings(services["router"])["router"]
+        self.assertEqual(services["router"]["ports"], [f"127.0.0.1:{router['port']}:{router['port']}"])
+
+    def settings(self, service):
+        environment = service["environment"] | {"PATH": os.environ["PATH"], "BATON_MODEL": TINY_MODEL}
+        done = subprocess.run([manifests.BATON, *service["command"], "--print-config"],
+                              capture_output=True, text=True, env=environment)
+        self.assertEqual(done.returncode, 0, done.stdout + done.stderr)
+        return yaml.safe_load(done.stdout)
+
+
+if __name__ == "__main__":
+    unittest.main(verbosity=2)
