@@ -116,6 +116,11 @@ def measure(options: argparse.Namespace, server: Server, layout: str) -> dict:
     return figures
 
 
+def write(options: argparse.Namespace, results: dict) -> None:
+    if options.json:
+        options.json.write_text(json.dumps(results, indent=1) + "\n")
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--baton", required=True)
@@ -135,14 +140,15 @@ def main() -> None:
             with Server(options, Path(folder), layout) as server:
                 answers[layout] = [server.tokens(prompt, 24) for prompt in prompts]
                 results[layout] = measure(options, server, layout)
+            # A run that is stopped leaves the layouts that it measured.
+            write(options, results)
     results["same tokens"] = answers["split"] == answers["mixed"]
     for layout in LAYOUTS:
         for name, value in results[layout].items():
             values = value if isinstance(value, list) else [value]
             print(f"{layout:6} {name:50} {' / '.join(f'{v:.2f}' for v in values)}")
     print("split and mixed give", "the same tokens" if results["same tokens"] else "DIFFERENT TOKENS")
-    if options.json:
-        options.json.write_text(json.dumps(results, indent=1) + "\n")
+    write(options, results)
     raise SystemExit(0 if results["same tokens"] else 1)
 
 

@@ -37,6 +37,8 @@ void LogLines(const std::string& text) {
 
 void WorkerCore::DumpWork(const std::string& why) {
   using Sequences = std::unordered_map<SequenceId, engine::SequenceReport>;
+  // A router that takes a worker for stuck calls its requests off: before anybody is waited for.
+  const auto requests = generate_->Entries();
   const auto sequences = std::make_shared<Asked<Sequences>>();
   const bool asked = engine_->Inspect([sequences](std::vector<engine::SequenceReport> reports) {
     for (engine::SequenceReport& report : reports) {
@@ -63,7 +65,7 @@ void WorkerCore::DumpWork(const std::string& why) {
   if (!known) {
     BATON_LOG(Warning) << "dump: the engine thread does not say what it is at";
   }
-  DumpRequests(known ? std::move(sequences->value) : Sequences{});
+  DumpRequests(requests, known ? std::move(sequences->value) : Sequences{});
   if (handoffs->answered.Wait(kPatience)) {
     LogLines(handoffs->value);
   } else {
@@ -73,9 +75,10 @@ void WorkerCore::DumpWork(const std::string& why) {
 }
 
 void WorkerCore::DumpRequests(
+    const std::vector<std::pair<SequenceId, StreamTable::Entry>>& requests,
     std::unordered_map<SequenceId, engine::SequenceReport> sequences) const {
   const TimePoint now = clock_.Now();
-  for (const auto& [sequence, entry] : generate_->Entries()) {
+  for (const auto& [sequence, entry] : requests) {
     const auto report = sequences.extract(sequence);
     const std::string& peer = entry.call->prefill_peer;
     BATON_LOG(Info) << "dump: request=" << entry.call->request.id << " sequence=" << Index(sequence)

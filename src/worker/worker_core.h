@@ -139,7 +139,8 @@ class WorkerCore final : public rpc::WorkerHandler,
     std::unique_ptr<device::HostStream> stream;
   };
 
-  void DumpRequests(std::unordered_map<SequenceId, engine::SequenceReport> sequences) const;
+  void DumpRequests(const std::vector<std::pair<SequenceId, StreamTable::Entry>>& requests,
+                    std::unordered_map<SequenceId, engine::SequenceReport> sequences) const;
   Status Build();
   Status BuildRanks();
   std::string DeviceName() const;

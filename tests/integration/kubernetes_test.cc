@@ -108,7 +108,7 @@ TEST_F(KubernetesDiscovery, KeepsItsWorkersWhileNobodyAnswersAndThenListsAnew) {
   ASSERT_TRUE(AllComeTo(4, 1));
   EXPECT_TRUE(Complete(ports_[0], Bodies().front()).complete);
   // Another one knows nothing of the versions before it; meanwhile a pod has gone.
-  state_["oldest"] = 1000;
+  state_["oldest"] = 2000;
   state_["slices"].erase("decode-d1");
   Publish();
   StartApiServer();
@@ -125,7 +125,7 @@ TEST_F(KubernetesDiscovery, ListsAnewWhereItsVersionIsTooOld) {
   StartApiServer();
   StartFleet();
   ASSERT_TRUE(AllComeTo(4, 0));
-  state_["oldest"] = 1'000'000;
+  state_["oldest"] = 2000;
   state_["generation"] = 1;
   state_["slices"].erase("prefill-p1");
   Publish();

@@ -1,6 +1,7 @@
 #include <cstdio>
 #include <cstring>
 #include <fstream>
+#include <optional>
 
 #include "baton/kernels/cuda_ops.h"
 #include "measure.h"
@@ -16,7 +17,8 @@ struct Options {
 
 struct Row {
   const Case* benchmark = nullptr;
-  Measurement measured;
+  /// Nothing until it was measured.
+  std::optional<Measurement> measured;
 };
 
 std::string Quoted(const std::string& text) {
@@ -35,25 +37,35 @@ void PrintHeader() {
 
 void Print(const Row& row, double copy) {
   const Case& c = *row.benchmark;
-  const double seconds = row.measured.microseconds * 1e-6;
+  const Measurement measured = row.measured.value_or(Measurement{});
+  const double seconds = measured.microseconds * 1e-6;
   std::printf("%-22s %-40s %10.2f %7.1f%% %8.0f %7.0f%% %8.1f\n", c.op.c_str(), c.shape.c_str(),
-              row.measured.microseconds, 100 * row.measured.spread, c.bytes / seconds * 1e-9,
+              measured.microseconds, 100 * measured.spread, c.bytes / seconds * 1e-9,
               100 * c.bytes / seconds / copy, c.flops / seconds * 1e-12);
 }
 
-bool WriteJson(const std::string& path, const std::vector<Row>& rows, double copy) {
-  std::ofstream out(path);
-  out << "{\"gpu\": " << Quoted(DeviceName()) << ", \"copy_bytes_per_s\": " << copy
-      << ", \"rows\": [";
+/// Writes every case, with times where it has them: again after each, so that a run which is
+/// stopped leaves what it measured.
+bool WriteJson(const std::string& path, const std::string& gpu, const std::vector<Row>& rows,
+               double copy) {
+  if (path.empty()) return true;
+  const std::string unfinished = path + ".new";
+  std::ofstream out(unfinished);
+  out << "{\"gpu\": " << Quoted(gpu) << ", \"copy_bytes_per_s\": " << copy << ", \"rows\": [";
   for (size_t i = 0; i < rows.size(); ++i) {
     const Case& c = *rows[i].benchmark;
     out << (i == 0 ? "\n" : ",\n") << "  {\"op\": " << Quoted(c.op)
-        << ", \"shape\": " << Quoted(c.shape) << ", \"us\": " << rows[i].measured.microseconds
-        << ", \"spread\": " << rows[i].measured.spread << ", \"bytes\": " << c.bytes
-        << ", \"flops\": " << c.flops << "}";
+        << ", \"shape\": " << Quoted(c.shape) << ", \"bytes\": " << c.bytes
+        << ", \"flops\": " << c.flops;
+    if (rows[i].measured) {
+      out << ", \"us\": " << rows[i].measured->microseconds
+          << ", \"spread\": " << rows[i].measured->spread;
+    }
+    out << "}";
   }
   out << "\n]}\n";
-  return static_cast<bool>(out);
+  out.close();
+  return out && std::rename(unfinished.c_str(), path.c_str()) == 0;
 }
 
 int Run(const Options& options) {
@@ -66,23 +78,26 @@ int Run(const Options& options) {
   const auto stream = kernels::WhyNoCudaOps().empty()
                           ? device::OpenCudaStream(0)
                           : Unavailable(std::string(kernels::WhyNoCudaOps()));
+  std::vector<Row> rows;
+  for (const Case& c : cases) rows.push_back({.benchmark = &c, .measured = std::nullopt});
   PrintHeader();
   if (!stream.ok()) {
     for (const Case& c : cases) {
       std::printf("%-22s %-40s not measured\n", c.op.c_str(), c.shape.c_str());
     }
     std::printf("NO GPU HERE: %s\n", stream.status().message().c_str());
-    return options.json.empty() ? 0 : 1;
+    return WriteJson(options.json, "", rows, 0) ? 0 : 1;
   }
   const double copy = CopyBytesPerSecond(**stream);
-  std::vector<Row> rows;
-  for (const Case& c : cases) {
-    rows.push_back({.benchmark = &c, .measured = Measure(c, **stream)});
-    Print(rows.back(), copy);
+  bool written = WriteJson(options.json, DeviceName(), rows, copy);
+  for (Row& row : rows) {
+    row.measured = Measure(*row.benchmark, **stream);
+    Print(row, copy);
+    written = WriteJson(options.json, DeviceName(), rows, copy) && written;
   }
   std::printf("%s: a copy within the device moves %.0f GB/s, read and written\n",
               DeviceName().c_str(), copy * 1e-9);
-  if (options.json.empty() || WriteJson(options.json, rows, copy)) return 0;
+  if (written) return 0;
   std::fprintf(stderr, "cannot write %s\n", options.json.c_str());
   return 1;
 }

@@ -48,6 +48,8 @@ class Cluster:
         except (OSError, ValueError):
             return  # It is being written.
         with self.changed:
+            # Whoever forgets what came before a version has reached it.
+            self.version = max(self.version, state["oldest"])
             before, after = self.state["slices"], state["slices"]
             for name in before | after:
                 if before.get(name) == after.get(name):

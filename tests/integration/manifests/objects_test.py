@@ -205,15 +205,16 @@ class Objects(unittest.TestCase):
     @for_every_variant
     def test_configuration_is_whole(self, overlay, objects):
         """Every pod's configuration is taken without a warning, and finds the workers' Services."""
-        services = {f"{service['metadata']['name']}.baton.svc:{port['port']}"
-                    for service in of_kind(objects, "Service") for port in service["spec"]["ports"]
-                    if service["spec"].get("clusterIP") == "None"}
+        ports = [(service["metadata"]["name"], port) for service in of_kind(objects, "Service")
+                 for port in service["spec"]["ports"] if service["spec"].get("clusterIP") == "None"]
+        services = {"dns": {f"{name}.baton.svc:{port['port']}" for name, port in ports},
+                    "kubernetes": {f"{name}:{port['name']}" for name, port in ports}}
         for name, template, _ in pod_templates(objects):
             with tempfile.TemporaryDirectory() as folder:
                 settings = manifests.settings_of(objects, template, folder)
             found = settings["router"]["discovery"]
             if overlay != "single-node-nvlink":
-                self.assertEqual(set(found["names"]), services, name)
+                self.assertEqual(set(found.get("names", []) + found.get("services", [])), services[found["kind"]], name)
 
 
 if __name__ == "__main__":

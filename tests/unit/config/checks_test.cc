@@ -218,14 +218,14 @@ TEST(Checks, RefuseNamesThatDnsCannotBeAskedFor) {
 TEST(Checks, RefuseWhatIsNoServiceOfKubernetesOrNoApiServer) {
   const std::string kind = "model: m\nrouter: {discovery: {kind: kubernetes, services: [";
   EXPECT_EQ(ErrorsOf(kind + "a:grpc, b:7000, c]}}\n"), "");
-  EXPECT_EQ(ErrorsOf(kind + "a, a:1]}}\n"), "FILE:2:47: router.discovery.services names 'a' twice");
+  EXPECT_EQ(ErrorsOf(kind + "a, a:1]}}\n"), "FILE:2:50: router.discovery.services names 'a' twice");
   for (const char* wrong : {"a_b", "a:", "a:0", "a:70000", "a:a-port-name-too-long", "-a"}) {
     EXPECT_EQ(ErrorsOf(kind + "\"" + wrong + "\"]}}\n"),
-              "FILE:2:47: router.discovery.services has the item '" + std::string(wrong) +
+              "FILE:2:50: router.discovery.services has the item '" + std::string(wrong) +
                   "'; accepted: list of service or service:port");
   }
   EXPECT_EQ(ErrorsOf(kind + "a], api_server: \"http://10.0.0.1\"}}\n"),
-            "FILE:2:62: router.discovery.api_server: 'http://10.0.0.1' is no server; write "
+            "FILE:2:67: router.discovery.api_server: 'http://10.0.0.1' is no server; write "
             "https://host:port, e.g. https://10.96.0.1:443");
 }
 

@@ -72,7 +72,7 @@ TEST_F(SliceTableTest, SaysWhichPortsThereAreWhereOneMustBeNamed) {
 TEST(SliceTable, FindsThePortByNameOrNumber) {
   for (const auto& [port, address] :
        {std::pair{"grpc", "10.0.0.1:7000"}, std::pair{"7009", "10.0.0.1:7009"}}) {
-    SliceTable table({{.name = "decode", .port = port}});
+    SliceTable table(std::vector<config::ServiceName>{{.name = "decode", .port = port}});
     table.Put(Slice("a", {{.address = "10.0.0.1"}}));
     EXPECT_THAT(table.View().ready, ElementsAre(address));
   }
