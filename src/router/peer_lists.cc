@@ -67,7 +67,9 @@ bool MustBeTold(const rpc::WorkerStatus& decode, const PeerKnowledgeByName& know
            !IsJoined(decode, entry.first);
   });
   return lacks || std::any_of(peers.begin(), peers.end(), [&](const auto& peer) {
-           return !known.contains(peer.first) && !peer.second.empty() && is_stale(peer.first);
+           const auto of = known.find(peer.first);
+           if (of != known.end()) return of->second.kind == Kind::kDoesNot;
+           return !peer.second.empty() && is_stale(peer.first);
          });
 }
 
