@@ -78,7 +78,9 @@ class Weigher {
     option.cost += DelayOfOthers(prefill);
     // Prompts that the decode worker has yet to prefill then, beside it.
     const Duration beside = QueueTime(decode.forecast) - option.choice.ttft;
-    if (beside > Duration::zero()) option.cost += Delayed(decode.forecast, beside);
+    if (beside > Duration::zero()) {
+      option.cost += Delayed(DecodeTime(decode.forecast, query_.prompt_tokens), beside);
+    }
     return option;
   }
 
@@ -96,8 +98,7 @@ class Weigher {
   int64_t tokens() const { return query_.prompt_tokens + query_.output_tokens; }
 
   /// What a delay of its decoding costs a request of this one's length and SLO.
-  Duration Delayed(const Forecast& at, Duration delay) const {
-    const Duration tpot = DecodeTime(at, query_.prompt_tokens);
+  Duration Delayed(Duration tpot, Duration delay) const {
     return delay + SlowMiss(tpot + delay / query_.output_tokens) - SlowMiss(tpot);
   }
 
@@ -112,9 +113,10 @@ class Weigher {
   Duration DelayOfOthers(const WorkerView& view) const {
     const Forecast& at = view.forecast;
     const Duration delay = PrefillDelay(at, view.cached_tokens, query_.prompt_tokens);
+    const Duration tpot = DecodeTime(at, query_.prompt_tokens);
     const double newcomers = view.role == Role::kPrefill ? 0 : arrivals_per_s_ * Seconds(delay);
-    return (at.decoding.decode_sequences + at.coming.decode_sequences) * Delayed(at, delay) +
-           FromSeconds(newcomers * Seconds(Delayed(at, delay / 2)));
+    return (at.decoding.decode_sequences + at.coming.decode_sequences) * Delayed(tpot, delay) +
+           FromSeconds(newcomers * Seconds(Delayed(tpot, delay / 2)));
   }
 
   Option Generate(const WorkerView& view, Duration prefilled) const {

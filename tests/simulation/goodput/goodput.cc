@@ -152,8 +152,8 @@ Course Serve(const Setting& setting, const Machine& machine, const std::vector<P
   while (!over()) fleet.Step();
   for (size_t phase = 0; phase < phases.size(); ++phase) {
     const auto begin = sinks[phase].begin() + phases[phase].warm_up;
-    const auto kept = std::count_if(begin, sinks[phase].end(),
-                                    [](const auto& sink) { return sink->kept(); });
+    const auto kept =
+        std::count_if(begin, sinks[phase].end(), [](const auto& sink) { return sink->kept(); });
     course.kept.push_back(static_cast<double>(kept) /
                           static_cast<double>(sinks[phase].end() - begin));
   }

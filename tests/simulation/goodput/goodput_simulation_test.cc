@@ -5,6 +5,7 @@
 #include <gtest/gtest.h>
 
 #include "goodput.h"
+#include "gpu_loads.h"
 
 namespace baton::simulation {
 namespace {
@@ -38,23 +39,6 @@ constexpr Machine kTinyOnCore{.step = microseconds(100),
                               .kv_tokens = 256 * 1024,
                               .step_tokens = 512};
 
-/// About Llama-3.1-8B in bfloat16 on one H100, as far as published figures tell.
-constexpr Machine kGpu{.step = microseconds(5000),
-                       .prefill_token = microseconds(22),
-                       .attended_token = nanoseconds(1),
-                       .decode_sequence = microseconds(4),
-                       .context_token = nanoseconds(45),
-                       .transfer = milliseconds(1),
-                       .transfer_bytes_per_s = 40e9,
-                       .kv_bytes_per_token = 128 * 1024,
-                       .kv_tokens = 400 * 1000,
-                       .step_tokens = 2048};
-
-/// Uniform in logarithm.
-int64_t Between(Random& random, double least, double most) {
-  return std::llround(least * std::pow(most / least, random.Uniform()));
-}
-
 struct Case {
   const char* name;
   const Machine& machine;
@@ -63,8 +47,6 @@ struct Case {
   Setting cost;
   Load load;
 };
-
-constexpr RequestSlo Slo(Duration ttft, Duration tpot) { return {.ttft = ttft, .tpot = tpot}; }
 
 /// Workers of these roles whose router decides by `policy`.
 Setting Of(const char* policy, int prefill, int decode, int mixed = 0) {
@@ -102,18 +84,13 @@ const Case kGpuChat{.name = "chat on four GPUs",
                     .mixed = Of("least_loaded", 0, 0, 4),
                     .split = Of("least_loaded", 2, 2),
                     .cost = Of("cost", 2, 2),
-                    .load = {Slo(milliseconds(250), milliseconds(25)), [](Random& random) {
-                               return Lengths{Between(random, 64, 1024), Between(random, 64, 512)};
-                             }}};
-const Case kDocuments{
-    .name = "documents on four GPUs",
-    .machine = kGpu,
-    .mixed = Of("least_loaded", 0, 0, 4),
-    .split = Of("least_loaded", 2, 2),
-    .cost = Of("cost", 2, 2),
-    .load = {Slo(seconds(2), milliseconds(15)), [](Random& random) {
-               return Lengths{Between(random, 4096, 16384), Between(random, 64, 512)};
-             }}};
+                    .load = kGpuChatLoad};
+const Case kDocuments{.name = "documents on four GPUs",
+                      .machine = kGpu,
+                      .mixed = Of("least_loaded", 0, 0, 4),
+                      .split = Of("least_loaded", 2, 2),
+                      .cost = Of("cost", 2, 2),
+                      .load = kGpuDocumentsLoad};
 
 const Case kTinyDocuments{.name = "documents for a tiny model on two cores",
                           .machine = kTinyOnCore,

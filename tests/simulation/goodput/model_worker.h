@@ -36,7 +36,8 @@ struct Machine {
 
 /// A worker that computes nothing but takes its time: decodes first and then a chunk of the oldest
 /// prompts in each step, as the scheduler does, and hand-offs that hide nothing of a transfer. It
-/// takes another role once what it has in its own has ended, or its patience has. Each step takes what `machine` says, up to a tenth more or less.
+/// takes another role once what it has in its own has ended, or its patience has. Each step takes
+/// what `machine` says, up to a tenth more or less.
 class ModelWorker {
  public:
   ModelWorker(std::string name, Role role, const Machine& machine, EventQueue& events,

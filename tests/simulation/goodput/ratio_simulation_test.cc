@@ -1,42 +1,15 @@
 #include <algorithm>
-#include <cmath>
 #include <cstdio>
 
 #include <gtest/gtest.h>
 
-#include "goodput.h"
+#include "gpu_loads.h"
 
 /// Roles that follow the load.
 namespace baton::simulation {
 namespace {
 
-using std::chrono::microseconds;
-using std::chrono::milliseconds;
-using std::chrono::nanoseconds;
 using std::chrono::seconds;
-
-/// About Llama-3.1-8B in bfloat16 on one H100, as in goodput_simulation_test.cc.
-constexpr Machine kGpu{.step = microseconds(5000),
-                       .prefill_token = microseconds(22),
-                       .attended_token = nanoseconds(1),
-                       .decode_sequence = microseconds(4),
-                       .context_token = nanoseconds(45),
-                       .transfer = milliseconds(1),
-                       .transfer_bytes_per_s = 40e9,
-                       .kv_bytes_per_token = 128 * 1024,
-                       .kv_tokens = 400 * 1000,
-                       .step_tokens = 2048};
-
-int64_t Between(Random& random, double least, double most) {
-  return std::llround(least * std::pow(most / least, random.Uniform()));
-}
-
-const Load kChat{{.ttft = milliseconds(250), .tpot = milliseconds(25)}, [](Random& random) {
-                   return Lengths{Between(random, 64, 1024), Between(random, 64, 512)};
-                 }};
-const Load kDocuments{{.ttft = seconds(2), .tpot = milliseconds(15)}, [](Random& random) {
-                        return Lengths{Between(random, 4096, 16384), Between(random, 64, 512)};
-                      }};
 
 Setting Fixed(int prefill, int decode, int mixed) {
   return {.policy = "cost", .prefill = prefill, .decode = decode, .mixed = mixed};
@@ -64,8 +37,8 @@ void Print(const char* name, const Course& course) {
 }
 
 TEST(AutoRatio, ComesCloseToTheBestFixedRatioWhateverTheLoadTurnsTo) {
-  const std::vector<Phase> phases{For(kChat, 225, 60, 0), For(kDocuments, 8, 200, 60),
-                                  For(kChat, 225, 90, 30)};
+  const std::vector<Phase> phases{For(kGpuChatLoad, 225, 60, 0), For(kGpuDocumentsLoad, 8, 200, 60),
+                                  For(kGpuChatLoad, 225, 90, 30)};
   const Course mixed = Serve(Fixed(0, 0, 4), kGpu, phases);
   const Course even = Serve(Fixed(2, 2, 0), kGpu, phases);
   const Course many = Serve(Fixed(3, 1, 0), kGpu, phases);
@@ -88,9 +61,9 @@ TEST(AutoRatio, ComesCloseToTheBestFixedRatioWhateverTheLoadTurnsTo) {
 /// Half of the work is of either kind, and what comes is noise around that.
 TEST(AutoRatio, DoesNotSwingUnderALoadBetweenTwoRatios) {
   for (const double documents : {0.01, 0.02, 0.04}) {
-    const Load load{kDocuments.slo, [documents](Random& random) {
-                      return random.Uniform() < documents ? kDocuments.lengths(random)
-                                                          : kChat.lengths(random);
+    const Load load{kGpuDocumentsLoad.slo, [documents](Random& random) {
+                      return random.Uniform() < documents ? kGpuDocumentsLoad.lengths(random)
+                                                          : kGpuChatLoad.lengths(random);
                     }};
     const Course course = Serve(Auto(2, 2, 0, seconds(10)), kGpu, {For(load, 60, 300, 0)});
     Print(std::to_string(documents).c_str(), course);
