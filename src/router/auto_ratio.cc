@@ -103,7 +103,7 @@ std::optional<RatioPlan> AutoRatio::Plan(TimePoint now) {
   const std::vector<WorkerSpeed> speeds =
       fleet_.Speeds(tokens / static_cast<int64_t>(samples.size()));
   if (speeds.empty()) return std::nullopt;
-  return RatioPlan(samples, speeds, options_.local_prefills);
+  return RatioPlan(samples, speeds, options_.by_cost);
 }
 
 void AutoRatio::Change(const RatioOutlook& current, const RatioOutlook& best,

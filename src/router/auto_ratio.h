@@ -22,8 +22,8 @@ class AutoRatio {
   struct Options {
     bool on = false;
     Duration dwell{};
-    /// Decode workers may prefill themselves what pays there.
-    bool local_prefills = false;
+    /// As RatioPlan has it.
+    bool by_cost = false;
   };
 
   /// All of it outlives this.

@@ -19,22 +19,25 @@ struct RatioOutlook {
 };
 
 /// What every possible assignment of roles to so many workers could serve, of requests like some
-/// that were. `local`: decode workers may prefill themselves what pays there.
+/// that were. `by_cost`: decode workers prefill themselves what pays there, and prefill workers
+/// decode what no decode worker can; a pair so does what two mixed workers could, and those are
+/// not planned for.
 /// *Threads*: immutable.
 class RatioPlan {
  public:
   RatioPlan(const std::vector<RequestSample>& requests, const std::vector<WorkerSpeed>& workers,
-            bool local);
+            bool by_cost);
 
   /// REQUIRES: as many as there are workers.
   RatioOutlook Of(const api::RoleCounts& counts) const;
-  /// The one that could serve most; of those that differ by less than a percent the one with the
+  /// The one that could serve most; of those that are within a twentieth of it, the one with the
   /// fewest changes from `now`.
   RatioOutlook Best(const api::RoleCounts& now) const;
 
  private:
   static constexpr int kMostShares = 4;
 
+  bool by_cost_;
   /// Of a worker by how many share the queue, from one to kMostShares, beyond which it matters
   /// little.
   std::vector<double> prefill_;

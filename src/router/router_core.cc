@@ -47,7 +47,7 @@ RouterCore::RouterCore(const RouterOptions& options, std::unique_ptr<RoutingPoli
 void RouterCore::SetRatioOptions() {
   auto_ratio_.SetOptions({.on = options_.auto_ratio,
                           .dwell = options_.ratio_dwell,
-                          .local_prefills = policy_->splits_by_cost()});
+                          .by_cost = policy_->splits_by_cost()});
 }
 
 bool RouterCore::Turn(Duration patience) {

@@ -35,5 +35,10 @@ inline const Load kGpuDocumentsLoad{
     Slo(std::chrono::seconds(2), std::chrono::milliseconds(15)), [](Random& random) {
       return Lengths{Between(random, 4096, 16384), Between(random, 64, 512)};
     }};
+/// Long prompts and short answers, as of who has documents classified.
+inline const Load kGpuExtractsLoad{
+    Slo(std::chrono::seconds(2), std::chrono::milliseconds(15)), [](Random& random) {
+      return Lengths{Between(random, 8192, 16384), Between(random, 4, 16)};
+    }};
 
 }  // namespace baton::simulation

@@ -57,8 +57,11 @@ struct Mix {
   RequestSlo slo;
 };
 constexpr Mix kChat{64, 1024, 64, 512, {.ttft = milliseconds(250), .tpot = milliseconds(25)}};
-constexpr Mix kDocuments{4096, 16384, 64, 512, {.ttft = milliseconds(2000), .tpot = milliseconds(15)}};
-constexpr Mix kSummaries{256, 1024, 32, 64, {.ttft = milliseconds(10000), .tpot = milliseconds(60)}};
+constexpr Mix kDocuments{
+    4096, 16384, 64, 512, {.ttft = milliseconds(2000), .tpot = milliseconds(15)}};
+constexpr Mix kExtracts{8192, 16384, 4, 16, {.ttft = milliseconds(2000), .tpot = milliseconds(15)}};
+constexpr Mix kSummaries{
+    256, 1024, 32, 64, {.ttft = milliseconds(10000), .tpot = milliseconds(60)}};
 
 std::vector<RequestSample> Draw(const Mix& mix, int count = 128, uint64_t seed = 3) {
   Random random(seed);
@@ -88,6 +91,7 @@ struct Row {
   const char* name;
   const Machine& machine;
   Mix mix;
+  bool by_cost;
   RoleCounts now;
   RoleCounts best;
 };
@@ -97,36 +101,37 @@ class BestRatio : public testing::TestWithParam<Row> {};
 TEST_P(BestRatio, IsAsInTheTable) {
   const Row& row = GetParam();
   const cost::StepModel model = Learnt(row.machine);
-  const RatioPlan plan(Draw(row.mix), Workers(model, row.machine, row.now.total()), true);
+  const RatioPlan plan(Draw(row.mix), Workers(model, row.machine, row.now.total()), row.by_cost);
   const RatioOutlook now = plan.Of(row.now);
   const RatioOutlook best = plan.Best(row.now);
-  EXPECT_EQ(best.counts, row.best) << api::DescribeCounts(best.counts) << " could serve "
-                                   << best.capacity_per_s << "/s, " << api::DescribeCounts(row.now)
-                                   << " " << now.capacity_per_s << "/s";
+  EXPECT_EQ(best.counts, row.best)
+      << api::DescribeCounts(best.counts) << " could serve " << best.capacity_per_s << "/s, "
+      << api::DescribeCounts(row.now) << " " << now.capacity_per_s << "/s";
 }
 
+constexpr RoleCounts kMixed{.mixed = 4};
+constexpr RoleCounts kEven{.prefill = 2, .decode = 2};
+constexpr RoleCounts kMostlyDecode{.prefill = 1, .decode = 3};
+constexpr RoleCounts kMostlyPrefill{.prefill = 3, .decode = 1};
+constexpr RoleCounts kPair{.prefill = 1, .decode = 1};
+constexpr Mix kNoWish{kDocuments.least_prompt, kDocuments.most_prompt, 64, 512, {}};
+
 const Row kRows[] = {
-    {"ShortChatsWantAllMixed", kGpu, kChat, {.prefill = 2, .decode = 2}, {.mixed = 4}},
-    {"DocumentsWantASplit", kGpu, kDocuments, {.mixed = 4}, {.prefill = 2, .decode = 2}},
-    {"SummariesWantMostlyPrefill", kCore, kSummaries, {.mixed = 4}, {.prefill = 3, .decode = 1}},
-    {"APairStaysAPairForSummaries",
-     kCore,
-     kSummaries,
-     {.prefill = 1, .decode = 1},
-     {.prefill = 1, .decode = 1}},
-    {"WithoutAWishAllShouldDoAll",
-     kGpu,
-     {kDocuments.least_prompt, kDocuments.most_prompt, 64, 512, {}},
-     {.prefill = 2, .decode = 2},
-     {.mixed = 4}},
+    {"ShortChatsWantAllMixed", kGpu, kChat, false, kEven, kMixed},
+    {"ByCostShortChatsWantMostlyDecode", kGpu, kChat, true, kEven, kMostlyDecode},
+    {"DocumentsWantASplit", kGpu, kDocuments, true, kMixed, kEven},
+    {"ExtractsWantMostlyPrefill", kGpu, kExtracts, true, kEven, kMostlyPrefill},
+    {"SummariesWantMostlyPrefill", kCore, kSummaries, true, kMixed, kMostlyPrefill},
+    {"APairStaysAPairForSummaries", kCore, kSummaries, true, kPair, kPair},
+    {"WithoutAWishAllShouldDoAll", kGpu, kNoWish, false, kEven, kMixed},
 };
 INSTANTIATE_TEST_SUITE_P(Table, BestRatio, testing::ValuesIn(kRows),
                          [](const auto& row) { return std::string(row.param.name); });
 
 class RatioPlanTest : public testing::Test {
  protected:
-  RatioPlan Plan(const Mix& mix, int workers, bool local = true) const {
-    return RatioPlan(Draw(mix), Workers(model_, kGpu, workers), local);
+  RatioPlan Plan(const Mix& mix, int workers, bool by_cost = true) const {
+    return RatioPlan(Draw(mix), Workers(model_, kGpu, workers), by_cost);
   }
   const cost::StepModel model_ = Learnt(kGpu);
 };
@@ -144,10 +149,12 @@ TEST_F(RatioPlanTest, CountsNothingForRolesThatCannotServe) {
   EXPECT_EQ(plan.Of({.decode = 4}).capacity_per_s, 0);
 }
 
-TEST_F(RatioPlanTest, CountsWhatDecodeWorkersPrefillThemselvesOnlyWhereTheyMay) {
-  const RoleCounts few_prefill{.prefill = 1, .decode = 3};
-  EXPECT_GT(Plan(kChat, 4).Of(few_prefill).capacity_per_s,
-            1.2 * Plan(kChat, 4, false).Of(few_prefill).capacity_per_s);
+TEST_F(RatioPlanTest, CountsWhatWorkersDoBesideTheirRoleOnlyByCost) {
+  for (const RoleCounts& counts : {kMostlyDecode, kMostlyPrefill}) {
+    EXPECT_GT(Plan(kChat, 4).Of(counts).capacity_per_s,
+              1.2 * Plan(kChat, 4, false).Of(counts).capacity_per_s)
+        << api::DescribeCounts(counts);
+  }
 }
 
 TEST_F(RatioPlanTest, PromisesMoreOfMoreWorkers) {
@@ -167,7 +174,7 @@ TEST_F(RatioPlanTest, LooksAtWhatIsLeftToCompute) {
   for (RequestSample& request : cached) {
     request.prefill = cost::PrefillShape(request.prompt_tokens - 64, request.prompt_tokens);
   }
-  const RatioPlan plan(cached, Workers(model_, kGpu, 4), true);
+  const RatioPlan plan(cached, Workers(model_, kGpu, 4), false);
   const RatioOutlook best = plan.Best({.prefill = 2, .decode = 2});
   EXPECT_GT(best.capacity_per_s, 1.2 * plan.Of({.prefill = 2, .decode = 2}).capacity_per_s);
   EXPECT_GT(best.counts.decode + best.counts.mixed, 3);
