@@ -5,13 +5,13 @@ if(BATON_TESTS AND BATON_HAVE_CUDA AND NOT BATON_SANITIZE MATCHES "thread")
   set(BATON_HAVE_SIMT ON)
 endif()
 
-# baton_simt_kernels(<target> SOURCES <file.cu>...)
-# An object library of kernels for the emulator; files relative to kernels/cuda.
-function(baton_simt_kernels target)
+# baton_simt_kernels(<target> STATIC|OBJECT SOURCES <file.cu>...)
+# A library of kernels for the emulator; files relative to kernels/cuda.
+function(baton_simt_kernels target type)
   cmake_parse_arguments(ARG "" "" "SOURCES" ${ARGN})
   list(TRANSFORM ARG_SOURCES PREPEND ${PROJECT_SOURCE_DIR}/kernels/cuda/)
   set_source_files_properties(${ARG_SOURCES} PROPERTIES LANGUAGE CXX)
-  add_library(${target} OBJECT ${ARG_SOURCES})
+  add_library(${target} ${type} ${ARG_SOURCES})
   target_link_libraries(${target} PRIVATE baton_flags PUBLIC baton_simt baton::device baton::ops)
   # The emulator's first, so that ptx/, launch.h and shared_memory.h are its.
   target_include_directories(${target} BEFORE PUBLIC ${PROJECT_SOURCE_DIR}/tests/simt
@@ -21,24 +21,22 @@ function(baton_simt_kernels target)
     -O1 -Wno-unknown-pragmas)
 endfunction()
 
-# baton_simt_test(<name> KERNELS <file.cu>... SOURCES <file>... [DEPENDS <target>...]
-#   [TIMEOUT <seconds>])
+# baton_simt_test(<name> SOURCES <file>... [DEPENDS <target>...] [TIMEOUT <seconds>])
 # The same test twice: kernels.cuda.<name> under the emulator, and gpu.<name> on a GPU, which skips
-# without one. KERNELS are relative to kernels/cuda, SOURCES to the calling folder.
+# without one. SOURCES are relative to the calling folder.
 function(baton_simt_test name)
-  cmake_parse_arguments(ARG "" "TIMEOUT" "KERNELS;SOURCES;DEPENDS" ${ARGN})
+  cmake_parse_arguments(ARG "" "TIMEOUT" "SOURCES;DEPENDS" ${ARGN})
   if(ARG_UNPARSED_ARGUMENTS)
     message(FATAL_ERROR "baton_simt_test(${name}): unknown arguments: ${ARG_UNPARSED_ARGUMENTS}")
   endif()
   if(NOT ARG_TIMEOUT)
-    set(ARG_TIMEOUT 300)
+    set(ARG_TIMEOUT 600)
   endif()
   set(harness ${PROJECT_SOURCE_DIR}/tests/kernels/cuda)
   if(BATON_HAVE_SIMT)
-    baton_simt_kernels(simt_${name}_kernels SOURCES ${ARG_KERNELS})
     baton_test(kernels.cuda.${name} SOURCES ${ARG_SOURCES} ${harness}/device_emulated.cc
       LABELS kernels simt TIMEOUT ${ARG_TIMEOUT}
-      DEPENDS simt_${name}_kernels baton::kernels_reference ${ARG_DEPENDS})
+      DEPENDS simt_kernels baton::kernels_reference ${ARG_DEPENDS})
   endif()
   if(BATON_TESTS AND BATON_HAVE_NVCC)
     baton_test(gpu.${name} SOURCES ${ARG_SOURCES} ${harness}/device_cuda.cc
