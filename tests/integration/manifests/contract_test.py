@@ -7,7 +7,6 @@ import json
 import os
 import re
 import signal
-import socket
 import subprocess
 import tempfile
 import time
@@ -165,10 +164,8 @@ class Contract(unittest.TestCase):
         self.addCleanup(pod.stop)
         return pod
 
-    def tearDown(self):
-        if any(error for _, error in self._outcome.result.failures + self._outcome.result.errors):
-            for pod in getattr(self, "pods", {}).values():
-                print(f"== {pod.name}\n{pod.log()}", flush=True)
+    def logs(self):
+        return "".join(f"\n== {pod.name}\n{pod.log()}" for pod in self.pods.values())
 
     def complete(self, router, more=()):
         request = urllib.request.Request(
@@ -191,8 +188,9 @@ class Contract(unittest.TestCase):
         deadline = time.monotonic() + PATIENCE_S
         while not reached():
             for pod in self.pods.values():
-                self.assertIsNone(pod.process.poll(), f"{pod.name} ended before {what}")
-            self.assertLess(time.monotonic(), deadline, f"in {PATIENCE_S} s {what}")
+                self.assertIsNone(pod.process.poll(),
+                                  f"{pod.name} ended, and not: {what}{self.logs()}")
+            self.assertLess(time.monotonic(), deadline, f"not in {PATIENCE_S} s: {what}{self.logs()}")
             time.sleep(0.05)
 
     def check_ports(self):
@@ -211,14 +209,18 @@ class Contract(unittest.TestCase):
             self.assertEqual({(low, high) for _, low, high in allowed},
                              {(port, port) for port in named} | ({(first, last)} if range_text else set()),
                              component)
-            for sources, low, _ in allowed:
-                if component != "router":
-                    for source in sources:
-                        self.assertEqual(
-                            {other for other, template in self.templates.items()
-                             if matches(source["podSelector"], template["metadata"]["labels"])},
-                            {"prefill", "decode"} - ({"router"} if low != 7000 else set())
-                            if "matchExpressions" in source["podSelector"] else {"router"})
+            if component != "router":
+                callers = {low: set() for _, low, _ in allowed}
+                for sources, low, _ in allowed:
+                    callers[low] |= self.components_of(sources)
+                self.assertEqual(callers, {7000: {"router", "prefill", "decode"},
+                                           first: {"prefill", "decode"}}, component)
+
+    def components_of(self, sources):
+        """Whose pods a NetworkPolicy means."""
+        return {component for component, template in self.templates.items()
+                if any(matches(source["podSelector"], template["metadata"]["labels"])
+                       for source in sources)}
 
     def bring_keys(self):
         """Makes the Secret baton-keys; returns what a client sends."""
@@ -246,11 +248,9 @@ class Contract(unittest.TestCase):
         return router, prefill, decode
 
     def check_end(self, pod):
-        begin = time.monotonic()
         pod.process.send_signal(signal.SIGTERM)
-        self.assertEqual(pod.process.wait(timeout=PATIENCE_S), 0, pod.name)
-        self.assertLess(time.monotonic() - begin,
-                        pod.template["spec"]["terminationGracePeriodSeconds"])
+        grace_s = pod.template["spec"]["terminationGracePeriodSeconds"]
+        self.assertEqual(pod.process.wait(timeout=grace_s), 0, pod.name + self.logs())
 
     def test_workers_of_pods_serve(self):
         self.start("cpu-dev")
