@@ -1,6 +1,8 @@
 // A request from its dispatch to its end: one attempt after the other, until one brings the last
 // token or the request is at fault.
 #include <algorithm>
+#include <set>
+#include <string>
 #include <utility>
 
 #include "baton/base/logging.h"
@@ -9,6 +11,9 @@
 
 namespace baton::router {
 namespace {
+
+/// In place of a fingerprint.
+const std::string kAnyModel;
 
 /// What the client is told when no attempt is left: what may well work later.
 Status AsFinal(const Status& last, int32_t attempts) {
@@ -23,10 +28,19 @@ Status AsFinal(const Status& last, int32_t attempts) {
   }
 }
 
-Epoch EpochOf(const std::string& worker, const std::vector<WorkerView>& views) {
+/// Null where there is none of that name.
+const WorkerView* Find(const std::string& worker, const std::vector<WorkerView>& views) {
   const auto view = std::find_if(views.begin(), views.end(),
                                  [&](const WorkerView& other) { return other.name == worker; });
-  return view == views.end() ? Epoch{} : view->epoch;
+  return view == views.end() ? nullptr : &*view;
+}
+
+/// Why a stream has nobody to go on with although workers are there.
+Status NobodyLeft(const RoutedRequest& routed) {
+  return Unavailable("no worker has the model that " + std::to_string(routed.tokens()) +
+                     " tokens came from (fingerprint " + routed.fingerprint +
+                     "), and with another one the answer would be neither's; before: " +
+                     routed.last.message());
 }
 
 }  // namespace
@@ -53,7 +67,16 @@ Admission::Attempt RouterCore::Dispatch(const Routed& routed, bool in_time_only)
 }
 
 bool RouterCore::Attempt(const Routed& routed) {
-  const std::vector<WorkerView> views = fleet_.Views(routed->request);
+  std::vector<WorkerView> views = fleet_.Views(routed->request);
+  if (routed->tokens() > 0) {
+    // Tokens of two models in one stream would be neither's answer.
+    const size_t others = std::erase_if(views, [&](const WorkerView& worker) {
+      return worker.fingerprint != routed->fingerprint;
+    });
+    if (views.empty() && others > 0 && !std::exchange(routed->bereft, true)) {
+      routed->last = NobodyLeft(*routed);
+    }
+  }
   auto choice = Choose(*routed, views);
   if (!choice.ok()) {
     Park(routed);
@@ -93,8 +116,12 @@ void RouterCore::Send(const Routed& routed, Choice choice, const std::vector<Wor
   }
   routed->choice = std::move(choice);
   routed->prompt_tokens = static_cast<int32_t>(routed->request.prompt.size());
-  routed->worker_epoch = EpochOf(routed->choice.worker, views);
-  routed->prefill_epoch = EpochOf(routed->choice.prefill, views);
+  const WorkerView& worker = *Find(routed->choice.worker, views);
+  const WorkerView* const prefill = Find(routed->choice.prefill, views);
+  routed->worker_epoch = worker.epoch;
+  routed->prefill_epoch = prefill == nullptr ? Epoch{} : prefill->epoch;
+  routed->fingerprint = worker.fingerprint;
+  routed->bereft = false;
   routed->lost.reset();
   routed->sent = now;
   routed->budget->OnSent(now);
@@ -221,12 +248,17 @@ TimePoint RouterCore::AttemptDue(TimePoint now) {
   while (!waiting_.empty() && waiting_.begin()->first <= now) {
     due.push_back(waiting_.extract(waiting_.begin()).mapped());
   }
-  // Where one finds nobody, the others do not either.
-  bool anybody = true;
+  // Where one finds nobody, the others that may go to the same do not either.
+  std::set<std::string> bereft;
   for (const Routed& routed : due) {
     const auto it = requests_.find(routed->request.id);
     if (it == requests_.end() || it->second != routed || routed->call) continue;
-    anybody ? void(anybody = Attempt(routed)) : Park(routed);
+    const std::string& needs = routed->tokens() > 0 ? routed->fingerprint : kAnyModel;
+    if (bereft.contains(needs) || bereft.contains(kAnyModel)) {
+      Park(routed);
+    } else if (!Attempt(routed)) {
+      bereft.insert(needs);
+    }
   }
   return waiting_.empty() ? TimePoint::max() : waiting_.begin()->first;
 }

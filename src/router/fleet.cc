@@ -163,7 +163,8 @@ std::vector<WorkerView> Fleet::Views() const {
                      .load = member->load(),
                      .joined_peers = member->status().joined_peers,
                      .join_problems = member->status().join_problems,
-                     .epoch = member->description().identity.epoch});
+                     .epoch = member->description().identity.epoch,
+                     .fingerprint = member->description().identity.fingerprint});
   }
   return views;
 }

@@ -94,6 +94,10 @@ class RoutedRequest {
 
   // All attempts.
   std::optional<RetryBudget> budget;
+  /// Of whom the last attempt was sent to: what it emitted goes on with the same only.
+  std::string fingerprint;
+  /// None of the same was there since.
+  bool bereft = false;
   /// Where attempts failed; another incarnation is another worker.
   std::map<std::string, Epoch> failed_at;
   /// Why the next attempt is one.

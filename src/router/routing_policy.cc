@@ -15,11 +15,13 @@ bool Contains(const std::vector<std::string>& names, const std::string& name) {
   return std::find(names.begin(), names.end(), name) != names.end();
 }
 
-/// The prefill workers that can hand over to `decode`.
+/// The prefill workers that can hand over to `decode`. One that was started anew with another model
+/// still has its name, by which `decode` was joined with the one before.
 Candidates JoinedWith(const WorkerView& decode, const std::vector<WorkerView>& workers) {
   Candidates joined;
   for (const WorkerView& worker : workers) {
-    if (worker.role == Role::kPrefill && Contains(decode.joined_peers, worker.name)) {
+    if (worker.role == Role::kPrefill && worker.fingerprint == decode.fingerprint &&
+        Contains(decode.joined_peers, worker.name)) {
       joined.push_back(&worker);
     }
   }

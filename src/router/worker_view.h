@@ -4,6 +4,7 @@
 #include <limits>
 #include <map>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "baton/base/clock.h"
@@ -38,7 +39,7 @@ struct Forecast {
   const std::map<std::string, cost::TransferModel>* transfers = nullptr;
 };
 
-/// A worker that can take requests, as a policy sees it.
+/// A worker that can take requests, as a policy sees it. *Ownership*: as of Forecast.
 struct WorkerView {
   std::string name;
   Role role = Role::kMixed;
@@ -56,6 +57,8 @@ struct WorkerView {
   Forecast forecast = {};
   /// Which incarnation it is.
   Epoch epoch = {};
+  /// Of its model, weights and arithmetic: others may draw other tokens, and read no KV of its own.
+  std::string_view fingerprint = {};
 };
 
 /// What a policy must know of a request.

@@ -48,7 +48,7 @@ class KubernetesDiscovery : public DiscoveryTest {
     const std::string api = folder_.path() / "api";
     processes_.Start("api",
                      {"python3", BATON_SOURCE_DIR "/tests/integration/kubernetes/api_server.py",
-                      std::to_string(api_port_), api + ".pem", api + ".key", file_});
+                      "127.0.0.1:" + std::to_string(api_port_), api + ".pem", api + ".key", file_});
   }
   void StartFleet() {
     StartAll(
@@ -71,7 +71,11 @@ class KubernetesDiscovery : public DiscoveryTest {
   const uint16_t api_port_ = FreePort();
   const int port_ = FreePort();
   const Authority authority_{"cluster"};
-  nlohmann::json state_ = {{"forbidden", false}, {"oldest", 0}, {"generation", 0}};
+  nlohmann::json state_ = {{"namespace", "test"},
+                           {"services", {"prefill", "decode"}},
+                           {"forbidden", false},
+                           {"oldest", 0},
+                           {"generation", 0}};
 };
 
 TEST_F(KubernetesDiscovery, FollowsPodsUnderLoadWithTwoRouters) {

@@ -1,11 +1,13 @@
 #!/usr/bin/env python3
 """What of a Kubernetes API server a watcher of EndpointSlices meets, from a file that a test rewrites.
 
-    api_server.py PORT CERTIFICATE KEY STATE
+    api_server.py ADDRESS:PORT CERTIFICATE KEY STATE
 
 STATE is JSON, looked at twenty times a second:
 
-    {"token": "t1",                    who shows another gets 401
+    {"namespace": "test",              nothing is in another one
+     "services": ["decode"],           of which a watcher asks for the slices, in its order
+     "token": "t1",                    who shows another gets 401
      "forbidden": false,               true: everybody gets 403
      "oldest": 0,                      a watch from a version before it gets 410
      "generation": 0,                  when it changes all connections break off
@@ -28,7 +30,7 @@ from urllib.parse import parse_qs, urlparse
 
 PERIOD = 0.05
 BOOKMARKS = 0.5
-PATH = "/apis/discovery.k8s.io/v1/namespaces/test/endpointslices"
+PATH = "/apis/discovery.k8s.io/v1/namespaces/{namespace}/endpointslices"
 
 
 class Cluster:
@@ -51,13 +53,13 @@ class Cluster:
             # Whoever forgets what came before a version has reached it.
             self.version = max(self.version, state["oldest"])
             before, after = self.state["slices"], state["slices"]
+            self.state = state
             for name in before | after:
                 if before.get(name) == after.get(name):
                     continue
                 self.version += 1
                 kind = "DELETED" if name not in after else "MODIFIED" if name in before else "ADDED"
                 self.events.append((self.version, kind, self.object(name, after.get(name, before.get(name)))))
-            self.state = state
             self.changed.notify_all()
 
     def object(self, name: str, made: dict) -> dict:
@@ -66,7 +68,7 @@ class Cluster:
                                      "terminating": e["terminating"]},
                       "targetRef": {"kind": "Pod", "uid": e["address"]}} for e in made["endpoints"]]
         return {"kind": "EndpointSlice", "apiVersion": "discovery.k8s.io/v1", "addressType": "IPv4",
-                "metadata": {"name": name, "namespace": "test", "resourceVersion": str(self.version),
+                "metadata": {"name": name, "namespace": self.state["namespace"], "resourceVersion": str(self.version),
                              "labels": {"kubernetes.io/service-name": made["service"]}},
                 "endpoints": endpoints, "ports": [{"name": "grpc", "port": made["port"], "protocol": "TCP"}]}
 
@@ -102,7 +104,8 @@ class Handler(BaseHTTPRequestHandler):
             return self.refuse(401, "Unauthorized")
         if state["forbidden"]:
             return self.refuse(403, "endpointslices.discovery.k8s.io is forbidden")
-        if url.path != PATH or query.get("labelSelector") != "kubernetes.io/service-name in (prefill,decode)":
+        selector = f"kubernetes.io/service-name in ({','.join(state['services'])})"
+        if url.path != PATH.format(**state) or query.get("labelSelector") != selector:
             return self.refuse(404, f"not found: {self.path}")
         self.watch(query) if query.get("watch") == "true" else self.list(query)
 
@@ -151,10 +154,11 @@ class Handler(BaseHTTPRequestHandler):
 
 
 def main() -> None:
-    port, certificate, key, state = sys.argv[1:]
+    listen, certificate, key, state = sys.argv[1:]
+    address, port = listen.split(":")
     Handler.cluster = Cluster(Path(state))
     threading.Thread(target=Handler.cluster.follow, daemon=True).start()
-    server = ThreadingHTTPServer(("127.0.0.1", int(port)), Handler)
+    server = ThreadingHTTPServer((address, int(port)), Handler)
     server.daemon_threads = True
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     context.load_cert_chain(certificate, key)

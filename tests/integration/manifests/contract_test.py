@@ -7,7 +7,6 @@ import json
 import os
 import re
 import signal
-import socket
 import subprocess
 import tempfile
 import time
@@ -15,15 +14,12 @@ import unittest
 import urllib.error
 import urllib.request
 
-import grpc
 import yaml
-from grpc_health.v1 import health_pb2, health_pb2_grpc
 
 import manifests
-from manifests import arguments_of, container_of, environment_of, matches, of_kind, pod_templates
+from manifests import container_of, environment_of, matches, of_kind, pod_templates
+from pod import PATIENCE_S, TINY_MODEL, Pod, get
 
-PATIENCE_S = 120
-TINY_MODEL = os.path.join(manifests.TREE, "configs/models/baton-tiny")
 # Pods of several tests at once are apart.
 SUBNET = f"127.{64 + os.getpid() // 250 % 128}.{os.getpid() % 250}"
 ROUTER_PORT = 8000
@@ -31,42 +27,15 @@ ROUTER_PORT = 8000
 LOOPBACK = {"0100007F", "0000000000000000FFFF00000100007F", "00000000000000000000000001000000"}
 
 
-def get(address, path):
-    try:
-        with urllib.request.urlopen(f"http://{address}{path}", timeout=PATIENCE_S) as reply:
-            return reply.status, reply.read().decode()
-    except urllib.error.HTTPError as error:
-        return error.code, error.read().decode()
-    except OSError:
-        return None, ""
-
-
-class Pod:
-    """One process, as the kubelet would start it."""
-
+class LocalPod(Pod):
     def __init__(self, folder, objects, template, number, name, here):
         """`here`: what stands for paths of the container, by path; and "workers" for where routers find
         workers."""
-        self.template, self.name = template, name
-        self.container = container_of(template)
-        self.address = f"{SUBNET}.{number}"
+        super().__init__(template, name, f"{SUBNET}.{number}")
         config = os.path.join(folder, f"{name}.yaml")
         with open(config, "w") as out:
             yaml.safe_dump(self.config_here(manifests.config_text(objects, template), here), out)
-        words = [self.address_here(word).replace("/etc/baton/baton.yaml", config)
-                 for word in arguments_of(self.container, name)]
-        environment = {key: "cpu" if key.endswith("_DEVICE") else self.address_here(value)
-                       for key, value in environment_of(self.container, name).items()}
-        sanitizers = {key: value for key, value in os.environ.items() if key.endswith("SAN_OPTIONS")}
-        self.log_path = os.path.join(folder, f"{name}.log")
-        with open(self.log_path, "wb") as log:
-            # Nothing is inherited but what a container has as well.
-            self.process = subprocess.Popen(
-                [manifests.BATON, *words], stdout=log, stderr=log, cwd=folder,
-                env={"PATH": os.environ["PATH"]} | sanitizers | environment)
-
-    def address_here(self, text):
-        return text.replace("0.0.0.0", self.address)
+        self.run(folder, config)
 
     def config_here(self, text, here):
         """The configuration with what cannot be here replaced: devices, networks, volumes, DNS."""
@@ -90,25 +59,6 @@ class Pod:
         config["timeouts"] |= {"worker_silence": "20s"}
         return config
 
-    def probe(self, kind):
-        """Whether a probe of the container is content."""
-        probe = self.container[kind]
-        if "httpGet" in probe:
-            port = self.port_of(probe["httpGet"]["port"])
-            status, _ = get(f"{self.address}:{port}", probe["httpGet"]["path"])
-            return status is not None and 200 <= status < 400
-        with grpc.insecure_channel(f"{self.address}:{probe['grpc']['port']}") as channel:
-            try:
-                answer = health_pb2_grpc.HealthStub(channel).Check(
-                    health_pb2.HealthCheckRequest(service=probe["grpc"].get("service", "")),
-                    timeout=10)
-            except grpc.RpcError:
-                return False
-            return answer.status == health_pb2.HealthCheckResponse.SERVING
-
-    def port_of(self, name):
-        return next(port["containerPort"] for port in self.container["ports"] if port["name"] == name)
-
     def open_ports(self):
         """The TCP ports on which the process and its children listen and that others may reach."""
         pids, inodes = [self.process.pid], set()
@@ -127,15 +77,6 @@ class Pod:
                     if fields[3] == "0A" and fields[9] in inodes and address not in LOOPBACK:
                         ports.add(int(port, 16))
         return ports
-
-    def log(self):
-        with open(self.log_path, errors="replace") as file:
-            return file.read()
-
-    def stop(self):
-        if self.process.poll() is None:
-            self.process.kill()
-        self.process.wait()
 
 
 def allowed_ports(objects, labels):
@@ -159,16 +100,14 @@ class Contract(unittest.TestCase):
         self.here = {"workers": os.path.join(self.folder, "workers.txt")}
 
     def pod(self, component, number):
-        pod = Pod(self.folder, self.objects, self.templates[component], number, f"{component}-0",
+        pod = LocalPod(self.folder, self.objects, self.templates[component], number, f"{component}-0",
                   self.here)
         self.pods[component] = pod
         self.addCleanup(pod.stop)
         return pod
 
-    def tearDown(self):
-        if any(error for _, error in self._outcome.result.failures + self._outcome.result.errors):
-            for pod in getattr(self, "pods", {}).values():
-                print(f"== {pod.name}\n{pod.log()}", flush=True)
+    def logs(self):
+        return "".join(f"\n== {pod.name}\n{pod.log()}" for pod in self.pods.values())
 
     def complete(self, router, more=()):
         request = urllib.request.Request(
@@ -191,8 +130,9 @@ class Contract(unittest.TestCase):
         deadline = time.monotonic() + PATIENCE_S
         while not reached():
             for pod in self.pods.values():
-                self.assertIsNone(pod.process.poll(), f"{pod.name} ended before {what}")
-            self.assertLess(time.monotonic(), deadline, f"in {PATIENCE_S} s {what}")
+                self.assertIsNone(pod.process.poll(),
+                                  f"{pod.name} ended, and not: {what}{self.logs()}")
+            self.assertLess(time.monotonic(), deadline, f"not in {PATIENCE_S} s: {what}{self.logs()}")
             time.sleep(0.05)
 
     def check_ports(self):
@@ -211,14 +151,18 @@ class Contract(unittest.TestCase):
             self.assertEqual({(low, high) for _, low, high in allowed},
                              {(port, port) for port in named} | ({(first, last)} if range_text else set()),
                              component)
-            for sources, low, _ in allowed:
-                if component != "router":
-                    for source in sources:
-                        self.assertEqual(
-                            {other for other, template in self.templates.items()
-                             if matches(source["podSelector"], template["metadata"]["labels"])},
-                            {"prefill", "decode"} - ({"router"} if low != 7000 else set())
-                            if "matchExpressions" in source["podSelector"] else {"router"})
+            if component != "router":
+                callers = {low: set() for _, low, _ in allowed}
+                for sources, low, _ in allowed:
+                    callers[low] |= self.components_of(sources)
+                self.assertEqual(callers, {7000: {"router", "prefill", "decode"},
+                                           first: {"prefill", "decode"}}, component)
+
+    def components_of(self, sources):
+        """Whose pods a NetworkPolicy means."""
+        return {component for component, template in self.templates.items()
+                if any(matches(source["podSelector"], template["metadata"]["labels"])
+                       for source in sources)}
 
     def bring_keys(self):
         """Makes the Secret baton-keys; returns what a client sends."""
@@ -246,11 +190,9 @@ class Contract(unittest.TestCase):
         return router, prefill, decode
 
     def check_end(self, pod):
-        begin = time.monotonic()
         pod.process.send_signal(signal.SIGTERM)
-        self.assertEqual(pod.process.wait(timeout=PATIENCE_S), 0, pod.name)
-        self.assertLess(time.monotonic() - begin,
-                        pod.template["spec"]["terminationGracePeriodSeconds"])
+        grace_s = pod.template["spec"]["terminationGracePeriodSeconds"]
+        self.assertEqual(pod.process.wait(timeout=grace_s), 0, pod.name + self.logs())
 
     def test_workers_of_pods_serve(self):
         self.start("cpu-dev")

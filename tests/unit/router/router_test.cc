@@ -40,6 +40,7 @@ class FakeWorker final : public rpc::WorkerHandler {
     return {
         .identity = {.epoch = Epoch::Random(),
                      .name = name_,
+                     .fingerprint = fingerprint,
                      .geometry = {.layers = 1, .kv_heads = 1, .head_dim = 1, .block_tokens = 4}},
         .role = role_,
         .limits = limits,
@@ -76,6 +77,7 @@ class FakeWorker final : public rpc::WorkerHandler {
   void OnJoinEnded(rpc::JoinStream*) override {}
 
   // What it says of itself; set before the router knows this worker.
+  std::string fingerprint;
   rpc::WorkerLimits limits;
   std::vector<cost::StepSample> calibration;
   rpc::WorkerLoad load;
@@ -885,6 +887,43 @@ TEST_F(RouterResumes, ElsewhereAsLongAsThereIsAnother) {
   Start("r1");
   for (int i = 0; i < 3; ++i) NextOf({&a, &b, &c}).second->Finish(Unavailable("x"));
   EXPECT_THAT(asked_, testing::UnorderedElementsAre(&a, &b, &c));
+}
+
+TEST_F(RouterResumes, WithTheModelThatTheTokensCameFrom) {
+  FakeWorker a("m0", Role::kMixed), b("m1", Role::kMixed), c("m2", Role::kMixed);
+  a.fingerprint = c.fingerprint = "old";
+  b.fingerprint = "new";
+  RouteTo({a.address(), b.address(), c.address()});
+  Start("r1");
+  const Call first = NextOf({&a});
+  first.second->SendToken({.token = 7});
+  first.second->Finish(Unavailable("x"));
+  NextOf({&b, &c});
+  EXPECT_EQ(asked_.back(), &c);
+}
+
+TEST_F(RouterResumes, NoTokensOfAModelThatIsGone) {
+  auto a = std::make_unique<FakeWorker>("m0", Role::kMixed);
+  FakeWorker b("m1", Role::kMixed);
+  a->fingerprint = "old";
+  b.fingerprint = "new";
+  RouteTo({a->address(), b.address()}, {.attempts = 100, .wait = std::chrono::milliseconds(50)});
+  const auto sink = Start("r1");
+  NextOf({a.get()}).second->SendToken({.token = 7});
+  EXPECT_EQ(sink->Next(), "token 7");
+  a.reset();
+  EXPECT_THAT(sink->Next(), testing::HasSubstr("no worker has the model that 1 tokens came from "
+                                               "(fingerprint old)"));
+}
+
+TEST_F(RouterResumes, WithAnyModelBeforeTheFirstToken) {
+  FakeWorker a("m0", Role::kMixed), b("m1", Role::kMixed);
+  a.fingerprint = "old";
+  b.fingerprint = "new";
+  RouteTo({a.address(), b.address()});
+  Start("r1");
+  NextOf({&a}).second->Finish(Unavailable("x"));
+  EXPECT_EQ(NextOf({&b}).first.reason, "retry");
 }
 
 TEST_F(RouterResumes, NothingThatIsTheClientsFault) {

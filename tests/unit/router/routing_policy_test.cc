@@ -50,6 +50,18 @@ TEST_P(EveryPolicy, PairADecodeWorkerOnlyWithPeersThatItJoined) {
   }
 }
 
+TEST_P(EveryPolicy, PairADecodeWorkerOnlyWithPeersOfItsModel) {
+  const auto policy = Policy(GetParam());
+  std::vector<WorkerView> workers = {Prefill("p0"), Prefill("p1"), Decode("d0", {"p0", "p1"})};
+  workers[0].fingerprint = "new";
+  workers[1].fingerprint = workers[2].fingerprint = "old";
+  for (int i = 0; i < 4; ++i) EXPECT_EQ(policy->Choose(workers)->prefill, "p1");
+
+  workers[1].fingerprint = "new";
+  EXPECT_EQ(RoutingPolicy::Possible(workers).message(),
+            "no decode worker is joined with a prefill worker yet");
+}
+
 TEST_P(EveryPolicy, LetAMixedWorkerPrefillItself) {
   const auto choice = Policy(GetParam())->Choose({Mixed("m0")});
   ASSERT_TRUE(choice.ok());
