@@ -4,7 +4,8 @@
 For each model and load it finds, by `baton bench --goodput`, the highest rate at which nine in ten
 requests keep their SLO: with two mixed workers, with one prefill and one decode worker that splits
 always or all but short prompts, and with the router weighing each request. What is measured is
-printed as tables, and put into a folder: the JSON of every search, and a page with their curves.
+printed as tables, with how far the router's predictions of steps were off in the mean, and put into a
+folder: the JSON of every search, and a page with their curves.
 
     bench/serving/goodput.py --baton build/release/bin/baton --out goodput
     bench/serving/goodput.py --baton build/release/bin/baton --models tiny --loads chat,documents
@@ -18,10 +19,13 @@ from __future__ import annotations
 
 import argparse
 import json
+import re
 import subprocess
 import sys
 import tempfile
 import time
+import urllib.request
+from collections import defaultdict
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -115,8 +119,22 @@ def search(options: argparse.Namespace, models: Models, model: str, settings: li
             "--goodput", "--rate", begin, "--duration", str(options.seconds[model]), "--warmup", "4",
             "--precision", str(options.precision), "--slo", f"{slo[0]:.1f}:{slo[1]:.2f}", "--label", label,
             "--arrivals", load.arrivals, *load.arguments[model]])
+        result["cost_errors"] = cost_errors(server.port)
     file.write_text(json.dumps(result))
     return result
+
+
+def cost_errors(port: int) -> dict[str, float]:
+    """By what part of what they took steps differed from what the router foretold, by kind, in the mean."""
+    with urllib.request.urlopen(f"http://127.0.0.1:{port}/metrics", timeout=30) as answer:
+        text = answer.read().decode()
+    sums: dict[str, float] = defaultdict(float)
+    for part, labels, value in re.findall(r"^baton_cost_error_ratio_(sum|count){(.*?)} (\S+)$", text, re.MULTILINE):
+        kind = re.search(r'kind="(\w+)"', labels)
+        assert kind
+        sums[kind[1] + part] += float(value)
+    kinds = sorted(name.removesuffix("count") for name in sums if name.endswith("count"))
+    return {kind: sums[kind + "sum"] / sums[kind + "count"] for kind in kinds if sums[kind + "count"]}
 
 
 def attained(result: dict) -> str:
@@ -127,7 +145,8 @@ def attained(result: dict) -> str:
 def rounds(options: argparse.Namespace, models: Models, model: str, name: str, load: Load) -> None:
     slo = slo_of(options, models, model, load)
     print(f"\n{model}, {name}: TTFT {slo[0]:.0f} ms, TPOT {slo[1]:.1f} ms\n", flush=True)
-    print("| Setting | goodput, requests/s | over mixed | attainment by rate |\n|---|---|---|---|", flush=True)
+    print("| Setting | goodput, requests/s | over mixed | steps off by | attainment by rate |\n|---|---|---|---|---|",
+          flush=True)
     files, first = [], 0.0
     for setting, settings in SETTINGS.items():
         if setting not in options.settings:
@@ -138,7 +157,9 @@ def rounds(options: argparse.Namespace, models: Models, model: str, name: str, l
         files.append(str(file))
         found = result["goodput"]["slos"][0]["requests_per_s"]
         first = first or found
-        print(f"| {setting} | {found:.2f} | {found / first if first else 0:.2f} | {attained(result)} |", flush=True)
+        errors = ", ".join(f"{kind} {100 * error:.0f} %" for kind, error in result["cost_errors"].items())
+        print(f"| {setting} | {found:.2f} | {found / first if first else 0:.2f} | {errors} | {attained(result)} |",
+              flush=True)
         print(f"{setting}: {time.monotonic() - began:.0f} s", file=sys.stderr)
     subprocess.run([options.baton, "bench", "--compare", *files, "--html", options.out / f"{model}-{name}.html"],
                    check=True, stdout=subprocess.DEVNULL)
