@@ -8,14 +8,16 @@
 namespace baton::model {
 namespace {
 
-ops::PlanShape PlanShapeOf(const Model& model, const StepLimits& limits, int32_t block_tokens) {
+ops::PlanShape PlanShapeOf(const Model& model, const StepLimits& limits, int32_t block_tokens,
+                           int32_t multiprocessors = 0) {
   return {.H = model.shard().query_heads,
           .G = model.shard().kv_heads,
           .D = model.config().head_dim,
           .P = block_tokens,
           .step_tokens = limits.step_tokens,
           .sequences = limits.sequences,
-          .context_tokens = limits.context_tokens};
+          .context_tokens = limits.context_tokens,
+          .multiprocessors = multiprocessors};
 }
 
 size_t PlanBytes(const ops::Ops& ops, const ops::PlanShape& shape) {
@@ -55,7 +57,8 @@ BatchUpload::BatchUpload(const Parts& parts, const StepLimits& limits)
       limits_(limits),
       table_blocks_(std::min(CeilDiv(limits.context_tokens, parts.cache.geometry().block_tokens),
                              parts.cache.blocks())),
-      plan_shape_(PlanShapeOf(parts.model, limits, parts.cache.geometry().block_tokens)),
+      plan_shape_(PlanShapeOf(parts.model, limits, parts.cache.geometry().block_tokens,
+                              parts.stream.multiprocessors())),
       plan_bytes_(PlanBytes(ops_, plan_shape_)),
       upload_(parts.memory, parts.stream, HeadBytes(limits)) {}
 
