@@ -78,14 +78,4 @@ inline cudaStream_t NativeStream(device::Stream& stream) {
   return static_cast<cudaStream_t>(device::AsCuda(stream).native());
 }
 
-/// Of the current device.
-inline int Multiprocessors() {
-  int device = 0;
-  int count = 0;
-  CheckCuda("cudaGetDevice", cudaGetDevice(&device));
-  CheckCuda("multiprocessors",
-            cudaDeviceGetAttribute(&count, cudaDevAttrMultiProcessorCount, device));
-  return count;
-}
-
 }  // namespace baton::kernels::cuda

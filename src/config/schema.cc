@@ -58,9 +58,9 @@ void AddGroup(std::vector<Key>& keys, const std::string& role, WorkerGroup Worke
   add("kv_memory", &WorkerGroup::kv_memory_bytes, "memory for the KV cache, per worker",
       {.least = 4 * kKiB});
   add("kv_percent", &WorkerGroup::kv_percent,
-      "in place of kv_memory, on a GPU: this part of what is free there once the weights are "
-      "loaded; 0: kv_memory. Workers that share a GPU and start together see the same memory "
-      "free: give them kv_memory",
+      "in place of kv_memory, on a GPU: this part of what is free there once weights, steps and "
+      "CUDA graphs have theirs; 0: kv_memory. Workers that share a GPU and start together see the "
+      "same memory free: give them kv_memory",
       {.greatest = 99});
   add("sm_percent", &WorkerGroup::sm_percent,
       "most of a GPU's multiprocessors that a worker uses, beside other workers on that GPU; needs "

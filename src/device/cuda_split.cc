@@ -112,7 +112,7 @@ class Dealer {
     for (const CUdevResource& group : mine) count += group.sm.smCount;
     BATON_LOG(Info) << name_ << ": the " << (user == 0 ? "first" : "second") << " part has "
                     << count << " of its " << all_.sm.smCount << " multiprocessors";
-    return OwnCudaStream(stream, part);
+    return OwnCudaStream(stream, static_cast<int32_t>(count), part);
   }
 
  private:

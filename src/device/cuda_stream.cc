@@ -18,8 +18,8 @@ namespace {
 class OwnedStream final : public CudaStream {
  public:
   /// `part` is what the stream runs on, and goes after it; null: the whole device.
-  explicit OwnedStream(cudaStream_t stream, std::shared_ptr<void> part = nullptr)
-      : part_(std::move(part)), stream_(stream) {}
+  OwnedStream(cudaStream_t stream, int32_t multiprocessors, std::shared_ptr<void> part = nullptr)
+      : part_(std::move(part)), stream_(stream), multiprocessors_(multiprocessors) {}
   ~OwnedStream() override {
     for (const Pending& pending : pending_) (void)cudaEventDestroy(pending.event);
     for (cudaEvent_t event : free_) (void)cudaEventDestroy(event);
@@ -94,6 +94,7 @@ class OwnedStream final : public CudaStream {
   }
 
   void* native() override { return stream_; }
+  int32_t multiprocessors() const override { return multiprocessors_; }
 
  private:
   struct Pending {
@@ -124,6 +125,7 @@ class OwnedStream final : public CudaStream {
 
   const std::shared_ptr<void> part_;
   const cudaStream_t stream_;
+  const int32_t multiprocessors_;
   std::deque<Pending> pending_;
   std::vector<cudaEvent_t> free_;
   std::unordered_map<uint64_t, cudaGraphExec_t> graphs_;
@@ -137,17 +139,22 @@ class OwnedStream final : public CudaStream {
 Result<std::unique_ptr<CudaStream>> OpenCudaStream(int device) {
   BATON_RETURN_IF_ERROR(CheckCudaDevice(device));
   cudaError_t error = cudaSetDevice(device);
+  int multiprocessors = 0;
+  if (error == cudaSuccess) {
+    error = cudaDeviceGetAttribute(&multiprocessors, cudaDevAttrMultiProcessorCount, device);
+  }
   cudaStream_t stream = nullptr;
   if (error == cudaSuccess) error = cudaStreamCreateWithFlags(&stream, cudaStreamNonBlocking);
   if (error != cudaSuccess) {
     return Unavailable("no stream on cuda:" + std::to_string(device) + ": " +
                        cudaGetErrorString(error));
   }
-  return std::unique_ptr<CudaStream>(std::make_unique<OwnedStream>(stream));
+  return std::unique_ptr<CudaStream>(std::make_unique<OwnedStream>(stream, multiprocessors));
 }
 
-std::unique_ptr<CudaStream> OwnCudaStream(cudaStream_t stream, std::shared_ptr<void> part) {
-  return std::make_unique<OwnedStream>(stream, std::move(part));
+std::unique_ptr<CudaStream> OwnCudaStream(cudaStream_t stream, int32_t multiprocessors,
+                                          std::shared_ptr<void> part) {
+  return std::make_unique<OwnedStream>(stream, multiprocessors, std::move(part));
 }
 
 }  // namespace baton::device

@@ -8,15 +8,44 @@
 namespace baton::model {
 namespace {
 
-ops::PlanShape PlanShapeOf(const BatchUpload::Parts& parts, const StepLimits& limits) {
-  const kv::KvGeometry& geometry = parts.cache.geometry();
-  return {.H = parts.model.shard().query_heads,
-          .G = geometry.rank_kv_heads(),
-          .D = parts.model.config().head_dim,
-          .P = geometry.block_tokens,
+ops::PlanShape PlanShapeOf(const Model& model, const StepLimits& limits, int32_t block_tokens,
+                           int32_t multiprocessors = 0) {
+  return {.H = model.shard().query_heads,
+          .G = model.shard().kv_heads,
+          .D = model.config().head_dim,
+          .P = block_tokens,
           .step_tokens = limits.step_tokens,
           .sequences = limits.sequences,
-          .context_tokens = limits.context_tokens};
+          .context_tokens = limits.context_tokens,
+          .multiprocessors = multiprocessors};
+}
+
+size_t PlanBytes(const ops::Ops& ops, const ops::PlanShape& shape) {
+  return ops.plan_bytes == nullptr ? 0 : ops.plan_bytes(shape);
+}
+
+size_t ScratchBytes(const ops::Ops& ops, const ops::PlanShape& shape) {
+  return ops.attention_scratch_bytes == nullptr ? 0 : ops.attention_scratch_bytes(shape);
+}
+
+/// Of the tokens that were drawn last.
+size_t HeadBytes(const StepLimits& limits) {
+  return StepPacker::BytesOf<TokenId>(static_cast<size_t>(limits.sequences));
+}
+
+/// Of the tokens that a step gathers.
+size_t GatheredBytes(const StepLimits& limits) {
+  return static_cast<size_t>(limits.step_tokens) * sizeof(TokenId);
+}
+
+/// Of what the host sends for the largest step.
+size_t SentBytes(const StepLimits& limits, size_t plan_bytes, int32_t table_blocks) {
+  const auto T = static_cast<size_t>(limits.step_tokens);
+  const auto S = static_cast<size_t>(limits.sequences);
+  return StepPacker::BytesOf<TokenId>(T) + StepPacker::BytesOf<int32_t>(S + 1) +
+         StepPacker::BytesOf<int32_t>(S) + 3 * StepPacker::BytesOf<int32_t>(T) +
+         StepPacker::BytesOf<int32_t>(S) + StepPacker::BytesOf<std::byte>(plan_bytes) +
+         StepPacker::BytesOf<int32_t>(S * static_cast<size_t>(table_blocks));
 }
 
 }  // namespace
@@ -28,29 +57,26 @@ BatchUpload::BatchUpload(const Parts& parts, const StepLimits& limits)
       limits_(limits),
       table_blocks_(std::min(CeilDiv(limits.context_tokens, parts.cache.geometry().block_tokens),
                              parts.cache.blocks())),
-      plan_shape_(PlanShapeOf(parts, limits)),
-      plan_bytes_(ops_.plan_bytes == nullptr ? 0 : ops_.plan_bytes(plan_shape_)),
-      upload_(parts.memory, parts.stream,
-              StepPacker::BytesOf<TokenId>(static_cast<size_t>(limits.sequences))) {}
+      plan_shape_(PlanShapeOf(parts.model, limits, parts.cache.geometry().block_tokens,
+                              parts.stream.multiprocessors())),
+      plan_bytes_(PlanBytes(ops_, plan_shape_)),
+      upload_(parts.memory, parts.stream, HeadBytes(limits)) {}
 
-size_t BatchUpload::Bytes() const {
-  const auto T = static_cast<size_t>(limits_.step_tokens);
-  const auto S = static_cast<size_t>(limits_.sequences);
-  const auto table = static_cast<size_t>(table_blocks_);
-  return StepPacker::BytesOf<TokenId>(T) + StepPacker::BytesOf<int32_t>(S + 1) +
-         StepPacker::BytesOf<int32_t>(S) + 3 * StepPacker::BytesOf<int32_t>(T) +
-         StepPacker::BytesOf<int32_t>(S) + StepPacker::BytesOf<std::byte>(plan_bytes_) +
-         StepPacker::BytesOf<int32_t>(S * table);
+int64_t BatchUpload::DeviceBytes(const Model& model, const ops::Ops& ops, const StepLimits& limits,
+                                 int32_t block_tokens) {
+  const ops::PlanShape shape = PlanShapeOf(model, limits, block_tokens);
+  const int32_t table_blocks = CeilDiv(limits.context_tokens, block_tokens);
+  return static_cast<int64_t>(HeadBytes(limits) +
+                              SentBytes(limits, PlanBytes(ops, shape), table_blocks) +
+                              ScratchBytes(ops, shape) + GatheredBytes(limits));
 }
 
 Status BatchUpload::AllocateAndWait() {
-  BATON_RETURN_IF_ERROR(upload_.ReserveAndWait(Bytes()));
-  if (ops_.attention_scratch_bytes != nullptr) {
-    BATON_ASSIGN_OR_RETURN(attention_scratch_,
-                           memory_.Allocate(ops_.attention_scratch_bytes(plan_shape_)));
+  BATON_RETURN_IF_ERROR(upload_.ReserveAndWait(SentBytes(limits_, plan_bytes_, table_blocks_)));
+  if (const size_t bytes = ScratchBytes(ops_, plan_shape_); bytes > 0) {
+    BATON_ASSIGN_OR_RETURN(attention_scratch_, memory_.Allocate(bytes));
   }
-  BATON_ASSIGN_OR_RETURN(
-      tokens_, memory_.Allocate(static_cast<size_t>(limits_.step_tokens) * sizeof(TokenId)));
+  BATON_ASSIGN_OR_RETURN(tokens_, memory_.Allocate(GatheredBytes(limits_)));
   return OkStatus();
 }
 

@@ -33,6 +33,11 @@ class BatchUpload {
 
   BatchUpload(const Parts& parts, const StepLimits& limits);
 
+  /// What AllocateAndWait() takes of the device's memory where no cache has less blocks than a
+  /// context.
+  static int64_t DeviceBytes(const Model& model, const ops::Ops& ops, const StepLimits& limits,
+                             int32_t block_tokens);
+
   /// Fails with ResourceExhausted.
   Status AllocateAndWait();
   /// Enqueues the copy of a step, and where it has drawn tokens their gathering. What the input
@@ -48,7 +53,6 @@ class BatchUpload {
   int32_t table_blocks() const { return table_blocks_; }
 
  private:
-  size_t Bytes() const;
   /// For each row, where its token is: counted from the drawn ones, behind which the given ones
   /// are.
   const int32_t* PackTokenRows(const StepInput& input, size_t rows, StepPacker& packer) const;

@@ -8,6 +8,7 @@
 
 #include "batch_upload.h"
 #include "baton/base/check.h"
+#include "baton/base/units.h"
 #include "record_sizes.h"
 #include "replay_sizes.h"
 #include "sample_upload.h"
@@ -16,6 +17,10 @@ namespace baton::model {
 namespace {
 
 using ops::SampledToken;
+
+/// Of a layer in a recording, and of what is around the layers: some dozen kernels of some 10 KiB
+/// each. A guess, which WorkerCore compares with what recordings took.
+constexpr int64_t kRecordedLayerBytes = int64_t{128} << 10;
 
 /// Where sampled tokens lie, on the device and in pinned memory alike; in tokens.
 struct SampledLayout {
@@ -32,6 +37,14 @@ struct SampledLayout {
   size_t scored_top;
   size_t size;
 };
+
+/// Those that are drawn may all be held to a grammar.
+SampleUpload::Most DrawnRows(const StepLimits& limits) {
+  return {.rows = limits.sequences, .at_once = limits.sequences, .masks = true};
+}
+SampleUpload::Most ScoredRows(const StepLimits& limits) {
+  return {.rows = limits.step_tokens, .at_once = limits.sequences};
+}
 
 class Runner final : public RankRunner {
  public:
@@ -169,8 +182,8 @@ class Runner final : public RankRunner {
 
 Status Runner::Allocate(device::DeviceMemory& memory) {
   BATON_RETURN_IF_ERROR(batch_.AllocateAndWait());
-  BATON_RETURN_IF_ERROR(scored_.Allocate(limits_.sequences));
-  BATON_RETURN_IF_ERROR(drawn_.Allocate(limits_.sequences));
+  BATON_RETURN_IF_ERROR(scored_.AllocateAndWait(ScoredRows(limits_)));
+  BATON_RETURN_IF_ERROR(drawn_.AllocateAndWait(DrawnRows(limits_)));
   const size_t bytes = layout_.size * sizeof(SampledToken);
   BATON_ASSIGN_OR_RETURN(sampled_, memory.Allocate(bytes));
   for (Step& step : steps_) {
@@ -336,6 +349,23 @@ Result<StepOutput> Runner::FinishAndWait() {
 }
 
 }  // namespace
+
+int64_t RankRunner::Bytes(const Plan& plan) {
+  const ModelConfig& config = plan.model.config();
+  return Workspace::Bytes(config, plan.model.shard(), plan.limits, plan.ops.activation) +
+         BatchUpload::DeviceBytes(plan.model, plan.ops, plan.limits, plan.block_tokens) +
+         SampleUpload::DeviceBytes(plan.ops, config.vocabulary, ScoredRows(plan.limits)) +
+         SampleUpload::DeviceBytes(plan.ops, config.vocabulary, DrawnRows(plan.limits)) +
+         static_cast<int64_t>(SampledLayout(plan.limits).size * sizeof(SampledToken));
+}
+
+int64_t RankRunner::RecordingBytes(const Plan& plan) {
+  const ReplaySizes sizes(std::min(plan.replayed_rows, plan.limits.sequences),
+                          CeilDiv(plan.limits.context_tokens, plan.block_tokens),
+                          plan.block_tokens);
+  const int64_t layers = plan.model.config().layers + 1;
+  return static_cast<int64_t>(sizes.All().size()) * layers * kRecordedLayerBytes;
+}
 
 Result<std::unique_ptr<RankRunner>> RankRunner::Create(const Parts& parts,
                                                        const StepLimits& limits) {

@@ -1,5 +1,7 @@
 #include "sample_upload.h"
 
+#include <vector>
+
 #include "baton/base/check.h"
 #include "baton/base/units.h"
 
@@ -14,13 +16,29 @@ bool ReadsOutput(const ops::SampleRow& row) {
   return ReadsPrompt(row) || row.frequency_penalty != 0 || row.presence_penalty != 0;
 }
 
+/// Of rows whose only lists are masks.
+size_t PlannedBytes(const ops::Ops& ops, int64_t vocabulary, const SampleUpload::Most& most) {
+  static constexpr uint32_t kAnyMask = 0;
+  const std::vector<ops::SampleRow> rows(static_cast<size_t>(most.rows),
+                                         {.mask = most.masks ? &kAnyMask : nullptr});
+  return ops.sample_plan_bytes(rows.data(), most.rows, vocabulary);
+}
+
 }  // namespace
 
-Status SampleUpload::Allocate(int64_t rows) {
+int64_t SampleUpload::DeviceBytes(const ops::Ops& ops, int64_t vocabulary, const Most& most) {
+  if (ops.plan_sample == nullptr) return 0;
+  return static_cast<int64_t>(PlannedBytes(ops, vocabulary, most) +
+                              ops.sample_scratch_bytes(most.at_once, vocabulary));
+}
+
+Status SampleUpload::AllocateAndWait(const Most& most) {
   if (!plans()) return OkStatus();
   const ops::SampleRow given{.given = 0};
   row_bytes_ = ops_.sample_plan_bytes(&given, 1, vocabulary_);
-  BATON_ASSIGN_OR_RETURN(scratch_, memory_.Allocate(ops_.sample_scratch_bytes(rows, vocabulary_)));
+  BATON_RETURN_IF_ERROR(upload_.ReserveAndWait(PlannedBytes(ops_, vocabulary_, most)));
+  BATON_ASSIGN_OR_RETURN(scratch_,
+                         memory_.Allocate(ops_.sample_scratch_bytes(most.at_once, vocabulary_)));
   return OkStatus();
 }
 

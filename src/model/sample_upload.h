@@ -19,12 +19,21 @@ class SampleUpload {
                int64_t vocabulary)
       : ops_(ops), memory_(memory), vocabulary_(vocabulary), upload_(memory, stream) {}
 
-  /// Allocates what draws of at most so many rows at once need beside them. Fails with
-  /// ResourceExhausted.
-  Status Allocate(int64_t rows);
+  /// Rows that place is kept for, where the operations have a plan of them.
+  struct Most {
+    int64_t rows = 0;     ///< That are sent together.
+    int64_t at_once = 0;  ///< Of them in one draw.
+    bool masks = false;   ///< Whether they may have masks.
+  };
+  /// What AllocateAndWait() takes of the device's memory.
+  static int64_t DeviceBytes(const ops::Ops& ops, int64_t vocabulary, const Most& most);
+
+  /// Fails with ResourceExhausted.
+  Status AllocateAndWait(const Most& most);
 
   /// Enqueues the rows' copy; what they point to may change afterwards. Waits where there is too
-  /// little place, or the copy before the last is under way. Fails with ResourceExhausted.
+  /// little place, as other lists than masks may need, or the copy before the last is under way.
+  /// Fails with ResourceExhausted.
   Status SendAndMaybeWait(std::span<const ops::SampleRow> rows);
 
   /// Those of the rows [begin, begin + count) that were sent last; logits and outputs are missing.

@@ -81,18 +81,6 @@ class LoadLog {
   int64_t told_ = 0;
 };
 
-/// What KV gets of one GPU's memory, where a part of it was asked for: activations need theirs
-/// first.
-Result<int64_t> KvBytesOn(const WorkerDevice& device, const model::Model& model,
-                          const model::StepLimits& limits, int32_t kv_percent) {
-  BATON_ASSIGN_OR_RETURN(const int64_t free, device.memory->FreeBytes());
-  const int64_t rest =
-      free - model::Workspace::Bytes(model.config(), model.shard(), limits, device.ops->activation);
-  if (rest > 0) return rest / 100 * kv_percent;
-  return ResourceExhausted("the weights leave " + FormatBytes(free) + " of " + device.name +
-                           ", which is too little for activations; lower engine.step_tokens");
-}
-
 /// A worker with its threads and its gRPC server.
 class WorkerProcess {
  public:
@@ -232,7 +220,13 @@ Result<int64_t> WorkerProcess::KvBytes(const model::StepLimits& limits) const {
   int64_t least = std::numeric_limits<int64_t>::max();
   for (size_t rank = 0; rank < devices_.size(); ++rank) {
     BATON_ASSIGN_OR_RETURN(const int64_t bytes,
-                           KvBytesOn(devices_[rank], *shards_[rank], limits, options_.kv_percent));
+                           KvBytesOn(devices_[rank],
+                                     {.model = *shards_[rank],
+                                      .ops = *devices_[rank].ops,
+                                      .limits = limits,
+                                      .block_tokens = options_.block_tokens,
+                                      .replayed_rows = options_.graph_sequences},
+                                     options_.kv_percent));
     least = std::min(least, bytes);
   }
   return least * static_cast<int64_t>(devices_.size());

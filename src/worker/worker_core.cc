@@ -117,10 +117,11 @@ Status WorkerCore::BuildRunner(const model::StepLimits& limits) {
   } else {
     BATON_ASSIGN_OR_RETURN(runner_, model::ParallelRunner::Create(parts, limits));
   }
-  return RecordAndWait(parts);
+  return RecordAndWait(parts, limits);
 }
 
-Status WorkerCore::RecordAndWait(std::span<const model::RankRunner::Parts> ranks) const {
+Status WorkerCore::RecordAndWait(std::span<const model::RankRunner::Parts> ranks,
+                                 const model::StepLimits& limits) const {
   if (ranks.front().replayed_rows == 0 || !ranks.front().stream.records()) return OkStatus();
   const TimePoint begin = clock_.Now();
   const auto free_bytes = [&]() -> Result<int64_t> {
@@ -142,10 +143,24 @@ Status WorkerCore::RecordAndWait(std::span<const model::RankRunner::Parts> ranks
   if (!status.ok())
     return status.WithContext("recording decodes (engine.graphs: off does without)");
   BATON_ASSIGN_OR_RETURN(const int64_t left, free_bytes());
+  const int64_t took = std::max<int64_t>(free - left, 0);
   if (recorded == sizes) {
     BATON_LOG(Info) << "decodes of " << sizes << " sizes are graphs, which took "
-                    << FormatBytes(std::max<int64_t>(free - left, 0)) << " and "
-                    << Seconds(clock_.Now() - begin) << " s";
+                    << FormatBytes(took) << " and " << Seconds(clock_.Now() - begin) << " s";
+  }
+  int64_t reckoned = 0;
+  for (const model::RankRunner::Parts& rank : ranks) {
+    reckoned += model::RankRunner::RecordingBytes({.model = rank.model,
+                                                   .ops = rank.ops,
+                                                   .limits = limits,
+                                                   .block_tokens = options_.block_tokens,
+                                                   .replayed_rows = rank.replayed_rows});
+  }
+  if (options_.kv_percent > 0 && took > reckoned) {
+    BATON_LOG(Warning) << FormatBytes(took) << " of GPU memory went while decodes were recorded as "
+                       << "graphs, for which workers.*.kv_percent leaves " << FormatBytes(reckoned)
+                       << "; where no other process took it and memory runs out, lower kv_percent "
+                       << "or engine.graph_sequences";
   }
   return OkStatus();
 }

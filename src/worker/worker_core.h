@@ -145,8 +145,10 @@ class WorkerCore final : public rpc::WorkerHandler,
   Status BuildRanks();
   std::string DeviceName() const;
   Status BuildRunner(const model::StepLimits& limits);
-  /// Has GPUs record what they will repeat, and says what that took.
-  Status RecordAndWait(std::span<const model::RankRunner::Parts> ranks) const;
+  /// Has GPUs record what they will repeat, and says what that took, also where it was not reckoned
+  /// to take so much.
+  Status RecordAndWait(std::span<const model::RankRunner::Parts> ranks,
+                       const model::StepLimits& limits) const;
   Status BuildCache();
   Status BuildEngine();
   void BuildHandoff();

@@ -5,6 +5,7 @@
 #include <vector>
 
 #include "baton/base/logging.h"
+#include "baton/base/units.h"
 #include "baton/device/cuda_stream.h"
 #include "baton/device/sm_share.h"
 #include "baton/device/sm_split.h"
@@ -77,6 +78,20 @@ Status PrepareProductsAndWait(const WorkerDevice& device, const model::Model& mo
     BATON_LOG(Info) << device.name << " multiplies by Baton's own kernel: " << reason;
   }
   return OkStatus();
+}
+
+Result<int64_t> KvBytesOn(const WorkerDevice& device, const model::RankRunner::Plan& plan,
+                          int32_t kv_percent) {
+  BATON_ASSIGN_OR_RETURN(const int64_t free, device.memory->FreeBytes());
+  const int64_t steps = model::RankRunner::Bytes(plan);
+  const int64_t graphs = model::RankRunner::RecordingBytes(plan);
+  const int64_t rest = free - steps - graphs;
+  if (rest > 0) return rest / 100 * kv_percent;
+  return ResourceExhausted("the weights leave " + FormatBytes(free) + " of " + device.name +
+                           ", but steps take " + FormatBytes(steps) + " and CUDA graphs " +
+                           FormatBytes(graphs) +
+                           "; lower engine.step_tokens, engine.running_sequences or "
+                           "engine.graph_sequences");
 }
 
 Result<std::vector<WorkerDevice>> OpenWorkerDevices(const DeviceChoice& choice) {

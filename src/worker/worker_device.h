@@ -13,6 +13,7 @@
 #include "baton/device/memory.h"
 #include "baton/device/stream.h"
 #include "baton/model/model.h"
+#include "baton/model/rank_runner.h"
 #include "baton/ops/ops.h"
 
 namespace baton::worker {
@@ -62,5 +63,12 @@ Result<collective::Group> ConnectDevices(const DeviceChoice& choice,
 /// with ResourceExhausted.
 Status PrepareProductsAndWait(const WorkerDevice& device, const model::Model& model,
                               const model::StepLimits& limits, bool deterministic);
+
+/// What KV gets of a GPU's memory where it gets a part: of what the weights, and what the library
+/// of products took, leave free when steps and CUDA graphs have got theirs. Fails with
+/// ResourceExhausted where that is nothing; says what to lower. REQUIRES: a GPU, its products
+/// prepared.
+Result<int64_t> KvBytesOn(const WorkerDevice& device, const model::RankRunner::Plan& plan,
+                          int32_t kv_percent);
 
 }  // namespace baton::worker

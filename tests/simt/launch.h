@@ -4,17 +4,26 @@
 #include <tuple>
 #include <utility>
 
+#include <driver_types.h>
+
 #include "baton/device/stream.h"
 #include "simt/machine.h"
 #include "simt/recording.h"
 
 namespace baton::kernels::cuda {
 
+/// Blocks of the last launch, for tests of how many there are.
+inline dim3& LastGrid() {
+  static dim3 grid;
+  return grid;
+}
+
 /// The twin of kernels/cuda/launch.h: the kernel has run when the call returns, unless it is
 /// recorded. Throws simt::Fault.
 template <class... Formal, class... Actual>
 void Launch(void (*kernel)(Formal...), dim3 grid, dim3 block, size_t shared_bytes, cudaStream_t,
             Actual&&... actual) {
+  LastGrid() = grid;
   std::tuple<Formal...> arguments(static_cast<Formal>(std::forward<Actual>(actual))...);
   const auto run = [=] {
     simt::RunGrid({.grid = grid, .block = block, .shared_bytes = shared_bytes},
@@ -49,8 +58,5 @@ void LaunchTogether(void (*kernel)(Formal...), dim3 grid, dim3 block, cudaStream
 
 /// Streams of the host have no other name.
 inline cudaStream_t NativeStream(device::Stream&) { return nullptr; }
-
-/// As an H100 has.
-inline int Multiprocessors() { return 132; }
 
 }  // namespace baton::kernels::cuda

@@ -2,6 +2,7 @@
 
 #include "launch.h"
 #include "measure.h"
+#include "multiprocessors.h"
 #include "paged_prefill/paged_prefill.h"
 #include "wgmma_gemm/wgmma_gemm.h"
 
@@ -53,8 +54,8 @@ std::function<void(Stream&)> Prepare(const Prompt& prompt, DeviceSet& set) {
                        .table_stride = blocks,
                        .S = 1,
                        .T = prompt.tokens};
-  const int32_t workers = Multiprocessors();
-  const auto* plan = reinterpret_cast<const std::byte*>(set.Ints(PlanFor(host, prompt, workers)));
+  constexpr int32_t kWorkers = kMostMultiprocessors;
+  const auto* plan = reinterpret_cast<const std::byte*>(set.Ints(PlanFor(host, prompt, kWorkers)));
   ops::PagedBatch batch = host;
   batch.query_begin = set.Ints(query_begin);
   batch.kv_tokens = set.Ints(kv_tokens);
@@ -76,7 +77,7 @@ std::function<void(Stream&)> Prepare(const Prompt& prompt, DeviceSet& set) {
              .G = kKvHeads,
              .P = prompt.P,
              .D = prompt.D}};
-  return [p, plan, workers](Stream& stream) { PagedPrefill(p, plan, workers, stream); };
+  return [p, plan](Stream& stream) { PagedPrefill(p, plan, kWorkers, stream); };
 }
 
 Case PrefillCase(const Prompt& prompt) {

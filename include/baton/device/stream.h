@@ -42,13 +42,16 @@ class Stream {
   virtual Status status() const { return OkStatus(); }
   /// The stream as its vendor's libraries know it (cudaStream_t); null on the host.
   virtual void* native() { return nullptr; }
+  /// That its kernels run on: of a GPU that is split, those of the stream's part. 0 on the host.
+  virtual int32_t multiprocessors() const { return 0; }
 
   /// Whether Record() may succeed.
   virtual bool records() const { return false; }
   /// Takes note under a key of what `enqueue` enqueues, and enqueues nothing. Where the device
   /// refuses, false; why is in the log.
   /// REQUIRES: `enqueue` was called before, so that all that it launches is loaded; it enqueues no
-  /// copies or marks, and whatever is to differ between replays lies in memory that Params point at.
+  /// copies or marks, and whatever is to differ between replays lies in memory that Params point
+  /// at.
   virtual bool Record(uint64_t /*key*/, const std::function<void()>& /*enqueue*/) { return false; }
   /// Enqueues what was recorded under a key.
   virtual void Replay(uint64_t /*key*/) {}

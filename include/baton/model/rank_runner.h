@@ -30,11 +30,25 @@ class RankRunner : public StepRunner {
   /// ResourceExhausted.
   static Result<std::unique_ptr<RankRunner>> Create(const Parts& parts, const StepLimits& limits);
 
-  /// What RecordAndWait() does, one after the other, for the sizes [0, sizes()): with other ranks all
-  /// do the same, so that sums of a recording meet sums of recordings.
+  /// What a runner's memory follows from, before there is a cache.
+  struct Plan {
+    const Model& model;
+    const ops::Ops& ops;
+    StepLimits limits;
+    int32_t block_tokens = 0;
+    int32_t replayed_rows = 0;
+  };
+  /// What Create() takes of the device's memory: less where a cache has fewer blocks than a
+  /// context. Rows with penalties, biases or bans add what their lists take.
+  static int64_t Bytes(const Plan& plan);
+  /// What RecordAndWait() is reckoned to take beside that, where the device records.
+  static int64_t RecordingBytes(const Plan& plan);
+
+  /// What RecordAndWait() does, one after the other, for the sizes [0, sizes()): with other ranks
+  /// all do the same, so that sums of a recording meet sums of recordings.
   virtual int32_t sizes() const = 0;
-  /// Computes a step of no sequences of that size, as it is recorded if it is. Fails when the device
-  /// is sick.
+  /// Computes a step of no sequences of that size, as it is recorded if it is. Fails when the
+  /// device is sick.
   virtual Status TryAndWait(int32_t size) = 0;
   /// False where the device refuses.
   virtual bool Record(int32_t size) = 0;

@@ -17,6 +17,9 @@ struct PlanShape {
   int32_t step_tokens = 0;
   int32_t sequences = 0;
   int32_t context_tokens = 0;
+  /// Of the stream that computes; 0: as many as such devices have. Sizes and results do not depend
+  /// on it.
+  int32_t multiprocessors = 0;
 };
 
 }  // namespace baton::ops

@@ -5,6 +5,7 @@ namespace {
 
 paged_prefill::PlanOptions LongOptions(const ops::PlanShape& shape) {
   return {.workers = kWorkers,
+          .busy = MultiprocessorsOf(shape),
           .min_tokens = kLongTokens,
           .items_at = static_cast<int32_t>(kShortAt + paged_attention::PlanBytes(shape))};
 }
@@ -20,8 +21,11 @@ void WritePlan(const ops::PagedBatch& batch, const ops::PlanShape& shape, std::b
   const Division division = DivisionOf(batch, shape);
   if (division.has_long) paged_prefill::WritePlan(batch, shape, LongOptions(shape), out);
   if (division.has_short) {
-    paged_attention::WritePlan(batch, shape, {.most_tokens = division.most_short_tokens()},
-                               out + kShortAt);
+    paged_attention::WritePlan(
+        batch, shape,
+        {.most_tokens = division.most_short_tokens(),
+         .wide_blocks = paged_attention::kWideBlocks * MultiprocessorsOf(shape)},
+        out + kShortAt);
   }
 }
 

@@ -4,6 +4,7 @@
 #include <cstdint>
 
 #include "baton/ops/step_plan.h"
+#include "multiprocessors.h"
 #include "paged_attention/plan.h"
 #include "paged_prefill/plan.h"
 
@@ -15,9 +16,9 @@ namespace baton::kernels::cuda::divided_attention {
 /// has work where no query heads share keys.
 inline constexpr int32_t kLongTokens = 64;
 
-/// Blocks of threads that have lists of long chunks: the multiprocessors of H100 and H200 as SXM.
-/// The plan must not ask a device. One with fewer starts the last lists as the first ones end.
-inline constexpr int32_t kWorkers = 132;
+/// Blocks of threads that have lists of long chunks. Of a stream with fewer multiprocessors the
+/// last lists are empty: so a launch need not know which stream the plan was made for.
+inline constexpr int32_t kWorkers = kMostMultiprocessors;
 
 /// Which kernels a step needs, by what both the plan and a launch know: a graph keeps it.
 struct Division {

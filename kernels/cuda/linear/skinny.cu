@@ -5,6 +5,7 @@
 #include "launch.h"
 #include "linear/skinny.cuh"
 #include "linear/skinny.h"
+#include "multiprocessors.h"
 
 namespace baton::kernels::cuda {
 namespace {
@@ -46,7 +47,7 @@ SkinnyTuning ChooseSkinny(int64_t T, int64_t N, int multiprocessors) {
 void SkinnyLinear(const ops::LinearParams& p, device::Stream& stream) {
   CheckParams(p);
   const bool wide = p.K % 8 == 0 && p.x_stride % 8 == 0 && Aligned(p.x) && Aligned(p.w);
-  const SkinnyTuning tuning = ChooseSkinny(p.T, p.N, Multiprocessors());
+  const SkinnyTuning tuning = ChooseSkinny(p.T, p.N, MultiprocessorsOf(stream));
   for (int64_t t = 0; t < p.T; t += kSkinnyRows) {
     const SkinnyArgs args{.x = static_cast<const __nv_bfloat16*>(p.x) + t * p.x_stride,
                           .w = static_cast<const __nv_bfloat16*>(p.w),

@@ -6,6 +6,7 @@
 #include "baton/base/units.h"
 #include "elements.h"
 #include "launch.h"
+#include "multiprocessors.h"
 #include "operations.h"
 #include "paged_attention/plan.h"
 #include "ptx/kernel_order.h"
@@ -83,7 +84,8 @@ template <int D, int kWarps>
 void LaunchItems(const Operands& operands, int64_t most_items, device::Stream& stream) {
   constexpr int kBytes = Layout<D, kWarps>::kBytes;
   static_assert(kBytes <= kSharedOfMultiprocessor);
-  const int64_t resident = int64_t{Multiprocessors()} * (kSharedOfMultiprocessor / (kBytes + 1024));
+  const int64_t resident =
+      int64_t{MultiprocessorsOf(stream)} * (kSharedOfMultiprocessor / (kBytes + 1024));
   const auto blocks = static_cast<unsigned>(std::min(most_items, std::max<int64_t>(resident, 1)));
   LaunchEarly(AttendItems<D, kWarps>, dim3(blocks), dim3(kWarps * 32), kBytes, stream, operands);
 }
@@ -103,7 +105,7 @@ void Attend(const ops::PagedAttentionParams& p, const Operands& operands, int32_
   if (wide > 0) LaunchItems<D, kWideRows / kWarpRows>(operands, wide, stream);
   if (splits > 1) {
     const auto blocks = static_cast<unsigned>(
-        std::min<int64_t>({heads, kMaxPartials / 2, int64_t{Multiprocessors()} * 16}));
+        std::min<int64_t>({heads, kMaxPartials / 2, int64_t{MultiprocessorsOf(stream)} * 16}));
     LaunchEarly(MergeSplits<D>, dim3(blocks), dim3(kMergeThreads), 0, stream, operands);
   }
 }

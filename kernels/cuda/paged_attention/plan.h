@@ -5,6 +5,7 @@
 #include <limits>
 
 #include "baton/ops/step_plan.h"
+#include "multiprocessors.h"
 
 /// How the attention of a step is divided: made on the host once per step, the same for every
 /// layer. Pure. A packed row is a query token with one of the query heads of a KV head: row
@@ -25,9 +26,9 @@ inline constexpr int32_t kWideRows = 64;
 /// with 32 heads at 32k.
 inline constexpr int32_t kMaxPartials = 8192;
 inline constexpr int32_t kMaxPartialRows = 131072;
-/// Fewer wide items than this leave multiprocessors of an H100 without any, two blocks on each:
-/// then they are split too.
-inline constexpr int32_t kWideBlocks = 264;
+/// Blocks of wide items that a multiprocessor holds. Fewer items than all of them hold leave some
+/// without any: then they are split too.
+inline constexpr int32_t kWideBlocks = 2;
 
 /// As most query tokens of a sequence: no limit.
 inline constexpr int32_t kAnyTokens = std::numeric_limits<int32_t>::max();
@@ -82,7 +83,7 @@ struct PlanLimits {
   /// Sequences of more query tokens are another kernel's.
   int32_t most_tokens = kAnyTokens;
   /// Wide items are split where there are fewer than this.
-  int32_t wide_blocks = kWideBlocks;
+  int32_t wide_blocks = kWideBlocks * kMostMultiprocessors;
   /// At most kMaxPartialRows.
   int32_t partial_rows = kMaxPartialRows;
 };
@@ -91,7 +92,7 @@ size_t PlanBytes(const ops::PlanShape& shape);
 void WritePlan(const ops::PagedBatch& batch, const ops::PlanShape& shape, const PlanLimits& limits,
                std::byte* out);
 inline void WritePlan(const ops::PagedBatch& batch, const ops::PlanShape& shape, std::byte* out) {
-  WritePlan(batch, shape, PlanLimits{}, out);
+  WritePlan(batch, shape, {.wide_blocks = kWideBlocks * MultiprocessorsOf(shape)}, out);
 }
 
 /// The most wide items of a plan of sequences of at most `most_tokens`, by what a launch knows.

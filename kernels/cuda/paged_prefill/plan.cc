@@ -71,12 +71,13 @@ size_t PlanBytes(const ops::PlanShape& shape, const PlanOptions& options) {
 void WritePlan(const ops::PagedBatch& batch, const ops::PlanShape& shape,
                const PlanOptions& options, std::byte* out) {
   BATON_CHECK(batch.T <= shape.step_tokens && batch.S <= shape.sequences);
-  BATON_CHECK(ItemsAt(options) >= HeadBytes(options.workers));
+  BATON_CHECK(ItemsAt(options) >= HeadBytes(options.workers) && options.busy <= options.workers);
   std::vector<Item> items = ItemsOf(batch, shape, options.min_tokens);
   std::stable_sort(items.begin(), items.end(), [&](const Item& a, const Item& b) {
     return Cost(a, shape.D) > Cost(b, shape.D);
   });
-  const std::vector<int32_t> worker_of = Assign(items, shape.D, options.workers);
+  const int32_t busy = options.busy == 0 ? options.workers : options.busy;
+  const std::vector<int32_t> worker_of = Assign(items, shape.D, busy);
   auto* begin = reinterpret_cast<int32_t*>(out);
   std::fill_n(begin, options.workers + 1, 0);
   for (const int32_t worker : worker_of) ++begin[worker + 1];

@@ -38,6 +38,8 @@ constexpr bool TakesShape(const ops::PlanShape& shape) {
 /// (others are not this kernel's).
 struct PlanOptions {
   int32_t workers = 0;
+  /// The first so many of them; 0: all.
+  int32_t busy = 0;
   int32_t min_tokens = 1;
   /// Bytes from the plan's begin to its items, at least HeadBytes; what lies between is another's.
   /// 0: HeadBytes.

@@ -5,6 +5,7 @@
 
 #include "baton/base/check.h"
 #include "launch.h"
+#include "multiprocessors.h"
 #include "ptx/elect.h"
 #include "ptx/mbarrier.h"
 #include "ptx/registers.h"
@@ -191,7 +192,7 @@ ptx::TensorMap Rows(const void* base, int64_t rows, int64_t K, int64_t stride, i
 }
 
 template <class Out>
-void Run(const WgmmaGemmParams& p, cudaStream_t stream) {
+void Run(const WgmmaGemmParams& p, device::Stream& stream) {
   const auto address = reinterpret_cast<uintptr_t>(p.c);
   const Problem problem{
       .M = p.M,
@@ -201,9 +202,10 @@ void Run(const WgmmaGemmParams& p, cudaStream_t stream) {
       .pairs = p.c_stride % 2 == 0 && address % (2 * sizeof(Out)) == 0,
   };
   const int tiles = Tiles(p.M, kTileM) * Tiles(p.N, kTileN);
-  Launch(Gemm<Out>, dim3(static_cast<unsigned>(std::min(tiles, Multiprocessors()))), dim3(kThreads),
-         kSharedBytes, stream, Rows(p.a, p.M, p.K, p.a_stride, kTileM),
-         Rows(p.b, p.N, p.K, p.b_stride, kTileN), static_cast<Out*>(p.c), problem);
+  const auto blocks = static_cast<unsigned>(std::min(tiles, MultiprocessorsOf(stream)));
+  Launch(Gemm<Out>, dim3(blocks), dim3(kThreads), kSharedBytes, NativeStream(stream),
+         Rows(p.a, p.M, p.K, p.a_stride, kTileM), Rows(p.b, p.N, p.K, p.b_stride, kTileN),
+         static_cast<Out*>(p.c), problem);
 }
 
 }  // namespace
@@ -216,9 +218,9 @@ void WgmmaGemm(const WgmmaGemmParams& p, device::Stream& stream) {
   BATON_CHECK(p.a_stride >= p.K && p.b_stride >= p.K && p.c_stride >= p.N);
   if (p.M == 0) return;
   if (p.c_dtype == DType::kFloat32) {
-    wgmma_gemm::Run<float>(p, NativeStream(stream));
+    wgmma_gemm::Run<float>(p, stream);
   } else {
-    wgmma_gemm::Run<__nv_bfloat16>(p, NativeStream(stream));
+    wgmma_gemm::Run<__nv_bfloat16>(p, stream);
   }
 }
 

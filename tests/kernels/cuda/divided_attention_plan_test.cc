@@ -46,6 +46,13 @@ class Planned {
     if (division_.has_short) AddShort(results);
     return results;
   }
+  /// Lists of long chunks that have items.
+  int32_t busy_lists() const {
+    const auto begin = List<int32_t>(0, kWorkers + 1);
+    int32_t busy = 0;
+    for (size_t w = 0; w < kWorkers; ++w) busy += begin[w + 1] > begin[w] ? 1 : 0;
+    return busy;
+  }
   bool KeepsToItsBytes() const {
     return std::all_of(bytes_.end() - kGuard, bytes_.end(),
                        [](std::byte b) { return b == kUntouched; });
@@ -148,7 +155,8 @@ TEST(DividedAttentionPlan, ComputesEveryRowOnceInTheKernelForItsChunk) {
   const auto upto = [&](int64_t most) { return static_cast<int32_t>(1 + random.Below(most)); };
   int with_long = 0;
   for (int round = 0; round < 80; ++round) {
-    const ops::PlanShape shape = ShapeOf(upto(3), upto(9), 64 << random.Below(3), 8);
+    ops::PlanShape shape = ShapeOf(upto(3), upto(9), 64 << random.Below(3), 8);
+    shape.multiprocessors = static_cast<int32_t>(random.Below(kWorkers + 10));
     std::vector<Sequence> sequences;
     int32_t left = shape.step_tokens;
     for (int32_t s = upto(shape.sequences); s > 0 && left > 0; --s) {
@@ -162,6 +170,18 @@ TEST(DividedAttentionPlan, ComputesEveryRowOnceInTheKernelForItsChunk) {
   }
   EXPECT_GT(with_long, 20);
   EXPECT_LT(with_long, 80);
+}
+
+TEST(DividedAttentionPlan, DealsLongChunksToTheMultiprocessorsThatThereAre) {
+  ops::PlanShape shape = ShapeOf(8, 4);
+  for (const int32_t multiprocessors : {1, 52, 80}) {
+    shape.multiprocessors = multiprocessors;
+    EXPECT_EQ(Planned(shape, {{.tokens = 600, .kv_tokens = 4000}}).busy_lists(), multiprocessors);
+  }
+  // As many items as 19 tiles of 32 tokens for each KV head.
+  shape.multiprocessors = 0;
+  EXPECT_EQ(Planned(shape, {{.tokens = 600, .kv_tokens = 4000}}).busy_lists(), kWorkers);
+  EXPECT_EQ(PlanBytes(shape), PlanBytes(ShapeOf(8, 4)));
 }
 
 TEST(DividedAttentionPlan, KeepsItsBoundsWhereAllIsLongAndWhereAllIsShort) {

@@ -2,6 +2,7 @@
 #include <gtest/gtest.h>
 
 #include "linear/products.h"
+#include "simt/launch.h"
 #include "simt/recording.h"
 #include "support/engine_driver.h"
 #include "support/tiny_model.h"
@@ -132,6 +133,64 @@ TEST_F(CudaEngine, GivesTheSameTokensAloneBatchedChunkedAndPreempted) {
     }
   }
   EXPECT_GT(preemptions_, 0) << "the last setting is to recompute what was decoded";
+}
+
+/// On so few multiprocessors of a GPU.
+class PartStream final : public device::Stream {
+ public:
+  explicit PartStream(int32_t multiprocessors) : multiprocessors_(multiprocessors) {}
+  void SynchronizeAndWait() override {}
+  int32_t multiprocessors() const override { return multiprocessors_; }
+
+ private:
+  const int32_t multiprocessors_;
+};
+
+/// What the last plan was for.
+int32_t& PlannedFor() {
+  static int32_t multiprocessors = -1;
+  return multiprocessors;
+}
+
+TEST_F(CudaEngine, GivesTheSameTokensOnAPartOfTheMultiprocessors) {
+  const std::vector<Request> requests = {RequestOf(20, 2, 6), RequestOf(17, 3, 6)};
+  DriverOptions options{.engine = {.step_tokens = 32, .running_sequences = 4}};
+  const auto whole = Outputs(requests, options);
+  ops::Ops ops = kEmulatedOps;
+  ops.plan = [](const ops::PagedBatch& batch, const ops::PlanShape& shape, std::byte* out) {
+    PlannedFor() = shape.multiprocessors;
+    kEmulatedOps.plan(batch, shape, out);
+  };
+  options.make_stream = [] { return std::make_unique<PartStream>(3); };
+  const auto part = Outputs(requests, options, ops);
+  for (size_t i = 0; i < requests.size(); ++i) ExpectSame(part[i], whole[i]);
+  EXPECT_EQ(PlannedFor(), 3);
+}
+
+TEST(CudaProduct, TakesABlockForEachMultiprocessorOfItsStream) {
+  constexpr int64_t kN = 2048;
+  constexpr int64_t kK = 64;
+  const std::vector<BFloat16> x(8 * kK);
+  const std::vector<BFloat16> w(kN * kK);
+  std::vector<BFloat16> y(8 * kN);
+  const auto blocks_on = [&](int32_t multiprocessors) {
+    PartStream stream(multiprocessors);
+    kernels::cuda::OwnLinear({.x = x.data(),
+                              .w = w.data(),
+                              .y = y.data(),
+                              .x_dtype = DType::kBFloat16,
+                              .w_dtype = DType::kBFloat16,
+                              .y_dtype = DType::kBFloat16,
+                              .T = 8,
+                              .N = kN,
+                              .K = kK,
+                              .x_stride = kK,
+                              .y_stride = kN},
+                             stream);
+    return kernels::cuda::LastGrid().x;
+  };
+  EXPECT_EQ(blocks_on(3), 3);
+  EXPECT_GT(blocks_on(132), 3);
 }
 
 TEST_F(CudaEngine, GivesTheSameTokensWhereLaunchesAreRecordedAndRepeated) {

@@ -194,9 +194,29 @@ TEST(PagedAttentionPlan, SplitsAChunkTooShortForTheDeviceAtEverySplit) {
 TEST(PagedAttentionPlan, LeavesChunksWholeThatFillTheDevice) {
   const ops::PlanShape shape = ShapeOfEightBillion(1024, 32768);
   const Plan full(shape, {{.tokens = 528, .kv_tokens = 32768}});
-  EXPECT_EQ(full.wide.size(), static_cast<size_t>(kWideBlocks));
+  EXPECT_EQ(full.wide.size(), static_cast<size_t>(kWideBlocks * kMostMultiprocessors));
   EXPECT_TRUE(full.merges.empty());
   EXPECT_FALSE(Plan(shape, {{.tokens = 512, .kv_tokens = 32768}}).merges.empty());
+}
+
+TEST(PagedAttentionPlan, LeavesChunksWholeThatFillAPartOfTheDevice) {
+  const std::vector<int32_t> query_begin = {0, 272};
+  const std::vector<int32_t> kv_tokens = {32768};
+  const ops::PagedBatch batch{
+      .query_begin = query_begin.data(), .kv_tokens = kv_tokens.data(), .S = 1, .T = 272};
+  const auto merges = [&](int32_t multiprocessors) {
+    ops::PlanShape shape = ShapeOfEightBillion(512, 32768);
+    shape.multiprocessors = multiprocessors;
+    std::vector<std::byte> plan(PlanBytes(shape));
+    WritePlan(batch, shape, plan.data());
+    Header header;
+    std::memcpy(&header, plan.data(), sizeof header);
+    return header.merges;
+  };
+  // 17 items of 64 rows for each of 8 KV heads.
+  EXPECT_EQ(merges(68), 0);
+  EXPECT_GT(merges(69), 0);
+  EXPECT_GT(merges(0), 0);
 }
 
 TEST(PagedAttentionPlan, GivesAChunksItemsEqualPartsWhereThereIsNoRoomForAll) {
