@@ -61,9 +61,16 @@ void LogOutput::Note(std::string_view text) {
   Write(kOwnName, options_.json ? OwnLine(kOwnName, text) : TimeOfDay() + " " + std::string(text));
 }
 
-std::string LogOutput::OwnLine(const std::string& name, std::string_view text) const {
+void LogOutput::Warn(std::string_view text) {
+  if (options_.json) return Write(kOwnName, OwnLine(kOwnName, text, LogLevel::kWarning));
+  Note("warning: " + std::string(text));
+}
+
+std::string LogOutput::OwnLine(const std::string& name, std::string_view text,
+                               LogLevel level) const {
   if (!options_.json) return Prefix(name) + std::string(text);
-  return JsonLogLine({.at = std::chrono::system_clock::now(), .process = name, .message = text});
+  return JsonLogLine(
+      {.at = std::chrono::system_clock::now(), .level = level, .process = name, .message = text});
 }
 
 std::string LogOutput::Prefix(const std::string& name) const {

@@ -22,6 +22,10 @@ void PrintErrors(const std::string& errors) {
 int RunConfigured(const CommandLine& command, const config::Loaded& loaded) {
   SetLogLevel(loaded.config.log_level);
   if (loaded.config.telemetry.json_logs()) SetLogFormat(LogFormat::kJson);
+  // What serve starts has the same environment, of which serve warns.
+  if (command.verb != Verb::kServe && !IsSupervised()) {
+    for (const std::string& warning : loaded.warnings) BATON_LOG(Warning) << warning;
+  }
   Clock& clock = Clock::System();
   switch (command.verb) {
     case Verb::kServe: return RunServe(command, loaded, clock);
@@ -37,16 +41,13 @@ int RunWithConfig(CommandLine command) {
     PrintErrors(loaded.status().message());
     return kExitUsage;
   }
-  // What serve started has the same environment, of which serve has warned.
-  if (!IsSupervised()) {
-    for (const std::string& warning : loaded->warnings) {
-      std::fprintf(stderr, "baton: %s\n", warning.c_str());
-    }
+  if (!command.print_config && !command.validate_config) return RunConfigured(command, *loaded);
+  for (const std::string& warning : loaded->warnings) {
+    std::fprintf(stderr, "baton: %s\n", warning.c_str());
   }
   if (command.print_config) std::fputs(config::PrintConfig(*loaded).c_str(), stdout);
   if (command.validate_config) std::puts("OK");
-  if (command.print_config || command.validate_config) return kExitOk;
-  return RunConfigured(command, *loaded);
+  return kExitOk;
 }
 
 int Run(const std::vector<std::string>& arguments) {

@@ -84,6 +84,7 @@ int RunServe(const CommandLine& command, const config::Loaded& loaded, Clock& cl
     if (name == "router") ready.Print(notes.contains("URL") ? notes.at("URL") : "");
   };
   LogOutput log(options.log);
+  for (const std::string& warning : loaded.warnings) log.Warn(warning);
   DescribeWorkers(log, *deployment, cores);
   Supervisor supervisor(std::move(options), std::move(processes), clock);
   return ExitCode(supervisor.Run(signals.get()));

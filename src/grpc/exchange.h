@@ -43,6 +43,12 @@ class Exchange : public std::enable_shared_from_this<Exchange<Response>> {
   void AddMetadata(const std::string& name, const std::string& value) {
     if (!ended_) context_.AddInitialMetadata(name, value);
   }
+  /// Before the first Write, which tells the client.
+  void SetRequestId(const std::string& id) {
+    request_id_ = id;
+    AddMetadata("x-request-id", id);
+  }
+  const std::string& request_id() const { return request_id_; }
   const ::grpc::CallbackServerContext& context() const { return context_; }
   std::shared_ptr<api::StrandLink> link() const { return thread_; }
   /// Keeps `call` until the answer is sent or the client is gone.
@@ -78,6 +84,7 @@ class Exchange : public std::enable_shared_from_this<Exchange<Response>> {
 
  private:
   const std::shared_ptr<CallThread> thread_;
+  std::string request_id_;
   std::shared_ptr<api::CompletionCall> call_;
   std::shared_ptr<Exchange> self_;
 };

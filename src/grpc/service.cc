@@ -17,8 +17,8 @@ namespace {
 
 constexpr size_t kRequestIdBytes = 128;
 
-api::ApiError Internal(const std::exception& error) {
-  BATON_LOG(Error) << "a gRPC request failed: " << error.what();
+api::ApiError Internal(const std::string& request_id, const std::exception& error) {
+  BATON_LOG(Error) << "request " << request_id << ": failed: " << error.what();
   return {500, "the server could not handle the request", {}, "internal_error"};
 }
 
@@ -28,7 +28,7 @@ void Guarded(Exchange<Response>& exchange, const Run& run) {
   try {
     run(exchange);
   } catch (const std::exception& error) {
-    exchange.Fail(Internal(error));
+    exchange.Fail(Internal(exchange.request_id(), error));
   }
 }
 
@@ -53,9 +53,9 @@ template <typename Response, typename Run>
 
 template <typename Response>
 bool CompletionService::Admit(Exchange<Response>& exchange, access::Caller& caller) {
-  std::string id = Metadata(exchange.context(), "x-request-id");
-  if (id.empty() || id.size() > kRequestIdBytes) id = frontend_.ids().Next();
-  exchange.AddMetadata("x-request-id", id);
+  const std::string id = Metadata(exchange.context(), "x-request-id");
+  const bool sane = !id.empty() && id.size() <= kRequestIdBytes;
+  exchange.SetRequestId(sane ? id : frontend_.ids().Next());
   const auto error = frontend_.Identify(KeyIn(exchange.context()), caller);
   if (error) exchange.Fail(*error);
   return !error;

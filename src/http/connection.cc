@@ -204,7 +204,7 @@ void Connection::Answer(HttpRequest request) {
   try {
     setup_.handler.Handle(std::move(request), *this);
   } catch (const std::exception& error) {
-    BATON_LOG(Error) << "request " << request_id_ << " failed: " << error.what();
+    BATON_LOG(Error) << "request " << request_id_ << ": failed: " << error.what();
     keep_alive_ = false;
     Send(ErrorResponse({500, "the server could not handle the request", {}, "internal_error"}));
   }

@@ -13,6 +13,8 @@ struct HttpRequest {
   std::string method;
   /// Without the query, percent-decoded.
   std::string path;
+  /// What follows '?', as the client sent it.
+  std::string query;
   /// The client's x-request-id where it is sane, else one of ours.
   std::string request_id;
   /// The API key as the client sent it; empty without one.

@@ -5,6 +5,7 @@
 
 #include <algorithm>
 #include <optional>
+#include <tuple>
 
 #include <boost/beast/core/string.hpp>
 #include <boost/beast/http/parser.hpp>
@@ -22,14 +23,17 @@ using Error = beast::http::error;
 /// Room for a chunk's size and extensions, which the header limit does not cover.
 constexpr size_t kChunkHeaderBytes = 4096;
 
-/// The path of "/path?query" and of "http://host/path?query".
-std::string PathOf(std::string_view target) {
+/// Path and query of "/path?query#part" and of "http://host/path?query".
+std::pair<std::string, std::string> PathAndQuery(std::string_view target) {
   if (const size_t scheme = target.find("://");
       scheme != std::string_view::npos && !target.starts_with('/')) {
     const size_t slash = target.find('/', scheme + 3);
     target = slash == std::string_view::npos ? "/" : target.substr(slash);
   }
-  return PercentDecode(target.substr(0, target.find_first_of("?#")));
+  target = target.substr(0, target.find('#'));
+  const size_t mark = std::min(target.find('?'), target.size());
+  const size_t query = std::min(mark + 1, target.size());
+  return {PercentDecode(target.substr(0, mark)), std::string(target.substr(query))};
 }
 
 std::string_view View(beast::string_view text) { return {text.data(), text.size()}; }
@@ -136,7 +140,7 @@ HttpRequest RequestReader::Take() {
   auto message = parts_->parser->release();
   HttpRequest request;
   request.method = std::string(View(message.method_string()));
-  request.path = PathOf(View(message.target()));
+  std::tie(request.path, request.query) = PathAndQuery(View(message.target()));
   if (const auto id = View(message["x-request-id"]); IsSaneRequestId(id)) request.request_id = id;
   request.key = KeyIn(message);
   request.content_type = std::string(View(message["content-type"]));

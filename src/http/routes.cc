@@ -11,6 +11,7 @@
 #include "completion_answer.h"
 #include "error_response.h"
 #include "page/page.h"
+#include "readiness_report.h"
 
 namespace baton::http {
 
@@ -250,9 +251,23 @@ void Routes::Live(const HttpRequest&, Exchange& exchange) {
   exchange.Send(JsonResponse(R"({"status":"ok"})"));
 }
 
-void Routes::Ready(const HttpRequest&, Exchange& exchange) {
+void Routes::Ready(const HttpRequest& request, Exchange& exchange) {
   api::Readiness readiness = frontend_.backend().Ready();
-  if (frontend_.running().draining()) readiness = {false, "the server is shutting down"};
+  readiness.checks.push_back({"shutdown", ""});
+  if (frontend_.running().draining()) {
+    readiness.ready = false;
+    readiness.checks.back().problem = readiness.reason = "the server is shutting down";
+  }
+  if (IsVerbose(request.query)) {
+    // The workers' names are for whoever may see /fleet.
+    access::Caller caller;
+    const bool operators =
+        options_.surface == HttpSurface::kOperators ||
+        (options_.surface == HttpSurface::kAll && !frontend_.Identify(request.key, caller));
+    return exchange.Send(ReadinessReport(readiness, operators
+                                                        ? frontend_.backend().FleetChecks()
+                                                        : std::vector<api::ReadinessCheck>()));
+  }
   if (readiness.ready) return exchange.Send(JsonResponse(R"({"status":"ok"})"));
   exchange.Send(ErrorResponse({503, readiness.reason, {}, "not_ready"}));
 }

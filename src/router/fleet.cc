@@ -348,6 +348,7 @@ std::vector<WorkerState> Fleet::State() const {
       state.role = member->role();
       state.status = member->status();
       state.leaves = member->leaves_fleet();
+      state.stuck = member->stuck();
     }
     states.push_back(std::move(state));
   }

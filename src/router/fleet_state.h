@@ -22,6 +22,8 @@ struct WorkerState {
   rpc::WorkerStatus status;
   /// It is not found any more, and leaves once it has no requests of ours.
   bool leaves = false;
+  /// It has something to do and gets nothing done.
+  bool stuck = false;
   /// Requests of this router.
   int32_t load = 0;
   /// Why it is not there.
@@ -32,6 +34,8 @@ struct WorkerState {
 struct FleetState {
   TimePoint at{};
   std::vector<WorkerState> workers;
+  /// Why workers cannot be looked for; empty when they can.
+  std::string discovery_problem = {};
   std::vector<Flow> flows;
   RecentTimes::Figures ttft;
   RecentTimes::Figures tpot;

@@ -7,6 +7,7 @@
 #include <utility>
 
 #include "baton/base/logging.h"
+#include "readiness.h"
 
 namespace baton::router {
 namespace {
@@ -77,15 +78,14 @@ void RouterCore::PublishScaling() {
 
 void RouterCore::PublishFleet() {
   published_version_ = fleet_.version();
-  const auto choice = RoutingPolicy::Possible(fleet_.Views());
+  const std::vector<WorkerView> views = fleet_.Views();
+  const Status possible = RoutingPolicy::Possible(views);
   fleet_.CountWorkers();
-  metrics_.ready.Set(choice.ok() ? 1 : 0);
-  std::string reason = choice.message();
-  if (!choice.ok() && !trouble_.ok()) reason += "; " + trouble_.message();
-  readiness_.Post({.ready = choice.ok(), .reason = reason});
-  admission_.SetPossible(choice, clock_.Now());
+  metrics_.ready.Set(possible.ok() ? 1 : 0);
+  readiness_.Post(ReadinessOf(views, trouble_));
+  admission_.SetPossible(possible, clock_.Now());
   worker_metrics_.Post(fleet_.Metrics());
-  if (!choice.ok()) return;
+  if (!possible.ok()) return;
   was_ready_ = true;
   ready_.Open();
 }
@@ -94,6 +94,7 @@ void RouterCore::PublishState(TimePoint now) {
   next_state_ = now + kStatePeriod;
   state_.Post({.at = now,
                .workers = fleet_.State(),
+               .discovery_problem = trouble_.message(),
                .flows = scoreboard_.Flows(now),
                .ttft = scoreboard_.ttft.Read(now),
                .tpot = scoreboard_.tpot.Read(now),
@@ -167,6 +168,14 @@ std::string RouterCore::RenderMetrics() const {
 
 std::string RouterCore::RenderFleet() const {
   return FleetJson(state_.Read(), registry_.Collect());
+}
+
+std::vector<api::ReadinessCheck> RouterCore::FleetChecks() const {
+  const FleetState state = state_.Read();
+  std::vector<api::ReadinessCheck> checks = {{"discovery", state.discovery_problem}};
+  const auto workers = ChecksOf(state.workers);
+  checks.insert(checks.end(), workers.begin(), workers.end());
+  return checks;
 }
 
 bool RouterCore::Traced(const Request& request) {

@@ -62,6 +62,7 @@ class RouterCore final : public Router {
   /// Turn() was called of late: it is called many times a second.
   bool Alive() const override { return clock_.Now() - last_turn_.load() < progress_timeout_; }
   api::Readiness Ready() const override { return readiness_.Read(); }
+  std::vector<api::ReadinessCheck> FleetChecks() const override;
   std::string RenderMetrics() const override;
   std::string RenderFleet() const override;
   bool WaitReady(Duration timeout) override { return ready_.Wait(timeout); }

@@ -37,6 +37,7 @@ class RouterThread final : public Router, private discovery::Listener {
   void Cancel(const std::string& request_id) override { core_.Cancel(request_id); }
   bool Alive() const override { return core_.Alive(); }
   api::Readiness Ready() const override { return core_.Ready(); }
+  std::vector<api::ReadinessCheck> FleetChecks() const override { return core_.FleetChecks(); }
   std::string RenderMetrics() const override { return core_.RenderMetrics(); }
   std::string RenderFleet() const override { return core_.RenderFleet(); }
   bool WaitReady(Duration timeout) override { return core_.WaitReady(timeout); }

@@ -203,7 +203,11 @@ void WorkerCore::BuildHandoff() {
 void WorkerCore::StartDraining(Duration drain) {
   draining_ = true;
   const Duration to_end = std::min(std::clamp(drain / 10, kLeastToEnd, kMostToEnd), drain / 2);
-  transport_thread_->Post([this, at = clock_.Now() + drain - to_end] { hand_over_at_ = at; });
+  transport_thread_->Post([this, at = clock_.Now() + drain - to_end] {
+    hand_over_at_ = at;
+    next_publish_ = clock_.Now();
+    told_at_ = next_publish_ + options_.status_interval;
+  });
   BATON_LOG(Info) << "draining: " << generate_->streams() << " requests and " << handoffs_
                   << " hand-offs under way";
 }
@@ -238,6 +242,7 @@ TimePoint WorkerCore::Turn(TimePoint now) {
   left_ = leaving_ && peers_->idle();
   if (now >= next_publish_) {
     PublishStatus();
+    LookForRest(now);
     next_publish_ = now + kPulse;
   }
   next = std::min(next, next_publish_);
@@ -271,6 +276,12 @@ void WorkerCore::PublishStatus() {
                          .decode_sequences = stats.decode_sequences,
                          .decode_context = stats.decode_context,
                          .available_blocks = stats.blocks_free + stats.blocks_cached}});
+}
+
+void WorkerCore::LookForRest(TimePoint now) {
+  if (refuses_offers_ || !told_at_ || now < *told_at_ || handoffs_ > 0) return;
+  prefill_->Drain();
+  refuses_offers_ = true;
 }
 
 rpc::WorkerDescription WorkerCore::Describe() {

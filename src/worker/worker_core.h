@@ -83,7 +83,9 @@ class WorkerCore final : public rpc::WorkerHandler,
   /// Whether its threads get ahead.
   std::vector<LoopProgress> Loops() const;
   /// Nothing that was taken is under way any more, and what was said has arrived.
-  bool drained() const { return generate_->streams() == 0 && calls_ == 0 && handoffs_ == 0; }
+  bool drained() const {
+    return generate_->streams() == 0 && calls_ == 0 && handoffs_ == 0 && refuses_offers_;
+  }
   /// Logs all requests and hand-offs under way, a line each, and why. Waits for a moment for the
   /// threads that know; called on none of them.
   void DumpWork(const std::string& why);
@@ -152,6 +154,9 @@ class WorkerCore final : public rpc::WorkerHandler,
   Status BuildCache();
   Status BuildEngine();
   void BuildHandoff();
+  /// Once routers know of a drain, refuses offers as soon as there are none: on the thread that
+  /// takes them, so that none comes in between.
+  void LookForRest(TimePoint now);
   void PublishStatus();
   /// Why this worker cannot hand KV on or take it; OK where it can.
   Status CheckHandsOn() const;
@@ -212,6 +217,8 @@ class WorkerCore final : public rpc::WorkerHandler,
   // Written by the transport thread.
   /// Hand-offs under way but for quarantined ones.
   std::atomic<int32_t> handoffs_{0};
+  /// Of a drain: nobody's KV was to be sent, and from then on nobody's will be.
+  std::atomic<bool> refuses_offers_{false};
   std::atomic<bool> left_{false};
   /// What the transport thread last saw, for gRPC's threads.
   Latest<rpc::WorkerStatus> status_;
@@ -222,6 +229,8 @@ class WorkerCore final : public rpc::WorkerHandler,
   TimePoint next_publish_{};
   /// Of a drain.
   std::optional<TimePoint> hand_over_at_;
+  /// By then routers have heard of it, and send nobody here who would be refused.
+  std::optional<TimePoint> told_at_;
   bool leaving_ = false;
 };
 

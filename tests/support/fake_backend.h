@@ -43,6 +43,8 @@ class FakeBackend final : public api::CompletionBackend {
   bool Alive() const override { return alive; }
   std::atomic<bool> alive{true};
   api::Readiness Ready() const override;
+  std::vector<api::ReadinessCheck> FleetChecks() const override { return fleet_checks; }
+  std::vector<api::ReadinessCheck> fleet_checks;
   std::string RenderMetrics() const override { return "baton_fake 1\n"; }
   std::string RenderFleet() const override { return R"({"workers":[]})"; }
   /// Answers with `scaled`, from a thread of its own as the router does.

@@ -5,6 +5,7 @@
 #include <memory>
 #include <optional>
 #include <string>
+#include <vector>
 
 #include "baton/api/scaling.h"
 #include "baton/base/clock.h"
@@ -54,10 +55,19 @@ class CompletionSink {
   virtual void OnEnd(Status status) = 0;
 };
 
+/// One of the things that have to be well.
+struct ReadinessCheck {
+  std::string name;
+  /// Empty when it is.
+  std::string problem;
+};
+
 struct Readiness {
   bool ready = false;
   /// Why not, in a sentence; empty when ready.
   std::string reason;
+  /// What decides.
+  std::vector<ReadinessCheck> checks = {};
 };
 
 /// What the HTTP surface asks of the router. *Threads*: thread-safe; nothing blocks.
@@ -75,6 +85,9 @@ class CompletionBackend {
   virtual bool Alive() const { return true; }
   /// Ready when a complete group can serve: prefill and decode, or mixed.
   virtual Readiness Ready() const = 0;
+  /// What does not decide but may say why: whether workers can be looked for, and each worker; a
+  /// moment old.
+  virtual std::vector<ReadinessCheck> FleetChecks() const { return {}; }
   /// All metrics in the Prometheus text format, the workers' included.
   virtual std::string RenderMetrics() const = 0;
   /// The workers and what passes between them, as a JSON object; a moment old.

@@ -5,6 +5,7 @@
 #include <string_view>
 
 #include "baton/base/clock.h"
+#include "baton/base/logging.h"
 
 namespace baton::app {
 
@@ -28,10 +29,12 @@ class LogOutput {
   void Write(const std::string& name, std::string_view line);
   /// A line of the supervisor itself, with the time.
   void Note(std::string_view text);
+  void Warn(std::string_view text);
 
  private:
   bool WriteAll(std::string_view text);
-  std::string OwnLine(const std::string& name, std::string_view text) const;
+  std::string OwnLine(const std::string& name, std::string_view text,
+                      LogLevel level = LogLevel::kInfo) const;
   std::string Prefix(const std::string& name) const;
 
   const LogOutputOptions options_;

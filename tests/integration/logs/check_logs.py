@@ -6,6 +6,7 @@ that is asked for, says which request it is about, and has nothing of what clien
 
 import http.client
 import json
+import os
 import pathlib
 import re
 import signal
@@ -101,6 +102,7 @@ def log_of(baton, log_format):
     log = FOLDER / f"{log_format}.log"
     with open(log, "wb") as err:
         server = subprocess.Popen([baton, "serve", "--config", str(config)],
+                                  env=os.environ | {"BATON_LOG_LEVL": "debug"},
                                   stdout=subprocess.DEVNULL, stderr=err)
     try:
         await_ready(url)
@@ -126,6 +128,7 @@ def check_json(log, ids):
         assert event["level"] in ("debug", "info", "warning", "error"), line
         events.append(event)
     assert {event["process"] for event in events} >= {"serve", "router", "p0", "d0"}
+    assert any("BATON_LOG_LEVL names no key" in event["message"] for event in events)
     for one in ids:
         about = [event["message"] for event in events if event.get("request") == one + "-0"]
         assert any(message.startswith("finished") for message in about), (one, about)

@@ -153,6 +153,12 @@ class Objects(unittest.TestCase):
             self.assertIn("memory", container["resources"]["limits"], name)
 
     @for_every_variant
+    def test_pods_have_no_variables_of_services(self, _, objects):
+        """Which the executable would take for its own, since a Service is called as it is."""
+        for name, template, _ in pod_templates(objects):
+            self.assertIs(template["spec"]["enableServiceLinks"], False, name)
+
+    @for_every_variant
     def test_routers_may_look_at_endpoint_slices_and_workers_at_nothing(self, overlay, objects):
         rules = [rule for role in of_kind(objects, "Role") for rule in role["rules"]]
         self.assertEqual(of_kind(objects, "ClusterRole", "ClusterRoleBinding"), [])

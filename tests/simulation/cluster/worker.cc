@@ -89,6 +89,12 @@ void SimulatedWorker::TransportTurn(int most_work) {
   core_->transport_thread().TakeTurn([this](TimePoint now) { return core_->Turn(now); }, most_work);
 }
 
+void SimulatedWorker::ExpectNothingTaken() const {
+  const handoff::PrefillSideStats prefill = core_->prefill_side().Stats();
+  EXPECT_EQ(prefill.queued + prefill.prefilling + prefill.flushing + prefill.aborting, 0)
+      << options_.name << " goes with KV that is to be sent";
+}
+
 void SimulatedWorker::MainTurn() {
   if (!alive()) return;
   const TimePoint now = surroundings_.clock.Now();
@@ -101,6 +107,7 @@ void SimulatedWorker::MainTurn() {
     case Stage::kServing: return;
     case Stage::kDraining:
       if (!core_->drained() && now < deadline_) return;
+      if (core_->drained()) ExpectNothingTaken();
       surroundings_.rpc.StopServing(process_);
       core_->LeavePeers();
       stage_ = Stage::kLeaving;

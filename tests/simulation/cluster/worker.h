@@ -84,6 +84,7 @@ class SimulatedWorker {
   enum class Stage { kServing, kDraining, kLeaving };
 
   std::vector<cost::StepSample> Calibration() const;
+  void ExpectNothingTaken() const;
 
   const Surroundings surroundings_;
   const worker::WorkerOptions options_;

@@ -45,6 +45,26 @@ TEST_F(HttpServerTest, IsReadyWhenTheBackendIs) {
   EXPECT_EQ(HttpGet(server->port(), "/livez").status, 200);
 }
 
+TEST_F(HttpServerTest, SaysCheckByCheckWhetherItIsReady) {
+  StartServer();
+  backend.fleet_checks = {{"worker/p0", ""}, {"worker/d0", "draining\n[+]decode ok"}};
+  backend.SetReadiness({true, "", {{"prefill", ""}, {"group", ""}}});
+  const HttpReply ready = HttpGet(server->port(), "/readyz?verbose");
+  EXPECT_EQ(ready.status, 200);
+  EXPECT_EQ(ready.Header("content-type"), "text/plain; charset=utf-8");
+  EXPECT_EQ(ready.body,
+            "[+]prefill ok\n[+]group ok\n[+]shutdown ok\n[+]worker/p0 ok\n"
+            "[-]worker/d0 failed: draining [+]decode ok\nreadyz check passed\n");
+
+  backend.SetReadiness({false, "x", {{"prefill", ""}, {"group", "no decode worker"}}});
+  const HttpReply reply = HttpGet(server->port(), "/readyz?timeout=5s&verbose=true");
+  EXPECT_EQ(reply.status, 503);
+  EXPECT_THAT(reply.body, HasSubstr("[-]group failed: no decode worker\n"));
+  EXPECT_THAT(reply.body, HasSubstr("readyz check failed\n"));
+  EXPECT_EQ(HttpGet(server->port(), "/readyz?x=verbose").Header("content-type"),
+            "application/json");
+}
+
 TEST_F(HttpServerTest, IsAliveWhileTheBackendGetsAhead) {
   StartServer();
   EXPECT_EQ(HttpGet(server->port(), "/livez").status, 200);

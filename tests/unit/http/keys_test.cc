@@ -61,6 +61,16 @@ TEST_F(KeysTest, AreNotAskedForByProbes) {
     EXPECT_EQ(test::HttpGet(server->port(), path).status, 200) << path;
 }
 
+TEST_F(KeysTest, KeepTheWorkersNamesInAReadinessReport) {
+  AskForKeys(KeyLine("one", "name=alice"));
+  backend.fleet_checks = {{"worker/p0", ""}};
+  StartServer();
+  HttpClient client(server->port());
+  EXPECT_THAT(client.Get("/readyz?verbose").body, Not(HasSubstr("p0")));
+  EXPECT_THAT(client.Get("/readyz?verbose", {{"x-api-key", "one"}}).body,
+              HasSubstr("[+]worker/p0 ok"));
+}
+
 TEST_F(KeysTest, LimitWhatRunsAtOnce) {
   AskForKeys(KeyLine("one", "name=alice requests_at_once=1") + KeyLine("two", "name=bob"));
   StartServer();

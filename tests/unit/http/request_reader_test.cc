@@ -78,6 +78,16 @@ TEST(RequestReader, ReadsThePathOfAnAbsoluteTarget) {
   EXPECT_EQ(reader.Take().path, "/v1/models/a/b");
 }
 
+TEST(RequestReader, KeepsTheQueryApartFromThePath) {
+  RequestReader reader{HttpLimits{}};
+  ASSERT_EQ(FeedAll(reader, "GET /readyz?verbose&x=%2F HTTP/1.1\r\nHost: h\r\n\r\n"),
+            Progress::kDone);
+
+  const HttpRequest request = reader.Take();
+  EXPECT_EQ(request.path, "/readyz");
+  EXPECT_EQ(request.query, "verbose&x=%2F");
+}
+
 struct Broken {
   const char* name;
   std::string bytes;
