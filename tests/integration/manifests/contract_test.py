@@ -8,6 +8,7 @@ import os
 import re
 import signal
 import subprocess
+import sys
 import tempfile
 import time
 import unittest
@@ -23,7 +24,8 @@ from pod import PATIENCE_S, TINY_MODEL, Pod, get
 # Pods of several tests at once are apart.
 SUBNET = f"127.{64 + os.getpid() // 250 % 128}.{os.getpid() % 250}"
 ROUTER_PORT = 8000
-# As the kernel's tables have 127.0.0.1, in IPv6 as well.
+# As the kernel's tables have them; 127.0.0.1 in IPv6 as well.
+ESTABLISHED, LISTENING = "01", "0A"
 LOOPBACK = {"0100007F", "0000000000000000FFFF00000100007F", "00000000000000000000000001000000"}
 
 
@@ -61,6 +63,28 @@ class LocalPod(Pod):
 
     def open_ports(self):
         """The TCP ports on which the process and its children listen and that others may reach."""
+        return {port for (address, port), _ in self.sockets(LISTENING) if address not in LOOPBACK}
+
+    def connections(self):
+        """(address, port) of IPv4 to which the process and its children have connected."""
+        listening = {port for (_, port), _ in self.sockets(LISTENING)}
+        for (_, ours), (address, port) in self.sockets(ESTABLISHED):
+            if ours not in listening:
+                octets = reversed(bytes.fromhex(address[-8:]))
+                yield ".".join(map(str, octets)), port
+
+    def sockets(self, state):
+        """(address, port) of both ends of the TCP sockets in a state, as the kernel's tables have them."""
+        inodes = self.inodes()
+        for table in ("/proc/net/tcp", "/proc/net/tcp6"):
+            with open(table) as file:
+                for line in file.readlines()[1:]:
+                    fields = line.split()
+                    if fields[3] == state and fields[9] in inodes:
+                        ends = (end.rpartition(":") for end in fields[1:3])
+                        yield tuple((address, int(port, 16)) for address, _, port in ends)
+
+    def inodes(self):
         pids, inodes = [self.process.pid], set()
         for pid in pids:
             with open(f"/proc/{pid}/task/{pid}/children") as file:
@@ -68,15 +92,7 @@ class LocalPod(Pod):
             for link in os.scandir(f"/proc/{pid}/fd"):
                 with contextlib.suppress(OSError):
                     inodes.update(re.findall(r"socket:\[(\d+)\]", os.readlink(link.path)))
-        ports = set()
-        for table in ("/proc/net/tcp", "/proc/net/tcp6"):
-            with open(table) as file:
-                for line in file.readlines()[1:]:
-                    fields = line.split()
-                    address, _, port = fields[1].rpartition(":")
-                    if fields[3] == "0A" and fields[9] in inodes and address not in LOOPBACK:
-                        ports.add(int(port, 16))
-        return ports
+        return inodes
 
 
 def allowed_ports(objects, labels):
@@ -87,6 +103,20 @@ def allowed_ports(objects, labels):
         for rule in policy["spec"]["ingress"]:
             for port in rule["ports"]:
                 yield rule.get("from"), port["port"], port.get("endPort", port["port"])
+
+
+def permitted(objects, direction, labels, other, port):
+    """Whether pods with `labels` may be reached ("Ingress") from, or reach ("Egress"), those with the labels
+    `other` at a port."""
+    policies = [policy["spec"] for policy in of_kind(objects, "NetworkPolicy")
+                if matches(policy["spec"]["podSelector"], labels) and direction in policy["spec"]["policyTypes"]]
+    for rule in (rule for policy in policies for rule in policy[direction.lower()]):
+        peers = rule.get("from" if direction == "Ingress" else "to")
+        known = peers is None or any("namespaceSelector" not in peer and matches(peer["podSelector"], other)
+                                     for peer in peers)
+        if known and any(ports["port"] <= port <= ports.get("endPort", ports["port"]) for ports in rule["ports"]):
+            return True
+    return not policies
 
 
 class Contract(unittest.TestCase):
@@ -158,6 +188,24 @@ class Contract(unittest.TestCase):
                 self.assertEqual(callers, {7000: {"router", "prefill", "decode"},
                                            first: {"prefill", "decode"}}, component)
 
+    def check_connections(self):
+        """Who is connected to whom may be, by the rules of both sides; and the rules forbid something."""
+        by_address = {pod.address: pod for pod in self.pods.values()}
+        seen = set()
+        for component, pod in self.pods.items():
+            for address, port in pod.connections():
+                if (target := by_address.get(address)) is None:
+                    continue
+                labels, others = (each.template["metadata"]["labels"] for each in (pod, target))
+                what = f"{component} is connected to {target.name}:{port}"
+                self.assertTrue(permitted(self.objects, "Egress", labels, others, port), what)
+                self.assertTrue(permitted(self.objects, "Ingress", others, labels, port), what)
+                seen.add((component, target.name))
+        self.assertLessEqual({("router", "prefill-0"), ("router", "decode-0"), ("decode", "prefill-0")}, seen)
+        router, decode = (self.templates[name]["metadata"]["labels"] for name in ("router", "decode"))
+        self.assertFalse(permitted(self.objects, "Ingress", decode, router, 7100))
+        self.assertFalse(permitted(self.objects, "Egress", decode, router, ROUTER_PORT))
+
     def components_of(self, sources):
         """Whose pods a NetworkPolicy means."""
         return {component for component, template in self.templates.items()
@@ -200,6 +248,7 @@ class Contract(unittest.TestCase):
         route, _ = self.complete(router)
         self.assertEqual(route, "prefill=prefill-0 decode=decode-0")
         self.check_ports()
+        self.check_connections()
         for pod in (prefill, decode, router):
             self.check_end(pod)
 
@@ -213,6 +262,7 @@ class Contract(unittest.TestCase):
         route, _ = self.complete(router, key)
         self.assertEqual(route, "prefill=prefill-0 decode=decode-0")
         self.check_ports()
+        self.check_connections()
         self.check_metrics(router)
 
     def check_metrics(self, router):
@@ -244,6 +294,14 @@ class Contract(unittest.TestCase):
         self.assertEqual(list(allowed_ports(self.objects, pod.template["metadata"]["labels"])),
                          [(None, ROUTER_PORT, ROUTER_PORT)])
         self.check_end(pod)
+
+
+class Dockerfiles(unittest.TestCase):
+    def test_are_linted(self):
+        files = [os.path.join(manifests.TREE, "docker", name) for name in ("Dockerfile", "Dockerfile.cuda")]
+        done = subprocess.run([os.path.join(os.path.dirname(sys.executable), "hadolint"), *files],
+                              capture_output=True, text=True)
+        self.assertEqual(done.stdout + done.stderr, "")
 
 
 class ComposeFile(unittest.TestCase):

@@ -1,6 +1,7 @@
 """Two routers, two prefill and three decode workers of configs/kubernetes, each in a network of its own: all are
-replaced one after the other, then a node's worth of workers is cut off, while clients stream. No request fails,
-and each is answered as when nothing happens."""
+replaced one after the other; workers of another revision of the model come, a node's worth of the old ones is cut
+off, and all are replaced at once, while clients stream. No request fails, and each is answered as when nothing
+happens, by one revision or the other."""
 
 import collections
 import concurrent.futures
@@ -27,7 +28,7 @@ CLIENTS = 6
 WORDS = "the river code of a king was and house said in his sea stone night could water went is".split()
 ROUTER_PORT, ADMIN_PORT = 8000, 8001
 
-Answer = collections.namedtuple("Answer", "body text problem route begin")
+Answer = collections.namedtuple("Answer", "body text problem route begin end")
 
 
 def bodies():
@@ -50,18 +51,18 @@ def ask(pod, number):
         reply = connection.getresponse()
         route = reply.getheader("x-baton-route", "")
         if reply.status != 200:
-            return Answer(number, text, f"{reply.status} {reply.read()}", route, begin)
+            return Answer(number, text, f"{reply.status} {reply.read()}", route, begin, time.monotonic())
         for line in reply:
             data = line.decode().removeprefix("data: ").strip()
             if data == "[DONE]":
-                return Answer(number, text, "", route, begin)
+                return Answer(number, text, "", route, begin, time.monotonic())
             event = json.loads(data) if data.startswith("{") else {}
             if "error" in event:
-                return Answer(number, text, data, route, begin)
+                return Answer(number, text, data, route, begin, time.monotonic())
             text += "".join(choice["text"] for choice in event.get("choices", []))
-        return Answer(number, text, "the stream ended early", route, begin)
+        return Answer(number, text, "the stream ended early", route, begin, time.monotonic())
     except (OSError, http.client.HTTPException) as error:
-        return Answer(number, text, f"{pod.name}: {error!r}", route, begin)
+        return Answer(number, text, f"{pod.name}: {error!r}", route, begin, time.monotonic())
     finally:
         connection.close()
 
@@ -81,7 +82,7 @@ class Load:
             number = next(self.next_)
             routers = self.serving_()
             if not routers:
-                self.answers.append(Answer(0, "", "no router is ready", "", time.monotonic()))
+                self.answers.append(Answer(0, "", "no router is ready", "", time.monotonic(), time.monotonic()))
                 time.sleep(1)
                 continue
             self.answers.append(ask(routers[number % len(routers)], number % len(BODIES)))
@@ -94,6 +95,8 @@ class Load:
 
 class Pods(unittest.TestCase):
     def setUp(self):
+        # Rounding makes another model of it, which is not to be mixed with the one before.
+        self.weights = "auto"
         self.objects = manifests.render("cpu-dev")
         folder = self.enterContext(tempfile.TemporaryDirectory())
         self.cluster = cluster.Cluster(folder, self.objects, self.config)
@@ -104,6 +107,7 @@ class Pods(unittest.TestCase):
         template = named(self.objects, "Deployment", f"baton-{component}")["spec"]["template"]
         config = yaml.safe_load(config_text(self.objects, template))
         config["model"] = TINY_MODEL
+        config["engine"] = {"weights": self.weights}
         clustered = manifests.render("multi-node-rdma")
         template = named(clustered, "Deployment", "baton-router")["spec"]["template"]
         config["router"]["discovery"] = yaml.safe_load(config_text(clustered, template))["router"]["discovery"]
@@ -115,12 +119,12 @@ class Pods(unittest.TestCase):
     def routers(self):
         return self.cluster.serving("router")
 
-    def fleet_is_whole(self):
-        """Whether each router has all workers, and decode workers are joined with all that prefill."""
+    def fleet_is_whole(self, joined=REPLICAS["prefill"] * REPLICAS["decode"]):
+        """Whether each router sees so many pairs, for one model those of all that prefill and all that decode."""
         for router in self.routers():
             fleet = json.loads(router.ask_inside(ADMIN_PORT, "/fleet"))["fleet"]
             joins = sum(len(worker.get("joined", [])) for worker in fleet["workers"])
-            if joins != REPLICAS["prefill"] * REPLICAS["decode"]:
+            if joins != joined:
                 return False
         return len(self.routers()) == REPLICAS["router"]
 
@@ -150,30 +154,49 @@ class Pods(unittest.TestCase):
         for pod in pods:
             self.cluster.wait_ready(pod)
         self.cluster.wait_until(self.fleet_is_whole, "the fleet is whole")
-        undisturbed = [ask(self.routers()[0], number) for number in range(len(BODIES))]
-        self.assertEqual([answer.problem for answer in undisturbed], [""] * len(BODIES))
+        old = self.undisturbed()
 
         load = Load(self.routers)
         try:
             for component in REPLICAS:
                 self.replace([component])
-            self.replace(list(REPLICAS))
-            self.cut_off(load)
+            changed = time.monotonic()
+            self.weights = "int8"
+            newer = [self.cluster.create(component) for component in ("prefill", "decode")]
+            for pod in newer:
+                self.cluster.wait_ready(pod)
+            joined = REPLICAS["prefill"] * REPLICAS["decode"] + 1
+            self.cluster.wait_until(lambda: self.fleet_is_whole(joined), "both revisions are joined")
+            self.cut_off(load, newer)
+            self.cluster.wait_until(lambda: self.fleet_is_whole(joined), "all are there again")
+            self.replace(list(REPLICAS), (REPLICAS["prefill"] + 1) * (REPLICAS["decode"] + 1))
+            replaced = time.monotonic()
+            self.cluster.wait_until(lambda: any(answer.begin > replaced for answer in load.answers),
+                                    "the new revision serves")
         finally:
             load.stop()
-        self.check(load.answers, undisturbed)
+        self.check(load.answers, old, changed, self.undisturbed(), replaced)
 
-    def replace(self, components):
+    def undisturbed(self):
+        router = self.routers()[0]
+        with concurrent.futures.ThreadPoolExecutor(CLIENTS) as threads:
+            answers = list(threads.map(lambda number: ask(router, number), range(len(BODIES))))
+        self.assertEqual([answer.problem for answer in answers], [""] * len(BODIES))
+        return [answer.text for answer in answers]
+
+    def replace(self, components, joined=REPLICAS["prefill"] * REPLICAS["decode"]):
         """Restarts workloads at once, as after a change of what they share."""
         begin = time.monotonic()
         with concurrent.futures.ThreadPoolExecutor() as threads:
             for old in threads.map(self.cluster.restart, components):
                 self.cluster.wait_ended(old)
-        self.cluster.wait_until(self.fleet_is_whole, "the fleet of new pods is whole")
+        self.cluster.wait_until(lambda: self.fleet_is_whole(joined), "the fleet of new pods is whole")
         print(f"{', '.join(components)}: replaced in {time.monotonic() - begin:.1f} s", flush=True)
 
-    def cut_off(self, load):
-        node = self.cluster.serving("prefill")[:1] + self.cluster.serving("decode")[:2]
+    def cut_off(self, load, others):
+        prefill, decode = ([pod for pod in self.cluster.serving(component) if pod not in others]
+                           for component in ("prefill", "decode"))
+        node = prefill[:1] + decode[:2]
         before = self.resumed()
         for pod in node:
             pod.set_plugged(False)
@@ -186,14 +209,21 @@ class Pods(unittest.TestCase):
         self.assertGreater(resumed, 0, "nobody was cut off")
         for pod in node:
             pod.set_plugged(True)
-        self.cluster.wait_until(self.fleet_is_whole, "all are there again")
 
-    def check(self, answers, undisturbed):
+    def check(self, answers, old, changed, new, replaced):
         print(f"{len(answers)} requests", flush=True)
-        problems = [answer for answer in answers if answer.problem]
-        self.assertEqual(problems, [])
+        self.assertNotEqual(old, new, "revisions that nobody could tell apart")
+        self.assertEqual([answer for answer in answers if answer.problem], [])
+        by_whom = collections.Counter()
         for answer in answers:
-            self.assertEqual(answer.text, undisturbed[answer.body].text, answer)
+            right = {"old": old[answer.body], "new": new[answer.body]}
+            if answer.begin > replaced:
+                del right["old"]
+            if answer.end < changed:
+                del right["new"]
+            self.assertIn(answer.text, right.values(), answer)
+            by_whom[answer.text == new[answer.body]] += 1
+        print(f"{by_whom[False]} answers of the old revision, {by_whom[True]} of the new one", flush=True)
 
 
 if __name__ == "__main__":
