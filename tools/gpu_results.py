@@ -118,17 +118,29 @@ def usable(part: dict | None, gpu: str) -> tuple[dict | None, str]:
     return part, ""
 
 
+def most_flops(kernels: dict, peers: dict) -> float:
+    """What any product reached, Baton's, its library's or PyTorch's: per second."""
+    flops = {(case["op"], case["shape"]): case["flops"] for case in kernels.get("rows", [])}
+    timed = [(case["flops"], case["us"]) for case in kernels.get("rows", []) if case.get("us")]
+    timed += [(flops.get((peer["op"], peer["shape"]), 0), peer["us"]) for peer in peers.get("rows", []) if peer.get("us")]
+    return max((count / us * 1e6 for count, us in timed), default=0)
+
+
 def kernel_rows(figures: dict, reason: str) -> list[tuple[str, str]]:
     """Of each case of bench/kernels/cuda, with PyTorch's time over Baton's where both were measured."""
     kernels, peers = figures.get("kernels") or {}, figures.get("peers") or {}
     times: dict[tuple, list] = {}
     for peer in peers.get("rows", []):
         times.setdefault((peer["op"], peer["shape"]), []).append(peer)
+    copy, products = kernels.get("copy_bytes_per_s"), most_flops(kernels, peers)
     rows = []
     for case in kernels.get("rows", []):
         name = f"{case['op']}: {case['shape']}"
         text = f"{case['us']:.2f} us, {case['bytes'] / case['us'] * 1e-3:.0f} GB/s, " \
                f"{case['flops'] / case['us'] * 1e-6:.1f} TFLOP/s" if case.get("us") else f"{MISSING}: {reason}"
+        if case.get("us") and copy and products:
+            least_us = max(case["bytes"] / copy, case["flops"] / products) * 1e6
+            text += f", {100 * least_us / case['us']:.0f} % of the roofline"
         for peer in times.get((case["op"], case["shape"]), []):
             if case.get("us") and peer.get("us"):
                 text += f"; {peer['peer']} takes {peer['us'] / case['us']:.2f} times as long"
@@ -141,6 +153,7 @@ def kernel_rows(figures: dict, reason: str) -> list[tuple[str, str]]:
         rows.append(("PyTorch's", f"{MISSING}: {peers['reason']}"))
     elif not peers and kernels:
         rows.append(("PyTorch's", f"{MISSING}: timed out or did not run"))
+    rows += [(f"{peer}'s", f"{MISSING}: {why}") for peer, why in peers.get("missing", {}).items()]
     return rows
 
 

@@ -95,6 +95,19 @@ class ShowsFigures(unittest.TestCase):
         self.assertIn("torch.matmul not measured: timed out", rows["wgmma_gemm: M 512 N 6144 K 4096 qkv"])
 
 
+    def test_the_roofline_is_that_of_the_same_run(self):
+        kernels = {"copy_bytes_per_s": 1e12, "rows": [CASE | {"us": 10.0}, CASE | {"shape": "M 1 ", "us": 4.0}]}
+        merged = gpu_results.merged(whole() | {"benches": part("benches", figures={"kernels": kernels})})
+        rows = results(merged, "benches")
+        # The faster product is the roof of both; 2 MB would take 2 us.
+        self.assertIn("40 % of the roofline", rows["wgmma_gemm: M 512 N 6144 K 4096 qkv"])
+        self.assertIn("100 % of the roofline", rows["wgmma_gemm: M 1 "])
+
+    def test_a_peer_that_is_not_installed_is_a_row(self):
+        rows = self.row(CASE | {"us": 10.0}, {"rows": [], "missing": {"FlashInfer": "flashinfer is not installed"}})
+        self.assertEqual(rows["FlashInfer's"], "not measured: flashinfer is not installed")
+
+
 class ShowsServers(unittest.TestCase):
     def rows(self, stage, server):
         merged = gpu_results.merged(whole() | {stage: part(stage, figures={stage: server})})
