@@ -17,7 +17,9 @@ import re
 import sys
 from pathlib import Path
 
-STAGES = ("build", "tests", "sanitizers", "benches", "server")
+STAGES = ("build", "tests", "sanitizers", "benches", "server", "variants")
+# By key, the stage whose command leaves them.
+FIGURES = {"kernels": "benches", "peers": "benches", "server": "server", "variants": "variants"}
 MISSING = "not measured"
 # Reasons for which a run on a GPU has not succeeded.
 UNFINISHED = ("timed out", "did not run", "not built", "no such tests")
@@ -116,17 +118,29 @@ def usable(part: dict | None, gpu: str) -> tuple[dict | None, str]:
     return part, ""
 
 
+def most_flops(kernels: dict, peers: dict) -> float:
+    """What any product reached, Baton's, its library's or PyTorch's: per second."""
+    flops = {(case["op"], case["shape"]): case["flops"] for case in kernels.get("rows", [])}
+    timed = [(case["flops"], case["us"]) for case in kernels.get("rows", []) if case.get("us")]
+    timed += [(flops.get((peer["op"], peer["shape"]), 0), peer["us"]) for peer in peers.get("rows", []) if peer.get("us")]
+    return max((count / us * 1e6 for count, us in timed), default=0)
+
+
 def kernel_rows(figures: dict, reason: str) -> list[tuple[str, str]]:
     """Of each case of bench/kernels/cuda, with PyTorch's time over Baton's where both were measured."""
     kernels, peers = figures.get("kernels") or {}, figures.get("peers") or {}
     times: dict[tuple, list] = {}
     for peer in peers.get("rows", []):
         times.setdefault((peer["op"], peer["shape"]), []).append(peer)
+    copy, products = kernels.get("copy_bytes_per_s"), most_flops(kernels, peers)
     rows = []
     for case in kernels.get("rows", []):
         name = f"{case['op']}: {case['shape']}"
         text = f"{case['us']:.2f} us, {case['bytes'] / case['us'] * 1e-3:.0f} GB/s, " \
                f"{case['flops'] / case['us'] * 1e-6:.1f} TFLOP/s" if case.get("us") else f"{MISSING}: {reason}"
+        if case.get("us") and copy and products:
+            least_us = max(case["bytes"] / copy, case["flops"] / products) * 1e6
+            text += f", {100 * least_us / case['us']:.0f} % of the roofline"
         for peer in times.get((case["op"], case["shape"]), []):
             if case.get("us") and peer.get("us"):
                 text += f"; {peer['peer']} takes {peer['us'] / case['us']:.2f} times as long"
@@ -139,17 +153,23 @@ def kernel_rows(figures: dict, reason: str) -> list[tuple[str, str]]:
         rows.append(("PyTorch's", f"{MISSING}: {peers['reason']}"))
     elif not peers and kernels:
         rows.append(("PyTorch's", f"{MISSING}: timed out or did not run"))
+    rows += [(f"{peer}'s", f"{MISSING}: {why}") for peer, why in peers.get("missing", {}).items()]
     return rows
 
 
-def server_rows(figures: dict) -> list[tuple[str, str]]:
-    server, rows = figures.get("server") or {}, []
-    for layout in ("split", "mixed"):
-        if "server" in figures and not server.get(layout):
-            rows.append((layout, f"{MISSING}: did not end"))
-        for name, value in (server.get(layout) or {}).items():
+def server_rows(server: dict) -> list[tuple[str, str]]:
+    """Of each layout of bench/serving/on_device.py that was asked for."""
+    rows = []
+    for layout in server.get("asked", []):
+        result = server["layouts"].get(layout, {"reason": "did not end"})
+        if "reason" in result:
+            rows.append((layout, f"{MISSING}: {result['reason']}"))
+        for name, value in result.get("figures", {}).items():
             values = value if isinstance(value, list) else [value]
-            rows.append((f"{layout}: {name}", " / ".join(f"{v:.2f}" for v in values)))
+            text = f"{MISSING}: {value}" if isinstance(value, str) else " / ".join(f"{v:.2f}" for v in values)
+            rows.append((f"{layout}: {name}", text))
+        if "same tokens" in result:
+            rows.append((f"{layout}: tokens", "as mixed gives" if result["same tokens"] else "DIFFERENT FROM MIXED"))
     return rows
 
 
@@ -165,8 +185,9 @@ def stage_rows(part: dict) -> list[tuple[str, str]]:
     if not part.get("ended"):
         rows.append(("the rest of the stage", f"{MISSING}: did not end"))
     kernels = next((i for i in items if i["name"] == "kernels"), {})
-    rows += kernel_rows(part.get("figures", {}), kernels.get("reason", "did not end"))
-    return rows + server_rows(part.get("figures", {}))
+    figures = part.get("figures", {})
+    rows += kernel_rows(figures, kernels.get("reason", "did not end"))
+    return rows + [row for key in ("server", "variants") for row in server_rows(figures.get(key) or {})]
 
 
 def succeeded(part: dict) -> bool:
@@ -212,7 +233,7 @@ def print_table(result: dict) -> None:
 def read_parts(folder: Path) -> dict[str, dict | None]:
     """With the figures of a stage that was stopped before it took them over."""
     parts = {stage: read(folder / f"{stage}.json") for stage in STAGES}
-    for key, stage in (("kernels", "benches"), ("peers", "benches"), ("server", "server")):
+    for key, stage in FIGURES.items():
         figures = read(folder / f"figures-{key}.json")
         part = parts[stage]
         if figures is not None and part is not None:

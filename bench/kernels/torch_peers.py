@@ -1,11 +1,17 @@
 #!/usr/bin/env python3
-"""Times PyTorch at the shapes of bench/kernels/cuda: torch.matmul, and SDPA as cuDNN and flash attention do it.
+"""Times PyTorch and FlashInfer at the shapes of bench/kernels/cuda: torch.matmul, SDPA as cuDNN and flash attention do
+it, and FlashInfer's attention over the same paged KV as Baton's.
 
     bench/kernels/torch_peers.py --shapes figures.json --json peers.json    # figures of kernels.cuda --json
 
 Each time is the median of samples, each a graph of launches over as many inputs as do not fit the second-level
-cache together, as Baton's are taken. Attention reads contiguous K and V, where Baton reads blocks; all products are
-written as bfloat16, where Baton writes logits as float32. Without PyTorch or a GPU it writes why.
+cache together, as Baton's are taken. SDPA reads contiguous K and V, where Baton and FlashInfer read scattered blocks;
+all products are written as bfloat16, where Baton writes logits as float32. Without PyTorch or a GPU it writes why.
+
+FlashInfer is used where `import flashinfer` works (pip install flashinfer-python). It is not carried along: its wheel is
+62 MB (0.7.2), wants a dozen packages more (CUTLASS's DSL, TVM's FFI, cuDNN's frontend, ...), and compiles each kernel
+at its first call, with nvcc and ninja. So it comes last: what it has no time for is all that is lost, and a second call
+finds the kernels in its cache.
 """
 
 from __future__ import annotations
@@ -31,12 +37,20 @@ def product_of(shape: str) -> dict | None:
 
 
 def attention_of(shape: str) -> dict | None:
-    """Sequences, query tokens and positions of each, head dimension."""
+    """Sequences, query tokens and positions of each, head dimension, tokens of a block."""
     if found := re.match(r"S (\d+) T (\d+) kv (\d+) H 32/8 D (\d+)$", shape):
-        return dict(zip(("S", "T", "kv", "D"), map(int, found.groups())))
-    if found := re.match(r"(\d+) of (\d+), heads 32/8 of (\d+), blocks of \d+$", shape):
-        return {"S": 1} | dict(zip(("T", "kv", "D"), map(int, found.groups())))
+        return dict(zip(("S", "T", "kv", "D"), map(int, found.groups()))) | {"P": 16}
+    if found := re.match(r"(\d+) of (\d+), heads 32/8 of (\d+), blocks of (\d+)$", shape):
+        return {"S": 1} | dict(zip(("T", "kv", "D", "P"), map(int, found.groups())))
     return None
+
+
+def pages_of(attention: dict) -> dict[str, list[int]]:
+    """FlashInfer's tables: whose blocks lie apart, as Baton's do."""
+    S, blocks = attention["S"], math.ceil(attention["kv"] / attention["P"])
+    last = attention["kv"] - (blocks - 1) * attention["P"]
+    return {"qo_indptr": [s * attention["T"] for s in range(S + 1)], "kv_indptr": [s * blocks for s in range(S + 1)],
+            "indices": [b * S + s for s in range(S) for b in range(blocks)], "last_page_len": [last] * S}
 
 
 def microseconds(torch, prepare, run, input_bytes: float) -> float:
@@ -88,19 +102,47 @@ def time_attention(torch, attention: dict, backend) -> float:
         return microseconds(torch, prepare, run, 2 * S * D * (32 * T + 16 * kv))
 
 
-def peers_of(torch, case: dict) -> list[tuple]:
-    """(name, function that times it or None, why not), of a case of Baton's."""
+def time_flashinfer(torch, flashinfer, attention: dict) -> float:
+    S, T, kv, D, P = (attention[name] for name in ("S", "T", "kv", "D", "P"))
+    tables = {name: torch.tensor(table, dtype=torch.int32, device="cuda") for name, table in pages_of(attention).items()}
+    workspace = torch.empty(256 << 20, dtype=torch.uint8, device="cuda")
+    sizes = (32, 8, D, P)
+    if T == 1:
+        wrapper = flashinfer.BatchDecodeWithPagedKVCacheWrapper(workspace, "HND", use_tensor_cores=True)
+        wrapper.plan(tables["kv_indptr"], tables["indices"], tables["last_page_len"], *sizes,
+                     q_data_type=torch.bfloat16)
+    else:
+        wrapper = flashinfer.BatchPrefillWithPagedKVCacheWrapper(workspace, "HND")
+        wrapper.plan(tables["qo_indptr"], tables["kv_indptr"], tables["indices"], tables["last_page_len"], *sizes,
+                     causal=True, q_data_type=torch.bfloat16)
+
+    def prepare():
+        return [torch.randn(*extents, D, device="cuda", dtype=torch.bfloat16)
+                for extents in ((S * T, 32), (len(tables["indices"]), 8, P), (len(tables["indices"]), 8, P))]
+
+    return microseconds(torch, prepare, lambda q, k, v: wrapper.run(q, (k, v)), 2 * S * D * (32 * T + 16 * kv))
+
+
+def peers_of(torch, flashinfer, case: dict) -> list[tuple]:
+    """(name, what is timed once for all, function that times it or None, why not), of a case of Baton's."""
     product, attention = product_of(case["shape"]), attention_of(case["shape"])
     if case["op"] in PRODUCTS and product:
-        return [("torch.matmul", lambda: time_product(torch, product), "")]
+        # Baton has several kernels for one product.
+        return [("torch.matmul", str(product), lambda: time_product(torch, product), "")]
     if not attention:
         return []
     from torch.nn.attention import SDPBackend
-    backends = (("SDPA (cuDNN)", SDPBackend.CUDNN_ATTENTION), ("SDPA (flash)", SDPBackend.FLASH_ATTENTION))
-    if attention["T"] not in (1, attention["kv"]):
-        return [(name, None, "its causal mask starts at the first position") for name, _ in backends]
-    return [(name, lambda backend=backend: time_attention(torch, attention, backend), "")
-            for name, backend in backends]
+    peers = []
+    for name, backend in (("SDPA (cuDNN)", SDPBackend.CUDNN_ATTENTION), ("SDPA (flash)", SDPBackend.FLASH_ATTENTION)):
+        if attention["T"] in (1, attention["kv"]):
+            # Blocks of several sizes are nothing to it.
+            peers.append((name, str(attention | {"P": 0}),
+                          lambda backend=backend: time_attention(torch, attention, backend), ""))
+        else:
+            peers.append((name, "", None, "its causal mask starts at the first position"))
+    if flashinfer:
+        peers.append(("FlashInfer", str(attention), lambda: time_flashinfer(torch, flashinfer, attention), ""))
+    return peers
 
 
 def write(path: Path, content: dict) -> None:
@@ -109,27 +151,43 @@ def write(path: Path, content: dict) -> None:
     os.replace(new, path)
 
 
-def measure(torch, cases: list[dict], path: Path) -> None:
-    planned = [(case, peer) for case in cases for peer in peers_of(torch, case)]
+def measure(torch, flashinfer, cases: list[dict], path: Path) -> None:
+    planned = [(case, peer) for case in cases for peer in peers_of(torch, flashinfer, case)]
+    # It compiles what it runs, which may take what time is left.
+    planned.sort(key=lambda each: each[1][0] == "FlashInfer")
     rows = [{"op": case["op"], "shape": case["shape"], "peer": name, "reason": reason or "timed out"}
-            for case, (name, _, reason) in planned]
+            for case, (name, _, _, reason) in planned]
     result = {"torch": torch.__version__, "rows": rows}
+    if flashinfer:
+        result["flashinfer"] = flashinfer.__version__
+    else:
+        result["missing"] = {"FlashInfer": "flashinfer is not installed"}
     timed: dict[tuple, dict] = {}
     # Written again after each, so that what is stopped leaves what it measured.
     write(path, result)
-    for row, (case, (name, timing, _)) in zip(rows, planned):
-        # Baton has several kernels for one product, and blocks of several sizes for one prompt.
-        key = (name, str(product_of(case["shape"]) or attention_of(case["shape"])))
-        if timing and key not in timed:
+    for row, (case, (name, what, timing, _)) in zip(rows, planned):
+        if timing and (name, what) not in timed:
             try:
-                timed[key] = {"us": timing(), "reason": ""}
-            except (RuntimeError, TypeError) as error:
-                timed[key] = {"reason": str(error).split("\n")[0][:100]}
+                timed[name, what] = {"us": timing(), "reason": ""}
+            # Of PyTorch, of a compiler that FlashInfer calls, of one whose functions are others.
+            except Exception as error:  # pylint: disable=broad-exception-caught
+                timed[name, what] = {"reason": (str(error).split("\n")[0] or type(error).__name__)[:100]}
             torch.cuda.empty_cache()
-        row.update(timed.get(key, {}))
+        row.update(timed.get((name, what), {}))
         figure = f"{row['us']:10.2f} us" if "us" in row else f"not measured: {row['reason']}"
         print(f"{name:14} {case['shape']:45} {figure}", flush=True)
         write(path, result)
+
+
+def find_flashinfer():
+    """None where it is not installed."""
+    try:
+        import flashinfer
+    # What it imports may be missing, or refuse this PyTorch.
+    except Exception as error:  # pylint: disable=broad-exception-caught
+        print(f"no FlashInfer: {error}")
+        return None
+    return flashinfer
 
 
 def why_not(cases: list[dict]) -> tuple:
@@ -151,7 +209,7 @@ def main() -> None:
     cases = json.loads(options.shapes.read_text())["rows"] if options.shapes.exists() else []
     torch, reason = why_not(cases)
     if torch:
-        measure(torch, cases, options.json)
+        measure(torch, find_flashinfer(), cases, options.json)
     else:
         print(f"PyTorch's times: not measured: {reason}")
         write(options.json, {"reason": reason, "rows": []})

@@ -1,17 +1,22 @@
 #!/usr/bin/env python3
-"""One prefill and one decode process against a mixed one, all on one device, with random weights.
+"""What a server does in several layouts, all on one device, with random weights.
 
-Makes a model folder of a published shape, serves it split and mixed, and prints whether both give the
-same tokens, the prompt tokens per second at 4k, what a decode step takes at batch 1 and 64 with 1k of
-context, and TTFT and TPOT of both under a mixed load:
+Makes a model folder of a published shape and serves it in one layout of LAYOUTS after the other: mixed, split in two
+processes or within one, and mixed with one setting changed. Of each it prints some of: prompt tokens per second at 4k,
+what a decode step takes at batch 1 and 64 with 1k of context, TTFT and TPOT under a mixed load, how fast KV is handed
+over, the TPOT of decodes beside prompts that never end; and whether the tokens are those of the mixed worker:
 
     bench/serving/on_device.py --baton build/release/bin/baton --device cuda --json out.json
     bench/serving/on_device.py --baton build/release/bin/baton --shape tiny     # on the CPU, to try it
+    bench/serving/on_device.py --baton build/release/bin/baton --device cuda --layouts mixed,graphs_off
+
+A layout that cannot be measured says why, and leaves the others.
 """
 
 from __future__ import annotations
 
 import argparse
+import dataclasses
 import json
 import re
 import signal
@@ -33,8 +38,35 @@ SHAPES = {
                      "num_key_value_heads": 2, "head_dim": 32, "vocab_size": 4096, "max_position_embeddings": 8192,
                      "rope_theta": 10000.0, "tie_word_embeddings": False},
 }
-LAYOUTS = {"split": ["workers.prefill.count=1", "workers.decode.count=1", "workers.mixed.count=0"],
-           "mixed": ["workers.prefill.count=0", "workers.decode.count=0", "workers.mixed.count=1"]}
+MIXED = ["workers.prefill.count=0", "workers.decode.count=0", "workers.mixed.count=1"]
+SPLIT = ["workers.prefill.count=1", "workers.decode.count=1", "workers.mixed.count=0"]
+
+
+@dataclasses.dataclass(frozen=True)
+class Layout:
+    settings: list[str]
+    measures: tuple[str, ...]
+    same_tokens: bool = True  # As `mixed` gives.
+    gpus: int = 1             # That it needs where it computes on any.
+
+
+LAYOUTS = {
+    "mixed": Layout(MIXED, ("prefill", "decode", "mixed load", "beside prompts")),
+    "split": Layout(SPLIT, ("mixed load", "beside prompts", "hand-off")),
+    "one_process": Layout(SPLIT + ["workers.one_process=true"], ("mixed load", "beside prompts", "hand-off")),
+    "graphs_off": Layout(MIXED + ["engine.graphs=off"], ("decode",)),
+    "overlap_off": Layout(MIXED + ["engine.overlap=off"], ("decode",)),
+    "early_launches": Layout(MIXED + ["engine.early_launches=true"], ("decode",)),
+    "not_deterministic": Layout(MIXED + ["engine.deterministic=false"], ("prefill", "decode"), same_tokens=False),
+    "tensor_parallel": Layout(MIXED + ["workers.mixed.tensor_parallel=2"], ("prefill", "decode"), same_tokens=False,
+                              gpus=2),
+}
+# Without CUDA there are no parts of a device.
+HALVES = ["workers.prefill.sm_percent=50", "workers.decode.sm_percent=50"]
+
+
+class NotMeasured(Exception):
+    pass
 
 
 def write_model(folder: Path, shape: dict) -> None:
@@ -53,7 +85,10 @@ class Server:
 
     def __init__(self, options: argparse.Namespace, model: Path, layout: str):
         command = [options.baton, "serve", "--model", str(model), "--port", "0"]
-        settings = LAYOUTS[layout] + ["engine.load=random", "engine.step_tokens=2048", "router.policy=least_loaded"]
+        settings = LAYOUTS[layout].settings + ["engine.load=random", "engine.step_tokens=2048",
+                                               "router.policy=least_loaded"]
+        if layout == "one_process" and options.device != "cpu":
+            settings += HALVES
         for role in ("prefill", "decode", "mixed"):
             settings += [f"workers.{role}.device={options.device}", f"workers.{role}.kv_memory={options.kv_memory}"]
         for setting in settings:
@@ -67,7 +102,9 @@ class Server:
                 self.url = found[1]
                 break
         else:
-            raise SystemExit("the server ended before it was ready:\n" + "".join(log[-15:]))
+            print("".join(log[-15:]), end="", flush=True)
+            errors = [line for line in log if re.search(r"\b(error|critical)\b", line)] or log or ["it said nothing\n"]
+            raise NotMeasured("the server ended before it was ready: " + errors[-1].strip()[:200])
         threading.Thread(target=self.process.stdout.read, daemon=True).start()
 
     def __enter__(self) -> Server:
@@ -86,33 +123,95 @@ class Server:
             return json.load(response)["choices"][0]["logprobs"]["token_logprobs"]
 
 
+def bench_command(options: argparse.Namespace, server: Server, json_file: str, **flags: object) -> list[str]:
+    """baton bench with flags as it takes them."""
+    command = [options.baton, "bench", "--url", server.url, "--quiet", "--json", json_file]
+    for name, value in flags.items():
+        command += ["--" + name.replace("_", "-"), str(value)]
+    return command
+
+
 def bench(options: argparse.Namespace, server: Server, **flags: object) -> dict:
-    """One run of baton bench; flags as it takes them."""
     with tempfile.NamedTemporaryFile(suffix=".json") as out:
-        command = [options.baton, "bench", "--url", server.url, "--quiet", "--json", out.name]
-        for name, value in flags.items():
-            command += ["--" + name.replace("_", "-"), str(value)]
-        subprocess.run(command, check=True, stdout=subprocess.DEVNULL)
+        subprocess.run(bench_command(options, server, out.name, **flags), check=True, stdout=subprocess.DEVNULL)
         run = json.load(open(out.name))["run"]
     if run["requests"]["failed"]:
-        raise SystemExit(f"requests failed: {run['errors']}")
+        raise NotMeasured(f"requests failed: {run['errors']}"[:200])
     return run
 
 
-def measure(options: argparse.Namespace, server: Server, layout: str) -> dict:
-    long, context = (4096, 1024) if options.shape != "tiny" else (512, 128)
+def measure_prefill(options: argparse.Namespace, server: Server, length: int) -> dict:
+    prompt = bench(options, server, concurrency=1, requests=4, warmup=1, prompt_tokens=length, output_tokens=1)
+    return {f"prefill at {length}, tokens/s": length / prompt["ttft_ms"]["p50"] * 1e3}
+
+
+def measure_decode(options: argparse.Namespace, server: Server, context: int) -> dict:
     figures = {}
-    if layout == "mixed":
-        prompt = bench(options, server, concurrency=1, requests=4, warmup=1, prompt_tokens=long, output_tokens=1)
-        figures[f"prefill at {long}, tokens/s"] = long / prompt["ttft_ms"]["p50"] * 1e3
-        for batch in (1, 64):
-            decode = bench(options, server, concurrency=batch, requests=2 * batch, prompt_tokens=context,
-                           output_tokens=64)
-            figures[f"decode step, batch {batch}, context {context}, ms"] = decode["tpot_ms"]["p50"]
-    mixed = bench(options, server, rate=options.rate, requests=100, prompt_tokens=f"lognormal:{context}:0.8",
+    for batch in (1, 64):
+        decode = bench(options, server, concurrency=batch, requests=2 * batch, prompt_tokens=context, output_tokens=64)
+        figures[f"decode step, batch {batch}, context {context}, ms"] = decode["tpot_ms"]["p50"]
+    return figures
+
+
+def measure_mixed_load(options: argparse.Namespace, server: Server, context: int) -> dict:
+    mixed = bench(options, server, rate=options.rate, requests=60, prompt_tokens=f"lognormal:{context}:0.8",
                   output_tokens=64)
-    for name in ("ttft_ms", "tpot_ms", "itl_ms"):
-        figures[f"mixed load at {options.rate}/s, {name} p50 / p99"] = [mixed[name]["p50"], mixed[name]["p99"]]
+    return {f"mixed load at {options.rate}/s, {name} p50 / p99": [mixed[name]["p50"], mixed[name]["p99"]]
+            for name in ("ttft_ms", "tpot_ms", "itl_ms")}
+
+
+def measure_beside_prompts(options: argparse.Namespace, server: Server, length: int) -> dict:
+    """Decodes of short prompts, while two long prompts are always computed."""
+    with tempfile.NamedTemporaryFile(suffix=".json") as out:
+        prompts = subprocess.Popen(
+            bench_command(options, server, out.name, concurrency=2, duration=120, prompt_tokens=length,
+                          output_tokens=1, seed=1), stdout=subprocess.DEVNULL)
+        try:
+            decodes = bench(options, server, concurrency=16, requests=32, prompt_tokens=32, output_tokens=64)
+        finally:
+            # It then reports what it has.
+            prompts.send_signal(signal.SIGINT)
+            prompts.wait(timeout=60)
+        load = json.load(open(out.name))["run"]
+    return {"beside prompts, tpot_ms p50 / p99": [decodes["tpot_ms"]["p50"], decodes["tpot_ms"]["p99"]],
+            "beside prompts, itl_ms p50 / p99": [decodes["itl_ms"]["p50"], decodes["itl_ms"]["p99"]],
+            f"beside prompts of {length}, prompt tokens/s": load["throughput"]["prompt_tokens_per_s"]}
+
+
+def measure_handoff(options: argparse.Namespace, server: Server) -> dict:
+    """Over what the prefill worker's puts went so far, how fast, and how long after their prefill they had landed."""
+    with urllib.request.urlopen(server.url + "/metrics", timeout=60) as response:
+        metrics = response.read().decode()
+
+    def of(name: str) -> list[tuple[dict, float]]:
+        return [(dict(re.findall(r'(\w+)="([^"]*)"', labels)), float(value))
+                for labels, value in re.findall(rf"^{name}{{([^}}]*)}} (\S+)$", metrics, re.M)]
+
+    kinds = {labels["kind"] + (", staged" if labels["staged"] == "true" else "")
+             for labels, value in of("baton_transport_info") if value == 1}
+    name = "hand-off over " + (" and ".join(sorted(kinds)) or "an unknown path")
+    rates = [value for _, value in of("baton_transport_bytes_per_second") if value > 0]
+    figures = {name + ", GB/s": max(rates) * 1e-9 if rates else "puts did not differ enough to tell"}
+    after = {part: sum(value for labels, value in of(f"baton_handoff_seconds_{part}")
+                       if (labels["stage"], labels["worker"][:1]) == ("transfer", "p")) for part in ("sum", "count")}
+    if after["count"]:
+        figures[name + ", ms behind its prefill"] = after["sum"] / after["count"] * 1e3
+    if options.device != "cpu" and not any("cuda_ipc" in kind for kind in kinds):
+        figures["hand-off over cuda_ipc, GB/s"] = "the workers have no such path; was UCX built with CUDA?"
+    return figures
+
+
+def measure(options: argparse.Namespace, server: Server, layout: str) -> dict:
+    """Of what is asked of the layout: figures, or texts where there is none."""
+    long, context = (4096, 1024) if options.shape != "tiny" else (512, 128)
+    figures: dict = {}
+    for measured in LAYOUTS[layout].measures:
+        match measured:
+            case "prefill": figures |= measure_prefill(options, server, long)
+            case "decode": figures |= measure_decode(options, server, context)
+            case "mixed load": figures |= measure_mixed_load(options, server, context)
+            case "beside prompts": figures |= measure_beside_prompts(options, server, long)
+            case "hand-off": figures |= measure_handoff(options, server)
     return figures
 
 
@@ -121,35 +220,76 @@ def write(options: argparse.Namespace, results: dict) -> None:
         options.json.write_text(json.dumps(results, indent=1) + "\n")
 
 
+def gpus() -> int:
+    listed = subprocess.run(["nvidia-smi", "-L"], capture_output=True, text=True, check=False)
+    return listed.stdout.count("GPU ")
+
+
+def run(options: argparse.Namespace, model: Path, layout: str, prompts: list[list[int]]) -> tuple[dict, list]:
+    """Its figures and its answers."""
+    there = gpus() if options.device != "cpu" else LAYOUTS[layout].gpus
+    if there < LAYOUTS[layout].gpus:
+        raise NotMeasured(f"needs {LAYOUTS[layout].gpus} GPUs, there is {there}")
+    try:
+        with Server(options, model, layout) as server:
+            answers = [server.tokens(prompt, 24) for prompt in prompts]
+            return measure(options, server, layout), answers
+    except (OSError, subprocess.SubprocessError, ValueError) as error:
+        raise NotMeasured(f"{type(error).__name__}: {error}"[:200]) from error
+
+
+def print_layout(layout: str, result: dict) -> None:
+    if "reason" in result:
+        print(f"{layout}: not measured: {result['reason']}", flush=True)
+    for name, value in result.get("figures", {}).items():
+        values = value if isinstance(value, list) else [value]
+        text = "not measured: " + value if isinstance(value, str) else " / ".join(f"{v:.2f}" for v in values)
+        print(f"{layout:17} {name:50} {text}", flush=True)
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--baton", required=True)
     parser.add_argument("--device", default="cpu")
     parser.add_argument("--shape", choices=SHAPES, default="llama-3.1-8b")
+    parser.add_argument("--layouts", default="mixed,split", help=f"some of {','.join(LAYOUTS)}; or all")
     parser.add_argument("--kv-memory", default="4GiB", help="of each worker")
     parser.add_argument("--rate", type=float, default=4, help="requests per second of the mixed load")
     parser.add_argument("--json", type=Path)
+    parser.add_argument("--answers", type=Path, help="where the mixed worker's answers are kept for another call")
     options = parser.parse_args()
-    results: dict = {"device": options.device, "shape": options.shape}
-    answers = {}
+    asked = list(LAYOUTS) if options.layouts == "all" else options.layouts.split(",")
+    if unknown := set(asked) - set(LAYOUTS):
+        parser.error(f"no layout {', '.join(sorted(unknown))}; there are {', '.join(LAYOUTS)}")
+    expected = json.loads(options.answers.read_text()) if options.answers and options.answers.exists() else None
+    results: dict = {"device": options.device, "shape": options.shape, "asked": asked, "layouts": {}}
+    failed = False
+    write(options, results)
     with tempfile.TemporaryDirectory() as folder:
         write_model(Path(folder), SHAPES[options.shape])
         prompts = [[(i * 7919 + salt * 104729) % SHAPES[options.shape]["vocab_size"] for i in range(length)]
                    for salt, length in enumerate((5, 100, 700, 1500))]
-        for layout in LAYOUTS:
-            with Server(options, Path(folder), layout) as server:
-                answers[layout] = [server.tokens(prompt, 24) for prompt in prompts]
-                results[layout] = measure(options, server, layout)
+        for layout in asked:
+            try:
+                figures, answers = run(options, Path(folder), layout, prompts)
+                result = {"figures": figures}
+                if layout == "mixed":
+                    expected = answers
+                    if options.answers:
+                        options.answers.write_text(json.dumps(answers))
+                elif LAYOUTS[layout].same_tokens and expected:
+                    result["same tokens"] = answers == expected
+                    failed |= answers != expected
+            except NotMeasured as why:
+                result = {"reason": str(why)}
+                failed |= not str(why).startswith("needs ")
             # A run that is stopped leaves the layouts that it measured.
+            results["layouts"][layout] = result
             write(options, results)
-    results["same tokens"] = answers["split"] == answers["mixed"]
-    for layout in LAYOUTS:
-        for name, value in results[layout].items():
-            values = value if isinstance(value, list) else [value]
-            print(f"{layout:6} {name:50} {' / '.join(f'{v:.2f}' for v in values)}")
-    print("split and mixed give", "the same tokens" if results["same tokens"] else "DIFFERENT TOKENS")
-    write(options, results)
-    raise SystemExit(0 if results["same tokens"] else 1)
+            print_layout(layout, result)
+            if "same tokens" in result:
+                print(f"{layout} and mixed give", "the same tokens" if result["same tokens"] else "DIFFERENT TOKENS")
+    raise SystemExit(1 if failed else 0)
 
 
 if __name__ == "__main__":

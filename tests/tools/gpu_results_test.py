@@ -95,6 +95,43 @@ class ShowsFigures(unittest.TestCase):
         self.assertIn("torch.matmul not measured: timed out", rows["wgmma_gemm: M 512 N 6144 K 4096 qkv"])
 
 
+    def test_the_roofline_is_that_of_the_same_run(self):
+        kernels = {"copy_bytes_per_s": 1e12, "rows": [CASE | {"us": 10.0}, CASE | {"shape": "M 1 ", "us": 4.0}]}
+        merged = gpu_results.merged(whole() | {"benches": part("benches", figures={"kernels": kernels})})
+        rows = results(merged, "benches")
+        # The faster product is the roof of both; 2 MB would take 2 us.
+        self.assertIn("40 % of the roofline", rows["wgmma_gemm: M 512 N 6144 K 4096 qkv"])
+        self.assertIn("100 % of the roofline", rows["wgmma_gemm: M 1 "])
+
+    def test_a_peer_that_is_not_installed_is_a_row(self):
+        rows = self.row(CASE | {"us": 10.0}, {"rows": [], "missing": {"FlashInfer": "flashinfer is not installed"}})
+        self.assertEqual(rows["FlashInfer's"], "not measured: flashinfer is not installed")
+
+
+class ShowsServers(unittest.TestCase):
+    def rows(self, stage, server):
+        merged = gpu_results.merged(whole() | {stage: part(stage, figures={stage: server})})
+        return results(merged, stage)
+
+    def test_a_figure_may_be_two_or_a_reason(self):
+        figures = {"decode step, ms": 7.5, "tpot_ms p50 / p99": [8.0, 9.25], "hand-off over cuda_ipc, GB/s": "no path"}
+        rows = self.rows("server", {"asked": ["split"], "layouts": {"split": {"figures": figures}}})
+        self.assertEqual(rows["split: decode step, ms"], "7.50")
+        self.assertEqual(rows["split: tpot_ms p50 / p99"], "8.00 / 9.25")
+        self.assertEqual(rows["split: hand-off over cuda_ipc, GB/s"], "not measured: no path")
+
+    def test_every_layout_that_was_asked_for_is_there(self):
+        layouts = {"graphs_off": {"figures": {}, "same tokens": False},
+                   "tensor_parallel": {"reason": "needs 2 GPUs, there is 1"}}
+        rows = self.rows("variants", {"asked": ["graphs_off", "tensor_parallel", "overlap_off"], "layouts": layouts})
+        self.assertEqual(rows["graphs_off: tokens"], "DIFFERENT FROM MIXED")
+        self.assertEqual(rows["tensor_parallel"], "not measured: needs 2 GPUs, there is 1")
+        self.assertEqual(rows["overlap_off"], "not measured: did not end")
+
+    def test_a_stage_without_figures_has_no_rows_of_them(self):
+        self.assertEqual(self.rows("server", None), {"server": "1 of 1 ok"})
+
+
 class ReadsCTest(unittest.TestCase):
     ENTRIES = "  Test #1: gpu.a\n  Test #2: gpu.b\n  Test #3: gpu.c\n  Test #14: gpu.d\n  Test #5: gpu.e\n"
     LOG = """

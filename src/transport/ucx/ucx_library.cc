@@ -65,7 +65,21 @@ Status ToStatus(ucs_status_t status, const std::string& what) {
   }
 }
 
+Status CheckRelease(unsigned major, unsigned minor) {
+  if (major == UCP_API_MAJOR && minor == UCP_API_MINOR) return OkStatus();
+  const auto name = [](unsigned a, unsigned b) {
+    return std::to_string(a) + "." + std::to_string(b);
+  };
+  return Unavailable(
+      "this baton was built with ucx " + name(UCP_API_MAJOR, UCP_API_MINOR) + ", but " +
+      name(major, minor) +
+      " was loaded; look at LD_LIBRARY_PATH, or build baton with that one's headers");
+}
+
 Result<ucp_context_h> MakeContext(const UcxOptions& options) {
+  unsigned major = 0, minor = 0, release = 0;
+  ucp_get_version(&major, &minor, &release);
+  BATON_RETURN_IF_ERROR(CheckRelease(major, minor));
   ucp_config_t* read = nullptr;
   BATON_RETURN_IF_ERROR(ToStatus(ucp_config_read(nullptr, nullptr, &read), "ucx configuration"));
   const std::unique_ptr<ucp_config_t, ConfigRelease> config(read);

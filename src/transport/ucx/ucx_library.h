@@ -19,6 +19,11 @@ bool UcxHooksMemory();
 /// Unavailable for whatever has to do with the peer, ResourceExhausted for memory, else Internal.
 Status ToStatus(ucs_status_t status, const std::string& what);
 
+/// Fails with Unavailable, naming both, where the library that was loaded is not of the minor
+/// release that this was compiled for: options of libucm's that are in this executable then differ
+/// in size, and the library writes over what lies behind them.
+Status CheckRelease(unsigned major, unsigned minor);
+
 /// A context with the features that the transport needs. Fails with Unavailable.
 Result<ucp_context_h> MakeContext(const UcxOptions& options);
 
