@@ -122,8 +122,10 @@ class Pods(unittest.TestCase):
     def fleet_is_whole(self, joined=REPLICAS["prefill"] * REPLICAS["decode"]):
         """Whether each router sees so many pairs, for one model those of all that prefill and all that decode."""
         for router in self.routers():
-            fleet = json.loads(router.ask_inside(ADMIN_PORT, "/fleet"))["fleet"]
-            joins = sum(len(worker.get("joined", [])) for worker in fleet["workers"])
+            text = router.ask_inside(ADMIN_PORT, "/fleet")
+            if not text:  # It ended meanwhile.
+                return False
+            joins = sum(len(worker.get("joined", [])) for worker in json.loads(text)["fleet"]["workers"])
             if joins != joined:
                 return False
         return len(self.routers()) == REPLICAS["router"]
