@@ -33,13 +33,15 @@ void Linear(benchmark::State& state, const std::string& set, DType dtype,
                                  .y_stride = p.N,
                                  .w_packing = packing};
   for (auto _ : state) (*ops)->linear(params, stream);
-  p.Report(state, packing == ops::Packing::kInt8 ? 1 : static_cast<int64_t>(DTypeBytes(dtype)));
+  p.Report(state, packing != ops::Packing::kExact ? 1 : static_cast<int64_t>(DTypeBytes(dtype)));
 }
 
 BENCHMARK_CAPTURE(Linear, baton_avx512_bf16, "avx512", DType::kBFloat16)->Apply(LinearShapes);
 BENCHMARK_CAPTURE(Linear, baton_avx512_f32, "avx512", DType::kFloat32)->Apply(LinearShapes);
 BENCHMARK_CAPTURE(Linear, baton_avx2_bf16, "avx2", DType::kBFloat16)->Apply(LinearShapes);
 BENCHMARK_CAPTURE(Linear, baton_avx2_int8, "avx2", DType::kBFloat16, ops::Packing::kInt8)
+    ->Apply(LinearShapes);
+BENCHMARK_CAPTURE(Linear, baton_avx2_w8a8, "avx2", DType::kBFloat16, ops::Packing::kW8A8)
     ->Apply(LinearShapes);
 
 }  // namespace

@@ -25,7 +25,8 @@ SHAPES = {"15m": llama(288, 768, 6, 6, 6, tied=True), "110m": llama(768, 2048, 1
           "1.1b": llama(2048, 5632, 22, 32, 4, tied=False)}
 # By type of the weights: the settings with which Baton serves a folder, and the type of the GGUF file.
 TYPES = {"bf16": ([], gguf.GGMLQuantizationType.BF16), "f32": ([], gguf.GGMLQuantizationType.F32),
-         "int8": (["engine.weights=int8"], gguf.GGMLQuantizationType.Q8_0)}
+         "int8": (["engine.weights=int8"], gguf.GGMLQuantizationType.Q8_0),
+         "w8a8": (["engine.weights=w8a8"], gguf.GGMLQuantizationType.Q8_0)}
 BYTE_TOKENS = 256
 FIRST_WORD = 3 + BYTE_TOKENS
 

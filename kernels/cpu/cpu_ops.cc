@@ -51,14 +51,16 @@ Result<const ops::Ops*> CpuOpsFor(const std::string& instruction_set) {
   static constexpr ops::Ops kPortable = MakeOps<cpu::PortableIsa>("cpu-portable");
   static constexpr ops::Ops kAvx2 = MakeOps<cpu::Avx2Isa>("cpu-avx2");
   static constexpr ops::Ops kAvx512 = MakeOps<cpu::Avx512Isa>("cpu-avx512");
-  const bool known =
-      instruction_set == "portable" || instruction_set == "avx2" || instruction_set == "avx512";
+  static constexpr ops::Ops kAvx512Vnni = MakeOps<cpu::Avx512VnniIsa>("cpu-avx512vnni");
+  const bool known = instruction_set == "portable" || instruction_set == "avx2" ||
+                     instruction_set == "avx512" || instruction_set == "avx512vnni";
   if (!known) {
     return InvalidArgument("unknown instruction set '" + instruction_set +
-                           "'; known are avx512, avx2, portable");
+                           "'; known are avx512vnni, avx512, avx2, portable");
   }
   for (const std::string& available : CpuInstructionSets()) {
     if (available != instruction_set) continue;
+    if (instruction_set == "avx512vnni") return &kAvx512Vnni;
     if (instruction_set == "avx512") return &kAvx512;
     if (instruction_set == "avx2") return &kAvx2;
     return &kPortable;
@@ -68,6 +70,7 @@ Result<const ops::Ops*> CpuOpsFor(const std::string& instruction_set) {
 
 std::vector<std::string> CpuInstructionSets() {
   std::vector<std::string> sets;
+  if (cpu::RunsAvx512Vnni()) sets.emplace_back("avx512vnni");
   if (cpu::RunsAvx512()) sets.emplace_back("avx512");
   if (cpu::RunsAvx2()) sets.emplace_back("avx2");
   sets.emplace_back("portable");

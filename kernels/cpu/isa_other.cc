@@ -4,7 +4,9 @@ namespace baton::kernels::cpu {
 
 bool RunsAvx2() { return false; }
 bool RunsAvx512() { return false; }
+bool RunsAvx512Vnni() { return false; }
 const Isa& Avx2Isa() { return PortableIsa(); }
 const Isa& Avx512Isa() { return PortableIsa(); }
+const Isa& Avx512VnniIsa() { return PortableIsa(); }
 
 }  // namespace baton::kernels::cpu

@@ -12,4 +12,6 @@ bool RunsAvx512() {
          __builtin_cpu_supports("avx512vl") && __builtin_cpu_supports("avx512dq") && RunsAvx2();
 }
 
+bool RunsAvx512Vnni() { return __builtin_cpu_supports("avx512vnni") && RunsAvx512(); }
+
 }  // namespace baton::kernels::cpu

@@ -54,6 +54,16 @@ void Linear(const Isa& isa, const ops::LinearParams& p, device::HostStream& stre
   BATON_CHECK(p.x != nullptr && p.w != nullptr && p.y != nullptr);
   BATON_CHECK(p.x_dtype == DType::kFloat32 && p.y_dtype == DType::kFloat32);
   const Division division(p, stream.threads());
+  if (p.w_packing == ops::Packing::kW8A8) {
+    Scratch scratch(RoundedBytes(p.T, p.K) / static_cast<int64_t>(sizeof(float)));
+    auto* rounded = reinterpret_cast<std::byte*>(scratch.data());
+    stream.ParallelFor(p.T, GrainOf(p.K),
+                       [&](int64_t begin, int64_t end) { isa.round_rows(p, begin, end, rounded); });
+    stream.ParallelFor(division.parts(), 1, [&](int64_t begin, int64_t end) {
+      for (int64_t i = begin; i < end; ++i) isa.linear_int8(p, division.Part(i), rounded);
+    });
+    return;
+  }
   stream.ParallelFor(division.parts(), 1, [&](int64_t begin, int64_t end) {
     Scratch scratch(LinearScratch(division.rows));
     for (int64_t i = begin; i < end; ++i) isa.linear(p, division.Part(i), scratch.data());
@@ -64,8 +74,9 @@ size_t PackedBytes(const ops::PackLinearParams& p) {
   const auto panels = static_cast<size_t>(CeilDiv(p.N, kPanel));
   const auto elements = static_cast<size_t>(kPanel * p.K);
   if (p.packing == ops::Packing::kExact) return panels * elements * DTypeBytes(p.dtype);
+  const auto odd = static_cast<size_t>(p.K % 2 * kPanel);
   const auto scales = static_cast<size_t>(CeilDiv(p.K, kBlockK) * kPanel);
-  return panels * (elements + scales * sizeof(float));
+  return panels * (elements + odd + scales * sizeof(float));
 }
 
 void PackLinear(const Isa& isa, const ops::PackLinearParams& p, device::HostStream& stream) {

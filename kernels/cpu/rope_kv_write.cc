@@ -10,8 +10,15 @@ namespace {
 
 std::byte* KvAt(const ops::PagedKv& kv, const ops::PagedBatch& batch, int32_t s, int64_t position) {
   const int64_t block = batch.block_tables[s * batch.table_stride + position / kv.P];
-  const auto row_bytes = kv.D * static_cast<int64_t>(DTypeBytes(kv.dtype));
-  return kv.base + block * kv.block_stride + position % kv.P * row_bytes;
+  return kv.base + block * kv.block_stride + position % kv.P * kv.row_bytes();
+}
+
+void StoreRow(const Isa& isa, const ops::PagedKv& kv, const float* row, std::byte* to) {
+  if (kv.dtype == DType::kInt8) {
+    isa.round_row(row, to, kv.D);
+  } else {
+    isa.narrow(row, to, kv.dtype, kv.D);
+  }
 }
 
 /// One row of the step: rotates its heads, then stores its keys and values.
@@ -30,13 +37,13 @@ void WriteRow(const Isa& isa, const ops::RopeKvWriteParams& p, int32_t s, int64_
     isa.rotate(static_cast<float*>(p.q) + t * p.q_stride + h * D, cosine, sine, p.R);
   }
   std::byte* to = KvAt(p.kv, p.batch, s, position);
-  const auto head_bytes = p.kv.P * D * static_cast<int64_t>(DTypeBytes(p.kv.dtype));
+  const int64_t head_bytes = p.kv.P * p.kv.row_bytes();
   for (int32_t g = 0; g < p.kv.G; ++g) {
     float* k = static_cast<float*>(p.k) + t * p.kv_stride + g * D;
     const float* v = static_cast<const float*>(p.v) + t * p.kv_stride + g * D;
     isa.rotate(k, cosine, sine, p.R);
-    isa.narrow(k, to + g * head_bytes, p.kv.dtype, D);
-    isa.narrow(v, to + g * head_bytes + p.kv.v_offset, p.kv.dtype, D);
+    StoreRow(isa, p.kv, k, to + g * head_bytes);
+    StoreRow(isa, p.kv, v, to + g * head_bytes + p.kv.v_offset);
   }
 }
 

@@ -16,7 +16,7 @@ void AttendOne(const ops::PagedAttentionParams& p, int32_t s, int64_t position, 
     const std::byte* k = KvAt(p.kv, p.batch, s, j, g, false);
     double dot = 0;
     for (int32_t d = 0; d < p.kv.D; ++d)
-      dot += LoadAt(p.q, p.activation, q_row + d) * LoadAt(k, p.kv.dtype, d);
+      dot += LoadAt(p.q, p.activation, q_row + d) * LoadKv(k, p.kv, d);
     const double score = dot * p.scale;
     scores.push_back(p.softcap > 0 ? p.softcap * std::tanh(score / p.softcap) : score);
   }
@@ -27,7 +27,7 @@ void AttendOne(const ops::PagedAttentionParams& p, int32_t s, int64_t position, 
     double value = 0;
     for (int64_t j = first; j <= position; ++j) {
       const std::byte* v = KvAt(p.kv, p.batch, s, j, g, true);
-      value += scores[static_cast<size_t>(j - first)] * LoadAt(v, p.kv.dtype, d);
+      value += scores[static_cast<size_t>(j - first)] * LoadKv(v, p.kv, d);
     }
     StoreAt(p.y, p.activation, y_row + d, static_cast<float>(value / sum));
   }

@@ -1,6 +1,7 @@
 #pragma once
 
 #include <cstdint>
+#include <vector>
 
 #include "baton/base/dtype.h"
 #include "baton/base/ids.h"
@@ -16,6 +17,9 @@ void StoreAt(void* data, DType dtype, int64_t i, float value);
 /// Byte address of the D elements of K or V of one position of a sequence.
 std::byte* KvAt(const ops::PagedKv& kv, const ops::PagedBatch& batch, int32_t s, int64_t position,
                 int32_t g, bool v);
+/// Element d of such a row, and all D of them.
+double LoadKv(const std::byte* row, const ops::PagedKv& kv, int32_t d);
+void StoreKv(std::byte* row, const ops::PagedKv& kv, const std::vector<float>& values);
 /// Position of row 0 of sequence `s`.
 int64_t FirstPosition(const ops::PagedBatch& batch, int32_t s);
 

@@ -1,5 +1,7 @@
 #include "baton/kernels/reference_ops.h"
 
+#include <algorithm>
+#include <cmath>
 #include <cstring>
 
 #include "baton/base/check.h"
@@ -17,7 +19,8 @@ double LoadAt(const void* data, DType dtype, int64_t i) {
     case DType::kFloat32: std::memcpy(&f32, bytes, sizeof f32); return f32;
     case DType::kFloat16: std::memcpy(&bits, bytes, sizeof bits); return ToFloat(Float16{bits});
     case DType::kBFloat16: std::memcpy(&bits, bytes, sizeof bits); return ToFloat(BFloat16{bits});
-    case DType::kInt32: break;
+    case DType::kInt32:
+    case DType::kInt8: break;
   }
   BATON_CHECK(false) << "no floating type: " << DTypeName(dtype);
   return 0;
@@ -36,9 +39,30 @@ void StoreAt(void* data, DType dtype, int64_t i, float value) {
 std::byte* KvAt(const ops::PagedKv& kv, const ops::PagedBatch& batch, int32_t s, int64_t position,
                 int32_t g, bool v) {
   const int64_t block = batch.block_tables[s * batch.table_stride + position / kv.P];
-  const int64_t element = (int64_t{g} * kv.P + position % kv.P) * kv.D;
-  return kv.base + block * kv.block_stride + (v ? kv.v_offset : 0) +
-         element * static_cast<int64_t>(DTypeBytes(kv.dtype));
+  const int64_t row = int64_t{g} * kv.P + position % kv.P;
+  return kv.base + block * kv.block_stride + (v ? kv.v_offset : 0) + row * kv.row_bytes();
+}
+
+double LoadKv(const std::byte* row, const ops::PagedKv& kv, int32_t d) {
+  if (kv.dtype != DType::kInt8) return LoadAt(row, kv.dtype, d);
+  float scale = 0;
+  std::memcpy(&scale, row + kv.D, sizeof scale);
+  return static_cast<float>(static_cast<int8_t>(row[d])) * scale;
+}
+
+void StoreKv(std::byte* row, const ops::PagedKv& kv, const std::vector<float>& values) {
+  if (kv.dtype != DType::kInt8) {
+    for (int32_t d = 0; d < kv.D; ++d) StoreAt(row, kv.dtype, d, values[static_cast<size_t>(d)]);
+    return;
+  }
+  float most = 0;
+  for (const float value : values) most = std::max(most, std::abs(value));
+  const float scale = most / 127;
+  for (size_t d = 0; d < values.size(); ++d) {
+    const float steps = most > 0 ? values[d] * (127 / most) : 0;
+    row[d] = static_cast<std::byte>(static_cast<int8_t>(std::nearbyint(steps)));
+  }
+  std::memcpy(row + kv.D, &scale, sizeof scale);
 }
 
 int64_t FirstPosition(const ops::PagedBatch& batch, int32_t s) {

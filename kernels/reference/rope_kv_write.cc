@@ -47,12 +47,14 @@ void RopeKvWrite(const ops::RopeKvWriteParams& p, device::Stream&) {
       for (int32_t g = 0; g < p.kv.G; ++g) {
         const int64_t row = t * p.kv_stride + g * p.kv.D;
         const std::vector<double> k = Rotated(p.k, row, p, position);
+        std::vector<float> keys, values;
         for (int32_t d = 0; d < p.kv.D; ++d) {
-          const auto v = static_cast<float>(LoadAt(p.v, p.activation, row + d));
           StoreAt(p.k, p.activation, row + d, Float(k, d));
-          StoreAt(KvAt(p.kv, p.batch, s, position, g, false), p.kv.dtype, d, Float(k, d));
-          StoreAt(KvAt(p.kv, p.batch, s, position, g, true), p.kv.dtype, d, v);
+          keys.push_back(Float(k, d));
+          values.push_back(static_cast<float>(LoadAt(p.v, p.activation, row + d)));
         }
+        StoreKv(KvAt(p.kv, p.batch, s, position, g, false), p.kv, keys);
+        StoreKv(KvAt(p.kv, p.batch, s, position, g, true), p.kv, values);
       }
     }
   }

@@ -54,7 +54,8 @@ Result<worker::WorkerOptions> ToWorkerOptions(const config::Config& config,
                          config::ParseDevice(flags.device.empty() ? group.device : flags.device));
   options.sm_percent = group.sm_percent;
   options.random_weights = config.engine.load == "random";
-  options.int8_weights = config.engine.weights == "int8";
+  if (config.engine.weights == "int8") options.packing = ops::Packing::kInt8;
+  if (config.engine.weights == "w8a8") options.packing = ops::Packing::kW8A8;
   options.deterministic = config.engine.deterministic;
   options.early_launches = config.engine.early_launches;
   options.kv_bytes = group.kv_memory_bytes;

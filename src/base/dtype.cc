@@ -12,6 +12,7 @@ std::string_view DTypeName(DType dtype) {
     case DType::kFloat16: return "float16";
     case DType::kBFloat16: return "bfloat16";
     case DType::kInt32: return "int32";
+    case DType::kInt8: return "int8";
   }
   return "unknown";
 }
@@ -24,8 +25,9 @@ Result<DType> ParseDType(std::string_view name) {
   if (lower == "float16" || lower == "fp16" || lower == "f16") return DType::kFloat16;
   if (lower == "bfloat16" || lower == "bf16") return DType::kBFloat16;
   if (lower == "int32" || lower == "i32") return DType::kInt32;
+  if (lower == "int8" || lower == "i8") return DType::kInt8;
   return InvalidArgument("unknown data type '" + std::string(name) +
-                         "'; known are float32, float16, bfloat16, int32");
+                         "'; known are float32, float16, bfloat16, int32, int8");
 }
 
 float ToFloat(Float16 value) {

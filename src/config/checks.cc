@@ -240,8 +240,9 @@ class Checker {
         Fail("engine.kv_dtype", " is " + std::string(DTypeName(config_.engine.kv_dtype)) + on +
                                     ", which computes in bfloat16; set bfloat16");
       }
-      if (config_.engine.weights == "int8") {
-        Fail("engine.weights", " is int8" + on + ", where weights are bfloat16; set auto");
+      if (config_.engine.weights != "auto") {
+        Fail("engine.weights",
+             " is " + config_.engine.weights + on + ", where weights are bfloat16; set auto");
       }
       if (role != Role::kMixed && config_.handoff.checksum != "off") {
         Fail("handoff.checksum",

@@ -242,12 +242,17 @@ void AddEngine(std::vector<Key>& keys) {
   add("waiting_sequences", &Engine::waiting_sequences,
       "most sequences that wait, per worker; further ones are refused",
       {.least = 1, .greatest = 1 << 20});
-  add("kv_dtype", &Engine::kv_dtype, "type of the KV cache",
-      {.choices = {"bfloat16", "float16", "float32"}});
+  add("kv_dtype", &Engine::kv_dtype,
+      "type of the KV cache; int8: on the CPU, with a scale for each token and head, in about half "
+      "the "
+      "memory of bfloat16",
+      {.choices = {"bfloat16", "float16", "float32", "int8"}});
   add("weights", &Engine::weights,
       "auto: of the type that they have in the model's folder; int8: on the CPU, rounded to eight "
-      "bits when they are loaded, which halves what a decode step reads. All workers need the same",
-      {.choices = {"auto", "int8"}});
+      "bits when they are loaded, which halves what a decode step reads; w8a8: activations too, "
+      "before "
+      "each product, which makes prefill faster. All workers need the same",
+      {.choices = {"auto", "int8", "w8a8"}});
   add("deterministic", &Engine::deterministic,
       "on a GPU: the same tokens alone, in any batch, split or resumed; false: as fast as can be. "
       "On "

@@ -11,7 +11,7 @@ namespace baton::kv {
 Result<KvCache> KvCache::Create(const KvGeometry& geometry, std::span<std::byte> memory) {
   if (geometry.layers <= 0 || geometry.kv_heads <= 0 || geometry.head_dim <= 0 ||
       geometry.block_tokens <= 0 || geometry.dtype == DType::kInt32) {
-    return InvalidArgument("the KV geometry must have positive sizes and a floating-point type");
+    return InvalidArgument("the KV geometry must have positive sizes and a type of KV");
   }
   if (reinterpret_cast<uintptr_t>(memory.data()) % alignof(float) != 0) {
     return InvalidArgument("KV memory must be aligned to 4 bytes");

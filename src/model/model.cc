@@ -29,6 +29,12 @@ Result<Weights> LoadWeights(const std::filesystem::path& folder, const ModelConf
   return weights;
 }
 
+std::string RoundingOf(ops::Packing packing) {
+  if (packing == ops::Packing::kInt8) return " with int8 weights";
+  if (packing == ops::Packing::kW8A8) return " with int8 weights and activations";
+  return "";
+}
+
 }  // namespace
 
 Model::Model(ModelConfig config, const Shard& shard, GenerationConfig generation, Weights weights,
@@ -38,8 +44,7 @@ Model::Model(ModelConfig config, const Shard& shard, GenerationConfig generation
       generation_(std::move(generation)),
       weights_(std::move(weights)),
       eos_tokens_(generation_.eos_tokens.empty() ? config_.eos_tokens : generation_.eos_tokens),
-      fingerprint_(weights_.Fingerprint(
-          config_.ToString() + (packing == ops::Packing::kInt8 ? " with int8 weights" : ""))) {}
+      fingerprint_(weights_.Fingerprint(config_.ToString() + RoundingOf(packing))) {}
 
 Result<std::unique_ptr<Model>> Model::Load(const std::filesystem::path& folder,
                                            const LoadOptions& options) {

@@ -202,8 +202,7 @@ Status WorkerProcess::LoadShards() {
                                             .memory = device.memory.get(),
                                             .ops = device.ops,
                                             .threads = options_.threads,
-                                            .packing = options_.int8_weights ? ops::Packing::kInt8
-                                                                             : ops::Packing::kExact,
+                                            .packing = options_.packing,
                                             .weights_dtype = device.weights_dtype,
                                             .random_weights = options_.random_weights,
                                             .on_progress = LoadLog(device.name),
@@ -275,6 +274,13 @@ void WorkerProcess::StartThreads() {
   core_->transport_thread().Start([this](TimePoint now) { return core_->Turn(now); });
 }
 
+/// Of weights, for the log.
+std::string_view RoundingOf(ops::Packing packing) {
+  if (packing == ops::Packing::kInt8) return "weights rounded to int8, ";
+  if (packing == ops::Packing::kW8A8) return "weights and activations rounded to int8, ";
+  return "";
+}
+
 void WorkerProcess::LogStart() const {
   BATON_LOG(Info) << RoleName(options_.role) << " worker listens on " << server_->address()
                   << ": epoch " << core_->Describe().identity.epoch << ", "
@@ -282,7 +288,7 @@ void WorkerProcess::LogStart() const {
                   << (memory_ ? std::string(memory_->name())
                               : std::to_string(options_.threads) + " threads")
                   << (options_.random_weights ? " with random weights, " : ", ")
-                  << (options_.int8_weights ? "weights rounded to int8, " : "")
+                  << RoundingOf(options_.packing)
                   << (shards_.size() > 1 ? std::to_string(shards_.size()) + " ranks, " : "")
                   << core_->cache().blocks() << " KV blocks of " << options_.block_tokens
                   << " tokens (" << FormatBytes(options_.kv_bytes) << ")";

@@ -106,6 +106,24 @@ const Split kSplits[] = {
 INSTANTIATE_TEST_SUITE_P(Splits, SameTokens, testing::ValuesIn(kSplits),
                          [](const auto& split) { return split.param.name; });
 
+TEST(SameTokensInEightBits, SplitAndTogetherAsAlone) {
+  constexpr char kEightBits[] =
+      "engine: {weights: w8a8, kv_dtype: int8}\nhandoff: {checksum: crc32c}\n";
+  Exam exam;
+  exam.bodies = RandomCompletions(10, 24, 150);
+  {
+    ServedBaton mixed({.prefill = 0, .decode = 0, .mixed = 1, .yaml = kEightBits});
+    ASSERT_TRUE(mixed.WaitReady());
+    exam.expected = CompleteAll(mixed.port(), exam.bodies, 1);
+  }
+  ServedBaton split({.yaml = kEightBits});
+  ASSERT_TRUE(split.WaitReady());
+  ExpectSame(exam, CompleteAll(split.port(), exam.bodies, 1), "prefill=p0 decode=d0");
+  ExpectSame(exam, CompleteAll(split.port(), exam.bodies, 16), "prefill=p0 decode=d0");
+  EXPECT_GT(split.Metric("baton_handoff_bytes_total"), 0);
+  EXPECT_GT(split.Metric("baton_prefix_hit_tokens_total", {"worker=\"p0\""}), 0);
+}
+
 TEST(SameTokensWithLittleMemory, ThoughSequencesArePreempted) {
   ServedBaton server({.kv_memory = "1MiB"});
   ASSERT_TRUE(server.WaitReady());

@@ -193,6 +193,74 @@ TEST_P(Linear, GivesARowTheSameBitsAloneAndInAnyBatchWithInt8) {
   }
 }
 
+/// Rows of a matrix with each piece of 384 elements rounded to eight bits by its scale.
+std::vector<float> RoundedToInt8(const std::vector<float>& rows, int64_t depth, int64_t stride) {
+  std::vector<float> result = rows;
+  for (size_t row = 0; row < rows.size(); row += static_cast<size_t>(stride)) {
+    for (int64_t begin = 0; begin < depth; begin += 384) {
+      const int64_t end = std::min<int64_t>(begin + 384, depth);
+      float most = 0;
+      for (int64_t k = begin; k < end; ++k) {
+        most = std::max(most, std::abs(rows[row + static_cast<size_t>(k)]));
+      }
+      for (int64_t k = begin; k < end && most > 0; ++k) {
+        float& value = result[row + static_cast<size_t>(k)];
+        value = std::nearbyint(value * (127 / most)) * (most / 127);
+      }
+    }
+  }
+  return result;
+}
+
+TEST_P(Linear, AgreesWithTheReferenceOfRoundedOperandsWithW8A8) {
+  for (const int64_t K : {1, 2, 17, 383, 384, 385, 900}) {
+    for (const int64_t N : {1, 16, 37}) {
+      Problem problem(random_, 13, N, K, DType::kFloat32, N == 37);
+      for (const int64_t rows : {1, 2, 5, 6, 7, 13}) {
+        const auto actual = problem.RunPacked(cpu(), stream_, 0, rows, ops::Packing::kW8A8);
+        Problem rounded = problem;
+        std::vector<float> w(static_cast<size_t>(N * K));
+        std::memcpy(w.data(), problem.w.data(), w.size() * sizeof(float));
+        rounded.w = Rounded(RoundedToInt8(w, K, K), DType::kFloat32);
+        rounded.x = RoundedToInt8(problem.x, K, K + 3);
+        SCOPED_TRACE("K " + std::to_string(K) + " N " + std::to_string(N) + " rows " +
+                     std::to_string(rows));
+        ExpectClose(actual, rounded.Run(reference(), stream_, 0, rows), Bound(K), 1e-6);
+        if (HasFatalFailure()) return;
+      }
+    }
+  }
+}
+
+TEST_P(Linear, SumsTheLargestOperandsExactlyWithW8A8) {
+  Problem problem(random_, 3, 18, 768, DType::kFloat32);
+  problem.w = Rounded(std::vector<float>(18 * 768, -127.0f), DType::kFloat32);
+  std::fill(problem.x.begin(), problem.x.end(), 127.0f);
+  for (const float y : problem.RunPacked(cpu(), stream_, 0, 3, ops::Packing::kW8A8)) {
+    ASSERT_EQ(y, -127.0f * 127.0f * 768.0f);
+  }
+}
+
+TEST_P(Linear, GivesTheBitsOfEveryInstructionSetWithW8A8) {
+  const Problem problem(random_, 40, 70, 901, DType::kBFloat16, true);
+  EXPECT_TRUE(
+      SameBits(problem.RunPacked(cpu(), stream_, 0, 40, ops::Packing::kW8A8),
+               problem.RunPacked(**CpuOpsFor("portable"), stream_, 0, 40, ops::Packing::kW8A8)));
+}
+
+TEST_P(Linear, GivesARowTheSameBitsInAnyBatchAndOnAnyThreadsWithW8A8) {
+  const Problem problem(random_, 401, 70, 901, DType::kBFloat16, true);
+  const auto all = problem.RunPacked(cpu(), stream_, 0, 401, ops::Packing::kW8A8);
+  for (const int threads : {1, 3}) {
+    device::HostStream stream(threads);
+    for (const int64_t rows : {1, 2, 6, 7, 16, 200}) {
+      EXPECT_TRUE(SameBits(problem.RunPacked(cpu(), stream, 190, rows, ops::Packing::kW8A8),
+                           Rows(all, 190, rows, 70)))
+          << rows << " rows, " << threads << " threads";
+    }
+  }
+}
+
 TEST_P(Linear, GivesARowTheSameBitsInAnyRowBlock) {
   const Problem problem(random_, 401, 70, 500, DType::kBFloat16, true);
   const std::vector<float> all = problem.RunPacked(cpu(), stream_, 0, problem.T);

@@ -3,6 +3,8 @@
 namespace baton::kernels {
 namespace {
 
+constexpr DType kCacheTypes[] = {DType::kFloat32, DType::kFloat16, DType::kBFloat16, DType::kInt8};
+
 struct Shape {
   DType dtype = DType::kBFloat16;
   int32_t H = 4, G = 2, P = 16, D = 32;
@@ -132,7 +134,7 @@ class PagedAttention : public KernelTest {
 };
 
 TEST_P(PagedAttention, AgreesWithTheReferenceForEveryTypeAndHeadDimension) {
-  for (const DType dtype : kFloatTypes) {
+  for (const DType dtype : kCacheTypes) {
     for (const int32_t D : {2, 8, 16, 34, 48, 64, 80, 128}) {
       const Shape shape{.dtype = dtype, .D = D};
       const Content content(random_, shape, 37);
@@ -183,7 +185,8 @@ TEST_P(PagedAttention, CapsItsScores) {
 TEST_P(PagedAttention, GivesTheSameBitsHoweverThePromptIsChunked) {
   for (const Shape& shape :
        {Shape{}, Shape{.window = 9, .softcap = 2}, Shape{.H = 8, .G = 1, .P = 5, .D = 80},
-        Shape{.dtype = DType::kFloat32, .window = 20}}) {
+        Shape{.dtype = DType::kFloat32, .window = 20},
+        Shape{.dtype = DType::kInt8, .G = 1, .P = 5, .D = 34}}) {
     const Content content(random_, shape, 37);
     const std::vector<float> at_once = Run(cpu(), shape, content, {37});
     for (const std::vector<int32_t>& chunks :
@@ -212,19 +215,21 @@ TEST_P(PagedAttention, GivesTheSameBitsForAnyNumberOfThreads) {
 }
 
 TEST_P(PagedAttention, GivesASequenceTheSameBitsAloneAndAmongOthers) {
-  const Shape shape{.H = 6, .G = 2, .P = 8};
-  const Content a(random_, shape, 37), b(random_, shape, 130), c(random_, shape, 5);
-  const std::vector<float> alone = Run(cpu(), shape, a, {20, 16, 1});
-  Attention together(cpu(), stream_, shape, 9);
-  Progress pa = together.Begin(a), pb = together.Begin(b), pc = together.Begin(c);
-  std::vector<float> rows;
-  const auto take = [&](const std::vector<float>& y) {
-    rows.insert(rows.end(), y.begin(), y.end());
-  };
-  take(together.Step({&pb, &pa}, {100, 20})[1]);
-  take(together.Step({&pa, &pc, &pb}, {16, 1, 1})[0]);
-  take(together.Step({&pc, &pb, &pa}, {3, 2, 1})[2]);
-  EXPECT_TRUE(SameBits(rows, alone));
+  for (const DType dtype : {DType::kBFloat16, DType::kInt8}) {
+    const Shape shape{.dtype = dtype, .H = 6, .G = 2, .P = 8};
+    const Content a(random_, shape, 37), b(random_, shape, 130), c(random_, shape, 5);
+    const std::vector<float> alone = Run(cpu(), shape, a, {20, 16, 1});
+    Attention together(cpu(), stream_, shape, 9);
+    Progress pa = together.Begin(a), pb = together.Begin(b), pc = together.Begin(c);
+    std::vector<float> rows;
+    const auto take = [&](const std::vector<float>& y) {
+      rows.insert(rows.end(), y.begin(), y.end());
+    };
+    take(together.Step({&pb, &pa}, {100, 20})[1]);
+    take(together.Step({&pa, &pc, &pb}, {16, 1, 1})[0]);
+    take(together.Step({&pc, &pb, &pa}, {3, 2, 1})[2]);
+    EXPECT_TRUE(SameBits(rows, alone)) << DTypeName(dtype);
+  }
 }
 
 TEST_P(PagedAttention, GivesTheSameBitsTwice) {
@@ -248,7 +253,7 @@ TEST(PagedAttentionAcrossInstructionSets, Avx2AndAvx512GiveTheSameBits) {
   if (!avx512.ok() || !avx2.ok()) GTEST_SKIP() << "this host lacks one of them";
   device::HostStream stream(2);
   Random random(1);
-  for (const DType dtype : kFloatTypes) {
+  for (const DType dtype : kCacheTypes) {
     const Shape shape{.dtype = dtype, .D = 72};
     const Content content(random, shape, 70);
     EXPECT_TRUE(SameBits(Attention(**avx512, stream, shape, 1).Chunked(content, {33}),

@@ -14,8 +14,9 @@ class TestCache {
  public:
   TestCache(DType dtype, int32_t G, int32_t P, int32_t D, int32_t blocks, uint64_t seed)
       : free_(static_cast<size_t>(blocks)) {
-    const int64_t half = int64_t{G} * P * D * static_cast<int64_t>(DTypeBytes(dtype));
-    bytes_ = Rounded(NanFilled(2 * int64_t{G} * P * D * blocks), dtype);
+    const int64_t half = int64_t{G} * P * ops::KvRowBytes(dtype, D);
+    // NaN in every type; of int8 rows the scale is.
+    bytes_.assign(static_cast<size_t>(2 * half * blocks), std::byte{0xFF});
     kv_ = {.base = bytes_.data(),
            .block_stride = 2 * half,
            .v_offset = half,

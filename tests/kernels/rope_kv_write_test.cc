@@ -127,6 +127,38 @@ TEST_P(RopeKvWrite, StoresValuesRoundedToNearest) {
   }
 }
 
+TEST_P(RopeKvWrite, StoresInt8RowsByTheScaleOfTheirLargestElement) {
+  constexpr int32_t kD = 20;
+  TestCache cache(DType::kInt8, 2, 1, kD, 1, 1);
+  const TestBatch batch({{.table = cache.Take(1), .new_tokens = 1, .kv_tokens = 1}});
+  std::vector<float> q(2 * kD), k(2 * kD), v(2 * kD);
+  // Of head 0 the scale is 0.5, of head 1 nothing is left but zeros.
+  v[0] = 0.5f * -127;
+  for (size_t d = 1; d < kD; ++d) v[d] = 0.5f * static_cast<float>(d) + 0.2f;
+  const std::vector<float> inv_freq(kD / 2, 0.0f);
+  cpu().rope_kv_write({.q = q.data(),
+                       .k = k.data(),
+                       .v = v.data(),
+                       .q_stride = 2 * kD,
+                       .kv_stride = 2 * kD,
+                       .inv_freq = inv_freq.data(),
+                       .H = 2,
+                       .R = kD,
+                       .batch = batch.get(),
+                       .kv = cache.kv()},
+                      stream_);
+  const std::byte* row = cache.bytes().data() + cache.kv().v_offset;
+  for (int head = 0; head < 2; ++head, row += cache.kv().row_bytes()) {
+    float scale = kNan;
+    std::memcpy(&scale, row + kD, sizeof scale);
+    EXPECT_EQ(scale, head == 0 ? 0.5f : 0.0f);
+    EXPECT_EQ(static_cast<int>(static_cast<int8_t>(row[0])), head == 0 ? -127 : 0);
+    for (int d = 1; d < kD; ++d) {
+      EXPECT_EQ(static_cast<int>(static_cast<int8_t>(row[d])), head == 0 ? d : 0) << d;
+    }
+  }
+}
+
 TEST_P(RopeKvWrite, LeavesWhatIsBeyondTheRotatedPart) {
   for (const int32_t R : {2, 24, 48, 96}) {
     SCOPED_TRACE(R);

@@ -9,13 +9,14 @@
 
 namespace baton {
 
-enum class DType : uint8_t { kFloat32 = 0, kFloat16 = 1, kBFloat16 = 2, kInt32 = 3 };
+enum class DType : uint8_t { kFloat32 = 0, kFloat16 = 1, kBFloat16 = 2, kInt32 = 3, kInt8 = 4 };
 
 constexpr size_t DTypeBytes(DType dtype) {
+  if (dtype == DType::kInt8) return 1;
   return dtype == DType::kFloat32 || dtype == DType::kInt32 ? 4 : 2;
 }
 
-/// "float32", "float16", "bfloat16", "int32": the names of Hugging Face's configurations.
+/// "float32", "float16", "bfloat16", "int32", "int8": the names of Hugging Face's configurations.
 std::string_view DTypeName(DType dtype);
 /// Also takes "fp32", "f32", "fp16", "f16", "bf16" in either case. Fails with InvalidArgument.
 Result<DType> ParseDType(std::string_view name);

@@ -100,8 +100,8 @@ struct Router {
   /// What becomes of requests that cannot have their first token in time: "refuse", "degrade",
   /// "queue".
   std::string overload = "degrade";
-  /// Who chooses the workers' roles: "fixed": the operator, "auto": the router, by the load, and how
-  /// long it leaves them at least after a change.
+  /// Who chooses the workers' roles: "fixed": the operator, "auto": the router, by the load, and
+  /// how long it leaves them at least after a change.
   std::string ratio = "fixed";
   Duration ratio_dwell = std::chrono::minutes(1);
   /// Work that a worker is given ahead; what is beyond that waits in the router.
@@ -139,7 +139,8 @@ struct Engine {
   DType kv_dtype = DType::kBFloat16;
   /// "auto": the model's weights; "random": made up from its config.json.
   std::string load = "auto";
-  /// "auto": of the type that they have; "int8": rounded to it when they are loaded.
+  /// "auto": of the type that they have; "int8": rounded to it when they are loaded; "w8a8": so are
+  /// activations, in every product.
   std::string weights = "auto";
   bool deterministic = true;
   /// Programmatic dependent launch.

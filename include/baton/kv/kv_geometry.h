@@ -6,6 +6,7 @@
 
 #include "baton/base/dtype.h"
 #include "baton/base/status.h"
+#include "baton/ops/paged_kv.h"
 
 namespace baton::kv {
 
@@ -30,8 +31,8 @@ struct KvGeometry {
     return static_cast<int32_t>(int64_t{rank} * kv_heads / tp_size);
   }
 
-  /// K (or V) of one token and head.
-  int64_t row_bytes() const { return head_dim * static_cast<int64_t>(DTypeBytes(dtype)); }
+  /// K (or V) of one token and head, with its scale where the elements are int8.
+  int64_t row_bytes() const { return ops::KvRowBytes(dtype, head_dim); }
   /// The rest are of one rank. K (or V) of one head of a block.
   int64_t head_bytes() const { return block_tokens * row_bytes(); }
   /// K (or V) of one layer of a block.

@@ -16,6 +16,9 @@ enum class Packing : uint8_t {
   /// The same, rounded to eight bits: of each row of w each piece of up to 384 elements has the
   /// scale by which its largest one becomes 127.
   kInt8,
+  /// So are the weights, and x is rounded in the same way in every call: of each row each such
+  /// piece has its own scale. Products of a piece are summed in whole numbers.
+  kW8A8,
 };
 
 /// y = x w^T + bias.
@@ -23,7 +26,8 @@ enum class Packing : uint8_t {
 /// where it is 0, and always on CUDA devices.
 /// Types: x and y as they say; w float32, float16 or bfloat16; bias of w's type.
 /// Layout: row-major, with no alignment beyond an element's; or w as Ops::pack_linear of the same
-/// table wrote it, which is faster. The bits of y are the same, but with int8.
+/// table wrote it, which is faster. The bits of y are the same, but with int8; with
+/// kW8A8 they are those of every instruction set.
 /// Errors: none; shapes are checked (BATON_CHECK) once per call. T = 0 is a no-op.
 /// Stream: enqueues only. Cost: 2 T N K FLOPs, N K weights read once per call for small T.
 /// Accuracy: each y[t][n] is one float32 sum over K in an order that depends on K only, so that a

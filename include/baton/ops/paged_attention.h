@@ -9,7 +9,8 @@ namespace baton::ops {
 /// with scores s of scale * q . k taken as softcap * tanh(s / softcap) where softcap > 0,
 /// over positions j <= position(t), and j > position(t) - window where window > 0.
 /// Shapes: q [T, H, D] with row stride, y [T, H, D] contiguous. REQUIRES: H % G == 0.
-/// Types: q, y of `activation`; cache float32, float16 or bfloat16, widened exactly.
+/// Types: q, y of `activation`; cache float32, float16 or bfloat16, widened exactly, or, on
+/// the CPU, int8, multiplied by its scale.
 /// Accuracy: positions are taken in tiles aligned to absolute position, so that a row's bits do not
 /// depend on chunking, on its neighbours, on block placement or on the number of threads.
 /// Source: Milakov and Gimelshein, "Online normalizer calculation for softmax", 2018; Kwon et al.,

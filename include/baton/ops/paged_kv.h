@@ -7,8 +7,15 @@
 
 namespace baton::ops {
 
-/// One layer of the paged KV cache. Element [block][K|V][g][p][d] of this layer lies at
-/// base + block * block_stride + (v ? v_offset : 0) + ((g * P + p) * D + d) * sizeof(dtype).
+/// Bytes of K or V of one token and head. Behind the elements of an int8 row lies its scale, a
+/// float32 at any alignment: element d stands for its number times that.
+constexpr int64_t KvRowBytes(DType dtype, int64_t D) {
+  return D * static_cast<int64_t>(DTypeBytes(dtype)) +
+         (dtype == DType::kInt8 ? static_cast<int64_t>(sizeof(float)) : 0);
+}
+
+/// One layer of the paged KV cache. Row [block][K|V][g][p] of this layer lies at
+/// base + block * block_stride + (v ? v_offset : 0) + (g * P + p) * row_bytes().
 struct PagedKv {
   /// The layer's K of block 0.
   std::byte* base = nullptr;
@@ -20,6 +27,8 @@ struct PagedKv {
   int32_t G = 0;  ///< KV heads.
   int32_t P = 0;  ///< Tokens per block.
   int32_t D = 0;  ///< Head dimension.
+
+  int64_t row_bytes() const { return KvRowBytes(dtype, D); }
 };
 
 /// The sequences of one step, flattened. Query tokens of sequence s are rows

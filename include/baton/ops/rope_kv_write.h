@@ -10,7 +10,8 @@ namespace baton::ops {
 /// in elements (they may be columns of one matrix); inv_freq [R/2], radians per position;
 /// attention_scale multiplies cos and sin (1 but for scaled RoPE variants). The position of a row
 /// follows from the batch: kv_tokens - rows + i. Types: q, k, v of `activation`; cache float32,
-/// float16 or bfloat16; both rounded to nearest, ties to even, k once only. Accuracy: the angle is
+/// float16, bfloat16 or, on the CPU, int8 with a scale for each row, by which its largest element
+/// becomes 127; rounded to nearest, ties to even, k once only. Accuracy: the angle is
 /// the float32 product of position and inv_freq, as in Hugging Face; cosine and sine of it are
 /// exact to a unit in the last place. REQUIRES: R even, 0 < R <= D. Rows of different sequences
 /// never share a position of a block. Source: Su et al., "RoFormer", 2021.

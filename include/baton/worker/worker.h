@@ -13,6 +13,7 @@
 #include "baton/base/role.h"
 #include "baton/base/status.h"
 #include "baton/engine/engine.h"
+#include "baton/ops/linear.h"
 #include "baton/rpc/fleet_tls.h"
 #include "baton/rpc/messages.h"
 #include "baton/transport/path.h"
@@ -37,8 +38,8 @@ struct WorkerOptions {
   int32_t sm_percent = 0;
   /// Makes weights up from config.json.
   bool random_weights = false;
-  /// On the CPU: rounds weights to eight bits.
-  bool int8_weights = false;
+  /// On the CPU: how the weights of products are laid, and whether they are rounded.
+  ops::Packing packing = ops::Packing::kExact;
   /// On a GPU: what a row gives does not depend on the rows beside it.
   bool deterministic = true;
   /// On a GPU: small kernels begin before those before them have ended.

@@ -29,7 +29,8 @@ class Attention {
         unit_(attention_unit),
         group_(params.H / params.kv.G),
         rows_(attention_unit.tokens * group_),
-        row_bytes_(params.kv.D * (params.kv.dtype == DType::kFloat32 ? 4 : 2)),
+        row_bytes_(params.kv.D * ElementBytes(params.kv.dtype) +
+                   (params.kv.dtype == DType::kInt8 ? 4 : 0)),
         width_((params.kv.D + kLanes - 1) / kLanes * kLanes),
         rows_of_k_(scratch),
         k_tile_(rows_of_k_ + kLanes * width_),
@@ -59,6 +60,10 @@ class Attention {
     }
     // 3. Values over sums.
     for (int64_t r = 0; r < rows_; ++r) StoreRow(r);
+  }
+
+  static int64_t ElementBytes(DType dtype) {
+    return dtype == DType::kInt8 ? 1 : dtype == DType::kFloat32 ? 4 : 2;
   }
 
   /// The first position that a query at `position` sees.
@@ -128,6 +133,7 @@ class Attention {
   }
 
   void WidenRows(const std::byte* rows, int64_t n, float* to) const {
+    if (p_.kv.dtype == DType::kInt8) return ScaleRows(rows, n, to);
     WithType<V>(p_.kv.dtype, [&]<class T>() {
       const auto* from = reinterpret_cast<const T*>(rows);
       for (int64_t row = 0; row < n; ++row, from += p_.kv.D, to += width_) {
@@ -136,6 +142,19 @@ class Attention {
         }
       }
     });
+  }
+
+  /// The same of int8 rows, each with its scale behind it.
+  void ScaleRows(const std::byte* rows, int64_t n, float* to) const {
+    const int64_t D = p_.kv.D;
+    for (int64_t row = 0; row < n; ++row, rows += row_bytes_, to += width_) {
+      float scale;
+      __builtin_memcpy(&scale, rows + D, sizeof scale);
+      const auto* from = reinterpret_cast<const int8_t*>(rows);
+      for (int64_t d = 0; d < width_; d += kLanes) {
+        (LoadUpTo<V>(from + d, D - d) * V::Broadcast(scale)).Store(to + d);
+      }
+    }
   }
 
   /// Rows of q that see positions [begin, end) of a tile, the same for all of them.

@@ -2,6 +2,7 @@
 
 #include "attention.h"
 #include "elementwise.h"
+#include "int8_linear.h"
 #include "linear.h"
 #include "panels.h"
 #include "sampling.h"
@@ -13,6 +14,8 @@ constexpr Isa MakeIsa(const char* name) {
   return {
       .name = name,
       .linear = Linear<V>::Run,
+      .linear_int8 = Int8Linear<V>::Run,
+      .round_rows = Int8Linear<V>::RoundRows,
       .pack_linear = Panels<V>::Pack,
       .attend = Attention<V>::Run,
       .rms_norm = Elementwise<V>::RmsNorm,
@@ -23,6 +26,7 @@ constexpr Isa MakeIsa(const char* name) {
       .rotate = Elementwise<V>::Rotate,
       .widen = Elementwise<V>::Widen,
       .narrow = Elementwise<V>::Narrow,
+      .round_row = RoundedRow<V>::Store,
       .keep_finite = Sampling<V>::KeepFinite,
       .keep_masked = Sampling<V>::KeepMasked,
       .block_max = Sampling<V>::BlockMax,

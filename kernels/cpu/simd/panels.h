@@ -1,13 +1,15 @@
 #pragma once
 
 #include "../isa.h"
+#include "rounded_row.h"
 #include "typed.h"
 
 namespace baton::kernels::cpu {
 
 /// Packed weights: blocks of kBlockK along K, the last one shorter; in each all panels of kPanel
 /// columns, behind the last column zeros; in a panel its rows, one for each k. With int8 a panel
-/// begins with the scales of its columns.
+/// begins with the scales of its columns, and has an even number of rows; with kW8A8 two rows are
+/// one, of pairs, as they are multiplied.
 template <class V>
 struct Panels {
   static int64_t BlockDepth(int64_t K, int64_t k) { return K - k < kBlockK ? K - k : kBlockK; }
@@ -21,7 +23,8 @@ struct Panels {
   /// Bytes of a panel of so many rows.
   template <class W>
   static int64_t Bytes(int64_t depth) {
-    return kScaleBytes<W> + depth * kPanel * static_cast<int64_t>(sizeof(W));
+    const int64_t odd = kScaled<W> ? depth % 2 : 0;
+    return kScaleBytes<W> + (depth + odd) * kPanel * static_cast<int64_t>(sizeof(W));
   }
 
   /// Bytes before the panel with column n of the block that begins at k.
@@ -38,8 +41,11 @@ struct Panels {
         for (int64_t k = 0; k < p.K; k += kBlockK) {
           const int64_t depth = BlockDepth(p.K, k);
           if (p.packing == ops::Packing::kInt8) {
-            RoundPanel(w + k, p.w_row(), n_end - n, depth,
-                       p.packed + Begin<int8_t>(p.N, p.K, k, n));
+            RoundPanel<1>(w + k, p.w_row(), n_end - n, depth,
+                          p.packed + Begin<int8_t>(p.N, p.K, k, n));
+          } else if (p.packing == ops::Packing::kW8A8) {
+            RoundPanel<2>(w + k, p.w_row(), n_end - n, depth,
+                          p.packed + Begin<int8_t>(p.N, p.K, k, n));
           } else {
             PackPanel(w + k, p.w_row(), n_end - n, depth,
                       reinterpret_cast<W*>(p.packed + Begin<W>(p.N, p.K, k, n)));
@@ -63,30 +69,23 @@ struct Panels {
     }
   }
 
-  /// The same, rounded to int8 to nearest, ties to even, behind the columns' scales.
-  template <class W>
+  /// The same, rounded to int8, behind the columns' scales; `Joined` rows are one.
+  template <int Joined, class W>
   static void RoundPanel(const W* w, int64_t w_stride, int64_t columns, int64_t depth,
                          std::byte* panel) {
     auto* scales = reinterpret_cast<float*>(panel);
     auto* elements = reinterpret_cast<int8_t*>(panel + kScaleBytes<int8_t>);
-    float column[kBlockK];
     for (int i = 0; i < kPanel; ++i) {
-      V largest = V::Zero();
+      float column[kBlockK];
       for (int64_t k = 0; k < depth; k += V::kLanes) {
-        const V values = i < columns ? LoadUpTo<V>(w + i * w_stride + k, depth - k) : V::Zero();
-        StoreUpTo(values, column + k, depth - k);
-        largest = V::Max(largest, V::Max(values, V::Zero() - values));
+        StoreUpTo(i < columns ? LoadUpTo<V>(w + i * w_stride + k, depth - k) : V::Zero(),
+                  column + k, depth - k);
       }
-      const float most = largest.Max();
-      scales[i] = most / 127;
-      const V inverse = V::Broadcast(most > 0 ? 127 / most : 0);
-      int8_t* to = elements + i;
-      for (int64_t k = 0; k < depth; k += V::kLanes) {
-        float rounded[V::kLanes];
-        V::Round(LoadUpTo<V>(column + k, depth - k) * inverse).Store(rounded);
-        for (int64_t j = 0; j < V::kLanes && k + j < depth; ++j) {
-          to[(k + j) * kPanel] = static_cast<int8_t>(rounded[j]);
-        }
+      int8_t rounded[kBlockK + 1];
+      scales[i] = RoundedRow<V>::Round(column, depth, rounded);
+      rounded[depth] = 0;
+      for (int64_t k = 0; k < depth + depth % 2; ++k) {
+        elements[(k / Joined * kPanel + i) * Joined + k % Joined] = rounded[k];
       }
     }
   }

@@ -14,7 +14,8 @@ void WithType(DType dtype, F f) {
     case DType::kFloat32: return f.template operator()<float>();
     case DType::kFloat16: return f.template operator()<Float16>();
     case DType::kBFloat16: return f.template operator()<BFloat16>();
-    case DType::kInt32: break;
+    case DType::kInt32:
+    case DType::kInt8: break;
   }
 }
 

@@ -10,8 +10,40 @@
 
 namespace baton::kernels::cpu::avx2 {
 
+/// Sixteen lanes of int32 in two registers.
+struct Ints {
+  __m256i lo;
+  __m256i hi;
+
+  static Ints Zero() { return {_mm256_setzero_si256(), _mm256_setzero_si256()}; }
+  /// A pair of int8 for each lane, widened to int16.
+  static Ints LoadPairs(const std::byte* from) {
+    const auto* halves = reinterpret_cast<const __m128i*>(from);
+    return {_mm256_cvtepi8_epi16(_mm_loadu_si128(halves)),
+            _mm256_cvtepi8_epi16(_mm_loadu_si128(halves + 1))};
+  }
+  /// A pair of int16, the same for all lanes.
+  static Ints BroadcastPair(const std::byte* from) {
+    int32_t pair;
+    std::memcpy(&pair, from, sizeof pair);
+    const __m256i all = _mm256_set1_epi32(pair);
+    return {all, all};
+  }
+  /// sum + a0 b0 + a1 b1 for the pairs of each lane.
+  static Ints AddPairs(Ints sum, Ints a, Ints b) {
+    return {_mm256_add_epi32(sum.lo, _mm256_madd_epi16(a.lo, b.lo)),
+            _mm256_add_epi32(sum.hi, _mm256_madd_epi16(a.hi, b.hi))};
+  }
+  void Store(int32_t* to) const {
+    auto* halves = reinterpret_cast<__m256i*>(to);
+    _mm256_storeu_si256(halves, lo);
+    _mm256_storeu_si256(halves + 1, hi);
+  }
+};
+
 /// Sixteen lanes of float32 in two registers: the same lanes, and so the same bits, as AVX-512.
 struct Vec {
+  using Ints = avx2::Ints;
   static constexpr int kLanes = 16;
   /// Tiles of products that fit the registers: most rows, and most sums where there is more than
   /// one vector for a row.
@@ -22,6 +54,11 @@ struct Vec {
 
   static Vec Broadcast(float a) { return {_mm256_set1_ps(a), _mm256_set1_ps(a)}; }
   static Vec Zero() { return {_mm256_setzero_ps(), _mm256_setzero_ps()}; }
+  static Vec FromInts(const int32_t* from) {
+    const auto* halves = reinterpret_cast<const __m256i*>(from);
+    return {_mm256_cvtepi32_ps(_mm256_loadu_si256(halves)),
+            _mm256_cvtepi32_ps(_mm256_loadu_si256(halves + 1))};
+  }
   static Vec Load(const float* from) { return {_mm256_loadu_ps(from), _mm256_loadu_ps(from + 8)}; }
   static __m256 Widen(__m128i bits, const BFloat16*) {
     return _mm256_castsi256_ps(_mm256_slli_epi32(_mm256_cvtepu16_epi32(bits), 16));
@@ -45,7 +82,7 @@ struct Vec {
     const __m256i high = _mm256_and_si256(bits, _mm256_set1_epi32(static_cast<int>(0xFFFF0000)));
     return {_mm256_castsi256_ps(_mm256_slli_epi32(bits, 16)), _mm256_castsi256_ps(high)};
   }
-  static Vec LoadPanel(const int8_t* from) {
+  static Vec Load(const int8_t* from) {
     const auto* halves = reinterpret_cast<const __m128i*>(from);
     const auto* upper = reinterpret_cast<const __m128i*>(from + 8);
     return {_mm256_cvtepi32_ps(_mm256_cvtepi8_epi32(_mm_loadl_epi64(halves))),

@@ -7,10 +7,44 @@
 #include "baton/base/dtype.h"
 #include "transpose.h"
 
-namespace baton::kernels::cpu::avx512 {
+// Two instruction sets have this vector, each compiled with flags and under a name of its own.
+#ifdef __AVX512VNNI__
+#define BATON_AVX512_SET avx512vnni
+#else
+#define BATON_AVX512_SET avx512
+#endif
+
+namespace baton::kernels::cpu::BATON_AVX512_SET {
+
+/// Sixteen lanes of int32 in one register.
+struct Ints {
+  __m512i v;
+
+  static Ints Zero() { return {_mm512_setzero_si512()}; }
+  /// A pair of int8 for each lane, widened to int16.
+  static Ints LoadPairs(const std::byte* from) {
+    return {_mm512_cvtepi8_epi16(_mm256_loadu_si256(reinterpret_cast<const __m256i*>(from)))};
+  }
+  /// A pair of int16, the same for all lanes.
+  static Ints BroadcastPair(const std::byte* from) {
+    int32_t pair;
+    __builtin_memcpy(&pair, from, sizeof pair);
+    return {_mm512_set1_epi32(pair)};
+  }
+  /// sum + a0 b0 + a1 b1 for the pairs of each lane; with VNNI one instruction.
+  static Ints AddPairs(Ints sum, Ints a, Ints b) {
+#ifdef __AVX512VNNI__
+    return {_mm512_dpwssd_epi32(sum.v, a.v, b.v)};
+#else
+    return {_mm512_add_epi32(sum.v, _mm512_madd_epi16(a.v, b.v))};
+#endif
+  }
+  void Store(int32_t* to) const { _mm512_storeu_si512(to, v); }
+};
 
 /// Sixteen lanes of float32 in one register.
 struct Vec {
+  using Ints = BATON_AVX512_SET::Ints;
   static constexpr int kLanes = 16;
   /// Tiles of products that fit the registers: most rows, and most sums where there is more than
   /// one vector for a row.
@@ -21,6 +55,9 @@ struct Vec {
   static __mmask16 First(int64_t n) { return static_cast<__mmask16>((1u << n) - 1); }
   static Vec Broadcast(float a) { return {_mm512_set1_ps(a)}; }
   static Vec Zero() { return {_mm512_setzero_ps()}; }
+  static Vec FromInts(const int32_t* from) {
+    return {_mm512_cvtepi32_ps(_mm512_loadu_si512(from))};
+  }
   static Vec Load(const float* from) { return {_mm512_loadu_ps(from)}; }
   static Vec LoadPart(const float* from, int64_t n) {
     return {_mm512_maskz_loadu_ps(First(n), from)};
@@ -29,6 +66,13 @@ struct Vec {
     return {_mm512_castsi512_ps(_mm512_slli_epi32(_mm512_cvtepu16_epi32(bits), 16))};
   }
   static Vec Widen(__m256i bits, const Float16*) { return {_mm512_cvtph_ps(bits)}; }
+  static Vec Widen(__m128i bits) { return {_mm512_cvtepi32_ps(_mm512_cvtepi8_epi32(bits))}; }
+  static Vec Load(const int8_t* from) {
+    return Widen(_mm_loadu_si128(reinterpret_cast<const __m128i*>(from)));
+  }
+  static Vec LoadPart(const int8_t* from, int64_t n) {
+    return Widen(_mm_maskz_loadu_epi8(First(n), from));
+  }
   template <class T>
   static Vec Load(const T* from) {
     return Widen(_mm256_loadu_si256(reinterpret_cast<const __m256i*>(from)), from);
@@ -43,10 +87,6 @@ struct Vec {
     return i;
   }
   /// A packed row.
-  static Vec LoadPanel(const int8_t* from) {
-    const __m128i bits = _mm_loadu_si128(reinterpret_cast<const __m128i*>(from));
-    return {_mm512_cvtepi32_ps(_mm512_cvtepi8_epi32(bits))};
-  }
   template <class T>
   static Vec LoadPanel(const T* from) {
     return Load(from);
@@ -126,4 +166,4 @@ struct Vec {
   }
 };
 
-}  // namespace baton::kernels::cpu::avx512
+}  // namespace baton::kernels::cpu::BATON_AVX512_SET

@@ -7,9 +7,39 @@
 
 namespace baton::kernels::cpu::portable {
 
+/// Sixteen lanes of int32; those of pairs hold two int16 each.
+struct Ints {
+  int16_t pairs[32];
+  int32_t lanes[16];
+
+  static Ints Zero() { return {}; }
+  /// A pair of int8 for each lane, widened to int16.
+  static Ints LoadPairs(const std::byte* from) {
+    Ints r;
+    const auto* elements = reinterpret_cast<const int8_t*>(from);
+    for (int i = 0; i < 32; ++i) r.pairs[i] = elements[i];
+    return r;
+  }
+  /// A pair of int16, the same for all lanes.
+  static Ints BroadcastPair(const std::byte* from) {
+    Ints r;
+    for (int i = 0; i < 32; i += 2) std::memcpy(r.pairs + i, from, 2 * sizeof(int16_t));
+    return r;
+  }
+  /// sum + a0 b0 + a1 b1 for the pairs of each lane.
+  static Ints AddPairs(Ints sum, const Ints& a, const Ints& b) {
+    for (int i = 0; i < 16; ++i) {
+      sum.lanes[i] += a.pairs[2 * i] * b.pairs[2 * i] + a.pairs[2 * i + 1] * b.pairs[2 * i + 1];
+    }
+    return sum;
+  }
+  void Store(int32_t* to) const { std::memcpy(to, lanes, sizeof lanes); }
+};
+
 /// Sixteen lanes of float32 in what vectors the compiler's base instruction set has.
 struct Vec {
   typedef float Quad __attribute__((vector_size(16)));
+  using Ints = portable::Ints;
   static constexpr int kLanes = 16;
   /// Tiles of products that fit the registers: most rows, and most sums where there is more than
   /// one vector for a row.
@@ -22,6 +52,11 @@ struct Vec {
     return {{quad, quad, quad, quad}};
   }
   static Vec Zero() { return Broadcast(0); }
+  static Vec FromInts(const int32_t* from) {
+    float floats[kLanes];
+    for (int i = 0; i < kLanes; ++i) floats[i] = static_cast<float>(from[i]);
+    return Load(floats);
+  }
   static Vec Load(const float* from) {
     Vec r;
     std::memcpy(&r, from, sizeof r);
@@ -42,17 +77,18 @@ struct Vec {
     for (int64_t i = 0; i < n; ++i) lanes[i] = ToFloat(from[i]);
     return Load(lanes);
   }
+  static Vec Load(const int8_t* from) { return LoadPart(from, kLanes); }
+  static Vec LoadPart(const int8_t* from, int64_t n) {
+    float lanes[kLanes] = {};
+    for (int64_t i = 0; i < n; ++i) lanes[i] = from[i];
+    return Load(lanes);
+  }
   /// Where column i of a panel lies in its packed row.
   template <class T>
   static constexpr int PanelPlace(int i, const T*) {
     return i;
   }
   /// A packed row.
-  static Vec LoadPanel(const int8_t* from) {
-    float lanes[kLanes];
-    for (int i = 0; i < kLanes; ++i) lanes[i] = from[i];
-    return Load(lanes);
-  }
   template <class T>
   static Vec LoadPanel(const T* from) {
     return Load(from);

@@ -42,6 +42,15 @@ TEST(KvGeometry, TakesRanksThatShareTheHeadsEvenly) {
   }
 }
 
+TEST(KvGeometry, KeepsAScaleBehindEachRowOfInt8) {
+  KvGeometry geometry = kOurs;
+  geometry.dtype = DType::kInt8;
+  EXPECT_EQ(geometry.row_bytes(), 64 + 4);
+  EXPECT_EQ(geometry.block_bytes(), int64_t{4} * 2 * 8 * 16 * (64 + 4));
+  EXPECT_EQ(CheckCompatible(kOurs, geometry).message(),
+            "KV geometries differ in dtype: ours bfloat16, theirs int8");
+}
+
 TEST(KvGeometry, SplitsHeadsOverRanksAndRepeatsThemWhereRanksAreMore) {
   KvGeometry geometry = kOurs;
   geometry.tp_size = 2;

@@ -1,4 +1,4 @@
-// What rounding the weights to eight bits does to the bundled model.
+// What rounding weights, activations or KV to eight bits does to the bundled model.
 #include <cmath>
 #include <filesystem>
 #include <fstream>
@@ -33,23 +33,36 @@ double LogProbability(const std::vector<float>& logits, TokenId token) {
   return logits[static_cast<size_t>(token)] - std::log(sum);
 }
 
-class Int8Weights : public testing::Test {
- protected:
-  static std::unique_ptr<Model> Load(ops::Packing packing) {
-    return *Model::Load(kRoot / "configs/models/baton-tiny",
-                        {.ops = &kernels::CpuOps(), .packing = packing});
-  }
+/// One way of rounding what the bundled model computes with, and what may come of it.
+struct Rounding {
+  const char* name;
+  ops::Packing packing;
+  DType kv_dtype;
+  double most_error;       ///< Of logits, root mean square, relative.
+  double most_perplexity;  ///< How much it may change, relative.
 
-  const std::unique_ptr<Model> exact_ = Load(ops::Packing::kExact);
-  const std::unique_ptr<Model> rounded_ = Load(ops::Packing::kInt8);
+  friend std::ostream& operator<<(std::ostream& out, const Rounding& rounding) {
+    return out << rounding.name;
+  }
 };
 
-TEST_F(Int8Weights, KeepLogitsAndPerplexityOfTheBundledModel) {
+std::unique_ptr<Model> Load(ops::Packing packing) {
+  return *Model::Load(kRoot / "configs/models/baton-tiny",
+                      {.ops = &kernels::CpuOps(), .packing = packing});
+}
+
+class EightBits : public testing::TestWithParam<Rounding> {
+ protected:
+  const std::unique_ptr<Model> exact_ = Load(ops::Packing::kExact);
+  const std::unique_ptr<Model> rounded_ = Load(GetParam().packing);
+};
+
+TEST_P(EightBits, KeepLogitsAndPerplexityOfTheBundledModel) {
   double exact_log = 0, rounded_log = 0, squares = 0, errors = 0;
   int64_t tokens = 0;
   for (const std::vector<TokenId>& text : ReadTexts()) {
     const auto exact = RunModel(*exact_, kernels::CpuOps(), DType::kBFloat16).Run(text);
-    const auto rounded = RunModel(*rounded_, kernels::CpuOps(), DType::kBFloat16).Run(text);
+    const auto rounded = RunModel(*rounded_, kernels::CpuOps(), GetParam().kv_dtype).Run(text);
     for (size_t i = 0; i + 1 < text.size(); ++i, ++tokens) {
       exact_log += LogProbability(exact[i], text[i + 1]);
       rounded_log += LogProbability(rounded[i], text[i + 1]);
@@ -67,21 +80,35 @@ TEST_F(Int8Weights, KeepLogitsAndPerplexityOfTheBundledModel) {
             << " tokens; logits are off by " << 100 * error << " % (root mean square)\n";
   EXPECT_GT(tokens, 100);
   EXPECT_GT(error, 0);
-  EXPECT_LT(error, 0.02);
-  EXPECT_NEAR(after / before, 1, 0.01);
+  EXPECT_LT(error, GetParam().most_error);
+  EXPECT_NEAR(after / before, 1, GetParam().most_perplexity);
 }
 
-TEST_F(Int8Weights, GiveTheSameBitsInAnyChunksAndOnAnyNumberOfThreads) {
+TEST_P(EightBits, GiveTheSameBitsInAnyChunksAndOnAnyNumberOfThreads) {
   const std::vector<TokenId> text = ReadTexts().front();
-  const auto expected = RunModel(*rounded_, kernels::CpuOps(), DType::kBFloat16).Run(text);
+  const auto expected = RunModel(*rounded_, kernels::CpuOps(), GetParam().kv_dtype).Run(text);
   for (const size_t chunk : {1, 5, 17}) {
-    RunModel run(*rounded_, kernels::CpuOps(), DType::kBFloat16, 1 + static_cast<int>(chunk % 3));
+    RunModel run(*rounded_, kernels::CpuOps(), GetParam().kv_dtype,
+                 1 + static_cast<int>(chunk % 3));
     EXPECT_EQ(run.Run(text, chunk), expected) << "chunks of " << chunk;
   }
 }
 
-TEST_F(Int8Weights, AreTakenForAnotherModel) {
-  EXPECT_NE(exact_->fingerprint(), rounded_->fingerprint());
+INSTANTIATE_TEST_SUITE_P(
+    Roundings, EightBits,
+    testing::Values(Rounding{"Int8Weights", ops::Packing::kInt8, DType::kBFloat16, 0.02, 0.01},
+                    Rounding{"W8A8", ops::Packing::kW8A8, DType::kBFloat16, 0.03, 0.02},
+                    Rounding{"Int8Kv", ops::Packing::kExact, DType::kInt8, 0.02, 0.01},
+                    Rounding{"W8A8WithInt8Kv", ops::Packing::kW8A8, DType::kInt8, 0.04, 0.02}),
+    [](const auto& rounding) { return rounding.param.name; });
+
+TEST(Int8Weights, AreTakenForAnotherModel) {
+  const std::string exact = Load(ops::Packing::kExact)->fingerprint();
+  const std::string weights = Load(ops::Packing::kInt8)->fingerprint();
+  const std::string both = Load(ops::Packing::kW8A8)->fingerprint();
+  EXPECT_NE(exact, weights);
+  EXPECT_NE(exact, both);
+  EXPECT_NE(weights, both);
 }
 
 }  // namespace
