@@ -4,7 +4,7 @@
 #include <tuple>
 #include <utility>
 
-#include <driver_types.h>
+#include <cuda_runtime_api.h>
 
 #include "baton/device/stream.h"
 #include "simt/machine.h"

@@ -70,8 +70,8 @@ bool WriteJson(const std::string& path, const std::string& gpu, const std::vecto
 
 int Run(const Options& options) {
   std::vector<Case> cases;
-  for (const auto& source :
-       {AttentionCases(), LinearCases(), PrefillCases(), RowCases(), SampleCases()}) {
+  for (const auto& source : {AttentionCases(), LinearCases(), PeerSumCases(), PrefillCases(),
+                             RowCases(), SampleCases()}) {
     cases.insert(cases.end(), source.begin(), source.end());
   }
   std::erase_if(cases, [&](const Case& c) { return c.op.find(options.name) == std::string::npos; });

@@ -64,6 +64,7 @@ std::string DeviceName();
 
 // The benchmarks, by source.
 std::vector<Case> LinearCases();
+std::vector<Case> PeerSumCases();
 std::vector<Case> PrefillCases();
 std::vector<Case> RowCases();
 std::vector<Case> AttentionCases();
