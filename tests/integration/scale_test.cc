@@ -107,6 +107,10 @@ TEST(Scale, RefusesWhatCannotBeAndChangesNothing) {
 TEST(Scale, GivesAWorkerThatIsStartedAgainTheRoleThatItHad) {
   ServedBaton server({.prefill = 1, .decode = 2});
   ASSERT_TRUE(server.WaitReady());
+  // Ready is a fleet with the first of them.
+  for (const char* worker : {"d0", "d1"}) {
+    ASSERT_TRUE(ServedBaton::Until([&] { return HasRole(server, worker, "decode"); }, seconds(30)));
+  }
   ASSERT_TRUE(Scale(server, R"({"prefill":2,"decode":1})")) << server.log();
   const std::string changed = HasRole(server, "d0", "prefill") ? "d0" : "d1";
   const pid_t pid = server.WorkerPid(changed);
