@@ -244,14 +244,12 @@ void AddEngine(std::vector<Key>& keys) {
       {.least = 1, .greatest = 1 << 20});
   add("kv_dtype", &Engine::kv_dtype,
       "type of the KV cache; int8: on the CPU, with a scale for each token and head, in about half "
-      "the "
-      "memory of bfloat16",
+      "the memory of bfloat16",
       {.choices = {"bfloat16", "float16", "float32", "int8"}});
   add("weights", &Engine::weights,
       "auto: of the type that they have in the model's folder; int8: on the CPU, rounded to eight "
       "bits when they are loaded, which halves what a decode step reads; w8a8: activations too, "
-      "before "
-      "each product, which makes prefill faster. All workers need the same",
+      "before each product, which makes prefill faster. All workers need the same",
       {.choices = {"auto", "int8", "w8a8"}});
   add("deterministic", &Engine::deterministic,
       "on a GPU: the same tokens alone, in any batch, split or resumed; false: as fast as can be. "

@@ -29,8 +29,7 @@ class Attention {
         unit_(attention_unit),
         group_(params.H / params.kv.G),
         rows_(attention_unit.tokens * group_),
-        row_bytes_(params.kv.D * ElementBytes(params.kv.dtype) +
-                   (params.kv.dtype == DType::kInt8 ? 4 : 0)),
+        row_bytes_(params.kv.row_bytes()),
         width_((params.kv.D + kLanes - 1) / kLanes * kLanes),
         rows_of_k_(scratch),
         k_tile_(rows_of_k_ + kLanes * width_),
@@ -60,10 +59,6 @@ class Attention {
     }
     // 3. Values over sums.
     for (int64_t r = 0; r < rows_; ++r) StoreRow(r);
-  }
-
-  static int64_t ElementBytes(DType dtype) {
-    return dtype == DType::kInt8 ? 1 : dtype == DType::kFloat32 ? 4 : 2;
   }
 
   /// The first position that a query at `position` sees.
