@@ -101,7 +101,8 @@ CompletionCall::CompletionCall(CallSetup setup, CompletionPlan plan)
       place_(std::move(setup.place)),
       plan_(std::move(plan)),
       cache_salt_(access::CacheSalt(place_->caller(), plan_.cache_salt)),
-      writer_(MakeIdentity(setup, plan_), MakeParts(plan_), model_.tokenizer) {
+      writer_(MakeIdentity(setup, plan_), MakeParts(plan_), model_.tokenizer),
+      context_(setup.context) {
   const size_t count = plan_.prompts.size() * static_cast<size_t>(plan_.candidates);
   runs_.reserve(count);
   // Copies share what the stop strings took to prepare.
@@ -142,6 +143,7 @@ Request CompletionCall::MakeRequest(int index) const {
   request.slo = plan_.slo;
   request.timings = plan_.timings && index == 0;
   request.trace = plan_.trace;
+  request.context = context_;
   return request;
 }
 

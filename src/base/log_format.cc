@@ -7,6 +7,7 @@ namespace baton {
 namespace {
 
 constexpr std::string_view kRequest = "request ";
+constexpr std::string_view kTrace = " trace_id=";
 
 bool IsControl(char c) { return static_cast<unsigned char>(c) < 0x20 || c == 0x7F; }
 
@@ -64,14 +65,28 @@ std::string TimeText(std::chrono::system_clock::time_point at) {
   return text;
 }
 
-/// Takes the ID out of "request ID: message"; empty where it does not begin so.
-std::string_view TakeRequest(std::string_view& message) {
+/// What a message is about.
+struct Subject {
+  std::string_view request;
+  std::string_view trace;
+};
+
+/// Takes what LogSubject() made and ": " off `message`; empty where it does not begin so.
+Subject TakeSubject(std::string_view& message) {
   if (!message.starts_with(kRequest)) return {};
-  const std::string_view rest = message.substr(kRequest.size());
-  const size_t end = rest.find(": ");
-  if (end == 0 || end == std::string_view::npos || rest.find(' ') < end) return {};
-  message = rest.substr(end + 2);
-  return rest.substr(0, end);
+  const size_t end = message.find(": ");
+  if (end == std::string_view::npos) return {};
+  Subject subject{.request = message.substr(kRequest.size(), end - kRequest.size()), .trace = {}};
+  if (const size_t at = subject.request.find(kTrace); at != std::string_view::npos) {
+    subject.trace = subject.request.substr(at + kTrace.size());
+    subject.request = subject.request.substr(0, at);
+  }
+  const auto is_word = [](std::string_view text) {
+    return text.find(' ') == std::string_view::npos;
+  };
+  if (subject.request.empty() || !is_word(subject.request) || !is_word(subject.trace)) return {};
+  message = message.substr(end + 2);
+  return subject;
 }
 
 }  // namespace
@@ -79,12 +94,13 @@ std::string_view TakeRequest(std::string_view& message) {
 std::string JsonLogLine(const LogEvent& event) {
   static constexpr const char* kLevels[] = {"debug", "info", "warning", "error"};
   std::string_view message = event.message;
-  const std::string_view request = TakeRequest(message);
+  const Subject subject = TakeSubject(message);
   std::string out;
   AppendField(out, "time", TimeText(event.at));
   AppendField(out, "level", kLevels[static_cast<int>(event.level)]);
   AppendField(out, "process", event.process);
-  if (!request.empty()) AppendField(out, "request", request);
+  if (!subject.request.empty()) AppendField(out, "request", subject.request);
+  if (!subject.trace.empty()) AppendField(out, "trace_id", subject.trace);
   AppendField(out, "message", message);
   return out + '}';
 }

@@ -413,7 +413,8 @@ void AddTelemetry(std::vector<Key>& keys) {
       {.least = 1, .greatest = 1 << 20});
   add("log_format", &Telemetry::log_format,
       "how lines of the log are written: text for people, or json, an object a line with time, "
-      "level, process, message and, where it is about one, request",
+      "level, process, message and, where it is about one, request, and trace_id where the request "
+      "came with a traceparent",
       {.choices = {"text", "json"}});
 }
 

@@ -39,6 +39,12 @@ std::string Metadata(const ::grpc::CallbackServerContext& context, const char* n
   return {found->second.data(), found->second.size()};
 }
 
+TraceContext ContextIn(const ::grpc::CallbackServerContext& context) {
+  // Two are none.
+  if (context.client_metadata().count("traceparent") != 1) return {};
+  return ParseTraceparent(Metadata(context, "traceparent")).value_or(TraceContext{});
+}
+
 std::string KeyIn(const ::grpc::CallbackServerContext& context) {
   constexpr std::string_view kScheme = "bearer ";
   const std::string value = Metadata(context, "authorization");

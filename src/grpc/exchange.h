@@ -10,6 +10,7 @@
 
 #include "baton/api/completion_call.h"
 #include "baton/api/error.h"
+#include "baton/base/trace_context.h"
 #include "baton/grpc/grpc_options.h"
 #include "call_threads.h"
 
@@ -22,6 +23,9 @@ namespace baton::grpc {
 std::string Metadata(const ::grpc::CallbackServerContext& context, const char* name);
 /// The key of "authorization: Bearer KEY"; empty without one.
 std::string KeyIn(const ::grpc::CallbackServerContext& context);
+
+/// Where the client says that the call is in a trace; not valid without it.
+TraceContext ContextIn(const ::grpc::CallbackServerContext& context);
 
 /// A call being answered: one Write, or for a stream any number of them, then End.
 /// *Ownership*: keeps itself alive until gRPC is done with it.

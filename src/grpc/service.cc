@@ -81,6 +81,7 @@ void CompletionService::Start(const Request& request, bool stream, Exchange<Resp
                        .model = model_,
                        .strand = exchange.link(),
                        .id = (kChat ? "chatcmpl-" : "cmpl-") + frontend_.ids().Next(),
+                       .context = ContextIn(exchange.context()),
                        .place = std::move(place)};
   const auto call = std::make_shared<Answer<Response>>(
       std::move(setup), std::move(plan), AnswerSetup<Response>{exchange, model_.tokenizer});

@@ -6,6 +6,7 @@
 #include <vector>
 
 #include "baton/access/caller.h"
+#include "baton/base/trace_context.h"
 
 namespace baton::http {
 
@@ -17,6 +18,8 @@ struct HttpRequest {
   std::string query;
   /// The client's x-request-id where it is sane, else one of ours.
   std::string request_id;
+  /// Where the client says that the request is in a trace; not valid without it.
+  TraceContext context;
   /// The API key as the client sent it; empty without one.
   std::string key;
   /// Who holds it, once that is known.

@@ -49,6 +49,12 @@ std::string KeyIn(const beast::http::fields& header) {
   return std::string(value);
 }
 
+/// Two are none.
+TraceContext ContextIn(const beast::http::fields& header) {
+  if (header.count("traceparent") != 1) return {};
+  return ParseTraceparent(View(header["traceparent"])).value_or(TraceContext{});
+}
+
 }  // namespace
 
 struct RequestReader::Parts {
@@ -142,6 +148,7 @@ HttpRequest RequestReader::Take() {
   request.method = std::string(View(message.method_string()));
   std::tie(request.path, request.query) = PathAndQuery(View(message.target()));
   if (const auto id = View(message["x-request-id"]); IsSaneRequestId(id)) request.request_id = id;
+  request.context = ContextIn(message);
   request.key = KeyIn(message);
   request.content_type = std::string(View(message["content-type"]));
   request.body = std::move(message.body());

@@ -158,6 +158,7 @@ void Routes::Complete(const HttpRequest& request, bool chat, Exchange& exchange)
                        .model = model_,
                        .strand = exchange.Link(),
                        .id = (chat ? "chatcmpl-" : "cmpl-") + frontend_.ids().Next(),
+                       .context = request.context,
                        .place = std::move(place)};
   const AnswerSetup answer{exchange, options_};
   const auto call = plan.stream ? MakeStreamedAnswer(std::move(setup), std::move(plan), answer)
@@ -192,6 +193,7 @@ void Routes::Complete(const HttpRequest& request, const api::Dialect& dialect, E
                          .model = model_,
                          .strand = exchange.Link(),
                          .id = id,
+                         .context = request.context,
                          .place = std::move(place)},
                         std::move(asked.plan), {exchange, options_}, std::move(in_dialect));
   exchange.Attach(call);

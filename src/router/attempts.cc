@@ -210,7 +210,7 @@ void RouterCore::OnAttemptFailed(const Routed& routed, const Status& status) {
   if (routed->trace) {
     routed->trace->Stage("ended: " + cause, now, {{"tokens", routed->tokens()}});
   }
-  BATON_LOG(Debug) << "request " << routed->request.id << ": goes on after " << routed->tokens()
+  BATON_LOG(Debug) << routed->subject() << ": goes on after " << routed->tokens()
                    << " tokens: " << routed->last.message();
   if (*next <= now) {
     Attempt(routed);

@@ -85,7 +85,7 @@ void RoutedRequest::Refuse(const api::Refusal& refusal, const Status& status) {
 /// What no client is to blame for is seen without being looked for.
 void RoutedRequest::LogEnd(const Status& end) const {
   if (end.ok()) {
-    BATON_LOG(Debug) << "request " << id << ": finished after " << tokens_ << " tokens, "
+    BATON_LOG(Debug) << subject() << ": finished after " << tokens_ << " tokens, "
                      << attempts << " attempts and " << FormatMs(last_token_at_ - arrived_)
                      << ", the first token after " << FormatMs(ttft());
     return;
@@ -95,10 +95,10 @@ void RoutedRequest::LogEnd(const Status& end) const {
   // Of those that no worker was asked for there may be very many at once; metrics count them.
   const bool refused = attempts == 0 || end.code() == StatusCode::kResourceExhausted;
   if (by_client || refused) {
-    BATON_LOG(Debug) << "request " << id << ": ended after " << tokens_
+    BATON_LOG(Debug) << subject() << ": ended after " << tokens_
                      << " tokens: " << end.message();
   } else {
-    BATON_LOG(Warning) << "request " << id << ": failed after " << tokens_
+    BATON_LOG(Warning) << subject() << ": failed after " << tokens_
                        << " tokens: " << end.message();
   }
 }

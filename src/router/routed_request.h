@@ -61,8 +61,12 @@ class RoutedRequest {
   /// Once it has ended. REQUIRES: tokens() > 1.
   Duration tpot() const { return (last_token_at_ - first_token_at_) / (tokens_ - 1); }
 
-  /// That of `request`, which is elsewhere for as long as a call begins.
+  /// How log lines about it begin.
+  std::string subject() const { return LogSubject(id, trace_context.trace); }
+
+  /// Those of `request`, which is elsewhere for as long as a call begins.
   std::string id;
+  TraceContext trace_context;
   /// With what was emitted in earlier attempts.
   Request request;
   RequestSlo slo;

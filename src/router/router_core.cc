@@ -120,7 +120,10 @@ std::string RouterCore::Describe(const RoutedRequest& routed) const {
                       : routed.phase == Phase::kPrefill ? "prefill"
                                                         : "decode";
   std::ostringstream out;
-  out << "request=" << routed.request.id << " stage=" << stage
+  out << "request=" << routed.request.id;
+  const TraceId& trace = routed.trace_context.trace;
+  if (trace.valid()) out << " trace_id=" << trace.ToString();
+  out << " stage=" << stage
       << " age_s=" << Seconds(now - routed.arrived())
       << " prompt_tokens=" << routed.request.prompt.size() << " attempts=" << routed.attempts;
   if (routed.attempts == 0) return out.str();
@@ -198,6 +201,7 @@ void RouterCore::Start(Request request, std::shared_ptr<api::CompletionSink> sin
   const TimePoint arrived = clock_.Now();
   auto routed = std::make_shared<RoutedRequest>(std::move(sink), arrived, clock_, metrics_);
   routed->id = request.id;
+  routed->trace_context = request.context;
   routed->timings = request.timings;
   request.trace = Traced(request);
   if (request.trace) routed->trace = std::make_unique<RequestTrace>(request.id, arrived, *traces_);

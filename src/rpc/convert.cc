@@ -314,6 +314,7 @@ void ToProto(const GenerateCall& from, v1::GenerateRequest* to) {
   to->set_reason(from.reason);
   to->set_timings(from.request.timings);
   to->set_trace(from.request.trace);
+  if (from.request.context.valid()) to->set_traceparent(Traceparent(from.request.context));
   to->set_grammar(from.request.grammar);
 }
 
@@ -326,7 +327,8 @@ GenerateCall FromProto(const v1::GenerateRequest& from) {
                       .cache_salt = from.cache_salt(),
                       .priority = from.priority(),
                       .timings = from.timings(),
-                      .trace = from.trace()},
+                      .trace = from.trace(),
+                      .context = ParseTraceparent(from.traceparent()).value_or(TraceContext{})},
           .prefill_peer = from.prefill_peer(),
           .reason = from.reason()};
 }

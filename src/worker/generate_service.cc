@@ -172,7 +172,9 @@ void GenerateService::OnHandoffFailed(SequenceId sequence, handoff::Failure fail
     return;
   }
   const auto call = streams_.FindCall(sequence);
-  BATON_LOG(Warning) << (call ? "request " + call->request.id + ": " : "") << "a hand-off failed ("
+  BATON_LOG(Warning) << (call ? LogSubject(call->request.id, call->request.context.trace) + ": "
+                              : "")
+                     << "a hand-off failed ("
                      << FailureName(failure) << "): " << status.message();
   parts_.engine->FailHandoff(sequence, OfPeer(status));
 }

@@ -22,6 +22,8 @@ struct CallSetup {
   std::shared_ptr<StrandLink> strand;
   /// Of this response, unique.
   std::string id;
+  /// Where in a trace it is; not valid: in none.
+  TraceContext context = {};
   std::unique_ptr<RunningCalls::Place> place;
 };
 
@@ -98,6 +100,7 @@ class CompletionCall : public std::enable_shared_from_this<CompletionCall> {
   /// Of the caller's tenant, and within it of the client's choice.
   const uint64_t cache_salt_;
   const ResponseWriter writer_;
+  const TraceContext context_;
   std::vector<Run> runs_;
   TimePoint started_;
   /// Of the first choice.

@@ -26,9 +26,9 @@ struct LogEvent {
   std::string_view message;
 };
 
-/// {"time": in UTC, "level": ..., "process": ..., "request": ..., "message": ...} without a line
-/// break. A message about one request begins with "request ID: "; the ID then is a field of its
-/// own, and others have none.
+/// {"time": in UTC, "level": ..., "process": ..., "request": ..., "trace_id": ..., "message": ...}
+/// without a line break. A message about one request begins with its LogSubject() and ": "; the ids
+/// then are fields of their own, and others have none.
 std::string JsonLogLine(const LogEvent& event);
 
 /// `message` as one line whatever is in it: line breaks become " | ", other control characters

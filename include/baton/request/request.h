@@ -8,6 +8,7 @@
 
 #include "baton/base/clock.h"
 #include "baton/base/ids.h"
+#include "baton/base/trace_context.h"
 #include "baton/request/sampling_params.h"
 
 namespace baton {
@@ -45,6 +46,8 @@ struct Request {
   /// Whoever asks wants to know where the time goes, and what each process does when.
   bool timings = false;
   bool trace = false;
+  /// The trace that the request is part of, for logs; not valid: of none.
+  TraceContext context = {};
 
   static constexpr size_t kMaxGrammarBytes = 256 * 1024;
 };

@@ -22,6 +22,7 @@ TREE = pathlib.Path(__file__).resolve().parents[3]
 PATIENCE_S = 300
 # Of no log's own words, in what is asked and in what may come of it.
 SECRET = "xylophonist"
+TRACE = "4bf92f3577b34da6a3ce929d0e0e4736"
 
 
 def free_port():
@@ -30,9 +31,10 @@ def free_port():
         return probe.getsockname()[1]
 
 
-def post(url, body):
+def post(url, body, headers=None):
     data = body if isinstance(body, bytes) else json.dumps(body).encode()
-    request = urllib.request.Request(url, data, {"content-type": "application/json"})
+    request = urllib.request.Request(url, data, {"content-type": "application/json",
+                                                 **(headers or {})})
     try:
         with urllib.request.urlopen(request, timeout=PATIENCE_S) as answer:
             return answer.read().decode()
@@ -62,7 +64,7 @@ def ask_in_every_way(url):
     """Requests that are served, refused and wrong. Returns the ids of those that were served."""
     text = f"The {SECRET} said to the"
     served = [post(url + "/v1/completions", {"prompt": text, "max_tokens": 4, "baton": {
-        "timings": True}}),
+        "timings": True}}, {"traceparent": f"00-{TRACE}-00f067aa0ba902b7-01"}),
               post(url + "/v1/chat/completions", {"max_tokens": 4, "messages": [
                   {"role": "system", "content": text}, {"role": "user", "content": text}]})]
     for body in ({"prompt": text, "max_tokens": SECRET}, {"prompt": {SECRET: text}},
@@ -132,6 +134,9 @@ def check_json(log, ids):
     for one in ids:
         about = [event["message"] for event in events if event.get("request") == one + "-0"]
         assert any(message.startswith("finished") for message in about), (one, about)
+    traced = {event["request"] for event in events if event.get("trace_id") == TRACE}
+    assert traced == {ids[0] + "-0"}, traced
+    assert not any("trace_id" in event for event in events if event.get("trace_id") != TRACE)
     resumed = [event for event in events if "goes on after" in event["message"]]
     assert resumed and resumed[0]["request"] == ids[-1] + "-0", resumed
     return f"{len(events)} events"
@@ -140,7 +145,8 @@ def check_json(log, ids):
 def check_text(log, ids):
     for line in log.splitlines():
         assert re.match(r"\[(serve |router|p0    |d0    )\] ", line), line
-    for one in ids:
+    assert f"request {ids[0]}-0 trace_id={TRACE}: finished" in log
+    for one in ids[1:]:
         assert f"request {one}-0: finished" in log, one
 
 

@@ -2,6 +2,8 @@
 
 #include <gtest/gtest.h>
 
+#include "baton/base/trace_context.h"
+
 namespace baton {
 namespace {
 
@@ -23,6 +25,14 @@ TEST(JsonLogLine, SaysWhenHowBadWhoAndWhat) {
 TEST(JsonLogLine, MakesTheRequestAFieldOfItsOwn) {
   EXPECT_EQ(Line("request cmpl-1-0: failed: late"),
             kBegin + R"("request":"cmpl-1-0","message":"failed: late"})");
+}
+
+TEST(JsonLogLine, MakesTheTraceAFieldOfItsOwn) {
+  const TraceId trace{.high = 1, .low = 0xab};
+  EXPECT_EQ(Line(LogSubject("cmpl-1-0", trace) + ": failed"),
+            kBegin + R"("request":"cmpl-1-0","trace_id":"000000000000000100000000000000ab",)" +
+                R"("message":"failed"})");
+  EXPECT_EQ(LogSubject("cmpl-1-0", {}), "request cmpl-1-0");
 }
 
 TEST(JsonLogLine, TakesNoSentenceAboutRequestsForOne) {

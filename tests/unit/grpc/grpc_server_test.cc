@@ -131,6 +131,23 @@ TEST_F(GrpcServerTest, CompletesInOneMessage) {
   EXPECT_EQ(Initial(*context, "x-baton-route"), "local=d1");
 }
 
+TEST_F(GrpcServerTest, PassesTheTraceOfItsClientOn) {
+  const std::string traceparent = "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01";
+  TraceContext seen;
+  backend_.script = [&](Started started) {
+    seen = started.request.context;
+    started.Text("x", FinishReason::kStop);
+  };
+  StartServer();
+  v1::CompleteResponse response;
+  const auto context = Context();
+  context->AddMetadata("traceparent", traceparent);
+
+  ASSERT_TRUE(stub_->Complete(context.get(), Prompt(), &response).ok());
+  ASSERT_TRUE(seen.valid());
+  EXPECT_EQ(Traceparent(seen), traceparent);
+}
+
 TEST_F(GrpcServerTest, ShowsWhatTokensWereDrawnFrom) {
   backend_.script = Says("A\xE2");
   StartServer();

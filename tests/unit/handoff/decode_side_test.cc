@@ -42,6 +42,7 @@ TEST_F(DecodeSideTest, OffersEverythingThatGenerationDependsOn) {
   request.emitted_tokens = 2;
   request.cache_salt = 0xFEDCBA9876543210;
   request.priority = -3;
+  request.context = {.trace = {1, 2}, .span = SpanId(3), .sampled = true};
   request.sampling = {.temperature = 0.7f,
                       .top_k = 5,
                       .top_p = 0.9f,
@@ -67,6 +68,7 @@ TEST_F(DecodeSideTest, OffersEverythingThatGenerationDependsOn) {
   EXPECT_EQ(got.emitted_tokens, 2);
   EXPECT_EQ(got.cache_salt, request.cache_salt);
   EXPECT_EQ(got.priority, request.priority);
+  EXPECT_EQ(got.context, request.context);
   EXPECT_EQ(got.sampling, request.sampling);
   EXPECT_EQ(got.grammar, request.grammar);
 }

@@ -217,6 +217,21 @@ TEST_F(CompletionTest, AsksForTimingsOfTheFirstChoiceAndTracesOfAll) {
   EXPECT_TRUE(first.request.trace && second.request.trace);
 }
 
+constexpr char kTraceparent[] = "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01";
+
+TEST_F(CompletionTest, PassesTheTraceOfItsClientOn) {
+  StartServer();
+  for (const char* path : {"/v1/completions", "/v1/messages"}) {
+    HttpClient client(server->port());
+    client.Send("POST", path, R"({"prompt":"x","max_tokens":1,)"
+                              R"("messages":[{"role":"user","content":"x"}]})",
+                {{"Traceparent", kTraceparent}});
+    const TraceContext context = backend.NextRequest().request.context;
+    ASSERT_TRUE(context.valid()) << path;
+    EXPECT_EQ(Traceparent(context), kTraceparent) << path;
+  }
+}
+
 TEST_F(CompletionTest, NamesTheRouteAndTheRequestInHeaders) {
   backend.script = Says("x");
   StartServer();

@@ -47,6 +47,24 @@ TEST(RequestReader, ReadsALastChunkAloneByteByByte) {
   EXPECT_EQ(progress, Progress::kDone);
 }
 
+/// Of a request with these lines in its header.
+TraceContext ContextOf(const std::string& lines) {
+  const std::string bytes = "GET /a HTTP/1.1\r\nHost: h\r\n" + lines + "\r\n";
+  RequestReader reader{HttpLimits{}};
+  std::string_view view = bytes;
+  EXPECT_EQ(reader.Feed(view), Progress::kDone) << lines;
+  return reader.Take().context;
+}
+
+TEST(RequestReader, ReadsWhereInATraceTheRequestIs) {
+  const std::string line =
+      "TraceParent: 00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-00\r\n";
+  EXPECT_EQ(ContextOf(line).trace.ToString(), "4bf92f3577b34da6a3ce929d0e0e4736");
+  EXPECT_FALSE(ContextOf("").valid());
+  EXPECT_FALSE(ContextOf("traceparent: 00-abc\r\n").valid());
+  EXPECT_FALSE(ContextOf(line + line).valid());
+}
+
 TEST(RequestReader, LeavesTheNextRequestInTheBytes) {
   RequestReader reader{HttpLimits{}};
   const std::string one = "GET /a HTTP/1.1\r\nHost: h\r\n\r\n";

@@ -158,6 +158,7 @@ TEST_F(Rpc, BringsEveryFieldOfARequest) {
   sampling.logit_bias = {{7, -100}, {9, 0.5f}};
   sampling.logprobs = 2;
   sampling.prompt_logprobs = 0;
+  const TraceContext context{.trace = {1, 2}, .span = SpanId(3), .sampled = true};
   GenerateEvents events;
   client_->Generate({.request = {.id = "r",
                                  .prompt = {1, 2},
@@ -167,7 +168,8 @@ TEST_F(Rpc, BringsEveryFieldOfARequest) {
                                  .cache_salt = 9,
                                  .priority = -4,
                                  .timings = true,
-                                 .trace = true},
+                                 .trace = true,
+                                 .context = context},
                      .prefill_peer = "p0"},
                     events.Callbacks());
   const auto got = handler_.generate.Receive(kPatience);
@@ -180,6 +182,7 @@ TEST_F(Rpc, BringsEveryFieldOfARequest) {
   EXPECT_EQ(got->first.request.priority, -4);
   EXPECT_TRUE(got->first.request.timings);
   EXPECT_TRUE(got->first.request.trace);
+  EXPECT_EQ(got->first.request.context, context);
   EXPECT_EQ(got->first.prefill_peer, "p0");
   got->second->Finish(OkStatus());
   EXPECT_EQ(events.Next(), "end OK");
