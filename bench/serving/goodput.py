@@ -11,8 +11,9 @@ folder: the JSON of every search, and a page with their curves.
     bench/serving/goodput.py --baton build/release/bin/baton --models tiny --loads chat,documents
     bench/serving/goodput.py --baton build/release/bin/baton --azure conv.csv --mooncake conversation.jsonl
 
-The SLO of a load is a multiple of what one request at a time takes on a mixed worker, so that it means
-the same on any machine. Every step of a search has prompts of its own.
+The SLO of a load is a multiple of what nine in ten requests take one at a time on a mixed worker, so that
+it means the same on any machine and the longest prompts of a load can keep it. Each step of a search sends
+as many requests as any other, of a trace the same ones.
 """
 
 from __future__ import annotations
@@ -70,14 +71,14 @@ def loads(options: argparse.Namespace) -> dict[str, Load]:
     """By name."""
     chat = lengths("lognormal:96:0.6", "lognormal:48:0.5")
     all_loads = {
-        "chat": Load({"tiny": chat, "medium": chat}, ttft=10, tpot=3),
-        "documents": Load({"tiny": lengths("1200-1800", "64"), "medium": lengths("800-1200", "64")}, ttft=4, tpot=1.6),
+        "chat": Load({"tiny": chat, "medium": chat}, ttft=5, tpot=2.5),
+        "documents": Load({"tiny": lengths("1200-1800", "64"), "medium": lengths("800-1200", "64")}, ttft=4, tpot=1.5),
     }
     cut = ["--max-prompt-tokens", "1800", "--max-output-tokens", "200"]
     for name, file, scale in (("azure", options.azure, "0.4"), ("mooncake", options.mooncake, "0.04")):
         if file:
             trace = ["--trace", str(file), "--length-scale", scale, *cut]
-            all_loads[name] = Load({"tiny": trace, "medium": trace}, ttft=10, tpot=3, arrivals="trace")
+            all_loads[name] = Load({"tiny": trace, "medium": trace}, ttft=4, tpot=2.5, arrivals="trace")
     return all_loads
 
 
@@ -105,9 +106,9 @@ class Models:
 
 def slo_of(options: argparse.Namespace, models: Models, model: str, load: Load) -> tuple[float, float]:
     with models.serve(options, model, roles(mixed=1)) as server:
-        alone = bench(options, server.port, ["--concurrency", "1", "--requests", "12", "--warmup", "2",
-                                             *load.arguments[model]])
-    return load.ttft * alone["run"]["ttft_ms"]["p50"], load.tpot * alone["run"]["tpot_ms"]["p50"]
+        alone = bench(options, server.port, ["--concurrency", "1", "--requests", str(min(40, options.requests[model])),
+                                             "--warmup", "2", *load.arguments[model]])
+    return load.ttft * alone["run"]["ttft_ms"]["p90"], load.tpot * alone["run"]["tpot_ms"]["p90"]
 
 
 def search(options: argparse.Namespace, models: Models, model: str, settings: list[str], load: Load,
@@ -116,7 +117,7 @@ def search(options: argparse.Namespace, models: Models, model: str, settings: li
     with models.serve(options, model, [*settings, *wishes]) as server:
         begin = str(options.rates[model])
         result = bench(options, server.port, [
-            "--goodput", "--rate", begin, "--duration", str(options.seconds[model]), "--warmup", "4",
+            "--goodput", "--rate", begin, "--requests", str(options.requests[model]), "--warmup", "4",
             "--precision", str(options.precision), "--slo", f"{slo[0]:.1f}:{slo[1]:.2f}", "--label", label,
             "--arrivals", load.arrivals, *load.arguments[model]])
         result["cost_errors"] = cost_errors(server.port)
@@ -169,6 +170,10 @@ def by_model(text: str) -> dict[str, float]:
     return {model: float(value) for model, value in (item.split("=") for item in text.split(","))}
 
 
+def counts(text: str) -> dict[str, int]:
+    return {model: int(value) for model, value in by_model(text).items()}
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--baton", required=True, type=Path)
@@ -178,7 +183,7 @@ def main() -> None:
     parser.add_argument("--settings", default=";".join(SETTINGS), help="separated by semicolons")
     parser.add_argument("--azure", type=Path, help="the trace azure_2023_conv.csv")
     parser.add_argument("--mooncake", type=Path, help="the trace mooncake_conversation.jsonl")
-    parser.add_argument("--seconds", type=by_model, default="tiny=12,medium=60", help="of a step of a search")
+    parser.add_argument("--requests", type=counts, default="tiny=200,medium=40", help="of a step of a search")
     parser.add_argument("--rates", type=by_model, default="tiny=8,medium=0.4", help="where a search begins")
     parser.add_argument("--precision", type=float, default=0.1)
     options = parser.parse_args()

@@ -6,38 +6,14 @@
 
 #include "goodput.h"
 #include "gpu_loads.h"
+#include "machines.h"
 
 namespace baton::simulation {
 namespace {
 
 using std::chrono::microseconds;
 using std::chrono::milliseconds;
-using std::chrono::nanoseconds;
 using std::chrono::seconds;
-
-/// About a model of 110 million parameters in bfloat16 on one core.
-constexpr Machine kCore{.step = milliseconds(10),
-                        .prefill_token = microseconds(2500),
-                        .attended_token = nanoseconds(600),
-                        .decode_sequence = microseconds(2500),
-                        .context_token = nanoseconds(2000),
-                        .transfer = milliseconds(2),
-                        .transfer_bytes_per_s = 1.5e9,
-                        .kv_bytes_per_token = 36 * 1024,
-                        .kv_tokens = 64 * 1024,
-                        .step_tokens = 512};
-
-/// About one of 2 million parameters there: a prefill takes as long as hundreds of decodes.
-constexpr Machine kTinyOnCore{.step = microseconds(100),
-                              .prefill_token = microseconds(55),
-                              .attended_token = nanoseconds(5),
-                              .decode_sequence = microseconds(150),
-                              .context_token = nanoseconds(20),
-                              .transfer = milliseconds(2),
-                              .transfer_bytes_per_s = 1.5e9,
-                              .kv_bytes_per_token = 2 * 1024,
-                              .kv_tokens = 256 * 1024,
-                              .step_tokens = 512};
 
 struct Case {
   const char* name;

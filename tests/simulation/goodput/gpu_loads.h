@@ -5,20 +5,8 @@
 
 #include "goodput.h"
 
-/// A GPU, and what is asked of it.
+/// What is asked of a GPU.
 namespace baton::simulation {
-
-/// About Llama-3.1-8B in bfloat16 on one H100, as far as published figures tell.
-inline constexpr Machine kGpu{.step = std::chrono::microseconds(5000),
-                              .prefill_token = std::chrono::microseconds(22),
-                              .attended_token = std::chrono::nanoseconds(1),
-                              .decode_sequence = std::chrono::microseconds(4),
-                              .context_token = std::chrono::nanoseconds(45),
-                              .transfer = std::chrono::milliseconds(1),
-                              .transfer_bytes_per_s = 40e9,
-                              .kv_bytes_per_token = 128 * 1024,
-                              .kv_tokens = 400 * 1000,
-                              .step_tokens = 2048};
 
 /// Uniform in logarithm.
 inline int64_t Between(Random& random, double least, double most) {

@@ -4,6 +4,7 @@
 #include <gtest/gtest.h>
 
 #include "gpu_loads.h"
+#include "machines.h"
 
 /// Roles that follow the load.
 namespace baton::simulation {
