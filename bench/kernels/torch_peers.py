@@ -38,8 +38,8 @@ def product_of(shape: str) -> dict | None:
 
 def attention_of(shape: str) -> dict | None:
     """Sequences, query tokens and positions of each, head dimension, tokens of a block."""
-    if found := re.match(r"S (\d+) T (\d+) kv (\d+) H 32/8 D (\d+)$", shape):
-        return dict(zip(("S", "T", "kv", "D"), map(int, found.groups()))) | {"P": 16}
+    if found := re.match(r"S (\d+) T (\d+) kv (\d+) H 32/8 D (\d+)(?: P (\d+))?$", shape):
+        return dict(zip(("S", "T", "kv", "D", "P"), map(int, found.groups("16"))))
     if found := re.match(r"(\d+) of (\d+), heads 32/8 of (\d+), blocks of (\d+)$", shape):
         return {"S": 1} | dict(zip(("T", "kv", "D", "P"), map(int, found.groups())))
     return None

@@ -2,7 +2,8 @@
 """What a server does in several layouts, all on one device, with random weights.
 
 Makes a model folder of a published shape and serves it in one layout of LAYOUTS after the other: mixed, split in two
-processes or within one, and mixed with one setting changed. Of each it prints some of: prompt tokens per second at 4k,
+processes (by themselves, or with half of the device each under CUDA's Multi-Process Service) or within one, and mixed
+with one setting changed. Of each it prints some of: prompt tokens per second at 4k,
 what a decode step takes at batch 1 and 64 with 1k of context, TTFT and TPOT under a mixed load, how fast KV is handed
 over, the TPOT of decodes beside prompts that never end; and whether the tokens are those of the mixed worker:
 
@@ -16,9 +17,12 @@ A layout that cannot be measured says why, and leaves the others.
 from __future__ import annotations
 
 import argparse
+import contextlib
 import dataclasses
 import json
+import os
 import re
+import shutil
 import signal
 import subprocess
 import tempfile
@@ -48,12 +52,16 @@ class Layout:
     measures: tuple[str, ...]
     same_tokens: bool = True  # As `mixed` gives.
     gpus: int = 1             # That it needs where it computes on any.
+    halves: bool = False      # Each worker has half of the multiprocessors; without CUDA there are no such parts.
+    service: bool = False     # Under CUDA's Multi-Process Service.
 
 
 LAYOUTS = {
     "mixed": Layout(MIXED, ("prefill", "decode", "mixed load", "beside prompts")),
     "split": Layout(SPLIT, ("mixed load", "beside prompts", "hand-off")),
-    "one_process": Layout(SPLIT + ["workers.one_process=true"], ("mixed load", "beside prompts", "hand-off")),
+    "split_service": Layout(SPLIT, ("mixed load", "beside prompts", "hand-off"), halves=True, service=True),
+    "one_process": Layout(SPLIT + ["workers.one_process=true"], ("mixed load", "beside prompts", "hand-off"),
+                          halves=True),
     "graphs_off": Layout(MIXED + ["engine.graphs=off"], ("decode",)),
     "overlap_off": Layout(MIXED + ["engine.overlap=off"], ("decode",)),
     "early_launches": Layout(MIXED + ["engine.early_launches=true"], ("decode",)),
@@ -61,7 +69,6 @@ LAYOUTS = {
     "tensor_parallel": Layout(MIXED + ["workers.mixed.tensor_parallel=2"], ("prefill", "decode"), same_tokens=False,
                               gpus=2),
 }
-# Without CUDA there are no parts of a device.
 HALVES = ["workers.prefill.sm_percent=50", "workers.decode.sm_percent=50"]
 
 
@@ -80,20 +87,40 @@ def write_model(folder: Path, shape: dict) -> None:
     (folder / "tokenizer.json").write_text(json.dumps(tokenizer))
 
 
+@contextlib.contextmanager
+def multi_process_service(folder: Path):
+    """CUDA's, of this folder alone: gives the environment of its clients, and ends with the block."""
+    if not shutil.which("nvidia-cuda-mps-control"):
+        raise NotMeasured("needs nvidia-cuda-mps-control, which is not here")
+    environment = os.environ | {"CUDA_MPS_PIPE_DIRECTORY": str(folder / "pipe"), "CUDA_MPS_LOG_DIRECTORY": str(folder / "log")}
+    for name in ("pipe", "log"):
+        (folder / name).mkdir(exist_ok=True)
+    started = subprocess.run(["nvidia-cuda-mps-control", "-d"], env=environment, text=True, check=False,
+                             stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, timeout=30)
+    if started.returncode:
+        raise NotMeasured(f"needs the Multi-Process Service, which does not start: {started.stderr.strip()}"[:200])
+    try:
+        yield environment
+    finally:
+        subprocess.run(["nvidia-cuda-mps-control"], env=environment, input="quit\n", text=True, check=False,
+                       stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, timeout=30)
+
+
 class Server:
     """A `baton serve` with one layout; stops when the block ends."""
 
-    def __init__(self, options: argparse.Namespace, model: Path, layout: str):
+    def __init__(self, options: argparse.Namespace, model: Path, layout: str, environment: dict[str, str]):
         command = [options.baton, "serve", "--model", str(model), "--port", "0"]
         settings = LAYOUTS[layout].settings + ["engine.load=random", "engine.step_tokens=2048",
                                                "router.policy=least_loaded"]
-        if layout == "one_process" and options.device != "cpu":
+        if LAYOUTS[layout].halves and options.device != "cpu":
             settings += HALVES
         for role in ("prefill", "decode", "mixed"):
             settings += [f"workers.{role}.device={options.device}", f"workers.{role}.kv_memory={options.kv_memory}"]
         for setting in settings:
             command += ["--set", setting]
-        self.process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
+        self.process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True,
+                                        env=environment)
         assert self.process.stdout
         log = []
         for line in self.process.stdout:
@@ -197,7 +224,7 @@ def measure_handoff(options: argparse.Namespace, server: Server) -> dict:
     if after["count"]:
         figures[name + ", ms behind its prefill"] = after["sum"] / after["count"] * 1e3
     if options.device != "cpu" and not any("cuda_ipc" in kind for kind in kinds):
-        figures["hand-off over cuda_ipc, GB/s"] = "the workers have no such path; was UCX built with CUDA?"
+        figures["hand-off over cuda_ipc, GB/s"] = f"the workers have no such path; their UCX was {options.ucx}"
     return figures
 
 
@@ -230,8 +257,14 @@ def run(options: argparse.Namespace, model: Path, layout: str, prompts: list[lis
     there = gpus() if options.device != "cpu" else LAYOUTS[layout].gpus
     if there < LAYOUTS[layout].gpus:
         raise NotMeasured(f"needs {LAYOUTS[layout].gpus} GPUs, there is {there}")
+    if LAYOUTS[layout].service and options.device == "cpu":
+        raise NotMeasured("needs a GPU")
     try:
-        with Server(options, model, layout) as server:
+        with contextlib.ExitStack() as stack:
+            environment = dict(os.environ)
+            if LAYOUTS[layout].service:
+                environment = stack.enter_context(multi_process_service(model))
+            server = stack.enter_context(Server(options, model, layout, environment))
             answers = [server.tokens(prompt, 24) for prompt in prompts]
             return measure(options, server, layout), answers
     except (OSError, subprocess.SubprocessError, ValueError) as error:
@@ -255,6 +288,7 @@ def main() -> None:
     parser.add_argument("--layouts", default="mixed,split", help=f"some of {','.join(LAYOUTS)}; or all")
     parser.add_argument("--kv-memory", default="4GiB", help="of each worker")
     parser.add_argument("--rate", type=float, default=4, help="requests per second of the mixed load")
+    parser.add_argument("--ucx", default="the host's", help="how the server's UCX was built, for what is not measured")
     parser.add_argument("--json", type=Path)
     parser.add_argument("--answers", type=Path, help="where the mixed worker's answers are kept for another call")
     options = parser.parse_args()

@@ -138,15 +138,41 @@ class Checker {
     if (fs::file_size(root_ / file) > kLargestText) return;
     const bool source = Contains(kSourceEndings, fs::path(file).extension().string());
     static const std::regex include(R"re(^\s*#\s*include\s*["<]([^">]+)[">])re");
+    const bool declares =
+        file.ends_with(".h") &&
+        std::any_of(kOperationFolders.begin(), kOperationFolders.end(),
+                    [&](std::string_view folder) { return IsUnder(file, folder); });
     std::ifstream in(root_ / file);
     line_ = 0;
+    std::string comment;
     for (std::string text; std::getline(in, text);) {
       ++line_;
       if (text.find('\0') != std::string::npos) return;
       CheckMachinePaths(file, text);
+      if (declares && text.starts_with("///")) {
+        comment += text;
+      } else if (declares) {
+        CheckContract(file, comment, text);
+        comment.clear();
+      }
       std::smatch match;
       if (source && std::regex_search(text, match, include)) CheckInclude(file, match[1]);
     }
+  }
+
+  /// An operation is a struct of parameters, or whatever speaks of its stream.
+  void CheckContract(const std::string& file, const std::string& comment,
+                     const std::string& declaration) {
+    static const std::regex parameters("struct [A-Za-z]+Params \\{.*");
+    if (comment.find("Stream:") == std::string::npos &&
+        !std::regex_match(declaration, parameters)) {
+      return;
+    }
+    std::string missing;
+    for (std::string_view label : kContract) {
+      if (comment.find(label) == std::string::npos) missing += " " + std::string(label);
+    }
+    if (!missing.empty()) Report(file, "a contract says nothing of" + missing);
   }
 
   void CheckMachinePaths(const std::string& file, const std::string& text) {

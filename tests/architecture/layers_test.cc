@@ -171,6 +171,19 @@ TEST_F(PlantedTree, RefusesAPathOfOneMachine) {
   EXPECT_THAT(Breaches(), ElementsAre(HasSubstr("configs/local.yaml:1: names a path")));
 }
 
+TEST_F(PlantedTree, RefusesAnOperationWhoseContractIsIncomplete) {
+  const std::string most =
+      "/// y = x.\n/// Shapes: [T]. Types: any. Layout: dense.\n"
+      "/// Errors: none. Cost: T. Accuracy: exact. Source: none.\n";
+  Plant("kernels/cuda/copy/copy.h", most + "struct CopyParams {\n  int T = 0;\n};\n");
+  Plant("kernels/cuda/move/move.h", "/// Stream: enqueues only.\nvoid Move();\n");
+  Plant("kernels/cuda/keep/keep.h", most + "/// Stream: enqueues only.\nstruct KeepParams {\n};\n");
+  EXPECT_THAT(Breaches(),
+              ElementsAre("kernels/cuda/copy/copy.h:4: a contract says nothing of Stream:",
+                          "kernels/cuda/move/move.h:2: a contract says nothing of Shapes: Types: "
+                          "Layout: Errors: Cost: Accuracy: Source:"));
+}
+
 TEST_F(PlantedTree, KnowsTheModulesThatATableLeavesOut) {
   Plant("src/README.md",
         "| Layer | Module |\n|---|---|\n| 0 | `base` | x |\n| 1 | text | y |\n| 3 | `kv` | z |\n");

@@ -82,6 +82,11 @@ inline const Words kTopLevel = {
     "tests",      "tools",
 };
 
+/// Where operations on devices are declared, and what the comment of each must speak of.
+inline const Words kOperationFolders = {"include/baton/ops", "kernels/cuda"};
+inline const Words kContract = {
+    "Shapes:", "Types:", "Layout:", "Errors:", "Stream:", "Cost:", "Accuracy:", "Source:"};
+
 /// Endings of C++ and CUDA sources. Others of the same languages are refused.
 inline const Words kSourceEndings = {".h", ".cc", ".cu", ".cuh"};
 inline const Words kRefusedEndings = {".c", ".C", ".cpp", ".cxx", ".hh", ".hpp", ".hxx", ".inl"};

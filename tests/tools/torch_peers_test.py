@@ -57,6 +57,16 @@ class FlashInfer:
         return q, kv
 
 
+class ReadsShapes(unittest.TestCase):
+    def test_blocks_are_of_sixteen_tokens_unless_the_shape_says_so(self):
+        decode = {"S": 3, "T": 1, "kv": 40, "D": 96}
+        self.assertEqual(torch_peers.attention_of("S 3 T 1 kv 40 H 32/8 D 96"), decode | {"P": 16})
+        self.assertEqual(torch_peers.attention_of("S 3 T 1 kv 40 H 32/8 D 96 P 64"), decode | {"P": 64})
+
+    def test_a_window_has_no_peer(self):
+        self.assertIsNone(torch_peers.attention_of("S 3 T 1 kv 40 H 32/8 D 96 window 16"))
+
+
 class AsksFlashInfer(unittest.TestCase):
     def setUp(self):
         self.torch, self.inputs = Torch(), []

@@ -1,3 +1,4 @@
+#include <cmath>
 #include <cstring>
 #include <string>
 #include <vector>
@@ -16,21 +17,22 @@ using kernels::CudaOps;
 /// As Llama-3-8B has it.
 constexpr int32_t kHeads = 32;
 constexpr int32_t kKvHeads = 8;
-constexpr int32_t kHeadDim = 128;
-constexpr int32_t kBlockTokens = 16;
 
 /// `sequences` of `kv_tokens` positions each, the last `tokens` of them in this step.
 struct Step {
   int32_t sequences = 1;
   int32_t tokens = 1;
   int32_t kv_tokens = 1;
+  int32_t D = 128;
+  int32_t P = 16;
+  int32_t window = 0;
 };
 
-std::vector<int32_t> PlanOf(const ops::PagedBatch& batch) {
+std::vector<int32_t> PlanOf(const Step& step, const ops::PagedBatch& batch) {
   const ops::PlanShape shape{.H = kHeads,
                              .G = kKvHeads,
-                             .D = kHeadDim,
-                             .P = kBlockTokens,
+                             .D = step.D,
+                             .P = step.P,
                              .step_tokens = batch.T,
                              .sequences = batch.S,
                              .context_tokens = batch.kv_tokens[0]};
@@ -42,7 +44,7 @@ std::vector<int32_t> PlanOf(const ops::PagedBatch& batch) {
 }
 
 std::function<void(Stream&)> Prepare(const Step& step, DeviceSet& set) {
-  const int32_t blocks = CeilDiv(step.kv_tokens, kBlockTokens);
+  const int32_t blocks = CeilDiv(step.kv_tokens, step.P);
   std::vector<int32_t> begin = {0}, kv_tokens, tables;
   for (int32_t s = 0; s < step.sequences; ++s) {
     begin.push_back(begin.back() + step.tokens);
@@ -56,20 +58,21 @@ std::function<void(Stream&)> Prepare(const Step& step, DeviceSet& set) {
                         .table_stride = blocks,
                         .S = step.sequences,
                         .T = begin.back()};
-  const ops::PlanShape shape{.D = kHeadDim};
-  batch.plan = reinterpret_cast<const std::byte*>(set.Ints(PlanOf(batch)));
+  const ops::PlanShape shape{.D = step.D};
+  batch.plan = reinterpret_cast<const std::byte*>(set.Ints(PlanOf(step, batch)));
   batch.scratch = set.Bytes(static_cast<int64_t>(CudaOps().attention_scratch_bytes(shape)));
   batch.query_begin = set.Ints(begin);
   batch.kv_tokens = set.Ints(kv_tokens);
   batch.block_tables = set.Ints(tables);
-  const int64_t plane = int64_t{kKvHeads} * kBlockTokens * kHeadDim;
-  const int64_t width = int64_t{kHeads} * kHeadDim;
+  const int64_t plane = int64_t{kKvHeads} * step.P * step.D;
+  const int64_t width = int64_t{kHeads} * step.D;
   const ops::PagedAttentionParams p{.q = set.BFloat16s(batch.T * width),
                                     .y = set.BFloat16s(batch.T * width),
                                     .activation = DType::kBFloat16,
                                     .q_stride = width,
                                     .H = kHeads,
-                                    .scale = 0.0883883f,
+                                    .scale = 1.0f / std::sqrt(static_cast<float>(step.D)),
+                                    .window = step.window,
                                     .batch = batch,
                                     .kv = {.base = reinterpret_cast<std::byte*>(
                                                set.BFloat16s(2 * plane * blocks * step.sequences)),
@@ -77,21 +80,29 @@ std::function<void(Stream&)> Prepare(const Step& step, DeviceSet& set) {
                                            .v_offset = 2 * plane,
                                            .dtype = DType::kBFloat16,
                                            .G = kKvHeads,
-                                           .P = kBlockTokens,
-                                           .D = kHeadDim}};
+                                           .P = step.P,
+                                           .D = step.D}};
   return [p](Stream& stream) { CudaOps().paged_attention(p, stream); };
 }
 
+/// Of a row, on average. A window is meant for decodes, which all see it whole.
+double SeenBy(const Step& step) {
+  return step.window > 0 ? std::min(step.window, step.kv_tokens)
+                         : step.kv_tokens - (step.tokens - 1) / 2.0;
+}
+
 Case AttentionCase(const char* op, const Step& step) {
-  // Positions that a row sees, on average.
-  const double seen = step.kv_tokens - (step.tokens - 1) / 2.0;
   const double rows = double{1} * step.sequences * step.tokens;
+  const double read = step.window > 0 ? SeenBy(step) : step.kv_tokens;
+  std::string shape = "S " + std::to_string(step.sequences) + " T " + std::to_string(step.tokens) +
+                      " kv " + std::to_string(step.kv_tokens) + " H 32/8 D " +
+                      std::to_string(step.D);
+  if (step.P != 16) shape += " P " + std::to_string(step.P);
+  if (step.window > 0) shape += " window " + std::to_string(step.window);
   return {.op = op,
-          .shape = "S " + std::to_string(step.sequences) + " T " + std::to_string(step.tokens) +
-                   " kv " + std::to_string(step.kv_tokens) + " H 32/8 D 128",
-          .bytes = 4.0 * step.sequences * step.kv_tokens * kKvHeads * kHeadDim +
-                   4.0 * rows * kHeads * kHeadDim,
-          .flops = 4.0 * rows * seen * kHeads * kHeadDim,
+          .shape = shape,
+          .bytes = 4.0 * step.sequences * read * kKvHeads * step.D + 4.0 * rows * kHeads * step.D,
+          .flops = 4.0 * rows * SeenBy(step) * kHeads * step.D,
           .prepare = [step](DeviceSet& set) { return Prepare(step, set); }};
 }
 
@@ -104,6 +115,13 @@ std::vector<Case> AttentionCases() {
       cases.push_back(AttentionCase("attention, decode", {sequences, 1, kv_tokens}));
     }
   }
+  for (const int32_t D : {64, 96, 256}) {
+    cases.push_back(AttentionCase("attention, decode", {64, 1, 4096, D}));
+  }
+  for (const int32_t P : {32, 64}) {
+    cases.push_back(AttentionCase("attention, decode", {64, 1, 4096, 128, P}));
+  }
+  cases.push_back(AttentionCase("attention, decode", {64, 1, 4096, 128, 16, 1024}));
   for (const int32_t tokens : {4096, 8192, 16384}) {
     cases.push_back(AttentionCase("attention, prompt", {1, tokens, tokens}));
   }

@@ -109,12 +109,14 @@ Case RopeCase(int32_t T) {
           }};
 }
 
-Case GateCase(int64_t T) {
+using Gate = void (*ops::Ops::*)(const ops::GatedActivationParams&, Stream&);
+
+Case GateCase(const char* op, Gate entry, int64_t T) {
   constexpr int64_t F = 14336;
-  return {.op = "silu_mul",
+  return {.op = op,
           .shape = Shape("F", T, F),
           .bytes = static_cast<double>(T * F * 6),
-          .prepare = [T](DeviceSet& set) {
+          .prepare = [T, entry](DeviceSet& set) {
             BFloat16* gate_up = set.BFloat16s(T * 2 * F);
             const ops::GatedActivationParams p{.gate = gate_up,
                                                .up = gate_up + F,
@@ -124,7 +126,7 @@ Case GateCase(int64_t T) {
                                                .F = F,
                                                .in_stride = 2 * F,
                                                .y_stride = F};
-            return [p](Stream& stream) { CudaOps().silu_mul(p, stream); };
+            return [p, entry](Stream& stream) { (CudaOps().*entry)(p, stream); };
           }};
 }
 
@@ -139,22 +141,64 @@ Case SoftCapCase(int64_t T) {
           }};
 }
 
-/// Blocks of 32 layers of 8 heads of 128: 2 MiB; a group of eight layers.
-Case KvCase(const char* op, void (*ops::Ops::*entry)(const ops::KvRunsParams&, Stream&)) {
-  constexpr int64_t kBlockBytes = int64_t{2} << 20;
+/// Of a chunk's rows the last of each sequence, whose logits are wanted.
+Case LastRowsCase(int32_t sequences) {
+  constexpr int64_t kRowBytes = 4096 * 2;
+  constexpr int32_t kChunk = 64;
+  return {.op = "gather_rows",
+          .shape = std::to_string(sequences) + " of " + std::to_string(sequences * kChunk) +
+                   " rows of 4096",
+          .bytes = 2.0 * sequences * kRowBytes,
+          .prepare = [sequences](DeviceSet& set) {
+            std::vector<int32_t> rows(static_cast<size_t>(sequences));
+            for (int32_t i = 0; i < sequences; ++i) rows[static_cast<size_t>(i)] = i * kChunk + 63;
+            const ops::GatherRowsParams p{.x = set.Bytes(sequences * kChunk * kRowBytes),
+                                          .rows = set.Ints(rows),
+                                          .y = set.Bytes(sequences * kRowBytes),
+                                          .T = sequences,
+                                          .row_bytes = kRowBytes};
+            return [p](Stream& stream) { CudaOps().gather_rows(p, stream); };
+          }};
+}
+
+/// Of each of 64 blocks of 32 layers with 8 heads of 128 and 16 tokens, 2 MiB, what a hand-off
+/// copies at once.
+struct Slice {
+  const char* what;
+  int64_t offset;
+  int64_t run_bytes;
+  int64_t run_stride;
+  int32_t runs;
+};
+
+constexpr int64_t kBlockBytes = int64_t{2} << 20;
+constexpr int64_t kPlaneBytes = kBlockBytes / 64;  // K or V of a layer.
+constexpr Slice kSlices[] = {
+    {"whole", 0, kBlockBytes, 0, 1},
+    {"a quarter of the layers", kBlockBytes / 4, kBlockBytes / 4, 0, 1},
+    {"half of the heads of every layer", kPlaneBytes / 2, kPlaneBytes / 2, kPlaneBytes, 64},
+    {"a head of every layer", kPlaneBytes / 8, kPlaneBytes / 8, kPlaneBytes, 64},
+};
+
+using CopyKv = void (*ops::Ops::*)(const ops::KvRunsParams&, Stream&);
+
+Case KvCase(const char* op, CopyKv entry, const Slice& slice) {
   constexpr int32_t kBlocks = 64;
+  const int64_t bytes = kBlocks * slice.runs * slice.run_bytes;
   return {.op = op,
-          .shape = "64 blocks of 2 MiB, a quarter of each",
-          .bytes = 2.0 * kBlocks * (kBlockBytes / 4),
-          .prepare = [entry](DeviceSet& set) {
+          .shape = std::string("64 blocks of 2 MiB, ") + slice.what,
+          .bytes = 2.0 * static_cast<double>(bytes),
+          .prepare = [entry, slice, bytes](DeviceSet& set) {
             std::vector<int32_t> blocks(kBlocks);
             for (int32_t i = 0; i < kBlocks; ++i) blocks[static_cast<size_t>(i)] = i * 29 % kBlocks;
             const ops::KvRunsParams p{.cache = set.Bytes(kBlocks * kBlockBytes),
-                                      .buffer = set.Bytes(kBlocks * kBlockBytes / 4),
+                                      .buffer = set.Bytes(bytes),
                                       .blocks = set.Ints(blocks),
                                       .block_stride = kBlockBytes,
-                                      .offset = kBlockBytes / 4,
-                                      .run_bytes = kBlockBytes / 4,
+                                      .offset = slice.offset,
+                                      .run_bytes = slice.run_bytes,
+                                      .run_stride = slice.run_stride,
+                                      .runs = slice.runs,
                                       .B = kBlocks};
             return [p, entry](Stream& stream) { (CudaOps().*entry)(p, stream); };
           }};
@@ -170,11 +214,15 @@ std::vector<Case> RowCases() {
     cases.push_back(NormCase(T, 8192));
     cases.push_back(HeadNormCase(T));
     cases.push_back(RopeCase(static_cast<int32_t>(T)));
-    cases.push_back(GateCase(T));
+    cases.push_back(GateCase("silu_mul", &ops::Ops::silu_mul, T));
+    cases.push_back(GateCase("gelu_mul", &ops::Ops::gelu_mul, T));
   }
   cases.push_back(SoftCapCase(64));
-  cases.push_back(KvCase("gather_kv", &ops::Ops::gather_kv));
-  cases.push_back(KvCase("scatter_kv", &ops::Ops::scatter_kv));
+  for (const int32_t sequences : {1, 64}) cases.push_back(LastRowsCase(sequences));
+  for (const Slice& slice : kSlices) {
+    cases.push_back(KvCase("gather_kv", &ops::Ops::gather_kv, slice));
+    cases.push_back(KvCase("scatter_kv", &ops::Ops::scatter_kv, slice));
+  }
   return cases;
 }
 

@@ -29,10 +29,13 @@ enum class Packing : uint8_t {
 /// table wrote it, which is faster. The bits of y are the same, but with int8; with
 /// kW8A8 they are those of every instruction set.
 /// Errors: none; shapes are checked (BATON_CHECK) once per call. T = 0 is a no-op.
-/// Stream: enqueues only. Cost: 2 T N K FLOPs, N K weights read once per call for small T.
+/// Stream: enqueues only; allocates nothing on a device; graph-safe.
+/// Cost: 2 T N K FLOPs, N K weights read once per call for small T.
 /// Accuracy: each y[t][n] is one float32 sum over K in an order that depends on K only, so that a
 /// row's bits do not depend on T, on its neighbours or on the number of threads; on CUDA devices on
 /// N, too, and only while they are asked to be deterministic (PrepareCudaLinearAndWait).
+/// Source: Goto and van de Geijn, "Anatomy of High-Performance Matrix Multiplication", 2008, on the
+/// CPU; kernels/cuda/README.md, "Products", on CUDA devices.
 struct LinearParams {
   const void* x = nullptr;
   const void* w = nullptr;
@@ -54,9 +57,12 @@ struct LinearParams {
 };
 
 /// Lays the weights of a product as its device reads them fastest.
-/// Shapes: w as in LinearParams; `packed` has Ops::packed_bytes() bytes, aligned to 64.
-/// Layout: known to the table that wrote it and to nobody else.
+/// Shapes: w as in LinearParams; `packed` has Ops::packed_bytes() bytes.
+/// Types: w float32, float16 or bfloat16; what is packed, as Packing says.
+/// Layout: `packed` is aligned to 64 bytes; what lies in it is known to the table that wrote it and
+/// to nobody else.
 /// Errors: none. Stream: enqueues only. Cost: w is read and written once.
+/// Accuracy: as Packing says. Source: see LinearParams.
 struct PackLinearParams {
   const void* w = nullptr;
   std::byte* packed = nullptr;

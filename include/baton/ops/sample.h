@@ -70,7 +70,7 @@ struct SamplePlan {
   SampleStages stages;
 };
 
-/// Draws a token for each row of logits.
+/// Draws a token for each row of logits, without sorting them on a device.
 /// Order: biases, bans and mask, repetition, frequency and presence penalties, temperature, then
 /// top_k, top_p and min_p on the probabilities after temperature, then inverse transform sampling
 /// in the order of token ids with UniformAt(seed, position). temperature 0 takes the largest
@@ -79,11 +79,26 @@ struct SamplePlan {
 /// other logits that are not finite are never drawn, whatever their bias. top_k keeps exactly k,
 /// the smaller ids of equal logits; top_p keeps the fewest likeliest tokens that reach top_p of
 /// what top_k left, at least one; min_p drops tokens less than min_p times as likely as the
-/// likeliest. Repetition counts prompt and output, the other penalties the output only. Shapes:
-/// logits [R, V] (overwritten), rows [R], out [R]; top [R, top_stride] or null, of which each row's
-/// first `logprobs` are written, likeliest first, with token -1 beyond the vocabulary.
-/// Where Ops::plan_sample is set, rows are not read: what it wrote about them is in `plan`, and all
-/// pointers are the device's. Params with equal pointers, R, V and stages enqueue the same work.
+/// likeliest. Repetition counts prompt and output, the other penalties the output only.
+/// Shapes: logits [R, V] (overwritten), rows [R], out [R]; top [R, top_stride] or null, of which
+/// each row's first `logprobs` are written, likeliest first, with token -1 beyond the vocabulary.
+/// R = 0 is a no-op; on CUDA devices R of at most 65,535, V of 2^19.
+/// Types: logits float32.
+/// Layout: row-major without gaps; aligned as their elements are, plan and scratch to 8 bytes.
+/// Errors: none; sizes are checked (BATON_CHECK) once per call. REQUIRES: tokens of lists are below
+/// V; `plan` is of these rows.
+/// Stream: enqueues only; allocates nothing on a device; graph-safe. Where Ops::plan_sample is set,
+/// rows are not read: what it wrote about them is in `plan`, and all pointers are the device's.
+/// Params with equal pointers, R, V and stages enqueue the same work.
+/// Cost: logits read two to six times, by stages, from the second-level cache where they fit; bound
+/// by memory, of few rows by launches.
+/// Accuracy: on CUDA devices a token differs from that of exact arithmetic only where its uniform
+/// number, or the limit of top_p or min_p, is within 2^-21 (relative) of where the choice changes;
+/// log-probabilities within 2e-6. A row's bits do not depend on R.
+/// Source: Salmon et al., "Parallel Random Numbers: As Easy as 1, 2, 3", 2011 (Philox); Holtzman et
+/// al., "The Curious Case of Neural Text Degeneration", 2020 (top-p); Nguyen et al., "Turning Up
+/// the Heat", 2024 (min-p); the search of bins instead of a sort: kernels/cuda/README.md,
+/// "Sampling".
 struct SampleParams {
   float* logits = nullptr;
   const SampleRow* rows = nullptr;

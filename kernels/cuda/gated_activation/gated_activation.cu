@@ -47,6 +47,7 @@ void Gate(const ops::GatedActivationParams& p, device::Stream& stream) {
   BATON_CHECK(p.activation == DType::kBFloat16) << "activations on the device are bfloat16";
   if (p.T == 0) return;
   BATON_CHECK(p.T > 0 && p.F > 0 && p.in_stride >= p.F && p.y_stride >= p.F);
+  BATON_CHECK(p.gate != nullptr && p.up != nullptr && p.y != nullptr);
   const bool eights = p.F % 8 == 0 && p.in_stride % 8 == 0 && p.y_stride % 8 == 0 &&
                       Fits16(p.gate) && Fits16(p.up) && Fits16(p.y);
   const int64_t columns = int64_t{kThreads} * (eights ? 8 : 1);

@@ -134,6 +134,8 @@ void RopeKvWrite(const ops::RopeKvWriteParams& p, device::Stream& stream) {
   if (p.batch.T == 0) return;
   BATON_CHECK(p.R > 0 && p.R % 2 == 0 && p.R <= p.kv.D && p.R <= 2 * kMaxPairs);
   BATON_CHECK(p.q_stride >= int64_t{p.H} * p.kv.D && p.kv_stride >= int64_t{p.kv.G} * p.kv.D);
+  BATON_CHECK(p.q != nullptr && p.k != nullptr && p.v != nullptr && p.inv_freq != nullptr &&
+              p.kv.base != nullptr);
   const Rope rope{.q = static_cast<__nv_bfloat16*>(p.q),
                   .k = static_cast<__nv_bfloat16*>(p.k),
                   .v = static_cast<const __nv_bfloat16*>(p.v),

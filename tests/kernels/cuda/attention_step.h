@@ -180,11 +180,4 @@ inline std::vector<float> Naive(const Step& step, const Shape& shape, const std:
   return y;
 }
 
-/// Root of the sum of the squares of the differences.
-inline double Distance(const std::vector<float>& a, const std::vector<float>& b) {
-  double sum = 0;
-  for (size_t i = 0; i < a.size(); ++i) sum += (double{a[i]} - b[i]) * (double{a[i]} - b[i]);
-  return std::sqrt(sum);
-}
-
 }  // namespace baton::kernels::cuda

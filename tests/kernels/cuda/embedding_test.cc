@@ -4,32 +4,67 @@
 namespace baton::kernels::cuda {
 namespace {
 
-class CudaEmbedding : public DeviceTest {};
+constexpr int64_t kVocabulary = 7;
 
-TEST_P(CudaEmbedding, WidensAndScalesRowsExactlyForOddWidths) {
-  const std::vector<TokenId> tokens = {6, 0, 3, 3};
-  for (const int64_t E : {1, 7, 8, 264, 2047, 2056}) {
-    SCOPED_TRACE(E);
-    const std::vector<BFloat16> table =
-        ToBFloat16s(Uniform(random_, static_cast<size_t>(7 * E), -2, 2));
-    const DeviceArray<BFloat16> device_table(table);
-    const DeviceArray<TokenId> device_tokens(tokens);
-    const DeviceArray<float> y(static_cast<size_t>(4 * E));
-    const ops::EmbeddingParams shape{.T = 4, .V = 7, .E = E, .scale = 1.5f};
-    ops::EmbeddingParams device = shape;
-    device.tokens = device_tokens.data();
-    device.table = device_table.data();
-    device.y = y.data();
-    Embedding(device, stream());
+class CudaEmbedding : public DeviceTest {
+ protected:
+  const std::vector<TokenId> tokens_ = {6, 0, 3, 3};
 
-    std::vector<float> expected(static_cast<size_t>(4 * E));
-    ops::EmbeddingParams host = shape;
-    host.tokens = tokens.data();
-    host.table = table.data();
-    host.y = expected.data();
-    ReferenceOps().embedding(host, host_stream_);
-    EXPECT_TRUE(SameBits(y.Read(), expected));
+  /// The rows, and NaN in one behind them. The table begins `shift` elements after an address that
+  /// all accesses fit.
+  std::vector<float> Run(const std::vector<BFloat16>& table, int64_t E, size_t shift = 0) {
+    std::vector<BFloat16> shifted(shift, BFloat16{0x7fff});
+    shifted.insert(shifted.end(), table.begin(), table.end());
+    const DeviceArray<BFloat16> device_table(shifted);
+    const DeviceArray<TokenId> device_tokens(tokens_);
+    const DeviceArray<float> y(static_cast<size_t>(5 * E));
+    Embedding({.tokens = device_tokens.data(),
+               .table = device_table.data() + shift,
+               .y = y.data(),
+               .T = 4,
+               .V = kVocabulary,
+               .E = E,
+               .scale = 1.5f},
+              stream());
+    return y.Read();
   }
+
+  std::vector<float> Exact(const std::vector<BFloat16>& table, int64_t E) {
+    std::vector<float> y(static_cast<size_t>(4 * E));
+    ReferenceOps().embedding({.tokens = tokens_.data(),
+                              .table = table.data(),
+                              .y = y.data(),
+                              .T = 4,
+                              .V = kVocabulary,
+                              .E = E,
+                              .scale = 1.5f},
+                             host_stream_);
+    return y;
+  }
+
+  std::vector<BFloat16> Table(int64_t E) {
+    return ToBFloat16s(Uniform(random_, static_cast<size_t>(kVocabulary * E), -2, 2));
+  }
+};
+
+TEST_P(CudaEmbedding, WidensAndScalesRowsExactlyForOddWidthsAndWritesNoMore) {
+  for (const int64_t E : {1, 7, 8, 9, 264, 2047, 2056}) {
+    SCOPED_TRACE(E);
+    const std::vector<BFloat16> table = Table(E);
+    std::vector<float> y = Run(table, E);
+    for (auto behind = y.begin() + 4 * E; behind != y.end(); ++behind) {
+      ASSERT_TRUE(std::isnan(*behind)) << "a write behind the last row";
+    }
+    y.resize(static_cast<size_t>(4 * E));
+    EXPECT_TRUE(SameBits(y, Exact(table, E)));
+  }
+}
+
+TEST_P(CudaEmbedding, GivesTheSameBitsTwiceAndWhereverTheTableBegins) {
+  const int64_t E = 264;
+  const std::vector<BFloat16> table = Table(E);
+  ExpectSameBitsAgain([&] { return Run(table, E); });
+  EXPECT_TRUE(SameBits(Run(table, E, 3), Run(table, E)));
 }
 
 BATON_DEVICE_SUITE(CudaEmbedding);

@@ -74,7 +74,9 @@ TEST_P(CudaGatedActivation, RoundsTheExactValueOnceForOddWidthsAndStrides) {
         }
       }
       // A little over half a unit: float32's own error moves a few values over the middle.
-      EXPECT_TRUE(WithinBFloat16(rows, Exact(reference, shape, gate, up), 0.51));
+      const std::vector<float> exact = Exact(reference, shape, gate, up);
+      EXPECT_TRUE(WithinBFloat16(rows, exact, 0.51));
+      EXPECT_TRUE(AtMostTwiceOneRounding(rows, exact));
     }
   }
 }
@@ -95,6 +97,26 @@ TEST_P(CudaGatedActivation, MayWriteOverItsInput) {
            .y_stride = 40},
           stream());
   EXPECT_TRUE(SameBits(y.Read(), Run(SiluMul, shape, gate, up)));
+}
+
+TEST_P(CudaGatedActivation, GivesTheSameBitsTwiceAndInRowsOfAnyStride) {
+  const Problem shape{3, 264, 264, 264};
+  const Problem apart{3, 264, 267, 265};
+  const std::vector<BFloat16> gate = ToBFloat16s(Uniform(random_, 3 * 264));
+  const std::vector<BFloat16> up = ToBFloat16s(Uniform(random_, 3 * 264));
+  const auto spread = [](const std::vector<BFloat16>& rows) {
+    std::vector<BFloat16> far(3 * 267, BFloat16{0x7fff});
+    for (size_t i = 0; i < rows.size(); ++i) far[i / 264 * 267 + i % 264] = rows[i];
+    return far;
+  };
+  for (const Op op : {Op{SiluMul}, Op{GeluMul}}) {
+    ExpectSameBitsAgain([&] { return Run(op, shape, gate, up); });
+    const std::vector<BFloat16> near = Run(op, shape, gate, up);
+    const std::vector<BFloat16> far = Run(op, apart, spread(gate), spread(up));
+    for (size_t i = 0; i < near.size(); ++i) {
+      ASSERT_EQ(far[i / 264 * 265 + i % 264].bits, near[i].bits) << i;
+    }
+  }
 }
 
 BATON_DEVICE_SUITE(CudaGatedActivation);

@@ -45,16 +45,16 @@ class CudaKvRuns : public DeviceTest {
   }
 };
 
-TEST_P(CudaKvRuns, GatherWhatTheReferenceGathers) {
+TEST_P(CudaKvRuns, GatherWhatTheReferenceGathersAndWriteNoMore) {
   std::vector<std::byte> cache = Bytes(6 * kBlockBytes);
   const DeviceArray<std::byte> device_cache(cache);
   const DeviceArray<int32_t> blocks(blocks_);
   for (const Slice& slice : kSlices) {
     SCOPED_TRACE(slice.what);
     const auto n = static_cast<size_t>(3 * slice.runs * slice.run_bytes);
-    const DeviceArray<std::byte> buffer(n);
+    const DeviceArray<std::byte> buffer(n + 16);
     GatherKv(Params(slice, blocks.data(), device_cache.data(), buffer.data()), stream());
-    std::vector<std::byte> expected(n);
+    std::vector<std::byte> expected(n + 16, std::byte{0xff});
     ReferenceOps().gather_kv(Params(slice, blocks_.data(), cache.data(), expected.data()),
                              host_stream_);
     EXPECT_TRUE(SameBits(buffer.Read(), expected));
@@ -74,6 +74,27 @@ TEST_P(CudaKvRuns, ScatterWhatTheReferenceScattersAndTouchNothingElse) {
                               host_stream_);
     EXPECT_TRUE(SameBits(device_cache.Read(), expected));
   }
+}
+
+TEST_P(CudaKvRuns, GiveTheSameBitsTwiceThereAndBack) {
+  const std::vector<std::byte> cache = Bytes(6 * kBlockBytes);
+  const DeviceArray<std::byte> from(cache);
+  const DeviceArray<int32_t> blocks(blocks_);
+  for (const Slice& slice : kSlices) {
+    SCOPED_TRACE(slice.what);
+    ExpectSameBitsAgain([&] {
+      const DeviceArray<std::byte> buffer(static_cast<size_t>(3 * slice.runs * slice.run_bytes));
+      const DeviceArray<std::byte> to(6 * kBlockBytes);
+      GatherKv(Params(slice, blocks.data(), from.data(), buffer.data()), stream());
+      ScatterKv(Params(slice, blocks.data(), to.data(), buffer.data()), stream());
+      return to.Read();
+    });
+  }
+}
+
+TEST_P(CudaKvRuns, DoNothingForNoBlocks) {
+  GatherKv({.runs = 1, .B = 0}, stream());
+  ScatterKv({.runs = 1, .B = 0}, stream());
 }
 
 BATON_DEVICE_SUITE(CudaKvRuns);

@@ -85,9 +85,20 @@ TEST_P(LinearOnDevice, AgreesWithTheReference) {
     host.y = exact.data();
     device::HostStream host_stream(1);
     ReferenceOps().linear(host, host_stream);
-    EXPECT_TRUE(
-        cuda::WithinBFloat16(cuda::ToFloats(Compute(Params(operands, T, N, K))), exact, 0.51, 2e-4))
-        << "T " << T;
+    const std::vector<float> y = cuda::ToFloats(Compute(Params(operands, T, N, K)));
+    EXPECT_TRUE(cuda::WithinBFloat16(y, exact, 0.51, 2e-4)) << "T " << T;
+    EXPECT_TRUE(cuda::AtMostTwiceOneRounding(y, exact)) << "T " << T;
+  }
+}
+
+TEST_P(LinearOnDevice, GivesTheSameBitsTwice) {
+  const int64_t N = 768;
+  const int64_t K = 1024;
+  const Operands operands(random_, N, K);
+  Prepare(Params(operands, kMostRows, N, K));
+  for (const int64_t T : {1, 8, 9, 130}) {
+    const ops::LinearParams params = Params(operands, T, N, K);
+    EXPECT_TRUE(cuda::SameBits(Compute(params), Compute(params))) << "T " << T;
   }
 }
 

@@ -115,6 +115,22 @@ TEST_P(CudaPeerSum, CountsOnWhenItIsReplayedAmongOthers) {
   stream().ForgetRecordings();
 }
 
+TEST_P(CudaPeerSum, GivesTheSameBitsTwiceAndWritesNoMore) {
+  Connect(4);
+  const std::vector<float> values = Random<float>(1028);
+  std::vector<float> padded = values;
+  padded.resize(values.size() + 4, NAN);
+  ExpectSameBitsAgain([&] {
+    const DeviceArray<float> x(padded);
+    ops::PeerSumParams p = Params(x);
+    p.count = 1028;
+    PeerSum(p, stream());
+    const std::vector<float> sums = x.Read();
+    for (size_t i = values.size(); i < sums.size(); ++i) EXPECT_TRUE(std::isnan(sums[i])) << i;
+    return sums;
+  });
+}
+
 TEST_P(CudaPeerSum, TakesTheMostThatAWorkspaceHolds) {
   Connect(2);
   ExpectSum<BFloat16>(peer_sum::kMostBytes / 2);

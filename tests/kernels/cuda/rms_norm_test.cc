@@ -40,7 +40,7 @@ class CudaRmsNorm : public DeviceTest {
     const DeviceArray<BFloat16> x(
         std::vector<BFloat16>(problem.x.begin() + first, problem.x.begin() + last));
     const DeviceArray<BFloat16> w(problem.w);
-    const DeviceArray<BFloat16> y(static_cast<size_t>(rows * problem.E));
+    const DeviceArray<BFloat16> y(static_cast<size_t>((rows + 1) * problem.E));
     ops::RmsNormParams p = problem.Shape();
     p.T = rows;
     p.residual = with_residual ? residual.data() : nullptr;
@@ -49,7 +49,12 @@ class CudaRmsNorm : public DeviceTest {
     p.y = y.data();
     p.activation = DType::kBFloat16;
     RmsNorm(p, stream());
-    return {.residual = residual.Read(), .y = y.Read()};
+    Outcome outcome{.residual = residual.Read(), .y = y.Read()};
+    for (int64_t i = rows * problem.E; i < (rows + 1) * problem.E; ++i) {
+      EXPECT_EQ(outcome.y[static_cast<size_t>(i)].bits, 0xffff) << "a write behind the last row";
+    }
+    outcome.y.resize(static_cast<size_t>(rows * problem.E));
+    return outcome;
   }
 
   /// y in float32, unrounded.
@@ -75,7 +80,9 @@ TEST_P(CudaRmsNorm, RoundsTheExactValueOnceForEveryWidth) {
                    (with_x ? " x" : ""));
       const Problem problem(random_, 3, E);
       const Outcome actual = Run(problem, with_residual, with_x, 0, 3);
-      EXPECT_TRUE(WithinBFloat16(ToFloats(actual.y), Exact(problem, with_residual, with_x), 0.51));
+      const std::vector<float> exact = Exact(problem, with_residual, with_x);
+      EXPECT_TRUE(WithinBFloat16(ToFloats(actual.y), exact, 0.51));
+      EXPECT_TRUE(AtMostTwiceOneRounding(ToFloats(actual.y), exact));
       std::vector<float> grown = problem.residual;
       for (size_t i = 0; with_residual && with_x && i < grown.size(); ++i) {
         grown[i] += ToFloat(problem.x[i]);
@@ -112,6 +119,14 @@ TEST_P(CudaRmsNorm, NormalizesHeadsInPlace) {
     p.activation = DType::kBFloat16;
     RmsNorm(p, stream());
     EXPECT_TRUE(SameBits(x.Read(), Run(problem, false, true, 0, 37).y)) << E;
+  }
+}
+
+TEST_P(CudaRmsNorm, GivesTheSameBitsTwice) {
+  for (const int64_t E : {128, 2049, 4096}) {
+    const Problem problem(random_, 3, E);
+    ExpectSameBitsAgain([&] { return Run(problem, true, true, 0, 3).y; });
+    ExpectSameBitsAgain([&] { return Run(problem, true, true, 0, 3).residual; });
   }
 }
 

@@ -167,6 +167,8 @@ TEST_P(CudaRopeKvWrite, RotatesAndWritesTheCacheWithOneRounding) {
     DropUnwritten(actual.cache, exact.cache);
     EXPECT_FALSE(exact.cache.empty());
     EXPECT_TRUE(WithinBFloat16(actual.cache, exact.cache, 0.51, kCancelled));
+    EXPECT_TRUE(AtMostTwiceOneRounding(actual.q, exact.q));
+    EXPECT_TRUE(AtMostTwiceOneRounding(actual.cache, exact.cache));
   }
 }
 
@@ -176,6 +178,35 @@ TEST_P(CudaRopeKvWrite, LeavesRowsBeyondTheLastSequenceAlone) {
   const Outcome plain = Run(step);
   EXPECT_TRUE(SameBits(padded.q, plain.q));
   EXPECT_TRUE(SameBits(padded.cache, plain.cache));
+}
+
+TEST_P(CudaRopeKvWrite, GivesTheSameBitsTwice) {
+  for (const Shape& shape : kShapes) {
+    SCOPED_TRACE(shape.what);
+    const Step step(random_, shape);
+    ExpectSameBitsAgain([&] { return Run(step).q; });
+    ExpectSameBitsAgain([&] { return Run(step).cache; });
+  }
+}
+
+TEST_P(CudaRopeKvWrite, GivesTheSameBitsInRowsOfAnyStride) {
+  // Rows a few elements further apart fit no access of eight.
+  Shape apart = kShapes[0];
+  apart.gap = 3;
+  Random one(9), other(9);
+  const Step near(one, kShapes[0]);
+  Step far(other, apart);
+  const auto spread = [](const std::vector<BFloat16>& rows, int64_t width,
+                         std::vector<BFloat16>& to) {
+    for (size_t i = 0; i < rows.size(); ++i) {
+      to[i / static_cast<size_t>(width) * static_cast<size_t>(width + 3) +
+         i % static_cast<size_t>(width)] = rows[i];
+    }
+  };
+  spread(near.q, near.q_stride(), far.q);
+  spread(near.k, near.kv_stride(), far.k);
+  spread(near.v, near.kv_stride(), far.v);
+  EXPECT_TRUE(SameBits(Run(far).cache, Run(near).cache));
 }
 
 BATON_DEVICE_SUITE(CudaRopeKvWrite);

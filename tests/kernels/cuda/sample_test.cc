@@ -399,6 +399,24 @@ TEST_P(CudaSample, GivesARowTheSameBitsAloneInABatchAndWithStagesThatItDoesNotNe
   }
 }
 
+TEST_P(CudaSample, DrawsTheSameTwice) {
+  const int64_t V = 4500;
+  std::vector<float> logits;
+  std::vector<SampleRow> rows;
+  for (int64_t r = 0; r < 6; ++r) {
+    const std::vector<float> row = Logits(V);
+    logits.insert(logits.end(), row.begin(), row.end());
+    rows.push_back({.temperature = 1.4f,
+                    .top_k = r % 3 == 0 ? 40 : 0,
+                    .top_p = r % 2 == 0 ? 0.95f : 1.0f,
+                    .seed = 11,
+                    .position = r,
+                    .logprobs = 3});
+  }
+  ExpectSameBitsAgain([&] { return Draw(logits, rows, true).out; });
+  ExpectSameBitsAgain([&] { return Draw(logits, rows, true).top; });
+}
+
 BATON_DEVICE_SUITE(CudaSample);
 
 }  // namespace

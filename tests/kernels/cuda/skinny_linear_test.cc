@@ -102,8 +102,9 @@ TEST_P(CudaSkinnyLinear, AgreesWithTheReferenceForOddShapes) {
       const bool with_bias = N % 2 == 1;
       const std::vector<float> exact = Exact(problem, with_bias);
       ExpectNear(Compute<float>(problem, 0, T, with_bias), exact, Bound(K));
-      EXPECT_TRUE(
-          WithinBFloat16(Compute<BFloat16>(problem, 0, T, with_bias), exact, 0.51, Bound(K)));
+      const std::vector<float> rounded = Compute<BFloat16>(problem, 0, T, with_bias);
+      EXPECT_TRUE(WithinBFloat16(rounded, exact, 0.51, Bound(K)));
+      EXPECT_TRUE(AtMostTwiceOneRounding(rounded, exact));
     }
   }
 }
@@ -145,6 +146,13 @@ TEST_P(CudaSkinnyLinear, GivesTheSameBitsHoweverColumnsAreDivided) {
   const std::vector<float> some = Compute<float>(narrow, 0, 2, false);
   for (int64_t n = 0; n < N; ++n) {
     ASSERT_EQ(some[static_cast<size_t>(n)], all[static_cast<size_t>(n)]) << "column " << n;
+  }
+}
+
+TEST_P(CudaSkinnyLinear, GivesTheSameBitsTwice) {
+  for (const int64_t K : {7, 264, 1104}) {
+    const Problem problem(random_, 9, 33, K);
+    ExpectSameBitsAgain([&] { return Compute<float>(problem, 0, problem.T, true); });
   }
 }
 

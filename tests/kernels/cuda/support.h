@@ -42,6 +42,11 @@ class DeviceArray {
   std::shared_ptr<std::byte> bytes_;
 };
 
+template <class T>
+bool SameBits(const std::vector<T>& a, const std::vector<T>& b) {
+  return a.size() == b.size() && std::memcmp(a.data(), b.data(), a.size() * sizeof(T)) == 0;
+}
+
 /// Each test runs once for every schedule of the device, and skips where there is none.
 class DeviceTest : public testing::TestWithParam<uint64_t> {
  protected:
@@ -51,6 +56,16 @@ class DeviceTest : public testing::TestWithParam<uint64_t> {
   }
 
   device::Stream& stream() { return DeviceStream(); }
+
+  /// What `run` gives has the same bits when it runs again, under another schedule too where the
+  /// device has several.
+  template <class Run>
+  void ExpectSameBitsAgain(const Run& run) {
+    const auto once = run();
+    SetSchedule(GetParam() + 3);
+    EXPECT_TRUE(SameBits(run(), once));
+    SetSchedule(GetParam());
+  }
 
   device::HostStream host_stream_{1};
   Random random_{20260730};
@@ -78,11 +93,6 @@ inline std::vector<float> ToFloats(const std::vector<BFloat16>& values) {
   return widened;
 }
 
-template <class T>
-bool SameBits(const std::vector<T>& a, const std::vector<T>& b) {
-  return a.size() == b.size() && std::memcmp(a.data(), b.data(), a.size() * sizeof(T)) == 0;
-}
-
 /// Whether |actual - exact| <= units of bfloat16's last place at |exact| + absolute; half a unit is
 /// one rounding of the exact value. NaN never passes.
 inline ::testing::AssertionResult WithinBFloat16(const std::vector<float>& actual,
@@ -99,6 +109,33 @@ inline ::testing::AssertionResult WithinBFloat16(const std::vector<float>& actua
     }
   }
   return ::testing::AssertionSuccess();
+}
+
+/// Root of the sum of the squares of the differences.
+inline double Distance(const std::vector<float>& a, const std::vector<float>& b) {
+  double sum = 0;
+  for (size_t i = 0; i < a.size(); ++i) sum += (double{a[i]} - b[i]) * (double{a[i]} - b[i]);
+  return std::sqrt(sum);
+}
+
+/// Whether `actual` is off by at most twice as much, in all, as `naive`: what a plain kernel gives
+/// that keeps in bfloat16 and float32 what the one under test does.
+inline ::testing::AssertionResult AtMostTwiceAsFar(const std::vector<float>& actual,
+                                                   const std::vector<float>& naive,
+                                                   const std::vector<float>& exact) {
+  if (actual.size() != exact.size() || naive.size() != exact.size()) {
+    return ::testing::AssertionFailure() << "sizes differ";
+  }
+  const double distance = Distance(actual, exact);
+  const double allowed = 2 * Distance(naive, exact);
+  if (distance <= allowed) return ::testing::AssertionSuccess();
+  return ::testing::AssertionFailure() << "off by " << distance << ", allowed " << allowed;
+}
+
+/// The same where a plain kernel computes exactly and rounds to bfloat16 once, as none does better.
+inline ::testing::AssertionResult AtMostTwiceOneRounding(const std::vector<float>& actual,
+                                                         const std::vector<float>& exact) {
+  return AtMostTwiceAsFar(actual, ToFloats(ToBFloat16s(exact)), exact);
 }
 
 }  // namespace baton::kernels::cuda
