@@ -22,6 +22,11 @@ ResponseIdentity MakeIdentity(const CallSetup& setup, const CompletionPlan& plan
           .system_fingerprint = options.system_fingerprint};
 }
 
+const char* NameOf(FinishReason reason, bool stopped_to_call) {
+  if (stopped_to_call) return "tool_calls";
+  return reason == FinishReason::kLength ? "length" : "stop";
+}
+
 ResponseParts MakeParts(const CompletionPlan& plan) {
   return {.stream = plan.stream,
           .logprobs = plan.show_logprobs,
@@ -103,6 +108,10 @@ CompletionCall::CompletionCall(CallSetup setup, CompletionPlan plan)
       cache_salt_(access::CacheSalt(place_->caller(), plan_.cache_salt)),
       writer_(MakeIdentity(setup, plan_), MakeParts(plan_), model_.tokenizer),
       context_(setup.context) {
+  if (model_.options.tracer != nullptr && context_.sampled) {
+    span_ = std::make_unique<CompletionSpan>(*model_.options.tracer, context_, setup.id, model_,
+                                             plan_);
+  }
   const size_t count = plan_.prompts.size() * static_cast<size_t>(plan_.candidates);
   runs_.reserve(count);
   // Copies share what the stop strings took to prepare.
@@ -114,7 +123,10 @@ CompletionCall::CompletionCall(CallSetup setup, CompletionPlan plan)
   }
 }
 
-CompletionCall::~CompletionCall() { CancelAll(); }
+CompletionCall::~CompletionCall() {
+  CancelAll();
+  if (span_) span_->OnFailed("client_closed");
+}
 
 void CompletionCall::Start() {
   started_ = model_.clock.Now();
@@ -143,7 +155,7 @@ Request CompletionCall::MakeRequest(int index) const {
   request.slo = plan_.slo;
   request.timings = plan_.timings && index == 0;
   request.trace = plan_.trace;
-  request.context = context_;
+  request.context = span_ ? span_->context() : context_;
   return request;
 }
 
@@ -161,6 +173,7 @@ void CompletionCall::Token(int index, const TokenOutput& output) {
   // A stop string matched, which the worker cannot know.
   if (run.choice.finished()) {
     Cancel(run);
+    run.finish_reason = NameOf(delta.finish, delta.stopped_to_call);
     if (model_.broken_calls != nullptr) model_.broken_calls->Add(run.choice.broken_calls());
   }
   const bool all_finished = run.choice.finished() && ++finished_ == candidates();
@@ -168,7 +181,18 @@ void CompletionCall::Token(int index, const TokenOutput& output) {
     if (!std::exchange(run.opened, true)) Open(run, PromptOf(index), delta);
     OnDelta(index, std::move(delta));
   }
-  if (all_finished) OnFinished();
+  if (all_finished) {
+    CloseSpan();
+    OnFinished();
+  }
+}
+
+void CompletionCall::CloseSpan() {
+  if (!span_) return;
+  std::vector<std::string> reasons;
+  for (const Run& run : runs_) reasons.emplace_back(run.finish_reason);
+  span_->OnFinished(CountUsage(), std::move(reasons));
+  span_.reset();
 }
 
 void CompletionCall::Open(Run& run, const PlannedPrompt& prompt, ChoiceDelta& delta) {
@@ -192,6 +216,8 @@ void CompletionCall::End(int index, const Status& status, const std::optional<Re
 void CompletionCall::Fail(const ApiError& error) {
   if (std::exchange(failed_, true)) return;
   CancelAll();
+  if (span_) span_->OnFailed(error.code.empty() ? std::to_string(error.status) : error.code);
+  span_.reset();
   OnFailed(error);
 }
 

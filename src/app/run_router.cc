@@ -1,6 +1,10 @@
+#include <chrono>
+#include <cstdlib>
 #include <future>
 #include <optional>
 #include <utility>
+
+#include <unistd.h>
 
 #include "baton/app/commands.h"
 #include "baton/app/config_watch.h"
@@ -9,9 +13,11 @@
 #include "baton/app/stop_on_signal.h"
 #include "baton/base/gate.h"
 #include "baton/base/logging.h"
+#include "baton/base/random.h"
 #include "baton/grpc/grpc_server.h"
 #include "baton/http/http_server.h"
 #include "baton/model/model.h"
+#include "baton/otlp/exporter.h"
 #include "baton/router/router.h"
 #include "baton/telemetry/metrics.h"
 #include "baton/text/chat_template.h"
@@ -57,6 +63,43 @@ Result<ModelParts> LoadParts(const std::string& folder, bool random_weights) {
   parts.sampling_defaults = ToSamplingDefaults(model->generation_config());
   parts.fingerprint = "fp_" + model->fingerprint().substr(0, 12);
   return parts;
+}
+
+/// What no other router is called: "host:process".
+std::string InstanceName() {
+  char host[256] = "";
+  gethostname(host, sizeof(host) - 1);
+  return std::string(host) + ":" + std::to_string(getpid());
+}
+
+/// What spans of requests go through; both null where there are none.
+struct Spans {
+  std::unique_ptr<otlp::Exporter> exporter;
+  std::unique_ptr<telemetry::Tracer> tracer;
+};
+
+Result<Spans> OpenSpans(const config::Config& config, telemetry::MetricRegistry& metrics,
+                        const Clock& clock) {
+  const auto environment = [](const std::string& name) {
+    const char* const value = std::getenv(name.c_str());
+    return std::string(value == nullptr ? "" : value);
+  };
+  BATON_ASSIGN_OR_RETURN(const auto settings,
+                         otlp::ReadSettings(config.telemetry.otlp, environment));
+  Spans spans;
+  if (!settings) return spans;
+  const auto unix_ahead = [&clock] {
+    return std::chrono::system_clock::now().time_since_epoch() - clock.Now().time_since_epoch();
+  };
+  BATON_ASSIGN_OR_RETURN(spans.exporter, otlp::Exporter::Start({.settings = *settings,
+                                                                .version = BATON_VERSION,
+                                                                .instance = InstanceName(),
+                                                                .flush = config.timeouts.stop / 2,
+                                                                .unix_ahead = unix_ahead},
+                                                               metrics, clock));
+  spans.tracer = std::make_unique<telemetry::Tracer>(*spans.exporter, settings->sampling, clock,
+                                                     RandomSeed());
+  return spans;
 }
 
 /// Makes the dumps that are asked for. *Threads*: lives on one thread.
@@ -191,7 +234,7 @@ Status Serve(const CommandLine& command, const config::Loaded& loaded, Clock& cl
              const StopOnSignal& signals) {
   const std::stop_token stop = signals.token();
   const config::Config& config = loaded.config;
-  BATON_ASSIGN_OR_RETURN(const router::RouterOptions router_options,
+  BATON_ASSIGN_OR_RETURN(router::RouterOptions router_options,
                          ToRouterOptions(config, command.router_workers));
   BATON_ASSIGN_OR_RETURN(const ModelParts parts,
                          LoadParts(config.model, config.engine.load == "random"));
@@ -207,6 +250,9 @@ Status Serve(const CommandLine& command, const config::Loaded& loaded, Clock& cl
       .AddGauge("baton_build_info", "1 for the version that this router is of",
                 {{"version", options.version}})
       .Set(1);
+  // Before whoever makes spans, so that it ends after them.
+  BATON_ASSIGN_OR_RETURN(const Spans spans, OpenSpans(config, metrics, clock));
+  options.tracer = router_options.tracer = spans.tracer.get();
   BATON_ASSIGN_OR_RETURN(std::unique_ptr<discovery::Source> source, MakeSource(config, clock));
   BATON_ASSIGN_OR_RETURN(const std::unique_ptr<router::Router> router,
                          router::Router::Create(router_options, metrics, clock, std::move(source)));

@@ -139,24 +139,38 @@ Result<ServiceName> ParseServiceName(const std::string& text) {
 }
 
 Result<HttpsServer> ParseHttpsServer(const std::string& text) {
-  constexpr std::string_view kScheme = "https://";
-  constexpr int32_t kDefaultPort = 443;
+  const Result<HttpUrl> url = ParseHttpUrl(text);
+  if (url.ok() && url->tls && url->path == "/") return HttpsServer{url->host, url->port};
+  return InvalidArgument("'" + text +
+                         "' is no server; write https://host:port, e.g. https://10.96.0.1:443");
+}
+
+Result<HttpUrl> ParseHttpUrl(const std::string& text) {
+  constexpr std::string_view kPlain = "http://";
+  constexpr std::string_view kTls = "https://";
   const Status error = InvalidArgument(
-      "'" + text + "' is no server; write https://host:port, e.g. https://10.96.0.1:443");
-  if (!text.starts_with(kScheme)) return error;
-  std::string host = text.substr(kScheme.size());
-  if (host.ends_with('/')) host.pop_back();
-  const size_t bracket = host.rfind(']');
-  const size_t colon = host.find(':', bracket == std::string::npos ? 0 : bracket);
-  std::optional<int32_t> port = kDefaultPort;
+      "'" + text + "' is no URL; write http://host:port, e.g. http://collector:4318");
+  HttpUrl url{.tls = text.starts_with(kTls)};
+  if (!url.tls && !text.starts_with(kPlain)) return error;
+  const size_t begin = (url.tls ? kTls : kPlain).size();
+  const size_t slash = std::min(text.find('/', begin), text.size());
+  url.host = text.substr(begin, slash - begin);
+  if (slash < text.size()) url.path = text.substr(slash);
+  const size_t bracket = url.host.rfind(']');
+  const size_t colon = url.host.find(':', bracket == std::string::npos ? 0 : bracket);
+  std::optional<int32_t> port = url.tls ? 443 : 80;
   if (colon != std::string::npos) {
-    port = ParseNumber(std::string_view(host).substr(colon + 1), 65535);
-    host.resize(colon);
+    port = ParseNumber(std::string_view(url.host).substr(colon + 1), 65535);
+    url.host.resize(colon);
   }
-  if (!port || *port == 0 || host.empty()) return error;
-  if (host.find_first_of("/?#@ ") != std::string::npos) return error;
+  if (!port || *port == 0 || url.host.empty()) return error;
+  url.port = *port;
+  const auto sane = [](char c) { return '!' <= c && c <= '~' && c != '#'; };
+  if (url.host.find_first_of("/?#@ ") != std::string::npos) return error;
+  if (!std::all_of(url.path.begin(), url.path.end(), sane)) return error;
+  std::string& host = url.host;
   if (host.starts_with('[') && host.ends_with(']')) host = host.substr(1, host.size() - 2);
-  return HttpsServer{host, *port};
+  return url;
 }
 
 }  // namespace baton::config

@@ -1,6 +1,7 @@
 #include "schema.h"
 
 #include <algorithm>
+#include <charconv>
 
 namespace baton::config {
 namespace {
@@ -27,6 +28,25 @@ Status CheckDevice(const std::string& text) { return ParseDevice(text).status();
 Status CheckDnsName(const std::string& text) { return ParseDnsName(text); }
 Status CheckService(const std::string& text) { return ParseServiceName(text).status(); }
 Status CheckWorker(const std::string& text) { return ParseWorkerAddress(text).status(); }
+Status CheckEndpoint(const std::string& text) {
+  return text.empty() ? OkStatus() : ParseHttpUrl(text).status();
+}
+
+Status CheckHeader(const std::string& text) {
+  const size_t equals = text.find('=');
+  const bool sane = std::ranges::all_of(text, [](char c) { return ' ' <= c && c <= '~'; });
+  const bool named = equals != std::string::npos && equals > 0 &&
+                     text.substr(0, equals).find_first_of(" :\"(),/;<>?@[]{}") == std::string::npos;
+  return sane && named ? OkStatus() : InvalidArgument("no header");
+}
+
+Status CheckRatio(const std::string& text) {
+  if (text.empty()) return OkStatus();
+  double ratio = -1;
+  const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), ratio);
+  const bool whole = error == std::errc() && end == text.data() + text.size();
+  return whole && ratio >= 0 && ratio <= 1 ? OkStatus() : InvalidArgument("no ratio");
+}
 
 void AddGroup(std::vector<Key>& keys, const std::string& role, WorkerGroup Workers::*group) {
   const auto add = [&]<typename T>(const char* name, T WorkerGroup::*member, std::string help,
@@ -418,6 +438,57 @@ void AddTelemetry(std::vector<Key>& keys) {
       {.choices = {"text", "json"}});
 }
 
+void AddOtlp(std::vector<Key>& keys) {
+  const auto add = [&]<typename T>(const char* name, T Otlp::*member, std::string help,
+                                   Key key = {}) {
+    key.path = std::string("telemetry.otlp.") + name;
+    key.slot = [=](Config& config) -> Slot { return &(config.telemetry.otlp.*member); };
+    key.help = std::move(help);
+    keys.push_back(std::move(key));
+  };
+  add("endpoint", &Otlp::endpoint,
+      "where the router sends spans of requests by OTLP over HTTP, e.g. http://collector:4318; "
+      "/v1/traces stands for no path; empty: as OTEL_EXPORTER_OTLP_TRACES_ENDPOINT or "
+      "OTEL_EXPORTER_OTLP_ENDPOINT says, else nowhere",
+      {.check = CheckEndpoint, .form = "URL"});
+  add("headers", &Otlp::headers,
+      "headers that go with them; none: those of OTEL_EXPORTER_OTLP_HEADERS, where secrets are "
+      "better kept",
+      {.check = CheckHeader, .form = "name=value"});
+  add("authority", &Otlp::authority,
+      "file in PEM: of those that sign the certificate at an https:// endpoint; empty: as "
+      "OTEL_EXPORTER_OTLP_CERTIFICATE says, else those that the system trusts",
+      {.is_file = true});
+  add("compression", &Otlp::compression,
+      "auto: as OTEL_EXPORTER_OTLP_COMPRESSION says, else none",
+      {.choices = {"auto", "none", "gzip"}});
+  add("timeout", &Otlp::timeout,
+      "to be reached, to take a batch and to answer, for each; 0s: as OTEL_EXPORTER_OTLP_TIMEOUT "
+      "says, else 10s",
+      {.least = 0, .greatest = Ns(hours(1))});
+  add("interval", &Otlp::interval, "how long a span waits for others to go with it",
+      {.least = Ns(milliseconds(1)), .greatest = Ns(hours(1))});
+  add("batch_spans", &Otlp::batch_spans, "a batch of so many goes at once",
+      {.least = 1, .greatest = 1 << 16});
+  add("queue_spans", &Otlp::queue_spans,
+      "most spans that wait while the receiver is slow or away; further ones are dropped and "
+      "counted",
+      {.least = 1, .greatest = 1 << 24});
+  add("sampler", &Otlp::sampler,
+      "which requests have spans; parentbased_...: where a client sends a traceparent, those that "
+      "it says are sampled, and of the others as ... says; auto: as OTEL_TRACES_SAMPLER says, else "
+      "parentbased_always_on",
+      {.choices = {"auto", "always_on", "always_off", "traceidratio", "parentbased_always_on",
+                   "parentbased_always_off", "parentbased_traceidratio"}});
+  add("sampler_arg", &Otlp::sampler_arg,
+      "with a traceidratio of sampler, the part of all requests; empty: as OTEL_TRACES_SAMPLER_ARG "
+      "says, else 1",
+      {.check = CheckRatio, .form = "number from 0 to 1"});
+  add("service_name", &Otlp::service_name,
+      "service.name of the router's spans, and before -prefill and the like that of the workers'; "
+      "empty: as OTEL_SERVICE_NAME says, else baton");
+}
+
 std::vector<Key> MakeKeys() {
   std::vector<Key> keys;
   AddTop(keys);
@@ -431,6 +502,7 @@ std::vector<Key> MakeKeys() {
   AddTimeouts(keys);
   AddRestart(keys);
   AddTelemetry(keys);
+  AddOtlp(keys);
   return keys;
 }
 

@@ -11,8 +11,8 @@
 #include "baton/base/gate.h"
 #include "baton/base/random.h"
 #include "baton/config/config.h"
+#include "baton/outbound/resolver.h"
 #include "known_name.h"
-#include "resolver.h"
 
 namespace baton::discovery {
 namespace {
@@ -33,7 +33,7 @@ class AskedNames final : public Source {
   }
 
   Status Open() {
-    BATON_ASSIGN_OR_RETURN(resolver_, Resolver::Open(options_.server, stopping_));
+    BATON_ASSIGN_OR_RETURN(resolver_, outbound::Resolver::Open(options_.server, stopping_));
     return OkStatus();
   }
   void Start(Listener& listener) override {
@@ -51,7 +51,7 @@ class AskedNames final : public Source {
     Status trouble;
     Duration ttl = kLongestPause;
     for (KnownName& name : names_) {
-      Result<Addresses> found = resolver_->Ask(name.name());
+      Result<outbound::Addresses> found = resolver_->Ask(name.name());
       if (stopping_) return;
       ttl = std::min(ttl, found.ok() ? found->time_to_live : Duration::zero());
       const Status status = name.Learn(std::move(found), clock_.Now());
@@ -83,7 +83,7 @@ class AskedNames final : public Source {
   Duration pause_{};
   Random random_{RandomSeed()};
   std::atomic<bool> stopping_{false};
-  std::unique_ptr<Resolver> resolver_;
+  std::unique_ptr<outbound::Resolver> resolver_;
   Gate stop_;
   std::thread thread_;
 };

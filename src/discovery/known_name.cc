@@ -4,7 +4,7 @@
 
 namespace baton::discovery {
 
-Status KnownName::Learn(Result<Addresses> answer, TimePoint now) {
+Status KnownName::Learn(Result<outbound::Addresses> answer, TimePoint now) {
   if (answer.ok()) {
     none_since_.reset();
     addresses_ = std::move(answer->addresses);

@@ -5,7 +5,7 @@
 #include <vector>
 
 #include "baton/base/clock.h"
-#include "resolver.h"
+#include "baton/outbound/resolver.h"
 
 namespace baton::discovery {
 
@@ -19,7 +19,7 @@ class KnownName {
   explicit KnownName(std::string name) : name_(std::move(name)) {}
 
   /// Fails with what is wrong where the answer is not taken for true.
-  Status Learn(Result<Addresses> answer, TimePoint now);
+  Status Learn(Result<outbound::Addresses> answer, TimePoint now);
   const std::string& name() const { return name_; }
   const std::vector<std::string>& addresses() const { return addresses_; }
 

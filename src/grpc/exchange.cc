@@ -45,6 +45,21 @@ TraceContext ContextIn(const ::grpc::CallbackServerContext& context) {
   return ParseTraceparent(Metadata(context, "traceparent")).value_or(TraceContext{});
 }
 
+void DescribeEnd(const ::grpc::Status& status, telemetry::OpenSpan& span) {
+  using Code = ::grpc::StatusCode;
+  span.Set("rpc.grpc.status_code", int64_t{status.error_code()});
+  switch (status.error_code()) {
+    // What the client is to blame for is no error of ours.
+    case Code::UNKNOWN:
+    case Code::DEADLINE_EXCEEDED:
+    case Code::UNIMPLEMENTED:
+    case Code::INTERNAL:
+    case Code::UNAVAILABLE:
+    case Code::DATA_LOSS: span.Fail(std::to_string(status.error_code())); break;
+    default: break;
+  }
+}
+
 std::string KeyIn(const ::grpc::CallbackServerContext& context) {
   constexpr std::string_view kScheme = "bearer ";
   const std::string value = Metadata(context, "authorization");

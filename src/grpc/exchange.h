@@ -10,8 +10,8 @@
 
 #include "baton/api/completion_call.h"
 #include "baton/api/error.h"
-#include "baton/base/trace_context.h"
 #include "baton/grpc/grpc_options.h"
+#include "baton/telemetry/tracer.h"
 #include "call_threads.h"
 
 namespace baton::grpc {
@@ -26,6 +26,8 @@ std::string KeyIn(const ::grpc::CallbackServerContext& context);
 
 /// Where the client says that the call is in a trace; not valid without it.
 TraceContext ContextIn(const ::grpc::CallbackServerContext& context);
+/// How a call ended, as its span shows it.
+void DescribeEnd(const ::grpc::Status& status, telemetry::OpenSpan& span);
 
 /// A call being answered: one Write, or for a stream any number of them, then End.
 /// *Ownership*: keeps itself alive until gRPC is done with it.
@@ -55,6 +57,8 @@ class Exchange : public std::enable_shared_from_this<Exchange<Response>> {
   const std::string& request_id() const { return request_id_; }
   const ::grpc::CallbackServerContext& context() const { return context_; }
   std::shared_ptr<api::StrandLink> link() const { return thread_; }
+  /// Keeps `span`, if any, until the answer is sent.
+  void AttachSpan(std::unique_ptr<telemetry::OpenSpan> span) { span_ = std::move(span); }
   /// Keeps `call` until the answer is sent or the client is gone.
   void Attach(std::shared_ptr<api::CompletionCall> call) { call_ = std::move(call); }
 
@@ -67,6 +71,9 @@ class Exchange : public std::enable_shared_from_this<Exchange<Response>> {
 
  protected:
   void KeepAlive() { self_ = this->shared_from_this(); }
+  void NoteEnd(const ::grpc::Status& status) {
+    if (span_) DescribeEnd(status, *span_);
+  }
   /// The client is gone, or its deadline has passed: nobody waits for the answer.
   void Cancelled() {
     Post([this] {
@@ -79,6 +86,7 @@ class Exchange : public std::enable_shared_from_this<Exchange<Response>> {
     Post([this] {
       ended_ = true;
       call_.reset();
+      span_.reset();
       self_.reset();
     });
   }
@@ -90,6 +98,7 @@ class Exchange : public std::enable_shared_from_this<Exchange<Response>> {
   const std::shared_ptr<CallThread> thread_;
   std::string request_id_;
   std::shared_ptr<api::CompletionCall> call_;
+  std::unique_ptr<telemetry::OpenSpan> span_;
   std::shared_ptr<Exchange> self_;
 };
 
@@ -109,7 +118,9 @@ class UnaryExchange final : public ::grpc::ServerUnaryReactor, public Exchange<R
     if (!this->ended_) response_ = std::move(response);
   }
   void End(const ::grpc::Status& status) override {
-    if (!std::exchange(this->ended_, true)) Finish(status);
+    if (std::exchange(this->ended_, true)) return;
+    this->NoteEnd(status);
+    Finish(status);
   }
 
  private:
@@ -145,6 +156,7 @@ class StreamExchange final : public ::grpc::ServerWriteReactor<Response>,
   }
   void End(const ::grpc::Status& status) override {
     if (std::exchange(this->ended_, true)) return;
+    this->NoteEnd(status);
     status_ = status;
     if (!writing_) Continue();
   }

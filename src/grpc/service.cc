@@ -61,9 +61,26 @@ bool CompletionService::Admit(Exchange<Response>& exchange, access::Caller& call
   return !error;
 }
 
+template <typename Response>
+TraceContext CompletionService::Trace(Exchange<Response>& exchange, const std::string& method) {
+  const std::string service(v1::Completion::service_full_name());
+  TraceContext here;
+  auto span = telemetry::EnterSpan(model_.options.tracer, ContextIn(exchange.context()),
+                                   service + "/" + method, here);
+  if (!span) return here;
+  exchange.AddMetadata("traceresponse", Traceparent(here));
+  span->Set("rpc.system", "grpc");
+  span->Set("rpc.service", service);
+  span->Set("rpc.method", method);
+  exchange.AttachSpan(std::move(span));
+  return here;
+}
+
 template <template <typename> typename Answer, typename Response, typename Request>
 void CompletionService::Start(const Request& request, bool stream, Exchange<Response>& exchange) {
   constexpr bool kChat = std::is_same_v<Request, v1::ChatRequest>;
+  const TraceContext context =
+      Trace(exchange, (kChat ? std::string("Chat") : "Complete") + (stream ? "Stream" : ""));
   access::Caller caller;
   if (!Admit(exchange, caller)) return;
   api::ApiError refusal;
@@ -81,7 +98,7 @@ void CompletionService::Start(const Request& request, bool stream, Exchange<Resp
                        .model = model_,
                        .strand = exchange.link(),
                        .id = (kChat ? "chatcmpl-" : "cmpl-") + frontend_.ids().Next(),
-                       .context = ContextIn(exchange.context()),
+                       .context = context,
                        .place = std::move(place)};
   const auto call = std::make_shared<Answer<Response>>(
       std::move(setup), std::move(plan), AnswerSetup<Response>{exchange, model_.tokenizer});

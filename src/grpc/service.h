@@ -50,6 +50,9 @@ class CompletionService final : public v1::Completion::CallbackService {
   /// What every call begins with: says its id and asks who calls. False when it has been refused.
   template <typename Response>
   bool Admit(Exchange<Response>& exchange, access::Caller& caller);
+  /// Opens the span of a call, where it has one. Returns where in which trace the call is.
+  template <typename Response>
+  TraceContext Trace(Exchange<Response>& exchange, const std::string& method);
   /// Starts the completion that `request` asks for, or refuses it.
   template <template <typename> typename Answer, typename Response, typename Request>
   void Start(const Request& request, bool stream, Exchange<Response>& exchange);

@@ -198,6 +198,8 @@ void Connection::Answer(HttpRequest request) {
   request_id_ = request.request_id.empty() ? setup_.ids.Next() : request.request_id;
   request.request_id = request_id_;
   path_ = request.path;
+  span_ = setup_.handler.OpenSpanOf(request);
+  trace_response_ = span_ ? Traceparent(request.context) : "";
   head_only_ = request.method == "HEAD";
   keep_alive_ = request.keep_alive && !setup_.running.draining();
   chunked_ = request.chunks_allowed;
@@ -215,6 +217,7 @@ void Connection::Refuse(int status, const std::string& message, const std::strin
   answer_ended_ = keep_alive_ = head_only_ = false;
   request_id_ = setup_.ids.Next();
   path_.clear();
+  trace_response_.clear();
   Send(ErrorResponse({status, message, {}, code}));
 }
 
@@ -223,8 +226,17 @@ void Connection::Refuse(int status, const std::string& message, const std::strin
 std::vector<HttpHeader> Connection::CommonHeaders(std::string content_type) const {
   std::vector<HttpHeader> headers = {{"Content-Type", std::move(content_type)},
                                      {"x-request-id", request_id_}};
+  if (!trace_response_.empty()) headers.push_back({"traceresponse", trace_response_});
   headers.push_back({"Connection", keep_alive_ ? "keep-alive" : "close"});
   return headers;
+}
+
+void Connection::CountAnswer(int status) {
+  setup_.handler.CountAnswer(path_, status);
+  if (!span_) return;
+  span_->Set("http.response.status_code", int64_t{status});
+  // What the client is to blame for is no error of ours.
+  if (status >= 500) span_->Fail(std::to_string(status));
 }
 
 void Connection::Send(HttpResponse response) {
@@ -232,7 +244,7 @@ void Connection::Send(HttpResponse response) {
   std::vector<HttpHeader> headers = CommonHeaders(std::move(response.content_type));
   headers.push_back({"Content-Length", std::to_string(response.body.size())});
   for (HttpHeader& header : response.headers) headers.push_back(std::move(header));
-  setup_.handler.CountAnswer(path_, response.status);
+  CountAnswer(response.status);
   said() += ResponseHead(response.status, setup_.clock.UnixSeconds(), headers) + "\r\n";
   if (!head_only_) said() += response.body;
   answer_ended_ = true;
@@ -245,7 +257,7 @@ void Connection::BeginStream(std::string content_type, std::vector<HttpHeader> h
   std::vector<HttpHeader> all = CommonHeaders(std::move(content_type));
   if (chunked_) all.push_back({"Transfer-Encoding", "chunked"});
   for (HttpHeader& header : headers) all.push_back(std::move(header));
-  setup_.handler.CountAnswer(path_, 200);
+  CountAnswer(200);
   said() += ResponseHead(200, setup_.clock.UnixSeconds(), all) + "\r\n";
 }
 
@@ -320,6 +332,7 @@ void Connection::AwaitWritable() {
 
 void Connection::FinishAnswer() {
   call_.reset();
+  span_.reset();
   call_timer_set_++;
   call_timer_.cancel();
   answering_ = answer_ended_ = false;
@@ -351,6 +364,8 @@ void Connection::Close() {
   if (std::exchange(closed_, true)) return;
   SayGoodbye();
   call_.reset();
+  if (span_) span_->Fail("client_closed");
+  span_.reset();
   output_.clear();
   unsealed_.clear();
   deadline_.cancel();

@@ -95,6 +95,7 @@ class Connection final : public Exchange, public std::enable_shared_from_this<Co
   /// Ends the connection with `on_expiry` unless called again before.
   void SetDeadline(Duration timeout, std::function<void()> on_expiry);
   std::vector<HttpHeader> CommonHeaders(std::string content_type) const;
+  void CountAnswer(int status);
 
   Socket socket_;
   const std::unique_ptr<TlsSession> tls_;
@@ -131,6 +132,10 @@ class Connection final : public Exchange, public std::enable_shared_from_this<Co
   std::shared_ptr<ActiveCall> call_;
   std::string request_id_;
   std::string path_;
+  /// Null where the request has none.
+  std::unique_ptr<telemetry::OpenSpan> span_;
+  /// Where its trace goes on here; empty without a span.
+  std::string trace_response_;
   bool head_only_ = false;
   bool keep_alive_ = false;
   bool chunked_ = false;

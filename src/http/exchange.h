@@ -8,6 +8,7 @@
 
 #include "baton/api/strand_link.h"
 #include "baton/base/clock.h"
+#include "baton/telemetry/tracer.h"
 #include "http_message.h"
 
 namespace baton::http {
@@ -48,6 +49,9 @@ class RequestHandler {
  public:
   virtual ~RequestHandler() = default;
   virtual void Handle(HttpRequest request, Exchange& exchange) = 0;
+  /// The span of a request until its answer has been written, null where it has none; says in
+  /// `request` where in which trace it is.
+  virtual std::unique_ptr<telemetry::OpenSpan> OpenSpanOf(HttpRequest& request) = 0;
   /// Counts an answer; `path` is the request's, empty when it could not be read.
   virtual void CountAnswer(std::string_view path, int status) = 0;
 };

@@ -18,7 +18,10 @@ struct HttpRequest {
   std::string query;
   /// The client's x-request-id where it is sane, else one of ours.
   std::string request_id;
-  /// Where the client says that the request is in a trace; not valid without it.
+  /// As the client calls this server, "host:port" or "host"; empty where it does not say.
+  std::string authority;
+  /// What the client's trace context says, then where in that trace or one of ours the request is;
+  /// not valid without one.
   TraceContext context;
   /// The API key as the client sent it; empty without one.
   std::string key;

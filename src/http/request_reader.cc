@@ -148,6 +148,7 @@ HttpRequest RequestReader::Take() {
   request.method = std::string(View(message.method_string()));
   std::tie(request.path, request.query) = PathAndQuery(View(message.target()));
   if (const auto id = View(message["x-request-id"]); IsSaneRequestId(id)) request.request_id = id;
+  request.authority = std::string(View(message[Field::host]));
   request.context = ContextIn(message);
   request.key = KeyIn(message);
   request.content_type = std::string(View(message["content-type"]));

@@ -1,5 +1,7 @@
 #include "routes.h"
 
+#include <algorithm>
+#include <charconv>
 #include <utility>
 
 #include "baton/api/json_writer.h"
@@ -25,6 +27,9 @@ constexpr char kPagePolicy[] =
     "default-src 'self'; object-src 'none'; base-uri 'none'; form-action 'none'; "
     "frame-ancestors 'none'";
 
+/// Of the longest name of a host.
+constexpr size_t kMostHostBytes = 253;
+
 /// Begins with a slash.
 constexpr char kPageFiles[] = "/page/";
 
@@ -32,6 +37,17 @@ HttpResponse JsonResponse(std::string body) {
   HttpResponse response;
   response.body = std::move(body);
   return response;
+}
+
+/// As `authority`, "host:port" or "host", has it.
+void DescribeServer(std::string_view authority, telemetry::OpenSpan& span) {
+  const size_t bracket = authority.rfind(']');
+  const size_t colon = authority.find(':', bracket == std::string_view::npos ? 0 : bracket);
+  span.Set("server.address", std::string(authority.substr(0, std::min(colon, kMostHostBytes))));
+  if (colon == std::string_view::npos) return;
+  int64_t port = 0;
+  std::from_chars(authority.data() + colon + 1, authority.data() + authority.size(), port);
+  if (port > 0) span.Set("server.port", port);
 }
 
 /// Hears of an answer while the client is there.
@@ -124,6 +140,22 @@ void Routes::Handle(HttpRequest request, Exchange& exchange) {
     return exchange.Send(std::move(response));
   }
   (this->*route->handler)(request, exchange);
+}
+
+std::unique_ptr<telemetry::OpenSpan> Routes::OpenSpanOf(HttpRequest& request) {
+  const Route* route = Find(request.path);
+  if (route == nullptr || route->get) return nullptr;
+  auto span = telemetry::EnterSpan(model_.options.tracer, request.context,
+                                   request.method + " " + route->path, request.context);
+  if (!span) return span;
+  span->Set("http.request.method", request.method);
+  span->Set("http.route", route->path);
+  span->Set("url.path", request.path);
+  span->Set("url.scheme", options_.tls.empty() ? "http" : "https");
+  span->Set("network.protocol.version", request.chunks_allowed ? "1.1" : "1.0");
+  if (!request.authority.empty()) DescribeServer(request.authority, *span);
+  span->Set("baton.http.request_id", request.request_id);
+  return span;
 }
 
 void Routes::CountAnswer(std::string_view path, int status) {

@@ -1,5 +1,6 @@
 #pragma once
 
+#include <memory>
 #include <string>
 #include <string_view>
 #include <utility>
@@ -20,6 +21,8 @@ class Routes final : public RequestHandler {
 
   void Handle(HttpRequest request, Exchange& exchange) override;
   void CountAnswer(std::string_view path, int status) override;
+  /// Of what is posted: nobody wants a trace of every scrape and probe.
+  std::unique_ptr<telemetry::OpenSpan> OpenSpanOf(HttpRequest& request) override;
   /// The paths that there are, each with whether it takes GET, else POST. One that ends with a
   /// slash stands for all that begin so.
   std::vector<std::pair<std::string, bool>> Paths() const;

@@ -130,7 +130,9 @@ void RouterCore::Send(const Routed& routed, Choice choice, const std::vector<Wor
   BeginPrefill(*routed, views);
   if (routed->trace) {
     routed->trace->Stage(routed->cause ? "wait" : "route", now);
-    routed->trace->OnSent(now);
+    std::vector<AskedWorker> asked = {{worker.name, std::string(RoleName(worker.role))}};
+    if (prefill != nullptr) asked.push_back({prefill->name, std::string(RoleName(prefill->role))});
+    routed->trace->OnSent(now, std::move(asked));
   }
   const std::string& id = routed->request.id;
   routed->BeginAttempt(

@@ -103,6 +103,21 @@ void RoutedRequest::LogEnd(const Status& end) const {
   }
 }
 
+RequestTrace::Summary RoutedRequest::Summary(const Status& end) const {
+  RequestTrace::Summary summary;
+  summary.attributes = {{"baton.attempts", int64_t{attempts}}, {"baton.tokens", tokens_}};
+  if (tokens_ > 0) {
+    summary.attributes.push_back({"gen_ai.server.time_to_first_token", Seconds(ttft())});
+    summary.attributes.push_back({"baton.worker", choice.worker});
+    if (!choice.prefill.empty()) {
+      summary.attributes.push_back({"baton.prefill_worker", choice.prefill});
+    }
+  }
+  // A client that has what it wants, e.g. up to a stop string, cancels the rest.
+  if (!end.ok() && end.code() != StatusCode::kCancelled) summary.error = StatusCodeName(end.code());
+  return summary;
+}
+
 void RoutedRequest::Finish(Status end) {
   LogEnd(end);
   (tokens_ == 0 ? metrics_.waiting : metrics_.running).Add(-1);
@@ -117,7 +132,7 @@ void RoutedRequest::Finish(Status end) {
   if (trace) {
     const TimePoint now = clock_.Now();
     trace->Stage(tokens_ > 0 ? "tokens" : "no token", now, {{"tokens", tokens_}});
-    trace->Finish(now);
+    trace->Finish(now, Summary(end));
   }
   sink_->OnEnd(std::move(end));
 }

@@ -115,6 +115,7 @@ class RoutedRequest {
 
  private:
   void LogEnd(const Status& end) const;
+  RequestTrace::Summary Summary(const Status& end) const;
 
   const std::shared_ptr<api::CompletionSink> sink_;
   const TimePoint arrived_;

@@ -25,6 +25,7 @@ RouterCore::RouterCore(const RouterOptions& options, std::unique_ptr<RoutingPoli
                        Clock& clock, telemetry::TraceWriter* traces)
     : clock_(clock),
       traces_(traces),
+      tracer_(options.tracer),
       registry_(registry),
       metrics_(registry),
       policy_(std::move(policy)),
@@ -181,7 +182,7 @@ std::vector<api::ReadinessCheck> RouterCore::FleetChecks() const {
   return checks;
 }
 
-bool RouterCore::Traced(const Request& request) {
+bool RouterCore::Written(const Request& request) {
   if (traces_ == nullptr) return false;
   const uint64_t number = started_.fetch_add(1, std::memory_order_relaxed);
   const auto every = static_cast<uint64_t>(trace_every_.load());
@@ -203,8 +204,14 @@ void RouterCore::Start(Request request, std::shared_ptr<api::CompletionSink> sin
   routed->id = request.id;
   routed->trace_context = request.context;
   routed->timings = request.timings;
-  request.trace = Traced(request);
-  if (request.trace) routed->trace = std::make_unique<RequestTrace>(request.id, arrived, *traces_);
+  const RequestTrace::Takers takers{
+      .writer = Written(request) ? traces_ : nullptr,
+      .tracer = request.context.sampled ? tracer_ : nullptr};
+  request.trace = takers.writer != nullptr || takers.tracer != nullptr;
+  if (request.trace) {
+    routed->trace = std::make_unique<RequestTrace>(request.id, arrived, request.context, takers);
+    request.context = routed->trace->context();
+  }
   routed->request = std::move(request);
   Post([this, routed = std::move(routed)]() mutable { Admit(std::move(routed)); });
 }

@@ -87,8 +87,8 @@ class RouterCore final : public Router {
   /// Why the operator may not change roles, if the router chooses them itself.
   Status MayScale(bool auto_ratio) const;
   Status TakeOptions(const RouterOptions& options, const std::optional<api::RoleCounts>& roles);
-  /// Whether the request asked for a trace, or it is its turn.
-  bool Traced(const Request& request);
+  /// Whether a file is to have the request's trace: it asked for that, or it is its turn.
+  bool Written(const Request& request);
   Query QueryOf(const RoutedRequest& routed) const;
   /// As many as a request is to be expected to draw yet.
   int64_t ExpectedTokens(const Request& request) const;
@@ -125,6 +125,7 @@ class RouterCore final : public Router {
 
   Clock& clock_;
   telemetry::TraceWriter* const traces_;
+  telemetry::Tracer* const tracer_;
   telemetry::MetricRegistry& registry_;
   RouterMetrics metrics_;
   std::unique_ptr<RoutingPolicy> policy_;

@@ -5,6 +5,7 @@
 #include <string>
 
 #include "baton/request/sampling_params.h"
+#include "baton/telemetry/tracer.h"
 
 namespace baton::api {
 
@@ -35,6 +36,8 @@ struct ApiOptions {
   std::string tool_parser = "auto";
   std::string reasoning_parser = "auto";
   ApiLimits limits;
+  /// Takes the spans of requests, and outlives whoever serves them; null: there are none.
+  telemetry::Tracer* tracer = nullptr;
 };
 
 }  // namespace baton::api

@@ -9,6 +9,7 @@
 #include "baton/api/choice.h"
 #include "baton/api/completion_backend.h"
 #include "baton/api/completion_plan.h"
+#include "baton/api/completion_span.h"
 #include "baton/api/response_writer.h"
 #include "baton/api/running_calls.h"
 #include "baton/api/strand_link.h"
@@ -78,6 +79,8 @@ class CompletionCall : public std::enable_shared_from_this<CompletionCall> {
     std::vector<TokenRecord> prompt_records = {};
     /// Its first delta has been handed on.
     bool opened = false;
+    /// Once it is finished.
+    const char* finish_reason = "";
     /// The backend may still be at work for it.
     bool open = true;
   };
@@ -85,6 +88,7 @@ class CompletionCall : public std::enable_shared_from_this<CompletionCall> {
   const PlannedPrompt& PromptOf(int index) const;
   Request MakeRequest(int index) const;
   void Token(int index, const TokenOutput& output);
+  void CloseSpan();
   /// Puts before a choice's first delta what the answer says of its prompt.
   void Open(Run& run, const PlannedPrompt& prompt, ChoiceDelta& delta);
   void End(int index, const Status& status, const std::optional<Refusal>& refusal);
@@ -107,6 +111,8 @@ class CompletionCall : public std::enable_shared_from_this<CompletionCall> {
   std::optional<RequestTimings> timings_;
   int finished_ = 0;
   bool failed_ = false;
+  /// Null where the request has none.
+  std::unique_ptr<CompletionSpan> span_;
 };
 
 }  // namespace baton::api

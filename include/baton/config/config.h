@@ -233,6 +233,26 @@ struct Restart {
   int32_t attempts = 3;
 };
 
+/// Spans of requests for OpenTelemetry. What is empty, "auto" or 0 s here, its variables may say.
+struct Otlp {
+  /// Of the receiver of OTLP over HTTP; empty: nothing is sent.
+  std::string endpoint;
+  /// "name=value" each.
+  std::vector<std::string> headers;
+  std::string authority;
+  /// "auto", "none" or "gzip".
+  std::string compression = "auto";
+  Duration timeout{};
+  Duration interval = std::chrono::seconds(1);
+  int32_t batch_spans = 512;
+  int32_t queue_spans = 8192;
+  /// "auto", or as OTEL_TRACES_SAMPLER has it.
+  std::string sampler = "auto";
+  /// A number from 0 to 1.
+  std::string sampler_arg;
+  std::string service_name;
+};
+
 struct Telemetry {
   /// Where the router writes the traces of requests; empty: no request is traced.
   std::string trace_folder;
@@ -242,6 +262,7 @@ struct Telemetry {
   int32_t trace_files = 1000;
   /// "text" or "json".
   std::string log_format = "text";
+  Otlp otlp;
 
   bool json_logs() const { return log_format == "json"; }
 };
@@ -311,5 +332,17 @@ struct HttpsServer {
 };
 /// Fails with InvalidArgument unless `text` is https://host:port, or without a port, which is 443.
 Result<HttpsServer> ParseHttpsServer(const std::string& text);
+
+struct HttpUrl {
+  bool tls = false;
+  /// Without brackets.
+  std::string host;
+  int32_t port = 0;
+  /// With what comes behind it; "/" where there is none.
+  std::string path = "/";
+};
+/// Fails with InvalidArgument unless `text` is such as http://host:4318/path, of which port and path
+/// may be left out.
+Result<HttpUrl> ParseHttpUrl(const std::string& text);
 
 }  // namespace baton::config

@@ -17,6 +17,7 @@
 #include "baton/rpc/messages.h"
 #include "baton/telemetry/metrics.h"
 #include "baton/telemetry/trace_writer.h"
+#include "baton/telemetry/tracer.h"
 
 namespace baton::router {
 
@@ -70,6 +71,8 @@ struct RouterOptions {
   /// Without a folder no request is traced.
   telemetry::TraceWriterOptions trace;
   int32_t trace_every = 0;
+  /// Takes the spans of requests that are sampled, and outlives the router; null: there are none.
+  telemetry::Tracer* tracer = nullptr;
 };
 
 /// Knows the fleet, picks the workers of each request and relays their tokens.

@@ -9,15 +9,14 @@
 
 #include <pthread.h>
 
-#include "../resolver.h"
-#include "api_client.h"
 #include "baton/base/gate.h"
 #include "baton/base/logging.h"
 #include "baton/base/random.h"
 #include "baton/base/units.h"
 #include "baton/config/config.h"
+#include "baton/outbound/http_client.h"
+#include "baton/outbound/retry_pause.h"
 #include "known_endpoints.h"
-#include "retry_pause.h"
 #include "service_account.h"
 #include "slice_feed.h"
 
@@ -81,8 +80,17 @@ class WatchedServices final : public Source {
   }
 
   Status Open() {
-    BATON_ASSIGN_OR_RETURN(resolver_, Resolver::Open({}, stopping_));
-    client_.emplace(server_, account_.authority_file(), *resolver_, stopping_);
+    BATON_ASSIGN_OR_RETURN(resolver_, outbound::Resolver::Open({}, stopping_));
+    outbound::HttpClientOptions options{
+        .server = {.host = server_.host, .port = server_.port, .tls = true},
+        .subject = "the API server",
+        .authority_file = account_.authority_file(),
+        .authority_advice =
+            "it is to be that of the cluster, which a pod's service account comes with",
+        .certificate_advice =
+            "it is to be the authority of the same cluster, and router.discovery.api_server a name "
+            "or address in that certificate"};
+    client_.emplace(std::move(options), *resolver_, stopping_);
     return OkStatus();
   }
   void Start(Listener& listener) override {
@@ -139,19 +147,19 @@ class WatchedServices final : public Source {
   Duration pause_{};
   std::atomic<bool> stopping_{false};
   const config::HttpsServer server_;
-  std::unique_ptr<Resolver> resolver_;
-  std::optional<ApiClient> client_;
+  std::unique_ptr<outbound::Resolver> resolver_;
+  std::optional<outbound::HttpClient> client_;
   Gate stop_;
   std::thread thread_;
 };
 
 /// Collects a page or an error; hands on a watch line by line.
-class WatchedServices::Answer final : public AnswerReader {
+class WatchedServices::Answer final : public outbound::AnswerReader {
  public:
   explicit Answer(WatchedServices& source) : source_(source), lists_(source.feed_.lists()) {}
 
-  void OnHead(int http_status) override {
-    http_status_ = http_status;
+  void OnHead(const outbound::AnswerHead& head) override {
+    http_status_ = head.http_status;
     if (watches()) source_.Began();
   }
   Status OnBody(std::string_view bytes) override {
@@ -194,8 +202,8 @@ Status WatchedServices::Ask() {
   const std::chrono::seconds watch = WatchTime();
   const bool lists = feed_.lists();
   Answer answer(*this);
-  const Status status = client_->Get({.target = feed_.Target(watch),
-                                      .token = token,
+  const Status status = client_->Ask({.target = feed_.Target(watch),
+                                      .headers = {{"Authorization", "Bearer " + token}},
                                       .patience = lists ? kPagePatience : watch + kWatchSlack},
                                      answer);
   const bool refused = answer.http_status() != 0 && answer.http_status() != kOk;
@@ -244,7 +252,7 @@ Duration WatchedServices::PauseAfter(const Status& status, Duration took) {
   if (status.code() == StatusCode::kCancelled) return Duration::zero();
   // Too old a version is no trouble; again and again it is.
   if (status.code() != StatusCode::kAborted || failures_ > 0) listener_->OnTrouble(status);
-  return RetryPause(++failures_, interval_, random_.Uniform());
+  return outbound::RetryPause(++failures_, interval_, random_.Uniform());
 }
 
 void WatchedServices::Began() {

@@ -1,9 +1,6 @@
-#include "api_client.h"
+#include "baton/outbound/http_client.h"
 
-#include <array>
 #include <optional>
-#include <utility>
-#include <vector>
 
 #include <boost/asio/io_context.hpp>
 #include <boost/asio/ip/tcp.hpp>
@@ -17,7 +14,7 @@
 #include <openssl/ssl.h>
 #include <openssl/x509v3.h>
 
-namespace baton::discovery {
+namespace baton::outbound {
 namespace {
 
 namespace asio = boost::asio;
@@ -25,10 +22,8 @@ namespace beast = boost::beast;
 namespace http = boost::beast::http;
 using Error = boost::system::error_code;
 using Endpoints = std::vector<asio::ip::tcp::endpoint>;
-using Stream = beast::ssl_stream<beast::tcp_stream>;
+using TlsStream = beast::ssl_stream<beast::tcp_stream>;
 
-/// To be reached, to agree on TLS, and to begin to answer.
-constexpr Duration kStepTimeout = std::chrono::seconds(10);
 constexpr uint32_t kMostHeadBytes = 64 << 10;
 constexpr size_t kPieceBytes = 64 << 10;
 
@@ -44,19 +39,18 @@ Result<asio::ip::tcp::endpoint> ToEndpoint(const std::string& address) {
 
 }  // namespace
 
-struct ApiClient::Parts {
-  Parts(config::HttpsServer at, std::string authority, Resolver& names,
-        const std::atomic<bool>& stopping)
-      : server(std::move(at)),
-        authority_file(std::move(authority)),
-        resolver(names),
-        stop(stopping) {}
+struct HttpClient::Parts {
+  Parts(HttpClientOptions whom, Resolver& names, const std::atomic<bool>& stopping)
+      : options(std::move(whom)), resolver(names), stop(stopping) {}
 
-  Status Get(const Question& question, AnswerReader& reader);
+  Status Ask(const Question& question, AnswerReader& reader);
   Result<Endpoints> Find();
   Result<asio::ssl::context> Trust() const;
-  Status Shake(Stream& stream, AnswerReader& reader);
-  Status Ask(Stream& stream, const Question& question, AnswerReader& reader);
+  Status Connect(beast::tcp_stream& stream, const Question& question, AnswerReader& reader);
+  Status Shake(TlsStream& stream, AnswerReader& reader);
+  template <typename Stream>
+  Status Send(Stream& stream, const Question& question, AnswerReader& reader);
+  template <typename Stream>
   Status Read(Stream& stream, const Question& question, AnswerReader& reader);
 
   /// Begins an operation with a handler and waits for it. What is left of one that was stopped is
@@ -71,55 +65,63 @@ struct ApiClient::Parts {
   }
   Status Failure(const std::string& what, Error error) const {
     if (stop) return Cancelled("the router ends");
-    return Unavailable("the API server at " + Name() + " " + what + ": " + error.message());
+    return Unavailable(options.subject + " at " + Name() + " " + what + ": " + error.message());
   }
   std::string Name() const {
+    const HttpServer& server = options.server;
     const bool six = server.host.find(':') != std::string::npos;
     return (six ? "[" + server.host + "]" : server.host) + ":" + std::to_string(server.port);
   }
 
-  const config::HttpsServer server;
-  const std::string authority_file;
+  const HttpClientOptions options;
   Resolver& resolver;
   const std::atomic<bool>& stop;
   /// Before all that uses it.
   asio::io_context io{1};
 };
 
-ApiClient::ApiClient(config::HttpsServer server, std::string authority_file, Resolver& resolver,
-                     const std::atomic<bool>& stop)
-    : parts_(
-          std::make_unique<Parts>(std::move(server), std::move(authority_file), resolver, stop)) {}
-ApiClient::~ApiClient() = default;
+HttpClient::HttpClient(HttpClientOptions options, Resolver& resolver, const std::atomic<bool>& stop)
+    : parts_(std::make_unique<Parts>(std::move(options), resolver, stop)) {}
+HttpClient::~HttpClient() = default;
 
-Status ApiClient::Get(const Question& question, AnswerReader& reader) {
-  return parts_->Get(question, reader);
+Status HttpClient::Ask(const Question& question, AnswerReader& reader) {
+  return parts_->Ask(question, reader);
 }
 
-void ApiClient::Stop() { parts_->io.stop(); }
+void HttpClient::Stop() { parts_->io.stop(); }
 
-Status ApiClient::Parts::Get(const Question& question, AnswerReader& reader) {
-  BATON_ASSIGN_OR_RETURN(const Endpoints endpoints, Find());
+Status HttpClient::Parts::Ask(const Question& question, AnswerReader& reader) {
+  if (!options.server.tls) {
+    beast::tcp_stream stream(io);
+    BATON_RETURN_IF_ERROR(Connect(stream, question, reader));
+    return Send(stream, question, reader);
+  }
   BATON_ASSIGN_OR_RETURN(asio::ssl::context context, Trust());
-  Stream stream(io, context);
-  beast::tcp_stream& tcp = beast::get_lowest_layer(stream);
-  tcp.expires_after(kStepTimeout);
-  const Error error =
-      Await(reader, [&](auto done) { tcp.async_connect(endpoints, std::move(done)); });
-  if (error) return Failure("cannot be reached", error);
-  tcp.socket().set_option(asio::ip::tcp::no_delay(true));
+  TlsStream stream(io, context);
+  BATON_RETURN_IF_ERROR(Connect(beast::get_lowest_layer(stream), question, reader));
   BATON_RETURN_IF_ERROR(Shake(stream, reader));
-  return Ask(stream, question, reader);
+  return Send(stream, question, reader);
 }
 
-Result<Endpoints> ApiClient::Parts::Find() {
+Status HttpClient::Parts::Connect(beast::tcp_stream& stream, const Question& question,
+                                  AnswerReader& reader) {
+  BATON_ASSIGN_OR_RETURN(const Endpoints endpoints, Find());
+  stream.expires_after(question.step);
+  const Error error =
+      Await(reader, [&](auto done) { stream.async_connect(endpoints, std::move(done)); });
+  if (error) return Failure("cannot be reached", error);
+  stream.socket().set_option(asio::ip::tcp::no_delay(true));
+  return OkStatus();
+}
+
+Result<Endpoints> HttpClient::Parts::Find() {
   Error error;
-  const asio::ip::address literal = asio::ip::make_address(server.host, error);
-  if (!error) return Endpoints{{literal, static_cast<uint16_t>(server.port)}};
+  const asio::ip::address literal = asio::ip::make_address(options.server.host, error);
+  if (!error) return Endpoints{{literal, static_cast<uint16_t>(options.server.port)}};
   const Result<Addresses> found = resolver.Ask(Name());
   if (stop) return Cancelled("the router ends");
   if (!found.ok())
-    return Unavailable("the API server cannot be found: " + found.status().message());
+    return Unavailable(options.subject + " cannot be found: " + found.status().message());
   Endpoints endpoints;
   for (const std::string& address : found->addresses) {
     BATON_ASSIGN_OR_RETURN(const auto endpoint, ToEndpoint(address));
@@ -128,25 +130,29 @@ Result<Endpoints> ApiClient::Parts::Find() {
   return endpoints;
 }
 
-Result<asio::ssl::context> ApiClient::Parts::Trust() const {
+Result<asio::ssl::context> HttpClient::Parts::Trust() const {
   asio::ssl::context context(asio::ssl::context::tls_client);
   Error error;
-  context.load_verify_file(authority_file, error);
+  if (options.authority_file.empty()) {
+    context.set_default_verify_paths(error);
+  } else {
+    context.load_verify_file(options.authority_file, error);
+  }
   SSL_CTX_set_min_proto_version(context.native_handle(), TLS1_2_VERSION);
   ERR_clear_error();
   if (!error) return context;
-  return FailedPrecondition(authority_file +
-                            ": is no certificate of an authority in PEM; it is to be that of the "
-                            "cluster, which a pod's service account comes with");
+  return FailedPrecondition(options.authority_file +
+                            ": is no certificate of an authority in PEM; " +
+                            options.authority_advice);
 }
 
-Status ApiClient::Parts::Shake(Stream& stream, AnswerReader& reader) {
+Status HttpClient::Parts::Shake(TlsStream& stream, AnswerReader& reader) {
   SSL* const ssl = stream.native_handle();
   SSL_set_verify(ssl, SSL_VERIFY_PEER, nullptr);
   X509_VERIFY_PARAM* const expected = SSL_get0_param(ssl);
-  if (X509_VERIFY_PARAM_set1_ip_asc(expected, server.host.c_str()) != 1) {
-    X509_VERIFY_PARAM_set1_host(expected, server.host.data(), server.host.size());
-    SSL_set_tlsext_host_name(ssl, server.host.c_str());
+  if (X509_VERIFY_PARAM_set1_ip_asc(expected, options.server.host.c_str()) != 1) {
+    X509_VERIFY_PARAM_set1_host(expected, options.server.host.data(), options.server.host.size());
+    SSL_set_tlsext_host_name(ssl, options.server.host.c_str());
   }
   ERR_clear_error();
   const Error error = Await(reader, [&](auto done) {
@@ -156,28 +162,35 @@ Status ApiClient::Parts::Shake(Stream& stream, AnswerReader& reader) {
   if (!error) return OkStatus();
   const long why = SSL_get_verify_result(ssl);
   if (why == X509_V_OK || stop) return Failure("does not speak TLS", error);
-  return FailedPrecondition("the API server at " + Name() + " shows a certificate that " +
-                            authority_file + " does not vouch for (" +
-                            X509_verify_cert_error_string(why) +
-                            "); it is to be the authority of the same cluster, and "
-                            "router.discovery.api_server a name or address in that certificate");
+  const std::string& file = options.authority_file;
+  return FailedPrecondition(options.subject + " at " + Name() + " shows a certificate that " +
+                            (file.empty() ? "no authority of this system" : file) +
+                            (file.empty() ? " vouches for (" : " does not vouch for (") +
+                            X509_verify_cert_error_string(why) + "); " +
+                            options.certificate_advice);
 }
 
-Status ApiClient::Parts::Ask(Stream& stream, const Question& question, AnswerReader& reader) {
-  http::request<http::empty_body> request{http::verb::get, question.target, 11};
+template <typename Stream>
+Status HttpClient::Parts::Send(Stream& stream, const Question& question, AnswerReader& reader) {
+  const bool posts = !question.body.empty();
+  http::request<http::string_body> request{posts ? http::verb::post : http::verb::get,
+                                           question.target, 11};
   request.set(http::field::host, Name());
   request.set(http::field::user_agent, "baton");
   request.set(http::field::accept, "application/json");
-  request.set(http::field::authorization, "Bearer " + question.token);
+  for (const auto& [name, value] : question.headers) request.set(name, value);
   request.keep_alive(false);
-  beast::get_lowest_layer(stream).expires_after(kStepTimeout);
+  request.body() = question.body;
+  if (posts) request.prepare_payload();
+  beast::get_lowest_layer(stream).expires_after(question.step);
   const Error error =
       Await(reader, [&](auto done) { http::async_write(stream, request, std::move(done)); });
   if (error) return Failure("takes no request", error);
   return Read(stream, question, reader);
 }
 
-Status ApiClient::Parts::Read(Stream& stream, const Question& question, AnswerReader& reader) {
+template <typename Stream>
+Status HttpClient::Parts::Read(Stream& stream, const Question& question, AnswerReader& reader) {
   beast::flat_buffer buffer(kMostHeadBytes + kPieceBytes);
   http::response_parser<http::buffer_body> parser;
   parser.header_limit(kMostHeadBytes);
@@ -185,7 +198,9 @@ Status ApiClient::Parts::Read(Stream& stream, const Question& question, AnswerRe
   Error error = Await(
       reader, [&](auto done) { http::async_read_header(stream, buffer, parser, std::move(done)); });
   if (error) return Failure("does not answer", error);
-  reader.OnHead(parser.get().result_int());
+  const auto retry_after = parser.get()[http::field::retry_after];
+  reader.OnHead({.http_status = static_cast<int>(parser.get().result_int()),
+                 .retry_after = {retry_after.data(), retry_after.size()}});
   beast::get_lowest_layer(stream).expires_after(question.patience);
   std::vector<char> piece(kPieceBytes);
   while (!parser.is_done()) {
@@ -199,4 +214,4 @@ Status ApiClient::Parts::Read(Stream& stream, const Question& question, AnswerRe
   return OkStatus();
 }
 
-}  // namespace baton::discovery
+}  // namespace baton::outbound

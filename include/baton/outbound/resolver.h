@@ -8,7 +8,7 @@
 #include "baton/base/clock.h"
 #include "baton/base/status.h"
 
-namespace baton::discovery {
+namespace baton::outbound {
 
 /// "10.0.0.7:7000" and the like, sorted, and for how long that may be taken for true.
 struct Addresses {
@@ -29,4 +29,4 @@ class Resolver {
   virtual Result<Addresses> Ask(const std::string& name) = 0;
 };
 
-}  // namespace baton::discovery
+}  // namespace baton::outbound

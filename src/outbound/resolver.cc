@@ -1,4 +1,4 @@
-#include "resolver.h"
+#include "baton/outbound/resolver.h"
 
 #include <algorithm>
 #include <mutex>
@@ -11,7 +11,7 @@
 
 #include "baton/base/check.h"
 
-namespace baton::discovery {
+namespace baton::outbound {
 namespace {
 
 constexpr int kTimeoutMs = 2000;
@@ -173,4 +173,4 @@ Result<std::unique_ptr<Resolver>> Resolver::Open(const std::string& server,
   return std::unique_ptr<Resolver>(std::move(resolver));
 }
 
-}  // namespace baton::discovery
+}  // namespace baton::outbound

@@ -4,7 +4,7 @@
 
 #include "baton/base/clock.h"
 
-namespace baton::discovery {
+namespace baton::outbound {
 
 inline constexpr Duration kLongestPause = std::chrono::seconds(30);
 
@@ -18,4 +18,4 @@ inline Duration RetryPause(int failures, Duration first, double uniform) {
   return std::chrono::duration_cast<Duration>(pause * (1 - uniform / 2));
 }
 
-}  // namespace baton::discovery
+}  // namespace baton::outbound
