@@ -71,9 +71,11 @@ void RequestTrace::Finish(TimePoint now, Summary summary) {
                               .end = now,
                               .attributes = std::move(summary.attributes),
                               .error = std::move(summary.error)};
-    for (auto& spans : SpansOf(std::move(span), router, workers_, *takers_.tracer)) {
+    auto all = SpansOf(std::move(span), router, workers_, *takers_.tracer);
+    // The request's own last: whoever has it has them all.
+    std::for_each(all.rbegin(), all.rend(), [&](telemetry::ProcessSpans& spans) {
       takers_.tracer->sink().Take(std::move(spans));
-    }
+    });
   }
   if (takers_.writer == nullptr) return;
   std::vector<telemetry::ProcessTrace> processes{std::move(router)};

@@ -130,9 +130,10 @@ void RoutedRequest::Finish(Status end) {
   }
   metrics_.CountRequest(end.ok() ? "finished" : std::string(StatusCodeName(end.code())));
   if (trace) {
-    const TimePoint now = clock_.Now();
-    trace->Stage(tokens_ > 0 ? "tokens" : "no token", now, {{"tokens", tokens_}});
-    trace->Finish(now, Summary(end));
+    // The end of the call, which comes later, is none of the client's business.
+    const TimePoint ended = end.ok() ? last_token_at_ : clock_.Now();
+    trace->Stage(tokens_ > 0 ? "tokens" : "no token", ended, {{"tokens", tokens_}});
+    trace->Finish(ended, Summary(end));
   }
   sink_->OnEnd(std::move(end));
 }

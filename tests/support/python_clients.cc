@@ -56,6 +56,12 @@ ProgramOutcome RunManifestTest(const std::string& script) {
   return RunWithPackages("manifests", script, {}, {"BATON=" BATON_BINARY_DIR "/bin/baton"});
 }
 
+ProgramOutcome RunSpanTest() {
+  return RunWithPackages(
+      "otlp", "check_spans.py", {},
+      {"BATON=" BATON_BINARY_DIR "/bin/baton", "BATON_TREE=" BATON_SOURCE_DIR});
+}
+
 ProgramOutcome RunBrowser(const std::string& script, const std::vector<std::string>& words,
                           const std::vector<std::string>& settings) {
   return RunShell(PythonCommand("python3", "page/" + script, words, settings));

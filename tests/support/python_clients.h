@@ -20,6 +20,9 @@ ProgramOutcome RunPythonClient(const std::string& script, const std::vector<std:
 /// Runs a script of tests/integration/manifests likewise, which finds the executable in BATON.
 ProgramOutcome RunManifestTest(const std::string& script);
 
+/// Runs tests/integration/otlp/check_spans.py likewise.
+ProgramOutcome RunSpanTest();
+
 /// Runs a script of tests/integration/page, which needs Python alone and Debian's Chromium. Exit
 /// code 77 where that is not installed: skip the test then.
 ProgramOutcome RunBrowser(const std::string& script, const std::vector<std::string>& words,
