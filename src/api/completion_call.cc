@@ -102,7 +102,8 @@ CompletionCall::CompletionCall(CallSetup setup, CompletionPlan plan)
       plan_(std::move(plan)),
       cache_salt_(access::CacheSalt(place_->caller(), plan_.cache_salt)),
       writer_(MakeIdentity(setup, plan_), MakeParts(plan_), model_.tokenizer),
-      context_(setup.context) {
+      context_(setup.context),
+      prefill_pick_(std::move(setup.prefill_pick)) {
   const size_t count = plan_.prompts.size() * static_cast<size_t>(plan_.candidates);
   runs_.reserve(count);
   // Copies share what the stop strings took to prepare.
@@ -140,6 +141,7 @@ Request CompletionCall::MakeRequest(int index) const {
   request.priority = access::AllowedPriority(place_->caller(), plan_.priority);
   request.tenant = place_->caller().tenant;
   request.session = plan_.session;
+  request.prefill_pick = prefill_pick_;
   request.slo = plan_.slo;
   request.timings = plan_.timings && index == 0;
   request.trace = plan_.trace;

@@ -11,11 +11,9 @@
 #include "baton/base/logging.h"
 #include "baton/grpc/grpc_server.h"
 #include "baton/http/http_server.h"
-#include "baton/model/model.h"
 #include "baton/router/router.h"
 #include "baton/telemetry/metrics.h"
-#include "baton/text/chat_template.h"
-#include "baton/text/tokenizer.h"
+#include "router_parts.h"
 
 namespace baton::app {
 namespace {
@@ -23,41 +21,6 @@ namespace {
 /// How often it is looked whether a stop was asked for, and said that the router still waits.
 constexpr Duration kPulse = std::chrono::milliseconds(100);
 constexpr Duration kReminder = std::chrono::seconds(10);
-
-/// What the router takes from the model's folder.
-struct ModelParts {
-  std::unique_ptr<text::Tokenizer> tokenizer;
-  std::optional<text::ChatTemplate> chat_template;
-  int32_t context_tokens = 0;
-  SamplingParams sampling_defaults;
-  std::string fingerprint;
-};
-
-Result<ModelParts> LoadParts(const std::string& folder, bool random_weights) {
-  ModelParts parts;
-  BATON_ASSIGN_OR_RETURN(parts.tokenizer, text::Tokenizer::Load(folder));
-  Result<text::ChatTemplate> chat_template = text::ChatTemplate::Load(folder);
-  if (chat_template.ok()) {
-    parts.chat_template = *std::move(chat_template);
-  } else if (chat_template.status().code() == StatusCode::kNotFound) {
-    BATON_LOG(Warning) << "the model has no chat template; chat requests are refused";
-  } else {
-    return chat_template.status();
-  }
-  if (random_weights) {  // Which the router would make up for nothing.
-    BATON_ASSIGN_OR_RETURN(const model::ModelConfig config, model::ModelConfig::Load(folder));
-    BATON_ASSIGN_OR_RETURN(const auto generation, model::GenerationConfig::Load(folder));
-    parts.context_tokens = config.context_tokens;
-    parts.sampling_defaults = ToSamplingDefaults(generation);
-    parts.fingerprint = "fp_random";
-    return parts;
-  }
-  BATON_ASSIGN_OR_RETURN(const std::unique_ptr<model::Model> model, model::Model::Load(folder));
-  parts.context_tokens = model->config().context_tokens;
-  parts.sampling_defaults = ToSamplingDefaults(model->generation_config());
-  parts.fingerprint = "fp_" + model->fingerprint().substr(0, 12);
-  return parts;
-}
 
 /// Makes the dumps that are asked for. *Threads*: lives on one thread.
 class Dumps {
@@ -193,32 +156,10 @@ Status Serve(const CommandLine& command, const config::Loaded& loaded, Clock& cl
   const config::Config& config = loaded.config;
   BATON_ASSIGN_OR_RETURN(const router::RouterOptions router_options,
                          ToRouterOptions(config, command.router_workers));
-  BATON_ASSIGN_OR_RETURN(const ModelParts parts,
-                         LoadParts(config.model, config.engine.load == "random"));
-  api::ApiOptions options = ToApiOptions(config);
-  if (options.context_tokens == 0 || options.context_tokens > parts.context_tokens) {
-    options.context_tokens = parts.context_tokens;
-  }
-  options.sampling_defaults = parts.sampling_defaults;
-  options.system_fingerprint = parts.fingerprint;
-
-  telemetry::MetricRegistry metrics;
-  metrics
-      .AddGauge("baton_build_info", "1 for the version that this router is of",
-                {{"version", options.version}})
-      .Set(1);
-  BATON_ASSIGN_OR_RETURN(std::unique_ptr<discovery::Source> source, MakeSource(config, clock));
-  BATON_ASSIGN_OR_RETURN(const std::unique_ptr<router::Router> router,
-                         router::Router::Create(router_options, metrics, clock, std::move(source)));
-  std::unique_ptr<access::Gatekeeper> gatekeeper;
-  if (!config.router.api_keys.empty()) {
-    BATON_ASSIGN_OR_RETURN(gatekeeper, access::Gatekeeper::Open(config.router.api_keys, clock));
-  }
-  BATON_ASSIGN_OR_RETURN(
-      const std::unique_ptr<api::Frontend> frontend,
-      api::Frontend::Create(options, *router, *parts.tokenizer,
-                            parts.chat_template ? &*parts.chat_template : nullptr, metrics, clock,
-                            gatekeeper.get()));
+  BATON_ASSIGN_OR_RETURN(const std::unique_ptr<RouterParts> parts,
+                         MakeRouterParts(config, router_options, clock));
+  router::Router* const router = parts->router.get();
+  api::Frontend* const frontend = parts->frontend.get();
   const http::HttpOptions http_options = ToHttpOptions(config);
   BATON_ASSIGN_OR_RETURN(const std::unique_ptr<http::HttpServer> server,
                          http::HttpServer::Start(http_options, *frontend, clock));
@@ -246,7 +187,7 @@ Status Serve(const CommandLine& command, const config::Loaded& loaded, Clock& cl
   if (AwaitFleet(*router, clock, stop, dumps)) {
     BATON_LOG(Info) << "ready";
     NotifyReady(url);
-    LiveConfig live({command, *router, *frontend, metrics}, loaded, clock);
+    LiveConfig live({command, *router, *frontend, parts->metrics}, loaded, clock);
     AwaitStop(live, dumps, stop);
   }
   if (!server->Drain()) {

@@ -7,6 +7,7 @@
 
 #include "baton/access/caller.h"
 #include "baton/base/trace_context.h"
+#include "baton/request/request.h"
 
 namespace baton::http {
 
@@ -20,6 +21,8 @@ struct HttpRequest {
   std::string request_id;
   /// Where the client says that the request is in a trace; not valid without it.
   TraceContext context;
+  /// Of a gateway that picks workers, by its header x-prefiller-host-port.
+  PrefillPick prefill_pick = {};
   /// The API key as the client sent it; empty without one.
   std::string key;
   /// Who holds it, once that is known.
