@@ -107,7 +107,8 @@ CompletionCall::CompletionCall(CallSetup setup, CompletionPlan plan)
       plan_(std::move(plan)),
       cache_salt_(access::CacheSalt(place_->caller(), plan_.cache_salt)),
       writer_(MakeIdentity(setup, plan_), MakeParts(plan_), model_.tokenizer),
-      context_(setup.context) {
+      context_(setup.context),
+      prefill_pick_(std::move(setup.prefill_pick)) {
   if (model_.options.tracer != nullptr && context_.sampled) {
     span_ = std::make_unique<CompletionSpan>(*model_.options.tracer, context_, setup.id, model_,
                                              plan_);
@@ -152,6 +153,7 @@ Request CompletionCall::MakeRequest(int index) const {
   request.priority = access::AllowedPriority(place_->caller(), plan_.priority);
   request.tenant = place_->caller().tenant;
   request.session = plan_.session;
+  request.prefill_pick = prefill_pick_;
   request.slo = plan_.slo;
   request.timings = plan_.timings && index == 0;
   request.trace = plan_.trace;

@@ -143,6 +143,11 @@ class Parser {
     add("--device", devices_, "What computes; default: its group's device")
         ->type_name("cpu|cuda|cuda:N");
     add("--cores", cores_, "Cores to pin to, e.g. 0-3,8");
+    worker
+        ->add_option("--http", line_.worker_http,
+                     "Where to answer clients, for gateways that pick workers themselves; others "
+                     "are found as router.discovery says")
+        ->type_name("HOST:PORT");
   }
 
   void AddBench() {
@@ -252,6 +257,9 @@ class Parser {
 
   /// What is wrong with the flags; empty where nothing is.
   std::string FinishWorkers() {
+    if (role_ == "both" && !line_.worker_http.empty()) {
+      return "--http is for one worker in a process; with --role both start a router\n";
+    }
     if (role_ == "both") {
       line_.workers = {{.role = Role::kPrefill}, {.role = Role::kDecode}};
     } else {

@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "baton/app/cores.h"
+#include "baton/base/check.h"
 #include "baton/discovery/dns_source.h"
 #include "baton/discovery/file_source.h"
 #include "baton/discovery/kubernetes_source.h"
@@ -166,6 +167,11 @@ http::HttpOptions ToHttpOptions(const config::Config& config) {
   options.tls = {config.router.tls_certificate, config.router.tls_key};
   options.threads = config.router.threads;
   if (config.router.admin_port != 0) options.surface = http::HttpSurface::kClients;
+  for (const std::string& text : config.router.trusted_peers) {
+    const Result<IpNetwork> network = IpNetwork::Parse(text);
+    BATON_CHECK(network.ok()) << network.status().message();
+    options.trusted_peers.push_back(*network);
+  }
   options.keep_alive_interval = timeouts.keep_alive;
   options.drain_grace = timeouts.drain;
   options.limits.header_bytes = static_cast<size_t>(limits.header_bytes);

@@ -1,10 +1,7 @@
 #include <chrono>
-#include <cstdlib>
 #include <future>
 #include <optional>
 #include <utility>
-
-#include <unistd.h>
 
 #include "baton/app/commands.h"
 #include "baton/app/config_watch.h"
@@ -13,15 +10,11 @@
 #include "baton/app/stop_on_signal.h"
 #include "baton/base/gate.h"
 #include "baton/base/logging.h"
-#include "baton/base/random.h"
 #include "baton/grpc/grpc_server.h"
 #include "baton/http/http_server.h"
-#include "baton/model/model.h"
-#include "baton/otlp/exporter.h"
 #include "baton/router/router.h"
 #include "baton/telemetry/metrics.h"
-#include "baton/text/chat_template.h"
-#include "baton/text/tokenizer.h"
+#include "router_parts.h"
 
 namespace baton::app {
 namespace {
@@ -29,78 +22,6 @@ namespace {
 /// How often it is looked whether a stop was asked for, and said that the router still waits.
 constexpr Duration kPulse = std::chrono::milliseconds(100);
 constexpr Duration kReminder = std::chrono::seconds(10);
-
-/// What the router takes from the model's folder.
-struct ModelParts {
-  std::unique_ptr<text::Tokenizer> tokenizer;
-  std::optional<text::ChatTemplate> chat_template;
-  int32_t context_tokens = 0;
-  SamplingParams sampling_defaults;
-  std::string fingerprint;
-};
-
-Result<ModelParts> LoadParts(const std::string& folder, bool random_weights) {
-  ModelParts parts;
-  BATON_ASSIGN_OR_RETURN(parts.tokenizer, text::Tokenizer::Load(folder));
-  Result<text::ChatTemplate> chat_template = text::ChatTemplate::Load(folder);
-  if (chat_template.ok()) {
-    parts.chat_template = *std::move(chat_template);
-  } else if (chat_template.status().code() == StatusCode::kNotFound) {
-    BATON_LOG(Warning) << "the model has no chat template; chat requests are refused";
-  } else {
-    return chat_template.status();
-  }
-  if (random_weights) {  // Which the router would make up for nothing.
-    BATON_ASSIGN_OR_RETURN(const model::ModelConfig config, model::ModelConfig::Load(folder));
-    BATON_ASSIGN_OR_RETURN(const auto generation, model::GenerationConfig::Load(folder));
-    parts.context_tokens = config.context_tokens;
-    parts.sampling_defaults = ToSamplingDefaults(generation);
-    parts.fingerprint = "fp_random";
-    return parts;
-  }
-  BATON_ASSIGN_OR_RETURN(const std::unique_ptr<model::Model> model, model::Model::Load(folder));
-  parts.context_tokens = model->config().context_tokens;
-  parts.sampling_defaults = ToSamplingDefaults(model->generation_config());
-  parts.fingerprint = "fp_" + model->fingerprint().substr(0, 12);
-  return parts;
-}
-
-/// What no other router is called: "host:process".
-std::string InstanceName() {
-  char host[256] = "";
-  gethostname(host, sizeof(host) - 1);
-  return std::string(host) + ":" + std::to_string(getpid());
-}
-
-/// What spans of requests go through; both null where there are none.
-struct Spans {
-  std::unique_ptr<otlp::Exporter> exporter;
-  std::unique_ptr<telemetry::Tracer> tracer;
-};
-
-Result<Spans> OpenSpans(const config::Config& config, telemetry::MetricRegistry& metrics,
-                        const Clock& clock) {
-  const auto environment = [](const std::string& name) {
-    const char* const value = std::getenv(name.c_str());
-    return std::string(value == nullptr ? "" : value);
-  };
-  BATON_ASSIGN_OR_RETURN(const auto settings,
-                         otlp::ReadSettings(config.telemetry.otlp, environment));
-  Spans spans;
-  if (!settings) return spans;
-  const auto unix_ahead = [&clock] {
-    return std::chrono::system_clock::now().time_since_epoch() - clock.Now().time_since_epoch();
-  };
-  BATON_ASSIGN_OR_RETURN(spans.exporter, otlp::Exporter::Start({.settings = *settings,
-                                                                .version = BATON_VERSION,
-                                                                .instance = InstanceName(),
-                                                                .flush = config.timeouts.stop / 2,
-                                                                .unix_ahead = unix_ahead},
-                                                               metrics, clock));
-  spans.tracer = std::make_unique<telemetry::Tracer>(*spans.exporter, settings->sampling, clock,
-                                                     RandomSeed());
-  return spans;
-}
 
 /// Makes the dumps that are asked for. *Threads*: lives on one thread.
 class Dumps {
@@ -234,37 +155,12 @@ Status Serve(const CommandLine& command, const config::Loaded& loaded, Clock& cl
              const StopOnSignal& signals) {
   const std::stop_token stop = signals.token();
   const config::Config& config = loaded.config;
-  BATON_ASSIGN_OR_RETURN(router::RouterOptions router_options,
+  BATON_ASSIGN_OR_RETURN(const router::RouterOptions router_options,
                          ToRouterOptions(config, command.router_workers));
-  BATON_ASSIGN_OR_RETURN(const ModelParts parts,
-                         LoadParts(config.model, config.engine.load == "random"));
-  api::ApiOptions options = ToApiOptions(config);
-  if (options.context_tokens == 0 || options.context_tokens > parts.context_tokens) {
-    options.context_tokens = parts.context_tokens;
-  }
-  options.sampling_defaults = parts.sampling_defaults;
-  options.system_fingerprint = parts.fingerprint;
-
-  telemetry::MetricRegistry metrics;
-  metrics
-      .AddGauge("baton_build_info", "1 for the version that this router is of",
-                {{"version", options.version}})
-      .Set(1);
-  // Before whoever makes spans, so that it ends after them.
-  BATON_ASSIGN_OR_RETURN(const Spans spans, OpenSpans(config, metrics, clock));
-  options.tracer = router_options.tracer = spans.tracer.get();
-  BATON_ASSIGN_OR_RETURN(std::unique_ptr<discovery::Source> source, MakeSource(config, clock));
-  BATON_ASSIGN_OR_RETURN(const std::unique_ptr<router::Router> router,
-                         router::Router::Create(router_options, metrics, clock, std::move(source)));
-  std::unique_ptr<access::Gatekeeper> gatekeeper;
-  if (!config.router.api_keys.empty()) {
-    BATON_ASSIGN_OR_RETURN(gatekeeper, access::Gatekeeper::Open(config.router.api_keys, clock));
-  }
-  BATON_ASSIGN_OR_RETURN(
-      const std::unique_ptr<api::Frontend> frontend,
-      api::Frontend::Create(options, *router, *parts.tokenizer,
-                            parts.chat_template ? &*parts.chat_template : nullptr, metrics, clock,
-                            gatekeeper.get()));
+  BATON_ASSIGN_OR_RETURN(const std::unique_ptr<RouterParts> parts,
+                         MakeRouterParts(config, router_options, clock));
+  router::Router* const router = parts->router.get();
+  api::Frontend* const frontend = parts->frontend.get();
   const http::HttpOptions http_options = ToHttpOptions(config);
   BATON_ASSIGN_OR_RETURN(const std::unique_ptr<http::HttpServer> server,
                          http::HttpServer::Start(http_options, *frontend, clock));
@@ -292,7 +188,7 @@ Status Serve(const CommandLine& command, const config::Loaded& loaded, Clock& cl
   if (AwaitFleet(*router, clock, stop, dumps)) {
     BATON_LOG(Info) << "ready";
     NotifyReady(url);
-    LiveConfig live({command, *router, *frontend, metrics}, loaded, clock);
+    LiveConfig live({command, *router, *frontend, parts->metrics}, loaded, clock);
     AwaitStop(live, dumps, stop);
   }
   if (!server->Drain()) {

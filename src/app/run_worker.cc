@@ -1,4 +1,5 @@
 #include <atomic>
+#include <memory>
 #include <vector>
 
 #include "baton/app/commands.h"
@@ -8,6 +9,7 @@
 #include "baton/app/stop_on_signal.h"
 #include "baton/base/logging.h"
 #include "baton/worker/worker.h"
+#include "worker_front.h"
 
 namespace baton::app {
 
@@ -41,9 +43,27 @@ int RunWorker(const CommandLine& command, const config::Loaded& loaded, Clock& c
   const bool prefixed = IsSupervised() && !loaded.config.telemetry.json_logs();
   SetLogName(both ? "worker" : prefixed ? std::string(RoleName(first.role)) : first.name);
   const StopOnSignal signals(clock);
-  for (worker::WorkerOptions& options : workers) options.dumps = [&] { return signals.dumps(); };
+  std::unique_ptr<WorkerFront> front;
+  if (!command.worker_http.empty()) {
+    auto started =
+        WorkerFront::Start(loaded.config, {.worker = first.name, .listen = command.worker_http},
+                           clock, signals.token());
+    if (!started.ok()) {
+      BATON_LOG(Error) << started.status().message();
+      return ExitCode(started.status());
+    }
+    front = *std::move(started);
+  }
+  for (worker::WorkerOptions& options : workers) {
+    options.dumps = [&] {
+      const int asked = signals.dumps();
+      if (front) front->LookAtDumps(asked);
+      return asked;
+    };
+  }
   const Status status = both ? worker::RunTwoWorkers(first, workers.back(), clock, signals.token())
                              : worker::RunWorker(first, clock, signals.token());
+  front.reset();
   const bool was_ready = ready == most;
   if (status.ok()) return kExitOk;
   BATON_LOG(Error) << status.message();

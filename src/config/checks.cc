@@ -119,13 +119,8 @@ class Checker {
   /// What others reach must know who they are, or be told that it need not.
   void CheckHosts() {
     const Router& router = config_.router;
-    if (!IsLoopback(router.host) && router.api_keys.empty() && !router.insecure) {
-      Fail("router.host",
-           " is " + router.host +
-               ", where others reach it, but nobody is asked for a key; name a file of keys in "
-               "router.api_keys (`baton key` makes one), or set router.insecure: true (or "
-               "--insecure)");
-    }
+    const Status clients = CheckClientHost(router, router.host);
+    if (!clients.ok()) Fail("router.host", " is " + clients.message());
     if (router.admin_port != 0 && !IsLoopback(router.admin_host) && !router.insecure) {
       Fail("router.admin_host", " is " + router.admin_host +
                                     ", where others reach it, but nobody is asked for a key "

@@ -93,6 +93,14 @@ bool IsLoopback(std::string_view host) {
   return host == "localhost" || host == "::1";
 }
 
+Status CheckClientHost(const Router& router, std::string_view host) {
+  if (IsLoopback(host) || !router.api_keys.empty() || router.insecure) return OkStatus();
+  return InvalidArgument(
+      std::string(host) +
+      ", where others reach it, but nobody is asked for a key; name a file of keys in "
+      "router.api_keys (`baton key` makes one), or set router.insecure: true (or --insecure)");
+}
+
 Status CheckWorkerHost(const Workers& workers, std::string_view host) {
   if (IsLoopback(host) || workers.insecure || !workers.tls_authority.empty()) return OkStatus();
   return InvalidArgument(

@@ -3,6 +3,8 @@
 #include <algorithm>
 #include <charconv>
 
+#include "baton/base/ip_network.h"
+
 namespace baton::config {
 namespace {
 
@@ -26,6 +28,7 @@ auto Adder(std::vector<Key>& keys, const std::string& name, Section Config::*sec
 Status CheckCores(const std::string& text) { return ParseCores(text).status(); }
 Status CheckDevice(const std::string& text) { return ParseDevice(text).status(); }
 Status CheckDnsName(const std::string& text) { return ParseDnsName(text); }
+Status CheckNetwork(const std::string& text) { return IpNetwork::Parse(text).status(); }
 Status CheckService(const std::string& text) { return ParseServiceName(text).status(); }
 Status CheckWorker(const std::string& text) { return ParseWorkerAddress(text).status(); }
 Status CheckEndpoint(const std::string& text) {
@@ -194,6 +197,11 @@ void AddRouter(std::vector<Key>& keys) {
       {.is_file = true});
   add("insecure", &Router::insecure,
       "the router may listen beyond this host although it asks nobody for a key");
+  add("trusted_peers", &Router::trusted_peers,
+      "networks of the gateways whose header x-prefiller-host-port is followed, with which llm-d's "
+      "endpoint picker names the prefill worker of a request; from others, and where it names none "
+      "that can prefill it, the router decides as ever",
+      {.check = CheckNetwork, .form = "networks like 10.0.0.0/8"});
   add("admin_host", &Router::admin_host, "address of admin_port");
   add("admin_port", &Router::admin_port,
       "port for the live page, /fleet, /metrics, /scale, /health, /livez, /readyz and /version, "

@@ -1,5 +1,6 @@
 #include "connection.h"
 
+#include <algorithm>
 #include <charconv>
 #include <exception>
 #include <utility>
@@ -197,6 +198,7 @@ void Connection::Answer(HttpRequest request) {
   answer_ended_ = false;
   request_id_ = request.request_id.empty() ? setup_.ids.Next() : request.request_id;
   request.request_id = request_id_;
+  if (!request.prefill_pick.endpoint.empty()) request.prefill_pick.trusted = PeerIsTrusted();
   path_ = request.path;
   span_ = setup_.handler.OpenSpanOf(request);
   trace_response_ = span_ ? Traceparent(request.context) : "";
@@ -210,6 +212,16 @@ void Connection::Answer(HttpRequest request) {
     keep_alive_ = false;
     Send(ErrorResponse({500, "the server could not handle the request", {}, "internal_error"}));
   }
+}
+
+bool Connection::PeerIsTrusted() const {
+  const std::vector<IpNetwork>& trusted = setup_.options.trusted_peers;
+  if (trusted.empty()) return false;
+  ErrorCode error;
+  const std::string address = socket_.remote_endpoint(error).address().to_string();
+  return !error && std::ranges::any_of(trusted, [&](const IpNetwork& network) {
+    return network.Contains(address);
+  });
 }
 
 void Connection::Refuse(int status, const std::string& message, const std::string& code) {

@@ -75,6 +75,7 @@ class Connection final : public Exchange, public std::enable_shared_from_this<Co
   void Advance();
   void AwaitMore();
   void Answer(HttpRequest request);
+  bool PeerIsTrusted() const;
   /// Answers what could not be read as a request, and ends the connection.
   void Refuse(int status, const std::string& message, const std::string& code);
   /// Everything that happens to a connection is a turn: `work`, and then what it wrote is sent.

@@ -7,6 +7,7 @@
 
 #include "baton/access/caller.h"
 #include "baton/base/trace_context.h"
+#include "baton/request/request.h"
 
 namespace baton::http {
 
@@ -23,6 +24,8 @@ struct HttpRequest {
   /// What the client's trace context says, then where in that trace or one of ours the request is;
   /// not valid without one.
   TraceContext context;
+  /// Of a gateway that picks workers, by its header x-prefiller-host-port.
+  PrefillPick prefill_pick = {};
   /// The API key as the client sent it; empty without one.
   std::string key;
   /// Who holds it, once that is known.

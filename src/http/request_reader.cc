@@ -49,6 +49,15 @@ std::string KeyIn(const beast::http::fields& header) {
   return std::string(value);
 }
 
+/// The first, where several are offered.
+std::string PrefillPickIn(const beast::http::fields& header) {
+  constexpr std::string_view kBlanks = " \t";
+  std::string_view value = View(header["x-prefiller-host-port"]);
+  value = value.substr(0, value.find(','));
+  value.remove_prefix(std::min(value.find_first_not_of(kBlanks), value.size()));
+  return std::string(value.substr(0, value.find_last_not_of(kBlanks) + 1));
+}
+
 /// Two are none.
 TraceContext ContextIn(const beast::http::fields& header) {
   if (header.count("traceparent") != 1) return {};
@@ -150,6 +159,7 @@ HttpRequest RequestReader::Take() {
   if (const auto id = View(message["x-request-id"]); IsSaneRequestId(id)) request.request_id = id;
   request.authority = std::string(View(message[Field::host]));
   request.context = ContextIn(message);
+  request.prefill_pick.endpoint = PrefillPickIn(message);
   request.key = KeyIn(message);
   request.content_type = std::string(View(message["content-type"]));
   request.body = std::move(message.body());

@@ -76,7 +76,9 @@ std::vector<Routes::Route> Routes::Served() const {
                                {"/readyz", true, &Routes::Ready, true},
                                {"/version", true, &Routes::Version, !all}};
   // Whoever reaches the operators' port needs no key there.
-  if (options_.surface != HttpSurface::kClients) {
+  const bool worker = options_.surface == HttpSurface::kWorker;
+  if (worker) routes.push_back({"/metrics", true, &Routes::Metrics, true});
+  if (!worker && options_.surface != HttpSurface::kClients) {
     routes.push_back({"/metrics", true, &Routes::Metrics, !all});
     routes.push_back({"/fleet", true, &Routes::Fleet, !all});
     routes.push_back({"/", true, &Routes::Page, true});
@@ -191,6 +193,7 @@ void Routes::Complete(const HttpRequest& request, bool chat, Exchange& exchange)
                        .strand = exchange.Link(),
                        .id = (chat ? "chatcmpl-" : "cmpl-") + frontend_.ids().Next(),
                        .context = request.context,
+                       .prefill_pick = request.prefill_pick,
                        .place = std::move(place)};
   const AnswerSetup answer{exchange, options_};
   const auto call = plan.stream ? MakeStreamedAnswer(std::move(setup), std::move(plan), answer)
@@ -226,6 +229,7 @@ void Routes::Complete(const HttpRequest& request, const api::Dialect& dialect, E
                          .strand = exchange.Link(),
                          .id = id,
                          .context = request.context,
+                         .prefill_pick = request.prefill_pick,
                          .place = std::move(place)},
                         std::move(asked.plan), {exchange, options_}, std::move(in_dialect));
   exchange.Attach(call);

@@ -37,10 +37,10 @@ const WorkerView* Find(const std::string& worker, const std::vector<WorkerView>&
 
 /// Why a stream has nobody to go on with although workers are there.
 Status NobodyLeft(const RoutedRequest& routed) {
-  return Unavailable("no worker has the model that " + std::to_string(routed.tokens()) +
-                     " tokens came from (fingerprint " + routed.fingerprint +
-                     "), and with another one the answer would be neither's; before: " +
-                     routed.last.message());
+  return Unavailable(
+      "no worker has the model that " + std::to_string(routed.tokens()) +
+      " tokens came from (fingerprint " + routed.fingerprint +
+      "), and with another one the answer would be neither's; before: " + routed.last.message());
 }
 
 }  // namespace
@@ -70,9 +70,8 @@ bool RouterCore::Attempt(const Routed& routed) {
   std::vector<WorkerView> views = fleet_.Views(routed->request);
   if (routed->tokens() > 0) {
     // Tokens of two models in one stream would be neither's answer.
-    const size_t others = std::erase_if(views, [&](const WorkerView& worker) {
-      return worker.fingerprint != routed->fingerprint;
-    });
+    const size_t others = std::erase_if(
+        views, [&](const WorkerView& worker) { return worker.fingerprint != routed->fingerprint; });
     if (views.empty() && others > 0 && !std::exchange(routed->bereft, true)) {
       routed->last = NobodyLeft(*routed);
     }
@@ -86,9 +85,17 @@ bool RouterCore::Attempt(const Routed& routed) {
   return true;
 }
 
-Result<Choice> RouterCore::Choose(const RoutedRequest& routed,
-                                  const std::vector<WorkerView>& views) {
+Result<Choice> RouterCore::Choose(RoutedRequest& routed, const std::vector<WorkerView>& views) {
   const Query query = QueryOf(routed);
+  // What has failed as it was placed goes where it is best to.
+  if (!routed.cause && (!routed.request.prefill_pick.endpoint.empty() || !own_worker_.empty())) {
+    const TimePoint now = clock_.Now();
+    PlacedChoice placed =
+        ChoosePlaced(*policy_, views, query, routed.request.prefill_pick, own_worker_,
+                     [&](const WorkerView& worker) { return breakers_.Lets(worker.name, now); });
+    routed.pick = placed.pick;
+    if (placed.choice) return *std::move(placed.choice);
+  }
   if (breakers_.quiet() && routed.failed_at.empty()) {
     auto choice = policy_->Choose(views, query);
     if (choice.ok() || !was_ready_) return choice;
@@ -107,6 +114,9 @@ Result<Choice> RouterCore::Choose(const RoutedRequest& routed,
 
 void RouterCore::Send(const Routed& routed, Choice choice, const std::vector<WorkerView>& views) {
   const TimePoint now = clock_.Now();
+  if (const auto pick = std::exchange(routed->pick, std::nullopt)) {
+    metrics_.CountPick(std::string(PickOutcomeName(*pick)));
+  }
   if (routed->cause) choice.reason = routed->tokens() > 0 ? "resume" : "retry";
   // The answer about a prompt is large and of all its positions, so whoever streams the output
   // computes it: nothing of it passes between workers.

@@ -164,7 +164,8 @@ std::vector<WorkerView> Fleet::Views() const {
                      .joined_peers = member->status().joined_peers,
                      .join_problems = member->status().join_problems,
                      .epoch = member->description().identity.epoch,
-                     .fingerprint = member->description().identity.fingerprint});
+                     .fingerprint = member->description().identity.fingerprint,
+                     .address = member->address().address});
   }
   return views;
 }
@@ -332,10 +333,11 @@ void Fleet::SetRole(const std::string& name, Role role, Duration patience,
   member->SetRole(role, patience, std::move(done));
 }
 
-std::vector<telemetry::MetricsSnapshot> Fleet::Metrics() const {
+std::vector<telemetry::MetricsSnapshot> Fleet::Metrics(const std::string& only) const {
   std::vector<telemetry::MetricsSnapshot> snapshots;
   for (const auto& [name, member] : members_) {
-    if (member->there()) snapshots.push_back(member->status().metrics);
+    if (!member->there() || (!only.empty() && name != only)) continue;
+    snapshots.push_back(member->status().metrics);
   }
   return snapshots;
 }

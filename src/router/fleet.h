@@ -105,7 +105,8 @@ class Fleet final : private Member::Listener {
   /// for one that is not there.
   void SetRole(const std::string& name, Role role, Duration patience,
                std::function<void(const Status&)> done);
-  std::vector<telemetry::MetricsSnapshot> Metrics() const;
+  /// Of those that are there; of `only`, unless empty.
+  std::vector<telemetry::MetricsSnapshot> Metrics(const std::string& only) const;
   /// Of all workers, those that are not there too.
   std::vector<WorkerState> State() const;
   /// Grows with every change of Views() but for the load, and of Metrics().

@@ -1,8 +1,34 @@
 #include "metrics.h"
 
+#include "prefill_pick.h"
 #include "retry_policy.h"
 
 namespace baton::router {
+
+namespace {
+
+constexpr char kVllmWaiting[] = "vllm:num_requests_waiting";
+
+}  // namespace
+
+void ShowQueueAsWorkers(telemetry::MetricsSnapshot& router,
+                        std::vector<telemetry::MetricsSnapshot>& worker) {
+  const auto is_waiting = [](const telemetry::MetricFamily& family) {
+    return family.name == kVllmWaiting;
+  };
+  double queued = 0;
+  for (const telemetry::MetricFamily& family : router.families) {
+    if (!is_waiting(family)) continue;
+    for (const telemetry::MetricSample& sample : family.samples) queued += sample.value;
+  }
+  std::erase_if(router.families, is_waiting);
+  for (telemetry::MetricsSnapshot& snapshot : worker) {
+    for (telemetry::MetricFamily& family : snapshot.families) {
+      if (!is_waiting(family)) continue;
+      for (telemetry::MetricSample& sample : family.samples) sample.value += queued;
+    }
+  }
+}
 
 RouterMetrics::RouterMetrics(telemetry::MetricRegistry& registry)
     : registry_(registry),
@@ -19,9 +45,8 @@ RouterMetrics::RouterMetrics(telemetry::MetricRegistry& registry)
       queue_high(Queue("high")),
       queue_normal(Queue("normal")),
       queue_low(Queue("low")),
-      vllm_waiting(registry.AddGauge("vllm:num_requests_waiting",
-                                     "Requests that wait at workers, or in the router",
-                                     {{"worker", "router"}})),
+      vllm_waiting(registry.AddGauge(
+          kVllmWaiting, "Requests that wait at workers, or in the router", {{"worker", "router"}})),
       queue_seconds(registry.AddHistogram("baton_queue_seconds",
                                           "What requests waited in the router until a worker had "
                                           "room")),
@@ -45,6 +70,9 @@ RouterMetrics::RouterMetrics(telemetry::MetricRegistry& registry)
   for (const char* reason :
        {"requests", "queue_full", "queue_wait", "slo_unattainable", "no_worker", "shutdown"}) {
     Refusals(reason);
+  }
+  for (size_t i = 0; i < kPickOutcomes; ++i) {
+    Picks(std::string(PickOutcomeName(static_cast<PickOutcome>(i))));
   }
   for (const char* outcome : {"admitted", "no_answer", "name_taken", "no_name"}) Newcomers(outcome);
   for (const char* kind : {"ttft", "tpot"}) {
@@ -72,6 +100,13 @@ telemetry::Counter& RouterMetrics::Refusals(const std::string& reason) {
   return registry_.AddCounter("baton_refusals_total",
                               "Requests that no worker was asked for, by reason",
                               {{"reason", reason}});
+}
+
+telemetry::Counter& RouterMetrics::Picks(const std::string& outcome) {
+  return registry_.AddCounter(
+      "baton_picks_total",
+      "Requests for which x-prefiller-host-port named a prefill worker, by what became of that",
+      {{"outcome", outcome}});
 }
 
 telemetry::Counter& RouterMetrics::Newcomers(const std::string& outcome) {

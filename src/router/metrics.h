@@ -47,6 +47,9 @@ class RouterMetrics {
 
   void CountRefusal(const std::string& reason) { Refusals(reason).Increment(); }
 
+  /// Somebody before the router picked a prefill worker; `outcome` is a PickOutcomeName.
+  void CountPick(const std::string& outcome) { Picks(outcome).Increment(); }
+
   /// Somebody was found and asked who it is. `outcome` is "admitted", "no_answer", "name_taken" or
   /// "no_name".
   void CountNewcomer(const std::string& outcome) { Newcomers(outcome).Increment(); }
@@ -111,6 +114,7 @@ class RouterMetrics {
   telemetry::Counter& Retries(const std::string& cause);
   telemetry::Counter& Resumes(const std::string& cause);
   telemetry::Counter& Refusals(const std::string& reason);
+  telemetry::Counter& Picks(const std::string& outcome);
   telemetry::Counter& Newcomers(const std::string& outcome);
   telemetry::Counter& Slo(const std::string& kind, bool met);
   telemetry::Gauge& Workers(const std::string& state);
@@ -137,5 +141,10 @@ class RouterMetrics {
   telemetry::Gauge& discovery_trouble;
   telemetry::Counter& output_tokens;
 };
+
+/// What waits in the router of a worker's process waits at that worker, for whoever asks it alone and
+/// reads one figure of each name: takes it from `router` and adds it to the worker's.
+void ShowQueueAsWorkers(telemetry::MetricsSnapshot& router,
+                        std::vector<telemetry::MetricsSnapshot>& worker);
 
 }  // namespace baton::router

@@ -11,6 +11,7 @@
 #include "baton/base/clock.h"
 #include "baton/rpc/client.h"
 #include "metrics.h"
+#include "prefill_pick.h"
 #include "request_trace.h"
 #include "retry_policy.h"
 #include "routing_policy.h"
@@ -81,6 +82,8 @@ class RoutedRequest {
 
   // The attempt.
   Choice choice;
+  /// What became of a pick, while that is not counted.
+  std::optional<PickOutcome> pick;
   /// Null while none is under way.
   std::shared_ptr<rpc::Call> call;
   TimePoint sent{};

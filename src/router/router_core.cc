@@ -35,6 +35,7 @@ RouterCore::RouterCore(const RouterOptions& options, std::unique_ptr<RoutingPoli
       last_turn_(clock.Now()),
       most_requests_(options.requests),
       trace_every_(options.trace_every),
+      own_worker_(options.own_worker),
       options_(options),
       fleet_(
           options, dial, metrics_, clock,
@@ -85,7 +86,7 @@ void RouterCore::PublishFleet() {
   metrics_.ready.Set(possible.ok() ? 1 : 0);
   readiness_.Post(ReadinessOf(views, trouble_));
   admission_.SetPossible(possible, clock_.Now());
-  worker_metrics_.Post(fleet_.Metrics());
+  worker_metrics_.Post(fleet_.Metrics(own_worker_));
   if (!possible.ok()) return;
   was_ready_ = true;
   ready_.Open();
@@ -166,7 +167,9 @@ void RouterCore::Close() {
 
 std::string RouterCore::RenderMetrics() const {
   std::vector<telemetry::MetricsSnapshot> snapshots = worker_metrics_.Read();
-  snapshots.insert(snapshots.begin(), registry_.Collect());
+  telemetry::MetricsSnapshot router = registry_.Collect();
+  if (!own_worker_.empty()) ShowQueueAsWorkers(router, snapshots);
+  snapshots.insert(snapshots.begin(), std::move(router));
   return telemetry::RenderPrometheus(snapshots);
 }
 

@@ -98,7 +98,7 @@ class RouterCore final : public Router {
   Admission::Attempt Dispatch(const Routed& routed, bool in_time_only);
   /// Sends it to whom it goes to next. False when nobody is there.
   bool Attempt(const Routed& routed);
-  Result<Choice> Choose(const RoutedRequest& routed, const std::vector<WorkerView>& views);
+  Result<Choice> Choose(RoutedRequest& routed, const std::vector<WorkerView>& views);
   void Send(const Routed& routed, Choice choice, const std::vector<WorkerView>& views);
   void OnAttemptFailed(const Routed& routed, const Status& status);
   /// Tells the breakers how the attempt went, and notes where it failed.
@@ -144,6 +144,7 @@ class RouterCore final : public Router {
   // Of the options, what is looked at on any thread.
   std::atomic<int32_t> most_requests_;
   std::atomic<int32_t> trace_every_;
+  const std::string own_worker_;
 
   // The router's thread owns these.
   RouterOptions options_;

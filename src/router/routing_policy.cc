@@ -122,6 +122,22 @@ Result<Choice> RoutingPolicy::Choose(const std::vector<WorkerView>& workers, con
   return choice ? *std::move(choice) : Split(complete, workers, query);
 }
 
+Result<Choice> RoutingPolicy::ChoosePairOf(const WorkerView& prefill,
+                                           const std::vector<WorkerView>& workers,
+                                           const Query& query) {
+  const std::vector<WorkerView> only = {prefill};
+  Candidates joined;
+  for (const WorkerView& worker : workers) {
+    if (worker.role == Role::kDecode && !JoinedWith(worker, only).empty()) {
+      joined.push_back(&worker);
+    }
+  }
+  if (joined.empty()) return Unavailable("nobody who generates is joined with " + prefill.name);
+  return Choice{.worker = Pick(*picker_, WithRoom(joined), query.session).name,
+                .prefill = prefill.name,
+                .reason = "picked"};
+}
+
 Result<std::unique_ptr<RoutingPolicy>> RoutingPolicy::Make(const std::string& name,
                                                            const std::string& prefill) {
   const std::string& other = prefill.empty() ? name : prefill;

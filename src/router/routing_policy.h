@@ -44,6 +44,11 @@ class RoutingPolicy {
   /// Fails with Unavailable, saying what is missing, when no complete group is there.
   Result<Choice> Choose(const std::vector<WorkerView>& workers, const Query& query = {});
 
+  /// The same for a prompt that `prefill` shall compute, with a decode worker that is joined with
+  /// it.
+  Result<Choice> ChoosePairOf(const WorkerView& prefill, const std::vector<WorkerView>& workers,
+                              const Query& query = {});
+
   /// Whether a decode worker may be chosen to prefill, too.
   bool splits_by_cost() const { return weighs_ || weighs_prefill_; }
 

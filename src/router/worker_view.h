@@ -59,6 +59,8 @@ struct WorkerView {
   Epoch epoch = {};
   /// Of its model, weights and arithmetic: others may draw other tokens, and read no KV of its own.
   std::string_view fingerprint = {};
+  /// "host:port", where it is asked.
+  std::string_view address = {};
 };
 
 /// What a policy must know of a request.

@@ -25,6 +25,7 @@ struct CallSetup {
   std::string id;
   /// Where in a trace it is; not valid: in none.
   TraceContext context = {};
+  PrefillPick prefill_pick = {};
   std::unique_ptr<RunningCalls::Place> place;
 };
 
@@ -105,6 +106,7 @@ class CompletionCall : public std::enable_shared_from_this<CompletionCall> {
   const uint64_t cache_salt_;
   const ResponseWriter writer_;
   const TraceContext context_;
+  const PrefillPick prefill_pick_;
   std::vector<Run> runs_;
   TimePoint started_;
   /// Of the first choice.

@@ -66,6 +66,8 @@ struct CommandLine {
   bool print_config = false;
   /// One, or with --role both the prefill and the decode worker.
   std::vector<WorkerFlags> workers;
+  /// Where the worker answers clients itself, "host:port"; empty: nowhere.
+  std::string worker_http;
   BenchFlags bench;
   DoctorFlags doctor;
   KeyFlags key;

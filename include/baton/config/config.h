@@ -119,6 +119,8 @@ struct Router {
   std::string api_keys;
   /// May listen where others reach it although nobody is asked for a key.
   bool insecure = false;
+  /// Networks of gateways whose picks of prefill workers are followed.
+  std::vector<std::string> trusted_peers;
   /// Where the operators' paths are; port 0: on the HTTP server.
   std::string admin_host = "127.0.0.1";
   int32_t admin_port = 0;
@@ -302,6 +304,10 @@ bool IsLoopback(std::string_view host);
 /// Fails with InvalidArgument where a worker may not listen on `host`: others would reach it, and
 /// it could not tell who they are.
 Status CheckWorkerHost(const Workers& workers, std::string_view host);
+
+/// Fails with InvalidArgument where clients may not be answered on `host`: others would reach it, and
+/// nobody is asked for a key.
+Status CheckClientHost(const Router& router, std::string_view host);
 
 /// A process on the network: "p0=127.0.0.1:7000".
 struct WorkerAddress {

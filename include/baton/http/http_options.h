@@ -4,9 +4,11 @@
 #include <cstddef>
 #include <cstdint>
 #include <string>
+#include <vector>
 
 #include "baton/access/certificate.h"
 #include "baton/base/clock.h"
+#include "baton/base/ip_network.h"
 
 namespace baton::http {
 
@@ -27,8 +29,9 @@ struct HttpLimits {
   Duration write_timeout = std::chrono::seconds(30);
 };
 
-/// Which paths a server has: those for clients, those for operators, or both.
-enum class HttpSurface : uint8_t { kAll, kClients, kOperators };
+/// Which paths a server has: those for clients, those for operators, or both; or, of a worker, those
+/// for clients and its metrics, for which no key is asked.
+enum class HttpSurface : uint8_t { kAll, kClients, kOperators, kWorker };
 
 struct HttpOptions {
   HttpSurface surface = HttpSurface::kAll;
@@ -45,6 +48,8 @@ struct HttpOptions {
   Duration keep_alive_interval = std::chrono::seconds(5);
   /// How long Drain() lets running requests go on.
   Duration drain_grace = std::chrono::seconds(30);
+  /// Whose picks of prefill workers are followed.
+  std::vector<IpNetwork> trusted_peers = {};
   HttpLimits limits;
 };
 

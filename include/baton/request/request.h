@@ -21,6 +21,14 @@ struct RequestSlo {
   Duration tpot{};
 };
 
+/// Who shall prefill a prompt, where somebody before the router has picked a worker for that.
+struct PrefillPick {
+  /// "host:port" as it was said, which may be anything; empty: nobody picked.
+  std::string endpoint;
+  /// Whoever said so is to be followed.
+  bool trusted = false;
+};
+
 /// What a worker is asked to generate: token ids in, token ids out. Text stays in the router.
 struct Request {
   /// Chosen by the router, unique among its requests; appears in logs and spans.
@@ -42,6 +50,8 @@ struct Request {
   std::string session;
   /// For the router alone: who is served fairly beside others; empty where nobody is known.
   std::string tenant;
+  /// For the router alone.
+  PrefillPick prefill_pick = {};
   RequestSlo slo;
   /// Whoever asks wants to know where the time goes, and what each process does when.
   bool timings = false;

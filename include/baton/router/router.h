@@ -35,6 +35,9 @@ struct RouterOptions {
   /// Workers that belong to the fleet for good, by name and "host:port". Roles are asked of the
   /// workers themselves.
   std::vector<rpc::PeerAddress> workers;
+  /// The worker of whose process this router is: it generates what comes here, and its metrics are
+  /// all that are shown. Empty: none.
+  std::string own_worker;
   /// What it shows them, and asks of them.
   rpc::FleetTls tls;
   /// How workers that generate are chosen: "cost", "least_loaded", "power_of_two", "prefix_aware"

@@ -31,13 +31,13 @@ LOOPBACK = {"0100007F", "0000000000000000FFFF00000100007F", "0000000000000000000
 
 class LocalPod(Pod):
     def __init__(self, folder, objects, template, number, name, here):
-        """`here`: what stands for paths of the container, by path; and "workers" for where routers find
-        workers."""
+        """`here`: what stands for paths of the container, by path; "workers" for where routers find workers,
+        and "environment" for variables that cannot be here as they are."""
         super().__init__(template, name, f"{SUBNET}.{number}")
         config = os.path.join(folder, f"{name}.yaml")
         with open(config, "w") as out:
             yaml.safe_dump(self.config_here(manifests.config_text(objects, template), here), out)
-        self.run(folder, config)
+        self.run(folder, config, here.get("environment", ()))
 
     def config_here(self, text, here):
         """The configuration with what cannot be here replaced: devices, networks, volumes, DNS."""
@@ -237,6 +237,13 @@ class Contract(unittest.TestCase):
                 self.assertTrue(pod.probe(kind), kind)
         return router, prefill, decode
 
+    def figures(self, pod, name):
+        """Of a metric on the page that a pod shows on the port of clients, without a key: by labels."""
+        status, text = get(f"{pod.address}:{pod.port_of('http')}", "/metrics")
+        self.assertEqual(status, 200)
+        return {labels: float(value) for labels, value in
+                re.findall(rf"^{re.escape(name)}{{(.*)}} (\S+)$", text, re.MULTILINE)}
+
     def check_end(self, pod):
         pod.process.send_signal(signal.SIGTERM)
         grace_s = pod.template["spec"]["terminationGracePeriodSeconds"]
@@ -281,6 +288,36 @@ class Contract(unittest.TestCase):
                 self.assertTrue([line for line in text.splitlines()
                                  if line.startswith(name) and all(label in line for label in wanted)],
                                 f"{name} with {wanted}")
+
+    def test_workers_follow_a_gateway_that_picks_them(self):
+        self.start("multi-node-rdma", ["gateway", "gateway-workers"])
+        key = self.bring_keys()
+        self.here["environment"] = {"BATON_ROUTER_DISCOVERY_KIND": "file",
+                                    "BATON_ROUTER_DISCOVERY_NAMES": "",
+                                    "BATON_ROUTER_DISCOVERY_FILE": self.here["workers"],
+                                    "BATON_ROUTER_TRUSTED_PEERS": "127.0.0.0/8"}
+        prefill, decode = self.pod("prefill", 2), self.pod("decode", 3)
+        self.list_workers()
+        self.until(lambda: get(f"{decode.address}:8000", "/readyz")[0] == 200, "the worker answers clients")
+        # What the endpoint picker reads has one figure of each pod: its own.
+        for pod in (prefill, decode):
+            for name in ("vllm:num_requests_waiting", "vllm:num_requests_running", "vllm:kv_cache_usage_perc"):
+                self.until(lambda: self.figures(pod, name), f"{pod.name} shows {name}")
+                self.assertEqual(list(self.figures(pod, name)), [f'worker="{pod.name}"'])
+        [pool] = of_kind(self.objects, "InferencePool")
+        [port] = pool["spec"]["targetPorts"]
+        for picked, outcome, reason in ((f"{prefill.address}:{port['number']}", "followed", " reason=picked"),
+                                        (f"{SUBNET}.99:{port['number']}", "unknown", ""),
+                                        (f"{decode.address}:{port['number']}", "other_role", ""),
+                                        ("nonsense", "malformed", "")):
+            route, _ = self.complete(decode, key | {"x-prefiller-host-port": picked})
+            self.assertEqual(route, "prefill=prefill-0 decode=decode-0" + reason)
+            self.assertEqual(self.figures(decode, "baton_picks_total")[f'outcome="{outcome}"'], 1)
+        with self.assertRaises(urllib.error.HTTPError) as refused:
+            self.complete(decode)
+        self.assertEqual(refused.exception.code, 401)
+        self.check_end(decode)
+        self.check_end(prefill)
 
     def test_pod_of_a_whole_node_serves(self):
         self.start("single-node-nvlink")

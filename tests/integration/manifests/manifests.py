@@ -16,9 +16,9 @@ KUBECTL = os.path.join(os.path.dirname(sys.executable), "kubectl")
 
 OVERLAYS = ["cpu-dev", "leaderworkerset", "multi-node-rdma", "single-node-nvlink"]
 # What an overlay may be combined with beyond what it has.
-OPTIONAL = {"cpu-dev": ["tls", "monitoring", "keda", "gateway"],
+OPTIONAL = {"cpu-dev": ["tls", "monitoring", "keda", "gateway", "gateway-workers"],
             "leaderworkerset": ["monitoring", "gateway"],
-            "multi-node-rdma": ["tls", "monitoring", "keda", "gateway"],
+            "multi-node-rdma": ["tls", "monitoring", "keda", "gateway", "gateway-workers"],
             "single-node-nvlink": ["tls", "monitoring", "gateway"]}
 VARIANTS = [(overlay, ()) for overlay in OVERLAYS] + [
     (overlay, tuple(OPTIONAL[overlay])) for overlay in OVERLAYS]

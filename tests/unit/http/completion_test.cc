@@ -223,8 +223,9 @@ TEST_F(CompletionTest, PassesTheTraceOfItsClientOn) {
   StartServer();
   for (const char* path : {"/v1/completions", "/v1/messages"}) {
     HttpClient client(server->port());
-    client.Send("POST", path, R"({"prompt":"x","max_tokens":1,)"
-                              R"("messages":[{"role":"user","content":"x"}]})",
+    client.Send("POST", path,
+                R"({"prompt":"x","max_tokens":1,)"
+                R"("messages":[{"role":"user","content":"x"}]})",
                 {{"Traceparent", kTraceparent}});
     const TraceContext context = backend.NextRequest().request.context;
     ASSERT_TRUE(context.valid()) << path;
@@ -409,6 +410,38 @@ TEST_F(CompletionTest, TreatsAnOutputWithoutAnEndAsAnError) {
 
   EXPECT_EQ(Complete({{"prompt", "a"}}).status, 500);
 }
+
+class PickTest : public ServerTest {
+ protected:
+  /// What the backend is told of a pick that a client on this host sends.
+  PrefillPick PickFrom(std::vector<std::string_view> trusted) {
+    for (const std::string_view network : trusted)
+      options.trusted_peers.push_back(*IpNetwork::Parse(network));
+    PrefillPick told;
+    backend.script = [&](Started started) {
+      told = started.request.prefill_pick;
+      started.Text("a", FinishReason::kLength);
+    };
+    StartServer();
+    HttpClient(server->port())
+        .Post("/v1/completions", R"({"prompt":"a"})", {{"x-prefiller-host-port", "10.0.0.1:8000"}});
+    return told;
+  }
+};
+
+TEST_F(PickTest, IsTrustedFromPeersOfTheNetworks) {
+  const PrefillPick pick = PickFrom({"10.0.0.0/8", "127.0.0.0/8"});
+  EXPECT_EQ(pick.endpoint, "10.0.0.1:8000");
+  EXPECT_TRUE(pick.trusted);
+}
+
+TEST_F(PickTest, IsNotTrustedFromOthers) {
+  const PrefillPick pick = PickFrom({"10.0.0.0/8"});
+  EXPECT_EQ(pick.endpoint, "10.0.0.1:8000");
+  EXPECT_FALSE(pick.trusted);
+}
+
+TEST_F(PickTest, IsTrustedFromNobodyUnlessToldSo) { EXPECT_FALSE(PickFrom({}).trusted); }
 
 }  // namespace
 }  // namespace baton::http

@@ -54,6 +54,16 @@ TEST_F(KeysTest, AreAskedForInAnthropicsShapeWhereItsClientsAsk) {
   EXPECT_EQ(json::parse(reply.body)["error"]["type"], "authentication_error");
 }
 
+TEST_F(KeysTest, AreNotAskedForMetricsOfAWorker) {
+  AskForKeys(KeyLine("one", "name=a"));
+  options.surface = HttpSurface::kWorker;
+  StartServer();
+  EXPECT_EQ(test::HttpGet(server->port(), "/metrics").status, 200);
+  EXPECT_EQ(CompleteWith({}).status, 401);
+  for (const char* path : {"/fleet", "/scale/state", "/"})
+    EXPECT_EQ(test::HttpGet(server->port(), path).status, 404) << path;
+}
+
 TEST_F(KeysTest, AreNotAskedForByProbes) {
   AskForKeys(KeyLine("one", "name=a"));
   StartServer();

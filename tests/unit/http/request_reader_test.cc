@@ -65,6 +65,22 @@ TEST(RequestReader, ReadsWhereInATraceTheRequestIs) {
   EXPECT_FALSE(ContextOf(line + line).valid());
 }
 
+/// Of a request with these lines in its header.
+std::string PickOf(const std::string& lines) {
+  const std::string bytes = "GET /a HTTP/1.1\r\nHost: h\r\n" + lines + "\r\n";
+  RequestReader reader{HttpLimits{}};
+  std::string_view view = bytes;
+  EXPECT_EQ(reader.Feed(view), Progress::kDone) << lines;
+  return reader.Take().prefill_pick.endpoint;
+}
+
+TEST(RequestReader, ReadsWhichPrefillWorkerWasPicked) {
+  EXPECT_EQ(PickOf("X-Prefiller-Host-Port: 10.0.0.1:8000\r\n"), "10.0.0.1:8000");
+  EXPECT_EQ(PickOf("x-prefiller-host-port:  10.0.0.1:8000 , 10.0.0.2:8000\r\n"), "10.0.0.1:8000");
+  EXPECT_EQ(PickOf("x-prefiller-host-port: ,\r\n"), "");
+  EXPECT_EQ(PickOf(""), "");
+}
+
 TEST(RequestReader, LeavesTheNextRequestInTheBytes) {
   RequestReader reader{HttpLimits{}};
   const std::string one = "GET /a HTTP/1.1\r\nHost: h\r\n\r\n";

@@ -1,0 +1,103 @@
+#include "prefill_pick.h"
+
+#include <algorithm>
+#include <charconv>
+
+namespace baton::router {
+namespace {
+
+struct Endpoint {
+  /// Without the brackets of an IPv6 address.
+  std::string_view host;
+  std::string_view port;
+};
+
+std::optional<Endpoint> ParseEndpoint(std::string_view text) {
+  const size_t colon = text.rfind(':');
+  if (colon == std::string_view::npos) return std::nullopt;
+  Endpoint endpoint{.host = text.substr(0, colon), .port = text.substr(colon + 1)};
+  uint16_t port = 0;
+  const char* const end = endpoint.port.data() + endpoint.port.size();
+  const auto [read, error] = std::from_chars(endpoint.port.data(), end, port);
+  if (error != std::errc() || read != end || port == 0) return std::nullopt;
+  if (endpoint.host.starts_with('[') && endpoint.host.ends_with(']')) {
+    endpoint.host = endpoint.host.substr(1, endpoint.host.size() - 2);
+  } else if (endpoint.host.find(':') != std::string_view::npos) {
+    return std::nullopt;
+  }
+  if (endpoint.host.empty()) return std::nullopt;
+  return endpoint;
+}
+
+/// Those that generate but for `own`, where that one can.
+void LeaveOthersOut(const std::string& own, std::vector<WorkerView>& workers) {
+  const auto generates = [](const WorkerView& worker) { return worker.role != Role::kPrefill; };
+  const bool there = std::ranges::any_of(
+      workers, [&](const WorkerView& worker) { return worker.name == own && generates(worker); });
+  if (!there) return;
+  std::erase_if(workers,
+                [&](const WorkerView& worker) { return worker.name != own && generates(worker); });
+}
+
+}  // namespace
+
+std::string_view PickOutcomeName(PickOutcome outcome) {
+  switch (outcome) {
+    case PickOutcome::kFollowed: return "followed";
+    case PickOutcome::kUntrusted: return "untrusted";
+    case PickOutcome::kMalformed: return "malformed";
+    case PickOutcome::kUnknown: return "unknown";
+    case PickOutcome::kOtherRole: return "other_role";
+    case PickOutcome::kFailing: return "failing";
+    case PickOutcome::kNotJoined: return "not_joined";
+  }
+  return "unknown";
+}
+
+PickedWorker FindPicked(std::string_view endpoint, const std::vector<WorkerView>& workers) {
+  const auto picked = ParseEndpoint(endpoint);
+  if (!picked) return {.outcome = PickOutcome::kMalformed};
+  const WorkerView* found = nullptr;
+  size_t at_host = 0;
+  for (const WorkerView& worker : workers) {
+    const auto at = ParseEndpoint(worker.address);
+    if (!at || at->host != picked->host) continue;
+    const bool exact = at->port == picked->port;
+    if (exact || ++at_host == 1) found = &worker;
+    if (exact) {
+      at_host = 1;
+      break;
+    }
+  }
+  if (at_host != 1) return {.outcome = PickOutcome::kUnknown};
+  if (found->role != Role::kPrefill) return {.outcome = PickOutcome::kOtherRole};
+  return {.worker = found};
+}
+
+PlacedChoice ChoosePlaced(RoutingPolicy& policy, const std::vector<WorkerView>& workers,
+                          const Query& query, const PrefillPick& pick, const std::string& own,
+                          const std::function<bool(const WorkerView&)>& healthy) {
+  PlacedChoice placed;
+  std::vector<WorkerView> mine = workers;
+  std::erase_if(mine, [&](const WorkerView& worker) { return !healthy(worker); });
+  LeaveOthersOut(own, mine);
+  if (!pick.endpoint.empty()) {
+    const PickedWorker picked = pick.trusted ? FindPicked(pick.endpoint, workers)
+                                             : PickedWorker{.outcome = PickOutcome::kUntrusted};
+    placed.pick = picked.outcome;
+    if (picked.worker != nullptr && !healthy(*picked.worker)) {
+      placed.pick = PickOutcome::kFailing;
+    } else if (picked.worker != nullptr) {
+      auto choice = policy.ChoosePairOf(*picked.worker, mine, query);
+      if (choice.ok()) placed.choice = *std::move(choice);
+      if (!choice.ok()) placed.pick = PickOutcome::kNotJoined;
+    }
+  }
+  if (!placed.choice && !own.empty()) {
+    auto choice = policy.Choose(mine, query);
+    if (choice.ok()) placed.choice = *std::move(choice);
+  }
+  return placed;
+}
+
+}  // namespace baton::router
