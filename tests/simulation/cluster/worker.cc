@@ -3,6 +3,13 @@
 #include <gtest/gtest.h>
 
 namespace baton::simulation {
+namespace {
+
+/// How long a main thread gets no turn between seeing that nothing is under way and saying so: what
+/// others offer meanwhile must not be taken.
+constexpr Duration kUnscheduled = std::chrono::milliseconds(50);
+
+}  // namespace
 
 SimulatedWorker::SimulatedWorker(const Surroundings& surroundings, worker::WorkerOptions options)
     : surroundings_(surroundings), options_(std::move(options)) {
@@ -18,6 +25,7 @@ void SimulatedWorker::Start() {
   process_ = surroundings_.rpc.Start(options_.name);
   transport_ = surroundings_.network.MakeEndpoint(endpoint_);
   stage_ = Stage::kServing;
+  drained_at_.reset();
   auto core = worker::WorkerCore::Create(
       options_,
       {.model = surroundings_.oracle.model(),
@@ -106,8 +114,9 @@ void SimulatedWorker::MainTurn() {
   switch (stage_) {
     case Stage::kServing: return;
     case Stage::kDraining:
-      if (!core_->drained() && now < deadline_) return;
-      if (core_->drained()) ExpectNothingTaken();
+      if (!drained_at_ && core_->drained()) drained_at_ = now;
+      if (now < (drained_at_ ? *drained_at_ + kUnscheduled : deadline_)) return;
+      if (drained_at_) ExpectNothingTaken();
       surroundings_.rpc.StopServing(process_);
       core_->LeavePeers();
       stage_ = Stage::kLeaving;

@@ -96,6 +96,8 @@ class SimulatedWorker {
   std::optional<TimePoint> wedged_until_;
   Stage stage_ = Stage::kServing;
   TimePoint deadline_{};
+  /// When the main thread saw that nothing is under way.
+  std::optional<TimePoint> drained_at_;
   int incarnation_ = 0;
   int64_t preemptions_ = 0;
   int64_t commits_ = 0;

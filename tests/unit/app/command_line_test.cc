@@ -65,6 +65,13 @@ TEST(CommandLine, ReadsTheFlagsOfBothWorkersInOrder) {
               HasSubstr("--name is given 1 times; with --role both give it twice"));
 }
 
+TEST(CommandLine, ServesClientsAtOneWorkerOnly) {
+  EXPECT_EQ(Parse({"worker", "--role", "decode", "--http", "0.0.0.0:8000"}).worker_http,
+            "0.0.0.0:8000");
+  EXPECT_THAT(UsageOf({"worker", "--role", "both", "--http", "0.0.0.0:8000"}).text,
+              HasSubstr("--http is for one worker in a process"));
+}
+
 TEST(CommandLine, SpellsInsecureAsTheKeysOfItsCommand) {
   const auto paths = [](const CommandLine& line) {
     std::vector<std::string> found;

@@ -116,12 +116,15 @@ TEST(ServerOptions, CarryTheLimits) {
   config.limits.body_bytes = 5000;
   config.limits.concurrent_requests = 3;
   config.timeouts.idle = 9s;
+  config.router.trusted_peers = {"10.0.0.0/8"};
   const api::ApiOptions api_options = ToApiOptions(config);
   EXPECT_EQ(api_options.model, "tiny");
   EXPECT_EQ(api_options.limits.running_requests, 3);
   const http::HttpOptions options = ToHttpOptions(config);
   EXPECT_EQ(options.limits.body_bytes, 5000u);
   EXPECT_EQ(options.limits.idle_timeout, 9s);
+  ASSERT_EQ(options.trusted_peers.size(), 1u);
+  EXPECT_TRUE(options.trusted_peers[0].Contains("10.1.2.3"));
 }
 
 TEST(SamplingDefaults, AreGreedyWhereTheModelIsNotToSample) {

@@ -65,6 +65,9 @@ constexpr BadFile kBadFiles[] = {
      "FILE:2:19: router.workers is 'p0'; accepted: list of name=host:port"},
     {"BadItemOfAList", "model: m\nrouter:\n  workers: [p0=h:1, p1]\n",
      "FILE:3:12: router.workers has the item 'p1'; accepted: list of name=host:port"},
+    {"BadNetwork", "model: m\nrouter: {trusted_peers: [10.0.0.1/8]}\n",
+     "FILE:2:25: router.trusted_peers has the item '10.0.0.1/8'; accepted: list of networks like "
+     "10.0.0.0/8"},
     {"SectionInAList", "model: m\nrouter:\n  workers: [{p0: 1}]\n",
      "FILE:3:13: router.workers has an item that is a section; accepted: list of name=host:port"},
     {"NotAChoiceForAList", "model: m\ntransport: {required: pigeon}\n",
@@ -92,7 +95,7 @@ constexpr BadFile kBadFiles[] = {
      "tool_parser, "
      "reasoning_parser, grpc_port, tls_certificate, tls_key, "
      "api_keys, "
-     "insecure, admin_host, admin_port, "
+     "insecure, trusted_peers, admin_host, admin_port, "
      "resume_attempts, resume_wait, workers, discovery\n"
      "FILE:2:28: router.threads is 'none'; accepted: integer from 1 to 256\n"
      "FILE:3:12: log_level is 'loud'; accepted: debug, info, warning, error"},

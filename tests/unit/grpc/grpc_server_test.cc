@@ -3,6 +3,7 @@
 #include <filesystem>
 #include <fstream>
 #include <optional>
+#include <stdexcept>
 
 #include <gmock/gmock.h>
 #include <grpcpp/grpcpp.h>
@@ -222,6 +223,21 @@ TEST_F(GrpcServerTest, GivesErrorsTheStatusThatFits) {
   other.set_model("gpt-9");
   EXPECT_EQ(stub_->Complete(Context().get(), other, &response).error_code(),
             ::grpc::StatusCode::NOT_FOUND);
+}
+
+TEST_F(GrpcServerTest, NamesTheRequestInTheLogWhenItFailsForReasonsOfItsOwn) {
+  backend_.script = [](const Started&) { throw std::runtime_error("out of luck"); };
+  StartServer();
+  v1::CompleteResponse response;
+  const auto context = Context();
+  context->AddMetadata("x-request-id", "mine-7");
+
+  testing::internal::CaptureStderr();
+  const ::grpc::Status status = stub_->Complete(context.get(), Prompt(), &response);
+  EXPECT_THAT(testing::internal::GetCapturedStderr(),
+              HasSubstr("request mine-7: failed: out of luck"));
+  EXPECT_EQ(status.error_code(), ::grpc::StatusCode::INTERNAL);
+  EXPECT_THAT(status.error_message(), Not(HasSubstr("luck")));
 }
 
 TEST_F(GrpcServerTest, EndsAStreamWithTheErrorThatBrokeIt) {
