@@ -319,6 +319,22 @@ class Contract(unittest.TestCase):
         self.check_end(decode)
         self.check_end(prefill)
 
+    def test_routers_alone_send_spans_and_may(self):
+        self.start("cpu-dev", ["tracing"])
+        self.list_workers()
+        router = self.pod("router", 1)
+        where = "spans of requests go to http://otel-collector.monitoring:4318/v1/traces"
+        self.until(lambda: where in router.log(), "the router says where spans go")
+        self.assertIn("k8s.pod.name=router-0,k8s.namespace.name=baton",
+                      environment_of(router.container, router.name)["OTEL_RESOURCE_ATTRIBUTES"])
+        labels = router.template["metadata"]["labels"]
+        self.assertTrue(permitted(self.objects, "Egress", labels, {}, 4318))
+        for name in ("prefill", "decode"):
+            template = self.templates[name]
+            self.assertFalse(permitted(self.objects, "Egress", template["metadata"]["labels"], {}, 4318))
+            self.assertFalse([variable for variable in environment_of(container_of(template), name)
+                              if variable.startswith("OTEL_")], name)
+
     def test_pod_of_a_whole_node_serves(self):
         self.start("single-node-nvlink")
         key = self.bring_keys()

@@ -16,10 +16,10 @@ KUBECTL = os.path.join(os.path.dirname(sys.executable), "kubectl")
 
 OVERLAYS = ["cpu-dev", "leaderworkerset", "multi-node-rdma", "single-node-nvlink"]
 # What an overlay may be combined with beyond what it has.
-OPTIONAL = {"cpu-dev": ["tls", "monitoring", "keda", "gateway", "gateway-workers"],
-            "leaderworkerset": ["monitoring", "gateway"],
-            "multi-node-rdma": ["tls", "monitoring", "keda", "gateway", "gateway-workers"],
-            "single-node-nvlink": ["tls", "monitoring", "gateway"]}
+OPTIONAL = {"cpu-dev": ["tls", "monitoring", "tracing", "keda", "gateway", "gateway-workers"],
+            "leaderworkerset": ["monitoring", "tracing", "gateway"],
+            "multi-node-rdma": ["tls", "monitoring", "tracing", "keda", "gateway", "gateway-workers"],
+            "single-node-nvlink": ["tls", "monitoring", "tracing", "gateway"]}
 VARIANTS = [(overlay, ()) for overlay in OVERLAYS] + [
     (overlay, tuple(OPTIONAL[overlay])) for overlay in OVERLAYS]
 
@@ -92,8 +92,8 @@ def environment_of(container, pod_name):
     for variable in container.get("env", []):
         if "valueFrom" in variable:
             field = variable["valueFrom"]["fieldRef"]["fieldPath"]
-            assert field == "metadata.name", field
-            values[variable["name"]] = pod_name
+            values[variable["name"]] = {"metadata.name": pod_name,
+                                        "metadata.namespace": "baton"}[field]
         else:
             values[variable["name"]] = expand(variable["value"], values)
     return values
