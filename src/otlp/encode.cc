@@ -64,11 +64,11 @@ Json ResourceOf(const ProcessSpans& process, const Origin& origin) {
   const bool router = process.role == "router";
   const std::string role = process.role.empty() ? "worker" : process.role;
   const std::string service = router ? origin.service_name : origin.service_name + "-" + role;
-  Json attributes = Json::array({Pair("service.name", service),
-                                 Pair("service.version", origin.version),
-                                 Pair("telemetry.sdk.name", std::string("baton")),
-                                 Pair("telemetry.sdk.language", std::string("cpp")),
-                                 Pair("telemetry.sdk.version", origin.version)});
+  Json attributes =
+      Json::array({Pair("service.name", service), Pair("service.version", origin.version),
+                   Pair("telemetry.sdk.name", std::string("baton")),
+                   Pair("telemetry.sdk.language", std::string("cpp")),
+                   Pair("telemetry.sdk.version", origin.version)});
   if (!router) attributes.push_back(Pair("service.instance.id", process.process));
   for (const auto& [name, value] : origin.router) {
     bool own = false;

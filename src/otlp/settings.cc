@@ -38,7 +38,8 @@ std::optional<std::string> PercentDecoded(std::string_view text) {
     }
     const std::string_view digits = text.substr(i + 1, 2);
     int byte = 0;
-    const auto [end, error] = std::from_chars(digits.data(), digits.data() + digits.size(), byte, 16);
+    const auto [end, error] =
+        std::from_chars(digits.data(), digits.data() + digits.size(), byte, 16);
     if (error != std::errc() || digits.size() != 2 || end != digits.data() + 2) return std::nullopt;
     decoded += static_cast<char>(byte);
     i += 2;
@@ -180,8 +181,8 @@ class Reader {
 
   Status ReadSampler() {
     const bool by_key = config_.sampler != "auto";
-    const Said sampler =
-        by_key ? Said{kKeys + std::string("sampler"), config_.sampler} : Variable("OTEL_TRACES_SAMPLER");
+    const Said sampler = by_key ? Said{kKeys + std::string("sampler"), config_.sampler}
+                                : Variable("OTEL_TRACES_SAMPLER");
     std::string name = sampler.text.empty() ? "parentbased_always_on" : sampler.text;
     constexpr std::string_view kParent = "parentbased_";
     settings_.sampling.heeds_parent = name.starts_with(kParent);
@@ -215,7 +216,8 @@ class Reader {
     for (const auto& [name, value] : settings_.resource) {
       if (name == "service.name") settings_.service_name = value;
     }
-    std::erase_if(settings_.resource, [](const auto& pair) { return pair.first == "service.name"; });
+    std::erase_if(settings_.resource,
+                  [](const auto& pair) { return pair.first == "service.name"; });
     const std::string name = environment_("OTEL_SERVICE_NAME");
     if (!name.empty()) settings_.service_name = name;
     if (!config_.service_name.empty()) settings_.service_name = config_.service_name;

@@ -40,9 +40,9 @@ Duration PauseOf(const std::string& retry_after) {
 std::string Shown(const Answer& answer) {
   const std::string message = Text(Parse(answer.body), "message");
   std::string shown = (message.empty() ? answer.body : message).substr(0, kMostShownBytes);
-  std::replace_if(shown.begin(), shown.end(), [](char c) { return c < ' ' || c > '~'; }, ' ');
-  return "HTTP status " + std::to_string(answer.http_status) +
-         (shown.empty() ? "" : ": " + shown);
+  std::replace_if(
+      shown.begin(), shown.end(), [](char c) { return c < ' ' || c > '~'; }, ' ');
+  return "HTTP status " + std::to_string(answer.http_status) + (shown.empty() ? "" : ": " + shown);
 }
 
 /// A number of 64 bits may be one, or a string.
@@ -74,9 +74,7 @@ Verdict Judge(const Answer& answer) {
     case 502:
     case 503:
     case 504:
-      return {.kind = Kind::kAgain,
-              .pause = PauseOf(answer.retry_after),
-              .message = Shown(answer)};
+      return {.kind = Kind::kAgain, .pause = PauseOf(answer.retry_after), .message = Shown(answer)};
     default: return {.kind = Kind::kRefused, .message = Shown(answer)};
   }
 }

@@ -2,7 +2,8 @@
 
 #include "support/python_clients.h"
 
-/// What a receiver of OpenTelemetry's protocol gets of a server, read by that protocol's own schema.
+/// What a receiver of OpenTelemetry's protocol gets of a server, read by that protocol's own
+/// schema.
 namespace baton::test {
 namespace {
 

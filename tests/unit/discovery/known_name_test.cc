@@ -12,7 +12,9 @@ const std::vector<std::string> kSome{"10.0.0.7:7000"};
 
 class KnownNameTest : public testing::Test {
  protected:
-  KnownNameTest() { EXPECT_TRUE(name_.Learn(outbound::Addresses{.addresses = kSome}, kStart).ok()); }
+  KnownNameTest() {
+    EXPECT_TRUE(name_.Learn(outbound::Addresses{.addresses = kSome}, kStart).ok());
+  }
   KnownName name_{"decode.svc:7000"};
 };
 

@@ -60,8 +60,9 @@ class BatchSenderTest : public testing::Test {
   }
   void Take(size_t count) {
     const telemetry::TraceSpan span{.where = {.trace = {1, 2}, .span = SpanId(3)}, .name = "s"};
-    sender_->Take(
-        {.process = "p", .role = "decode", .spans = std::vector<telemetry::TraceSpan>(count, span)});
+    sender_->Take({.process = "p",
+                   .role = "decode",
+                   .spans = std::vector<telemetry::TraceSpan>(count, span)});
   }
   void AnswerWith(int http_status) { wire_.answers.TrySend({.http_status = http_status}); }
   int64_t NextPost() { return wire_.posts.Receive(kPatience).value_or(-1); }

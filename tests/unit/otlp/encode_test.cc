@@ -26,13 +26,14 @@ TraceSpan SomeSpan() {
 }
 
 json Encode(const std::vector<ProcessSpans>& batch, const Pairs& router = {}) {
-  return json::parse(EncodeSpans(
-      batch, {.service_name = "llm", .version = "1.2", .router = router}, kAhead));
+  return json::parse(
+      EncodeSpans(batch, {.service_name = "llm", .version = "1.2", .router = router}, kAhead));
 }
 
 json Encode(TraceSpan span) {
-  return Encode({{.process = "router", .role = "router", .spans = {std::move(span)}}})
-      ["resourceSpans"][0]["scopeSpans"][0]["spans"][0];
+  return Encode({{.process = "router",
+                  .role = "router",
+                  .spans = {std::move(span)}}})["resourceSpans"][0]["scopeSpans"][0]["spans"][0];
 }
 
 /// The attributes of a resource as one object.

@@ -35,10 +35,12 @@ std::string ErrorOf(config::Otlp config, Variables variables) {
 
 TEST(OtlpSettings, AreNoneWithoutAnEndpoint) {
   EXPECT_FALSE((*Read({}, {})).has_value());
-  EXPECT_FALSE((*Read({}, {{"OTEL_EXPORTER_OTLP_ENDPOINT", "http://c"},
-                           {"OTEL_SDK_DISABLED", "true"}})).has_value());
-  EXPECT_FALSE((*Read({}, {{"OTEL_EXPORTER_OTLP_ENDPOINT", "http://c"},
-                           {"OTEL_TRACES_EXPORTER", "none"}})).has_value());
+  EXPECT_FALSE(
+      (*Read({}, {{"OTEL_EXPORTER_OTLP_ENDPOINT", "http://c"}, {"OTEL_SDK_DISABLED", "true"}}))
+          .has_value());
+  EXPECT_FALSE(
+      (*Read({}, {{"OTEL_EXPORTER_OTLP_ENDPOINT", "http://c"}, {"OTEL_TRACES_EXPORTER", "none"}}))
+          .has_value());
 }
 
 TEST(OtlpSettings, SendToThePathOfTheSignal) {
@@ -99,18 +101,18 @@ TEST(OtlpSettings, NameTheService) {
 }
 
 TEST(OtlpSettings, SayWhichVariableIsWrong) {
-  for (const Variables::value_type& wrong : Variables{
-           {"OTEL_EXPORTER_OTLP_TRACES_ENDPOINT", "c:4318"},
-           {"OTEL_EXPORTER_OTLP_TIMEOUT", "10s"},
-           {"OTEL_EXPORTER_OTLP_COMPRESSION", "zstd"},
-           {"OTEL_EXPORTER_OTLP_PROTOCOL", "grpc"},
-           {"OTEL_TRACES_SAMPLER", "xray"},
-           {"OTEL_RESOURCE_ATTRIBUTES", "a=%zz"}}) {
+  for (const Variables::value_type& wrong :
+       Variables{{"OTEL_EXPORTER_OTLP_TRACES_ENDPOINT", "c:4318"},
+                 {"OTEL_EXPORTER_OTLP_TIMEOUT", "10s"},
+                 {"OTEL_EXPORTER_OTLP_COMPRESSION", "zstd"},
+                 {"OTEL_EXPORTER_OTLP_PROTOCOL", "grpc"},
+                 {"OTEL_TRACES_SAMPLER", "xray"},
+                 {"OTEL_RESOURCE_ATTRIBUTES", "a=%zz"}}) {
     EXPECT_THAT(ErrorOf({}, {wrong}), HasSubstr(wrong.first));
   }
-  EXPECT_THAT(ErrorOf({}, {{"OTEL_TRACES_SAMPLER", "traceidratio"},
-                           {"OTEL_TRACES_SAMPLER_ARG", "2"}}),
-              HasSubstr("OTEL_TRACES_SAMPLER_ARG"));
+  EXPECT_THAT(
+      ErrorOf({}, {{"OTEL_TRACES_SAMPLER", "traceidratio"}, {"OTEL_TRACES_SAMPLER_ARG", "2"}}),
+      HasSubstr("OTEL_TRACES_SAMPLER_ARG"));
 }
 
 }  // namespace

@@ -37,15 +37,15 @@ TEST(Judge, HeedsForHowLongToWait) {
 }
 
 TEST(Judge, CountsWhatWasRejected) {
-  const Verdict verdict = Judge(
-      {.http_status = 200,
-       .body = R"({"partialSuccess": {"rejectedSpans": "3", "errorMessage": "too old"}})"});
+  const Verdict verdict =
+      Judge({.http_status = 200,
+             .body = R"({"partialSuccess": {"rejectedSpans": "3", "errorMessage": "too old"}})"});
   EXPECT_EQ(verdict.kind, Kind::kTaken);
   EXPECT_EQ(verdict.rejected, 3);
   EXPECT_EQ(verdict.message, "too old");
-  EXPECT_EQ(Judge({.http_status = 200, .body = R"({"partialSuccess": {"rejectedSpans": 2}})"})
-                .rejected,
-            2);
+  EXPECT_EQ(
+      Judge({.http_status = 200, .body = R"({"partialSuccess": {"rejectedSpans": 2}})"}).rejected,
+      2);
 }
 
 TEST(Judge, SaysWhatTheReceiverSaid) {

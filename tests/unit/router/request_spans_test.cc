@@ -46,11 +46,9 @@ class RequestSpansTest : public testing::Test {
     prefill.Record({"chunk", "engine", At(116), At(129), {{"to token", 8}}});
     prefill.Record({"put", "transfers", At(125), At(132), {}});
     prefill.Stage("flush", At(138));
-    workers_ = {{.trace = decode.Take(At(190)), .role = "decode", .asked_by = {}, .attempt = 1},
-                {.trace = prefill.Take(At(138)),
-                 .role = "prefill",
-                 .asked_by = "d0",
-                 .attempt = 1}};
+    workers_ = {
+        {.trace = decode.Take(At(190)), .role = "decode", .asked_by = {}, .attempt = 1},
+        {.trace = prefill.Take(At(138)), .role = "prefill", .asked_by = "d0", .attempt = 1}};
   }
 
   std::vector<ProcessSpans> Make() {
