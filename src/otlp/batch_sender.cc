@@ -127,7 +127,7 @@ void BatchSender::Send(const Batch& batch) {
       }
       return;
     }
-    NoteAway(verdict.message);
+    NoteAway(verdict);
     if (verdict.kind == Verdict::Kind::kRefused || failures == kAttempts) break;
     const Duration pause = outbound::RetryPause(failures, first_pause_, random_.Uniform());
     // When it ends it tries what is left once.
@@ -147,11 +147,13 @@ Duration BatchSender::UnixAhead() {
   return unix_ahead_;
 }
 
-void BatchSender::NoteAway(const std::string& message) {
+void BatchSender::NoteAway(const Verdict& verdict) {
   if (std::exchange(away_, true)) return;
-  BATON_LOG(Warning) << "spans cannot be sent to " << receiver_->name() << ": " << message
-                     << "; it is tried on, and what telemetry.otlp.queue_spans does not hold is "
-                        "dropped";
+  BATON_LOG(Warning) << "spans cannot be sent to " << receiver_->name() << ": " << verdict.message
+                     << (verdict.kind == Verdict::Kind::kRefused
+                             ? "; those are dropped, and further ones tried"
+                             : "; it is tried on, and what telemetry.otlp.queue_spans does not "
+                               "hold is dropped");
 }
 
 void BatchSender::NoteBack() {

@@ -40,7 +40,7 @@ class BatchSender final : public Exporter {
   /// Unix time's lead over the clock; follows it only where it jumps, so that the spans of a trace
   /// fit one another.
   Duration UnixAhead();
-  void NoteAway(const std::string& message);
+  void NoteAway(const Verdict& verdict);
   void NoteBack();
   void Lose(int64_t spans, telemetry::Counter& counter);
 
