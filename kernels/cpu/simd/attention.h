@@ -2,7 +2,7 @@
 
 #include "../isa.h"
 #include "exp.h"
-#include "product.h"
+#include "kv_tile.h"
 #include "typed.h"
 
 namespace baton::kernels::cpu {
@@ -20,7 +20,6 @@ class Attention {
  private:
   static constexpr int64_t kTile = kTilePositions;
   static constexpr int kLanes = V::kLanes;
-  static_assert(kTile % kLanes == 0, "the scores of a tile are whole vectors");
   static constexpr float kLowest = -__builtin_inff();
 
   Attention(const ops::PagedAttentionParams& params, const AttentionUnit& attention_unit,
@@ -29,32 +28,25 @@ class Attention {
         unit_(attention_unit),
         group_(params.H / params.kv.G),
         rows_(attention_unit.tokens * group_),
-        row_bytes_(params.kv.row_bytes()),
         width_((params.kv.D + kLanes - 1) / kLanes * kLanes),
-        rows_of_k_(scratch),
-        k_tile_(rows_of_k_ + kLanes * width_),
-        v_tile_(k_tile_ + kTile * width_),
-        q_(v_tile_ + kTile * width_),
+        kv_(params.kv, params.batch.block_tables + attention_unit.s * params.batch.table_stride,
+            attention_unit.g, scratch),
+        q_(scratch + KvTile<V>::Scratch(width_)),
         values_(q_ + rows_ * width_),
         sums_(values_ + rows_ * width_),
         weights_(sums_ + rows_ * kLanes),
         largest_(weights_ + rows_ * kTile) {}
 
   void AttendAll() {
-    // 1. Queries, padded to whole vectors; no state yet. The padding of the tiles must be zero.
-    for (int64_t i = 0; i < (kLanes + 2 * kTile) * width_; i += kLanes) {
-      V::Zero().Store(rows_of_k_ + i);
-    }
+    // 1. Queries, padded to whole vectors; no state yet.
     for (int64_t r = 0; r < rows_; ++r) LoadQuery(r);
     // 2. Every tile that any row can see, while the next one is fetched.
     const int64_t first = FirstOf(unit_.first_position);
     const int64_t end = unit_.first_position + unit_.tokens;
     for (int64_t tile = first / kTile * kTile; tile < end; tile += kTile) {
       const int64_t tile_end = tile + kTile < end ? tile + kTile : end;
-      PrefetchRows(tile_end, tile_end + kTile < end ? tile_end + kTile : end);
-      const int64_t begin = tile < first ? first : tile;
-      WidenKeys(tile, begin, tile_end);
-      WidenValues(tile, begin, tile_end);
+      kv_.Prefetch(tile_end, tile_end + kTile < end ? tile_end + kTile : end);
+      kv_.Read(tile, tile < first ? first : tile, tile_end);
       AttendTile(tile, tile_end);
     }
     // 3. Values over sums.
@@ -79,79 +71,6 @@ class Attention {
     largest_[r] = kLowest;
   }
 
-  /// Calls f(k, v, j, rows) for each run of rows of positions [begin, end) that share a block:
-  /// the addresses of the keys and values of position j and of those after it.
-  template <class F>
-  void ForEachRun(int64_t begin, int64_t end, F f) const {
-    const int32_t* table = p_.batch.block_tables + unit_.s * p_.batch.table_stride;
-    const int64_t P = p_.kv.P;
-    for (int64_t j = begin; j < end;) {
-      const int64_t block = j / P;
-      const int64_t run_end = (block + 1) * P < end ? (block + 1) * P : end;
-      const std::byte* k = p_.kv.base + table[block] * p_.kv.block_stride +
-                           (unit_.g * P + j - block * P) * row_bytes_;
-      f(k, k + p_.kv.v_offset, j, run_end - j);
-      j = run_end;
-    }
-  }
-
-  /// Rows of a block lie together, but the next block is elsewhere: nothing else would fetch it.
-  void PrefetchRows(int64_t begin, int64_t end) const {
-    constexpr int64_t kCacheLine = 64;
-    ForEachRun(begin, end, [&](const std::byte* k, const std::byte* v, int64_t, int64_t rows) {
-      for (int64_t i = 0; i < rows * row_bytes_; i += kCacheLine) {
-        __builtin_prefetch(k + i);
-        __builtin_prefetch(v + i);
-      }
-    });
-  }
-
-  /// Keys of positions [begin, end) into the tile that starts at `tile`, a column for each.
-  void WidenKeys(int64_t tile, int64_t begin, int64_t end) {
-    for (int64_t j = begin / kLanes * kLanes; j < end; j += kLanes) {
-      const int64_t j_begin = j < begin ? begin : j;
-      const int64_t j_end = j + kLanes < end ? j + kLanes : end;
-      ForEachRun(j_begin, j_end, [&](const std::byte* k, const std::byte*, int64_t i, int64_t n) {
-        WidenRows(k, n, rows_of_k_ + (i - j) * width_);
-      });
-      for (int64_t d = 0; d < width_; d += kLanes) {
-        V::Transpose(rows_of_k_ + d, width_, k_tile_ + d * kTile + (j - tile), kTile);
-      }
-    }
-  }
-
-  /// Values of positions [begin, end) into the tile that starts at `tile`, a row for each.
-  void WidenValues(int64_t tile, int64_t begin, int64_t end) {
-    ForEachRun(begin, end, [&](const std::byte*, const std::byte* v, int64_t j, int64_t n) {
-      WidenRows(v, n, v_tile_ + (j - tile) * width_);
-    });
-  }
-
-  void WidenRows(const std::byte* rows, int64_t n, float* to) const {
-    if (p_.kv.dtype == DType::kInt8) return ScaleRows(rows, n, to);
-    WithType<V>(p_.kv.dtype, [&]<class T>() {
-      const auto* from = reinterpret_cast<const T*>(rows);
-      for (int64_t row = 0; row < n; ++row, from += p_.kv.D, to += width_) {
-        for (int64_t d = 0; d < width_; d += kLanes) {
-          LoadUpTo<V>(from + d, p_.kv.D - d).Store(to + d);
-        }
-      }
-    });
-  }
-
-  /// The same of int8 rows, each with its scale behind it.
-  void ScaleRows(const std::byte* rows, int64_t n, float* to) const {
-    const int64_t D = p_.kv.D;
-    for (int64_t row = 0; row < n; ++row, rows += row_bytes_, to += width_) {
-      float scale;
-      __builtin_memcpy(&scale, rows + D, sizeof scale);
-      const auto* from = reinterpret_cast<const int8_t*>(rows);
-      for (int64_t d = 0; d < width_; d += kLanes) {
-        (LoadUpTo<V>(from + d, D - d) * V::Broadcast(scale)).Store(to + d);
-      }
-    }
-  }
-
   /// Rows of q that see positions [begin, end) of a tile, the same for all of them.
   struct Seen {
     int64_t r_begin = 0;
@@ -164,36 +83,16 @@ class Attention {
     // 1. Scores of all rows by all positions of the tile, whether they see them or not.
     const int64_t t_first = tile > unit_.first_position ? tile - unit_.first_position : 0;
     const int64_t columns = (tile_end - tile + kLanes - 1) / kLanes * kLanes;
-    for (int64_t r = t_first * group_; r < rows_; r += V::kLinearRows) {
-      const int64_t rows = rows_ - r < V::kLinearRows ? rows_ - r : V::kLinearRows;
-      Product<V>{.x = q_ + r * width_,
-                 .x_stride = width_,
-                 .w = k_tile_,
-                 .w_stride = kTile,
-                 .y = weights_ + r * kTile,
-                 .y_stride = kTile,
-                 .depth = p_.kv.D,
-                 .adds = false}
-          .Multiply(rows, columns);
-    }
+    const int64_t r_first = t_first * group_;
+    kv_.Scores(q_ + r_first * width_, rows_ - r_first, columns, weights_ + r_first * kTile);
     // 2. Weights, for each row of what it sees.
     ForEachSeen(tile, tile_end, t_first, [&](const Seen& seen) {
       for (int64_t r = seen.r_begin; r < seen.r_end; ++r) ScoresToWeights(r, seen.begin, seen.end);
     });
     // 3. Values by weights.
     ForEachSeen(tile, tile_end, t_first, [&](const Seen& seen) {
-      for (int64_t r = seen.r_begin; r < seen.r_end; r += V::kLinearRows) {
-        const int64_t rows = seen.r_end - r < V::kLinearRows ? seen.r_end - r : V::kLinearRows;
-        Product<V>{.x = weights_ + r * kTile + seen.begin,
-                   .x_stride = kTile,
-                   .w = v_tile_ + seen.begin * width_,
-                   .w_stride = width_,
-                   .y = values_ + r * width_,
-                   .y_stride = width_,
-                   .depth = seen.end - seen.begin,
-                   .adds = true}
-            .Multiply(rows, width_);
-      }
+      kv_.AddValues(weights_ + seen.r_begin * kTile, seen.r_end - seen.r_begin, seen.begin,
+                    seen.end, values_ + seen.r_begin * width_);
     });
   }
 
@@ -260,24 +159,21 @@ class Attention {
     float* y = static_cast<float*>(p_.y) +
                ((unit_.first_row + r / group_) * p_.H + unit_.g * group_ + r % group_) * p_.kv.D;
     for (int64_t d = 0; d < width_; d += kLanes) {
-      StoreUpTo(V::Load(values_ + r * width_ + d) * inverse, y + d, p_.kv.D - d);
+      kv_.Put(V::Load(values_ + r * width_ + d) * inverse, y + d, p_.kv.D - d);
     }
   }
 
   const ops::PagedAttentionParams& p_;
   const AttentionUnit& unit_;
-  const int32_t group_;      ///< Query heads per KV head.
-  const int64_t rows_;       ///< Query tokens times group; row r is token r / group.
-  const int64_t row_bytes_;  ///< Bytes of a row of the cache.
-  const int64_t width_;      ///< D rounded up to whole vectors.
-  float* const rows_of_k_;   ///< [kLanes, width]: keys before they are columns.
-  float* const k_tile_;      ///< [width, kTile]
-  float* const v_tile_;      ///< [kTile, width]
-  float* const q_;           ///< [rows, width]
-  float* const values_;      ///< [rows, width]: weighted sums of V so far.
-  float* const sums_;        ///< [rows, kLanes]: sums of the weights so far, by lane.
-  float* const weights_;     ///< [rows, kTile]: scores, then weights, of this tile.
-  float* const largest_;     ///< [rows]: largest score so far.
+  const int32_t group_;  ///< Query heads per KV head.
+  const int64_t rows_;   ///< Query tokens times group; row r is token r / group.
+  const int64_t width_;  ///< D rounded up to whole vectors.
+  KvTile<V> kv_;
+  float* const q_;        ///< [rows, width]
+  float* const values_;   ///< [rows, width]: weighted sums of V so far.
+  float* const sums_;     ///< [rows, kLanes]: sums of the weights so far, by lane.
+  float* const weights_;  ///< [rows, kTile]: scores, then weights, of this tile.
+  float* const largest_;  ///< [rows]: largest score so far.
 };
 
 }  // namespace baton::kernels::cpu

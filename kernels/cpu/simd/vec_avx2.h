@@ -6,6 +6,7 @@
 #include <immintrin.h>
 
 #include "baton/base/dtype.h"
+#include "product.h"
 #include "transpose.h"
 
 namespace baton::kernels::cpu::avx2 {
@@ -49,6 +50,8 @@ struct Vec {
   /// one vector for a row.
   static constexpr int kLinearRows = 6;
   static constexpr int kLinearSums = 4;
+  /// Whether pairs of bfloat16 are widened where they are multiplied.
+  static constexpr bool kWidensPairs = true;
   __m256 lo;
   __m256 hi;
 
@@ -82,6 +85,18 @@ struct Vec {
     const __m256i high = _mm256_and_si256(bits, _mm256_set1_epi32(static_cast<int>(0xFFFF0000)));
     return {_mm256_castsi256_ps(_mm256_slli_epi32(bits, 16)), _mm256_castsi256_ps(high)};
   }
+  /// The first, or the second, of sixteen pairs.
+  static Vec LoadFirst(const BFloat16Pair* from) {
+    const auto* halves = reinterpret_cast<const __m256i*>(from);
+    return {_mm256_castsi256_ps(_mm256_slli_epi32(_mm256_loadu_si256(halves), 16)),
+            _mm256_castsi256_ps(_mm256_slli_epi32(_mm256_loadu_si256(halves + 1), 16))};
+  }
+  static Vec LoadSecond(const BFloat16Pair* from) {
+    const auto* halves = reinterpret_cast<const __m256i*>(from);
+    const __m256i upper = _mm256_set1_epi32(static_cast<int>(0xFFFF0000));
+    return {_mm256_castsi256_ps(_mm256_and_si256(_mm256_loadu_si256(halves), upper)),
+            _mm256_castsi256_ps(_mm256_and_si256(_mm256_loadu_si256(halves + 1), upper))};
+  }
   static Vec Load(const int8_t* from) {
     const auto* halves = reinterpret_cast<const __m128i*>(from);
     const auto* upper = reinterpret_cast<const __m128i*>(from + 8);
@@ -100,13 +115,10 @@ struct Vec {
     std::memcpy(static_cast<void*>(lanes), from, static_cast<size_t>(n) * sizeof(T));
     return Load(lanes);
   }
-  /// 16 rows of 16 to columns.
-  static void Transpose(const float* from, int64_t stride, float* to, int64_t to_stride) {
-    for (int i = 0; i < kLanes; i += 8) {
-      for (int j = 0; j < kLanes; j += 8) {
-        TransposeEight(from + i * stride + j, stride, to + j * to_stride + i, to_stride);
-      }
-    }
+  /// 16 rows of 8 to columns.
+  static void TransposeEights(const float* from, int64_t stride, float* to, int64_t to_stride) {
+    TransposeEight(from, stride, to, to_stride);
+    TransposeEight(from + 8 * stride, stride, to + 8, to_stride);
   }
   void Store(float* to) const {
     _mm256_storeu_ps(to, lo);

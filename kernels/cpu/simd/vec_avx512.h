@@ -5,6 +5,7 @@
 #include <immintrin.h>
 
 #include "baton/base/dtype.h"
+#include "product.h"
 #include "transpose.h"
 
 // Two instruction sets have this vector, each compiled with flags and under a name of its own.
@@ -50,6 +51,8 @@ struct Vec {
   /// one vector for a row.
   static constexpr int kLinearRows = 12;
   static constexpr int kLinearSums = 24;
+  /// Whether pairs of bfloat16 are widened where they are multiplied.
+  static constexpr bool kWidensPairs = true;
   __m512 v;
 
   static __mmask16 First(int64_t n) { return static_cast<__mmask16>((1u << n) - 1); }
@@ -77,6 +80,14 @@ struct Vec {
   static Vec Load(const T* from) {
     return Widen(_mm256_loadu_si256(reinterpret_cast<const __m256i*>(from)), from);
   }
+  /// The first, or the second, of sixteen pairs.
+  static Vec LoadFirst(const BFloat16Pair* from) {
+    return {_mm512_castsi512_ps(_mm512_slli_epi32(_mm512_loadu_si512(from), 16))};
+  }
+  static Vec LoadSecond(const BFloat16Pair* from) {
+    const __m512i upper = _mm512_set1_epi32(static_cast<int>(0xFFFF0000));
+    return {_mm512_castsi512_ps(_mm512_and_si512(_mm512_loadu_si512(from), upper))};
+  }
   template <class T>
   static Vec LoadPart(const T* from, int64_t n) {
     return Widen(_mm256_maskz_loadu_epi16(First(n), from), from);
@@ -91,13 +102,10 @@ struct Vec {
   static Vec LoadPanel(const T* from) {
     return Load(from);
   }
-  /// 16 rows of 16 to columns.
-  static void Transpose(const float* from, int64_t stride, float* to, int64_t to_stride) {
-    for (int i = 0; i < kLanes; i += 8) {
-      for (int j = 0; j < kLanes; j += 8) {
-        TransposeEight(from + i * stride + j, stride, to + j * to_stride + i, to_stride);
-      }
-    }
+  /// 16 rows of 8 to columns.
+  static void TransposeEights(const float* from, int64_t stride, float* to, int64_t to_stride) {
+    TransposeEight(from, stride, to, to_stride);
+    TransposeEight(from + 8 * stride, stride, to + 8, to_stride);
   }
   void Store(float* to) const { _mm512_storeu_ps(to, v); }
   void StorePart(float* to, int64_t n) const { _mm512_mask_storeu_ps(to, First(n), v); }

@@ -45,6 +45,8 @@ struct Vec {
   /// one vector for a row.
   static constexpr int kLinearRows = 2;
   static constexpr int kLinearSums = 2;
+  /// Whether pairs of bfloat16 are widened where they are multiplied.
+  static constexpr bool kWidensPairs = false;
   Quad q[4];
 
   static Vec Broadcast(float a) {
@@ -93,10 +95,10 @@ struct Vec {
   static Vec LoadPanel(const T* from) {
     return Load(from);
   }
-  /// 16 rows of 16 to columns.
-  static void Transpose(const float* from, int64_t stride, float* to, int64_t to_stride) {
+  /// 16 rows of 8 to columns.
+  static void TransposeEights(const float* from, int64_t stride, float* to, int64_t to_stride) {
     for (int i = 0; i < kLanes; ++i) {
-      for (int j = 0; j < kLanes; ++j) to[j * to_stride + i] = from[i * stride + j];
+      for (int j = 0; j < 8; ++j) to[j * to_stride + i] = from[i * stride + j];
     }
   }
   void Store(float* to) const { std::memcpy(to, this, sizeof *this); }
