@@ -150,7 +150,9 @@ void Use(const ServedBaton& server) {
 
 TEST(MetricsPage, SaysOfEachMetricWhatAScrapeShows) {
   const testing_support::TemporaryFolder traces;
-  ServedBaton server({.yaml = "telemetry: {trace_folder: '" + traces.path().string() + "'}\n"});
+  // Nobody takes spans there; that they are to be sent is enough.
+  ServedBaton server({.yaml = "telemetry: {trace_folder: '" + traces.path().string() +
+                              "', otlp: {endpoint: 'http://127.0.0.1:9/v1/traces'}}\n"});
   ASSERT_TRUE(server.WaitReady());
   Use(server);
   const Metrics page = FromPage();
