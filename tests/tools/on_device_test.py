@@ -9,6 +9,8 @@ import tempfile
 import unittest
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
+sys.path.insert(0, str(ROOT / "bench/serving"))
+import on_device  # noqa: E402
 
 # Answers as its layout tells it to: DIFFERENT makes a split give other tokens. Keeps its arguments and its environment.
 BATON = r"""#!/usr/bin/env python3
@@ -148,6 +150,12 @@ class MeasuresLayouts(unittest.TestCase):
     def test_halves_are_of_gpus_alone(self):
         self.run_layouts("one_process", device="cpu")
         self.assertNotIn("workers.prefill.sm_percent=50", self.servers()[0]["settings"])
+
+
+class IsReported(unittest.TestCase):
+    def test_every_layout_has_a_row_among_the_results(self):
+        rows = (ROOT / "bench/results/gpu.md").read_text()
+        self.assertEqual([name for name in on_device.LAYOUTS if f"`{name}" not in rows], [])
 
 
 if __name__ == "__main__":

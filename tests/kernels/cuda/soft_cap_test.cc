@@ -11,14 +11,15 @@ class CudaSoftCap : public DeviceTest {
   /// Three rows of F, and what is behind them, which stays as it is.
   std::vector<float> Run(const std::vector<float>& values, int64_t F, size_t shift = 0) {
     const size_t n = values.size();
-    std::vector<float> shifted(shift + n + 5, NAN);
+    constexpr float kAround = 100;  // That capping would change, where NaN stays NaN.
+    std::vector<float> shifted(shift + n + 5, kAround);
     std::copy(values.begin(), values.end(), shifted.begin() + static_cast<int64_t>(shift));
     const DeviceArray<float> x(shifted);
     SoftCap({.x = x.data() + shift, .cap = kCap, .T = 3, .F = F}, stream());
     shifted = x.Read();
     for (size_t i = 0; i < shifted.size(); ++i) {
       const bool outside = i < shift || i >= shift + n;
-      EXPECT_TRUE(!outside || std::isnan(shifted[i])) << "a write beside the rows at " << i;
+      EXPECT_TRUE(!outside || shifted[i] == kAround) << "a write beside the rows at " << i;
     }
     const auto begin = shifted.begin() + static_cast<int64_t>(shift);
     return {begin, begin + static_cast<int64_t>(n)};
