@@ -57,19 +57,17 @@ std::string_view PickOutcomeName(PickOutcome outcome) {
 PickedWorker FindPicked(std::string_view endpoint, const std::vector<WorkerView>& workers) {
   const auto picked = ParseEndpoint(endpoint);
   if (!picked) return {.outcome = PickOutcome::kMalformed};
-  const WorkerView* found = nullptr;
-  size_t at_host = 0;
+  std::vector<const WorkerView*> at_host;
   for (const WorkerView& worker : workers) {
     const auto at = ParseEndpoint(worker.address);
     if (!at || at->host != picked->host) continue;
-    const bool exact = at->port == picked->port;
-    if (exact || ++at_host == 1) found = &worker;
-    if (exact) {
-      at_host = 1;
-      break;
-    }
+    at_host.push_back(&worker);
+    if (at->port != picked->port) continue;
+    at_host = {&worker};
+    break;
   }
-  if (at_host != 1) return {.outcome = PickOutcome::kUnknown};
+  if (at_host.size() != 1) return {.outcome = PickOutcome::kUnknown};
+  const WorkerView* const found = at_host.front();
   if (found->role != Role::kPrefill) return {.outcome = PickOutcome::kOtherRole};
   return {.worker = found};
 }

@@ -100,6 +100,17 @@ class Traced(unittest.TestCase):
         trace = bytes([7] * 15 + [self.traces])
         return trace, f"00-{trace.hex()}-00f067aa0ba902b7-0{int(sampled)}"
 
+    def lose_worker(self, header):
+        """Has a stream answered whose decode worker is killed after its first line; which one that was."""
+        stream = self.server.ask({"prompt": SECRET, "max_tokens": 300, "ignore_eos": True,
+                                  "stream": True}, header)
+        worker = stream.headers["x-baton-route"].split("decode=")[1].split()[0]
+        stream.readline()
+        os.kill(self.server.pid_of(worker), signal.SIGKILL)
+        for _ in stream:
+            pass
+        return worker
+
     def one(self, spans, name, service="baton"):
         found = [span for span in spans if span.name == name and span.service == service]
         self.assertEqual(len(found), 1, (name, service, spans))
@@ -223,13 +234,7 @@ class Spans(Traced):
 
     def test_a_request_whose_worker_dies_goes_on_in_its_trace(self):
         trace, header = self.parent()
-        stream = self.server.ask({"prompt": SECRET, "max_tokens": 300, "ignore_eos": True,
-                                  "stream": True}, header)
-        worker = stream.headers["x-baton-route"].split("decode=")[1].split()[0]
-        stream.readline()
-        os.kill(self.server.pid_of(worker), signal.SIGKILL)
-        for _ in stream:
-            pass
+        worker = self.lose_worker(header)
         spans = self.receiver.trace(trace)
         self.assert_sound(spans)
         request = self.one(spans, "request")
@@ -278,13 +283,7 @@ class FailedRequest(Traced):
 
     def test_is_an_error_from_its_attempt_up(self):
         trace, header = self.parent()
-        stream = self.server.ask({"prompt": SECRET, "max_tokens": 300, "ignore_eos": True,
-                                  "stream": True}, header)
-        worker = stream.headers["x-baton-route"].split("decode=")[1].split()[0]
-        stream.readline()
-        os.kill(self.server.pid_of(worker), signal.SIGKILL)
-        for _ in stream:
-            pass
+        self.lose_worker(header)
         spans = self.receiver.trace(trace)
         self.assert_sound(spans)
         self.assertTrue(self.one(spans, "request").failed)
