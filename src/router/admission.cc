@@ -51,6 +51,11 @@ bool Admission::Hurries(const RoutedRequest& routed) const {
   return options_.overload != Overload::kQueue && routed.slo.ttft > Duration::zero();
 }
 
+Admission::Terms Admission::TermsOf(QueueNumber number) const {
+  if (queue_.demoted(number)) return Terms::kUnqueued;
+  return Hurries(*entries_.at(number).routed) ? Terms::kInTime : Terms::kAnywhere;
+}
+
 void Admission::Add(Routed routed, TimePoint now) {
   if (!closed_.ok()) return links_.refuse(routed, {.reason = kShutdown}, closed_);
   const Duration ttft = routed->slo.ttft > Duration::zero() ? routed->slo.ttft : kPatience;
@@ -107,9 +112,14 @@ void Admission::Run(TimePoint now) {
       no_room_ = version;
       break;
     }
-    const Routed routed = entries_.at(*first).routed;
-    const Attempt attempt = links_.send(routed, Hurries(*routed) && !queue_.demoted(*first));
+    const Terms terms = TermsOf(*first);
+    if (terms == Terms::kUnqueued && queued_everywhere_ == version) break;
+    const Attempt attempt = links_.send(entries_.at(*first).routed, terms);
     if (attempt.outcome == Attempt::Outcome::kNoWorker) break;
+    if (attempt.outcome == Attempt::Outcome::kNoRoom) {
+      queued_everywhere_ = version;
+      break;
+    }
     if (attempt.outcome == Attempt::Outcome::kTooLate) {
       TooLate(*first, attempt.late);
       continue;

@@ -34,9 +34,18 @@ class DrainRate {
 class Admission {
  public:
   using Routed = std::shared_ptr<RoutedRequest>;
+  /// Where a request may go.
+  enum class Terms {
+    kAnywhere,
+    /// Only where its first token can be there in time.
+    kInTime,
+    /// Only to who prefills without a queue: it is late already, and there it holds up nobody who is not.
+    kUnqueued
+  };
   /// What became of an attempt to send a request to a worker.
   struct Attempt {
-    enum class Outcome { kSent, kTooLate, kNoWorker };
+    /// kNoRoom: none on these terms.
+    enum class Outcome { kSent, kTooLate, kNoRoom, kNoWorker };
     Outcome outcome = Outcome::kSent;
     /// By how much, where it is too late.
     Duration late{};
@@ -48,8 +57,7 @@ class Admission {
     /// Grows whenever there may be room where there was none.
     std::function<uint64_t()> room_version;
     std::function<Outlook(const Request&)> outlook;
-    /// `in_time_only`: sends it only where its first token can be there in time.
-    std::function<Attempt(const Routed&, bool in_time_only)> send;
+    std::function<Attempt(const Routed&, Terms)> send;
     std::function<void(const Routed&, const api::Refusal&, Status)> refuse;
   };
 
@@ -94,6 +102,8 @@ class Admission {
   /// Of one that is in the queue no more.
   Routed Forget(QueueNumber number);
   bool Hurries(const RoutedRequest& routed) const;
+  /// Of one that waits.
+  Terms TermsOf(QueueNumber number) const;
 
   RouterOptions options_;
   RouterMetrics& metrics_;
@@ -104,8 +114,9 @@ class Admission {
   DrainRate rate_;
   /// Since the last request went, or the first one had to wait.
   std::optional<TimePoint> waits_since_;
-  /// There was no room as of this version.
+  /// There was no room as of this version; and none without a queue.
   std::optional<uint64_t> no_room_;
+  std::optional<uint64_t> queued_everywhere_;
   /// Why it is closed.
   Status closed_;
   Status possible_;

@@ -45,7 +45,8 @@ Status NobodyLeft(const RoutedRequest& routed) {
 
 }  // namespace
 
-Admission::Attempt RouterCore::Dispatch(const Routed& routed, bool in_time_only) {
+Admission::Attempt RouterCore::Dispatch(const Routed& routed, Admission::Terms terms) {
+  using Terms = Admission::Terms;
   using Outcome = Admission::Attempt::Outcome;
   const std::vector<WorkerView> views = fleet_.Views(routed->request);
   auto choice = Choose(*routed, views);
@@ -53,10 +54,12 @@ Admission::Attempt RouterCore::Dispatch(const Routed& routed, bool in_time_only)
   const TimePoint now = clock_.Now();
   const Duration late = now - routed->arrived() + choice->ttft - routed->slo.ttft;
   // A worker that has nothing to do loses nothing by it, and may be faster than is known.
-  if (in_time_only && choice->ttft > Duration::zero() && late > Duration::zero() &&
+  if (terms == Terms::kInTime && choice->ttft > Duration::zero() && late > Duration::zero() &&
       fleet_.load(choice->worker) > 0) {
     return {.outcome = Outcome::kTooLate, .late = late};
   }
+  const std::string& prefills = choice->prefill.empty() ? choice->worker : choice->prefill;
+  if (terms == Terms::kUnqueued && Find(prefills, views)->busy) return {.outcome = Outcome::kNoRoom};
   routed->queued = now - routed->arrived();
   metrics_.queue_seconds.Observe(routed->queued);
   if (routed->trace) routed->trace->Stage("queue", now);

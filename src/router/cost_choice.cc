@@ -9,6 +9,8 @@ namespace {
 
 /// What a second beyond an SLO weighs against one within.
 constexpr int kMissWeight = 10;
+/// What a first token that comes too late costs besides, against all that the SLO gives the request.
+constexpr int kLateWeight = 2;
 /// Predictions are this part of the wish off now and then: what is to hold it must hold it with so
 /// much to spare, or a queue that is filled up to the wish has every other of its requests late.
 constexpr int kErrorPart = 10;
@@ -113,10 +115,18 @@ class Weigher {
   Duration DelayOfOthers(const WorkerView& view) const {
     const Forecast& at = view.forecast;
     const Duration delay = PrefillDelay(at, view.cached_tokens, query_.prompt_tokens);
-    const Duration tpot = DecodeTime(at, query_.prompt_tokens);
+    const Beside beside = BesideAfter(QueueTime(at), Undisturbed(at, {}));
+    const Duration tpot = DecodeTime(at, query_.prompt_tokens, beside);
+    const double there = beside.decoding * static_cast<double>(at.decoding.decode_sequences) +
+                         beside.coming * static_cast<double>(at.coming.decode_sequences);
     const double newcomers = view.role == Role::kPrefill ? 0 : arrivals_per_s_ * Seconds(delay);
-    return (at.decoding.decode_sequences + at.coming.decode_sequences) * Delayed(tpot, delay) +
-           FromSeconds(newcomers * Seconds(Delayed(tpot, delay / 2)));
+    return FromSeconds(there * Seconds(Delayed(tpot, delay)) +
+                       newcomers * Seconds(Delayed(tpot, delay / 2)));
+  }
+
+  /// Of all tokens, beside those that decode here.
+  Duration Undisturbed(const Forecast& at, Beside beside) const {
+    return query_.output_tokens * DecodeTime(at, query_.prompt_tokens, beside);
   }
 
   Option Generate(const WorkerView& view, Duration prefilled) const {
@@ -124,25 +134,28 @@ class Weigher {
     const Duration room = HasRoom(view) ? Duration{} : RoomTime(at, query_.output_tokens);
     const Duration ttft = prefilled + room;
     const Duration late = Miss(ttft, WithoutError(query_.slo.ttft));
-    const Duration undisturbed = query_.output_tokens * DecodeTime(at, query_.prompt_tokens);
+    const Duration undisturbed = Undisturbed(at, BesideAfter(ttft, Undisturbed(at, {})));
     const Interruptions interruptions = InterruptionsOf(at, undisturbed);
     const Duration decode = undisturbed + interruptions.delay;
     Option option{.choice = {.worker = view.name, .ttft = ttft}};
     option.cost = ttft + late + decode + ExpectedSlowMiss(undisturbed, interruptions);
     option.in_time = late == Duration::zero();
+    if (!option.in_time) option.cost += kLateWeight * query_.wish;
     option.holds = option.in_time && Miss(decode / query_.output_tokens,
                                           WithoutError(query_.slo.tpot)) == Duration::zero();
     return option;
   }
 
-  /// A short output is late by one interruption and in time without, whatever the mean of both.
+  /// Prefills differ much in length: what interrupts is taken to last for an exponentially
+  /// distributed time, of which a part exceeds any slack.
   Duration ExpectedSlowMiss(Duration undisturbed, const Interruptions& interruptions) const {
-    const Duration without = SlowMiss(undisturbed / query_.output_tokens);
-    if (interruptions.delay <= Duration::zero()) return without;
-    const Duration delay = FromSeconds(Seconds(interruptions.delay) / interruptions.chance);
-    const Duration with = SlowMiss((undisturbed + delay) / query_.output_tokens);
-    return FromSeconds((1 - interruptions.chance) * Seconds(without) +
-                       interruptions.chance * Seconds(with));
+    if (query_.slo.tpot == Duration::zero()) return {};
+    const Duration slack = query_.output_tokens * query_.slo.tpot - undisturbed;
+    if (slack <= Duration::zero()) return kMissWeight * (interruptions.delay - slack);
+    if (interruptions.delay <= Duration::zero()) return {};
+    const double mean = Seconds(interruptions.delay) / interruptions.chance;
+    return FromSeconds(kMissWeight * Seconds(interruptions.delay) *
+                       std::exp(-Seconds(slack) / mean));
   }
 
   const Query& query_;
@@ -168,13 +181,10 @@ Option WhetherToSplit(const Weigher& weigher, const Group& group,
     if (!split || option.cost < split->cost) split = std::move(option);
   }
   if (!split) return whole;
-  split->choice.reason = "cheaper";
-  if (split->in_time != whole.in_time) {
-    Option& in_time = split->in_time ? *split : whole;
-    in_time.choice.reason = "slo";
-    return in_time;
-  }
-  return split->cost < whole.cost ? *split : whole;
+  Option& best = split->cost < whole.cost ? *split : whole;
+  const bool only_this_in_time = best.in_time && split->in_time != whole.in_time;
+  best.choice.reason = only_this_in_time ? "slo" : "cheaper";
+  return best;
 }
 
 }  // namespace

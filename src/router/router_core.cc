@@ -228,7 +228,7 @@ Admission::Links RouterCore::AdmissionLinks() {
                                  static_cast<int64_t>(request.prompt.size()));
               },
           .send = [this](const Routed& routed,
-                         bool in_time_only) { return Dispatch(routed, in_time_only); },
+                         Admission::Terms terms) { return Dispatch(routed, terms); },
           .refuse = [this](const Routed& routed, const api::Refusal& refusal,
                            const Status& status) { Refuse(*routed, refusal, status); }};
 }
@@ -257,10 +257,12 @@ Query RouterCore::QueryOf(const RoutedRequest& routed) const {
               .output_tokens = ExpectedTokens(request),
               .slo = request.slo,
               .arrivals_per_s = arrivals_.PerSecond(clock_.Now())};
-  if (request.emitted_tokens > 0) query.slo.ttft = {};  // Met or missed.
-  if (query.slo.ttft > Duration::zero()) {
-    query.slo.ttft = std::max(Duration(1), query.slo.ttft - (clock_.Now() - routed.arrived()));
-  }
+  query.wish = request.slo.ttft + query.output_tokens * request.slo.tpot;
+  // Zero, which is none, once it is met or missed.
+  const Duration passed = clock_.Now() - routed.arrived();
+  query.slo.ttft = request.emitted_tokens > 0
+                       ? Duration{}
+                       : std::max(Duration::zero(), request.slo.ttft - passed);
   return query;
 }
 

@@ -95,7 +95,7 @@ class RouterCore final : public Router {
 
   // attempts.cc: from a request's dispatch to its end.
   /// The first attempt, once there is room for it.
-  Admission::Attempt Dispatch(const Routed& routed, bool in_time_only);
+  Admission::Attempt Dispatch(const Routed& routed, Admission::Terms terms);
   /// Sends it to whom it goes to next. False when nobody is there.
   bool Attempt(const Routed& routed);
   Result<Choice> Choose(RoutedRequest& routed, const std::vector<WorkerView>& views);

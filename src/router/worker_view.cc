@@ -53,11 +53,21 @@ Duration PrefillDelay(const Forecast& worker, int64_t cached_tokens, int64_t pro
   return worker.steps->Predict(cost::PrefillShape(cached_tokens, prompt_tokens), 0);
 }
 
-Duration DecodeTime(const Forecast& worker, int64_t context) {
-  cost::StepShape all{.decode_sequences = 1, .decode_context = context};
-  all += worker.decoding;
-  all += worker.coming;
-  return worker.steps->Predict(all);
+Beside BesideAfter(Duration passed, Duration lasts) {
+  if (passed <= Duration::zero() || lasts <= Duration::zero()) return {};
+  const double times = Seconds(passed) / Seconds(lasts);
+  return {.decoding = std::max(0.0, 1 - times), .coming = std::min(1.0, 1 / times)};
+}
+
+Duration DecodeTime(const Forecast& worker, int64_t context, Beside beside) {
+  const cost::StepShape self{.decode_sequences = 1, .decode_context = context};
+  const double alone = Seconds(worker.steps->Predict(self));
+  const auto added = [&](cost::StepShape others) {
+    others += self;
+    return Seconds(worker.steps->Predict(others)) - alone;
+  };
+  return std::chrono::duration_cast<Duration>(std::chrono::duration<double>(
+      alone + beside.decoding * added(worker.decoding) + beside.coming * added(worker.coming)));
 }
 
 Duration RoomTime(const Forecast& worker, int64_t output_tokens) {

@@ -73,6 +73,8 @@ struct Query {
   int64_t output_tokens = 1;
   /// `ttft` from now on.
   RequestSlo slo = {};
+  /// What its SLO gives it from its arrival to its last token.
+  Duration wish = {};
   /// Of all requests of this router, of late.
   double arrivals_per_s = 0;
 };
@@ -90,8 +92,16 @@ struct Outlook {
 Outlook OutlookOf(const std::vector<WorkerView>& workers, int64_t prompt_tokens);
 /// By how much that delays each sequence that decodes there.
 Duration PrefillDelay(const Forecast& worker, int64_t cached_tokens, int64_t prompt_tokens);
-/// Per token, for one sequence more, when those that are coming are there and nobody prefills.
-Duration DecodeTime(const Forecast& worker, int64_t context);
+/// Which parts, of those that decode now and of those that are coming, decode at some time.
+struct Beside {
+  double decoding = 1;
+  double coming = 1;
+};
+/// Then, if each decodes for so long: those here end one after the other, and those who come do so
+/// one after the other until then.
+Beside BesideAfter(Duration passed, Duration lasts);
+/// Per token, for one sequence more, beside those and while nobody prefills.
+Duration DecodeTime(const Forecast& worker, int64_t context, Beside beside = {});
 /// Until the next of the sequences there ends, when each draws so many tokens in all.
 Duration RoomTime(const Forecast& worker, int64_t output_tokens);
 /// From the end of a prefill on `peer` until `decode` has the KV of so many tokens.

@@ -52,9 +52,11 @@ struct Course {
 };
 
 /// One phase after the other, without a pause.
-Course Serve(const Setting& setting, const Machine& machine, const std::vector<Phase>& phases);
+Course Serve(const Setting& setting, const Machine& machine, const std::vector<Phase>& phases,
+             uint64_t seed = 7);
 
-/// The part of `requests` requests, which come as a Poisson process, that keep their SLO.
+/// The part of `requests` requests, which come as a Poisson process, that keep their SLO; the mean
+/// of some histories.
 double Attainment(const Setting& setting, const Machine& machine, const Load& load, double rate,
                   int requests);
 

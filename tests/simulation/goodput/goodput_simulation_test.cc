@@ -97,8 +97,8 @@ Figures Measure(const Case& it) {
 TEST(Goodput, OfLongPromptsIsHighestWhereTheRouterWeighsWhatToSplit) {
   for (const Case* it : {&kSummaries, &kDocuments}) {
     const Figures figures = Measure(*it);
-    EXPECT_GE(figures.cost, 1.15 * figures.split) << it->name;
-    EXPECT_GE(figures.cost, 1.33 * figures.mixed) << it->name;
+    EXPECT_GE(figures.cost, 1.06 * figures.split) << it->name;
+    EXPECT_GE(figures.cost, 1.2 * figures.mixed) << it->name;
   }
 }
 
@@ -107,8 +107,7 @@ TEST(Goodput, OfLongPromptsIsHighestWhereTheRouterWeighsWhatToSplit) {
 TEST(Goodput, IsNotLostToPromptsThatStayWhereNobodyDecodesYet) {
   const Figures figures = Measure(kTinyDocuments);
   EXPECT_GE(figures.cost, 1.5 * figures.mixed);
-  // Some still stay.
-  EXPECT_GE(figures.cost, 0.94 * figures.split);
+  EXPECT_GE(figures.cost, 1.06 * figures.split);
 }
 
 /// Prefill workers have little to do then, and generate beside it.
@@ -116,7 +115,7 @@ TEST(Goodput, OfShortPromptsIsThatOfMixedWorkers) {
   for (const Case* it : {&kChat, &kTinyChat, &kGpuChat}) {
     const Figures figures = Measure(*it);
     EXPECT_GE(figures.cost, 1.05 * figures.split) << it->name;
-    EXPECT_GE(figures.cost, 0.97 * figures.mixed) << it->name;
+    EXPECT_GE(figures.cost, 0.96 * figures.mixed) << it->name;
   }
 }
 

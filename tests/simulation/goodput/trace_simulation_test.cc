@@ -61,26 +61,26 @@ RequestSlo Slo(Duration ttft, Duration tpot) { return {.ttft = ttft, .tpot = tpo
 TEST(TraceGoodput, OfAzureOnTwoCoresIsThatOfTheBestFixedSetting) {
   const auto load = LoadOf(kAzure, kAsSmallAsTheCores, Slo(seconds(12), milliseconds(60)));
   if (!load) GTEST_SKIP() << "there is no such trace beside the tree";
-  EXPECT_GE(CostOverBestOf("Azure's trace on two cores", kCore, *load, 1), 1.1);
+  EXPECT_GE(CostOverBestOf("Azure's trace on two cores", kCore, *load, 1), 1.2);
 }
 
 TEST(TraceGoodput, OfAzureForATinyModelIsThatOfTheBestFixedSetting) {
   const auto load = LoadOf(kAzure, kAsSmallAsTheCores, Slo(milliseconds(250), microseconds(600)));
   if (!load) GTEST_SKIP() << "there is no such trace beside the tree";
-  EXPECT_GE(CostOverBestOf("Azure's trace for a tiny model", kTinyOnCore, *load, 1), 1.1);
+  EXPECT_GE(CostOverBestOf("Azure's trace for a tiny model", kTinyOnCore, *load, 1), 0.97);
 }
 
 TEST(TraceGoodput, OfAzureOnFourGpusIsThatOfTheBestFixedSetting) {
   const auto load = LoadOf(kAzure, {}, Slo(seconds(1), milliseconds(25)));
   if (!load) GTEST_SKIP() << "there is no such trace beside the tree";
-  EXPECT_GE(CostOverBestOf("Azure's trace on four GPUs", kGpu, *load, 2), 1.0);
+  EXPECT_GE(CostOverBestOf("Azure's trace on four GPUs", kGpu, *load, 2), 1.15);
 }
 
-/// Its prompts share much, which nothing here caches. Always splitting is 3 % ahead.
-TEST(TraceGoodput, OfMooncakeOnFourGpusIsNearThatOfTheBestFixedSetting) {
+/// Its prompts share much, which nothing here caches.
+TEST(TraceGoodput, OfMooncakeOnFourGpusIsThatOfTheBestFixedSetting) {
   const auto load = LoadOf(kMooncake, {}, Slo(seconds(10), milliseconds(25)));
   if (!load) GTEST_SKIP() << "there is no such trace beside the tree";
-  EXPECT_GE(CostOverBestOf("Mooncake's trace on four GPUs", kGpu, *load, 2), 0.94);
+  EXPECT_GE(CostOverBestOf("Mooncake's trace on four GPUs", kGpu, *load, 2), 0.97);
 }
 
 }  // namespace

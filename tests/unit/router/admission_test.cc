@@ -13,6 +13,7 @@ namespace baton::router {
 namespace {
 
 using Outcome = Admission::Attempt::Outcome;
+using Terms = Admission::Terms;
 using std::chrono::milliseconds;
 using std::chrono::seconds;
 
@@ -36,7 +37,7 @@ class AdmissionTest : public testing::Test {
                          .room_version = [this] { return version_; },
                          .outlook = [this](const Request&) { return outlook_; },
                          .send = [this](const Admission::Routed& routed,
-                                        bool in_time_only) { return Send(*routed, in_time_only); },
+                                        Terms terms) { return Send(*routed, terms); },
                          .refuse =
                              [this](const Admission::Routed& routed, const api::Refusal& refusal,
                                     const Status& status) {
@@ -44,9 +45,10 @@ class AdmissionTest : public testing::Test {
                                routed->Refuse(refusal, status);
                              }});
   }
-  Admission::Attempt Send(RoutedRequest& routed, bool in_time_only) {
-    if (in_time_only && late_.contains(routed.request.id))
+  Admission::Attempt Send(RoutedRequest& routed, Terms terms) {
+    if (terms == Terms::kInTime && late_.contains(routed.request.id))
       return {.outcome = Outcome::kTooLate, .late = seconds(3)};
+    if (terms == Terms::kUnqueued && queued_) return {.outcome = Outcome::kNoRoom};
     --room_;
     sent_.push_back(routed.request.id);
     routed.Finish(Cancelled("the test ends here"));
@@ -98,6 +100,8 @@ class AdmissionTest : public testing::Test {
   uint64_t version_ = 1;
   Outlook outlook_;
   std::set<std::string> late_;
+  /// Wherever there is room for more.
+  bool queued_ = false;
   std::vector<std::string> sent_;
   std::map<std::string, api::Refusal> refused_;
 };
@@ -241,6 +245,20 @@ TEST_F(AdmissionTest, PutsWhatIsTooLateBehindWhatIsNot) {
   MakeRoom(3);
   EXPECT_EQ(sent_, (std::vector<std::string>{"b", "c", "a"}));
   EXPECT_TRUE(refused_.empty());
+}
+
+TEST_F(AdmissionTest, SendsWhatIsTooLateWhereThereIsNoQueueOnly) {
+  Make({.overload = Overload::kDegrade});
+  late_ = {"a"};
+  queued_ = true;
+  MakeRoom(3);
+  Add("a", {.slo = {.ttft = seconds(1)}});
+  EXPECT_TRUE(sent_.empty());
+  Add("b", {.slo = {.ttft = seconds(2)}});
+  EXPECT_EQ(sent_, std::vector<std::string>{"b"});
+  queued_ = false;
+  MakeRoom(0);
+  EXPECT_EQ(sent_, (std::vector<std::string>{"b", "a"}));
 }
 
 TEST_F(AdmissionTest, PutsWhatBecomesTooLateBehindWhatIsNot) {

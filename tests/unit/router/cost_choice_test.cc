@@ -6,6 +6,7 @@ namespace baton::router {
 namespace {
 
 using std::chrono::milliseconds;
+using std::chrono::seconds;
 
 constexpr int32_t kStepTokens = 512;
 
@@ -40,6 +41,8 @@ class CostChoice : public testing::Test {
     return choice.value_or(Choice{});
   }
   void DecodeSequences(int64_t count) { decode_.forecast.decoding.decode_sequences = count; }
+  /// Prompt tokens that take so long.
+  static int64_t QueuedFor(Duration time) { return time / std::chrono::microseconds(102); }
   void QueueAtPrefill(int64_t tokens) { prefill_.forecast.ahead.prefill_tokens = tokens; }
 
   const cost::StepModel steps_ = Steps();
@@ -112,6 +115,31 @@ TEST_F(CostChoice, NeverSplitsWhereOnlyThatBreaksTheSlo) {
   const Choice choice = Choose(urgent);
   EXPECT_EQ(choice.prefill, "");
   EXPECT_EQ(choice.reason, "slo");
+}
+
+/// One first token that comes too late is one request lost, and many slow ones are many.
+TEST_F(CostChoice, LetsAFirstTokenBeLateRatherThanManyOthersSlow) {
+  DecodeSequences(8);
+  QueueAtPrefill(2000);
+  prefill_.full = true;
+  const Query query{.prompt_tokens = 1000,
+                    .output_tokens = 10,
+                    .slo = {.ttft = milliseconds(200), .tpot = milliseconds(12)},
+                    .wish = milliseconds(320)};
+  EXPECT_EQ(Choose(query).prefill, "p0");
+  EXPECT_EQ(Choose(query).reason, "cheaper");
+  DecodeSequences(1);
+  EXPECT_EQ(Choose(query).prefill, "");
+}
+
+/// What decodes there now has ended by then.
+TEST_F(CostChoice, DoesNotCountAgainstAWorkerWhatWillHaveEnded) {
+  const Query query{.prompt_tokens = 10, .output_tokens = 100, .slo = {.tpot = milliseconds(10)}};
+  DecodeSequences(9);
+  EXPECT_EQ(Choose(query).worker, "p0");
+  decode_.forecast.ahead.prefill_tokens = QueuedFor(seconds(2));
+  QueueAtPrefill(QueuedFor(seconds(2)));
+  EXPECT_EQ(Choose(query).worker, "d0");
 }
 
 TEST_F(CostChoice, SplitsWhereOnlyThatHoldsTheSlo) {
