@@ -19,7 +19,7 @@ from pathlib import Path
 
 STAGES = ("build", "tests", "sanitizers", "benches", "server", "variants")
 # By key, the stage whose command leaves them.
-FIGURES = {"kernels": "benches", "peers": "benches", "server": "server", "variants": "variants"}
+FIGURES = {"kernels": "benches", "peers": "benches", "sums": "benches", "server": "server", "variants": "variants"}
 MISSING = "not measured"
 # Reasons for which a run on a GPU has not succeeded.
 UNFINISHED = ("timed out", "did not run", "not built", "no such tests")
@@ -187,6 +187,8 @@ def stage_rows(part: dict) -> list[tuple[str, str]]:
     kernels = next((i for i in items if i["name"] == "kernels"), {})
     figures = part.get("figures", {})
     rows += kernel_rows(figures, kernels.get("reason", "did not end"))
+    sums = figures.get("sums") or {}
+    rows += kernel_rows({"kernels": sums, "peers": {"rows": sums.get("peers", [])}}, "did not end")
     return rows + [row for key in ("server", "variants") for row in server_rows(figures.get(key) or {})]
 
 
