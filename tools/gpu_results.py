@@ -137,7 +137,7 @@ def kernel_rows(figures: dict, reason: str) -> list[tuple[str, str]]:
     for case in kernels.get("rows", []):
         name = f"{case['op']}: {case['shape']}"
         text = f"{case['us']:.2f} us, {case['bytes'] / case['us'] * 1e-3:.0f} GB/s, " \
-               f"{case['flops'] / case['us'] * 1e-6:.1f} TFLOP/s" if case.get("us") else f"{MISSING}: {reason}"
+               f"{case['flops'] / case['us'] * 1e-6:.1f} TFLOP/s" if case.get("us") else f"{MISSING}: {case.get('reason', reason)}"
         if case.get("us") and copy and products:
             least_us = max(case["bytes"] / copy, case["flops"] / products) * 1e6
             text += f", {100 * least_us / case['us']:.0f} % of the roofline"

@@ -89,6 +89,10 @@ class ShowsFigures(unittest.TestCase):
         self.assertEqual(rows["wgmma_gemm: M 512 N 6144 K 4096 qkv"], "not measured: did not end")
         self.assertEqual(rows["PyTorch's"], "not measured: no PyTorch here")
 
+    def test_a_case_that_a_host_cannot_do_says_why(self):
+        rows = self.row(CASE | {"reason": "cuBLASLt cannot be loaded"}, {"rows": []})
+        self.assertEqual(rows["wgmma_gemm: M 512 N 6144 K 4096 qkv"], "not measured: cuBLASLt cannot be loaded")
+
     def test_a_peer_without_a_time_says_why(self):
         peer = {"op": CASE["op"], "shape": CASE["shape"], "peer": "torch.matmul", "reason": "timed out"}
         rows = self.row(CASE | {"us": 10.0}, {"rows": [peer]})

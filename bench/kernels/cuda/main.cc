@@ -19,6 +19,8 @@ struct Row {
   const Case* benchmark = nullptr;
   /// Nothing until it was measured.
   std::optional<Measurement> measured;
+  /// Why it cannot be.
+  std::string reason = {};
 };
 
 std::string Quoted(const std::string& text) {
@@ -61,11 +63,24 @@ bool WriteJson(const std::string& path, const std::string& gpu, const std::vecto
       out << ", \"us\": " << rows[i].measured->microseconds
           << ", \"spread\": " << rows[i].measured->spread;
     }
+    if (!rows[i].reason.empty()) out << ", \"reason\": " << Quoted(rows[i].reason);
     out << "}";
   }
   out << "\n]}\n";
   out.close();
   return out && std::rename(unfinished.c_str(), path.c_str()) == 0;
+}
+
+void MeasureOrSayWhyNot(Row& row, device::CudaStream& stream, double copy) {
+  const Case& c = *row.benchmark;
+  if (const Status can = c.check ? c.check(stream) : OkStatus(); !can.ok()) {
+    row.reason = can.message();
+    std::printf("%-22s %-40s not measured: %s\n", c.op.c_str(), c.shape.c_str(),
+                row.reason.c_str());
+    return;
+  }
+  row.measured = Measure(c, stream);
+  Print(row, copy);
 }
 
 int Run(const Options& options) {
@@ -91,8 +106,7 @@ int Run(const Options& options) {
   const double copy = CopyBytesPerSecond(**stream);
   bool written = WriteJson(options.json, DeviceName(), rows, copy);
   for (Row& row : rows) {
-    row.measured = Measure(*row.benchmark, **stream);
-    Print(row, copy);
+    MeasureOrSayWhyNot(row, **stream, copy);
     written = WriteJson(options.json, DeviceName(), rows, copy) && written;
   }
   std::printf("%s: a copy within the device moves %.0f GB/s, read and written\n",
