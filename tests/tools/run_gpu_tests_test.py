@@ -147,6 +147,13 @@ class GoesThroughStages(unittest.TestCase):
         self.assertEqual(table["racecheck"], "1 of 2 ok")
         self.assertEqual(table["racecheck: gpu_b_test"], "FAILED: exit code 9")
 
+    def test_sanitizers_leave_out_what_needs_two_gpus_where_there_is_one(self):
+        self.script("host/compute-sanitizer", SANITIZER)
+        for test in ("a", "group"):
+            self.script(f"build/bin/gpu_{test}_test", "#!/bin/sh\n")
+        self.assertEqual(self.run_stages("sanitizers")[1]["memcheck"], "1 of 1 ok")
+        self.assertEqual(self.run_stages("sanitizers", GPUS="2")[1]["memcheck"], "2 of 2 ok")
+
     def test_stages_have_less_than_twenty_minutes_and_calls_less_than_ten(self):
         text = (ROOT / "tools/run_gpu_tests").read_text()
         limits = {name: int(seconds) for name, seconds in re.findall(r"\[(\w+)\]=(\d+)", text)}
