@@ -19,7 +19,7 @@ from pathlib import Path
 
 STAGES = ("build", "tests", "sanitizers", "benches", "server", "variants")
 # By key, the stage whose command leaves them.
-FIGURES = {"kernels": "benches", "peers": "benches", "server": "server", "variants": "variants"}
+FIGURES = {"kernels": "benches", "peers": "benches", "sums": "benches", "server": "server", "variants": "variants"}
 MISSING = "not measured"
 # Reasons for which a run on a GPU has not succeeded.
 UNFINISHED = ("timed out", "did not run", "not built", "no such tests")
@@ -137,7 +137,7 @@ def kernel_rows(figures: dict, reason: str) -> list[tuple[str, str]]:
     for case in kernels.get("rows", []):
         name = f"{case['op']}: {case['shape']}"
         text = f"{case['us']:.2f} us, {case['bytes'] / case['us'] * 1e-3:.0f} GB/s, " \
-               f"{case['flops'] / case['us'] * 1e-6:.1f} TFLOP/s" if case.get("us") else f"{MISSING}: {reason}"
+               f"{case['flops'] / case['us'] * 1e-6:.1f} TFLOP/s" if case.get("us") else f"{MISSING}: {case.get('reason', reason)}"
         if case.get("us") and copy and products:
             least_us = max(case["bytes"] / copy, case["flops"] / products) * 1e6
             text += f", {100 * least_us / case['us']:.0f} % of the roofline"
@@ -187,6 +187,8 @@ def stage_rows(part: dict) -> list[tuple[str, str]]:
     kernels = next((i for i in items if i["name"] == "kernels"), {})
     figures = part.get("figures", {})
     rows += kernel_rows(figures, kernels.get("reason", "did not end"))
+    sums = figures.get("sums") or {}
+    rows += kernel_rows({"kernels": sums, "peers": {"rows": sums.get("peers", [])}}, "did not end")
     return rows + [row for key in ("server", "variants") for row in server_rows(figures.get(key) or {})]
 
 

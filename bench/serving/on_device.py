@@ -127,6 +127,9 @@ class Server:
             log.append(line)
             if found := re.search(r"baton ready: (http://127\.0\.0\.1:\d+)", line):
                 self.url = found[1]
+                # Why the prompts of this server are slow, where that is so.
+                own = re.search(r"multiplies by Baton's own kernels, which are slow for prompts: (.*)", "".join(log))
+                self.without_library = own[1].strip()[:200] if own else ""
                 break
         else:
             print("".join(log[-15:]), end="", flush=True)
@@ -239,6 +242,8 @@ def measure(options: argparse.Namespace, server: Server, layout: str) -> dict:
             case "mixed load": figures |= measure_mixed_load(options, server, context)
             case "beside prompts": figures |= measure_beside_prompts(options, server, long)
             case "hand-off": figures |= measure_handoff(options, server)
+    if server.without_library:
+        figures["products by cuBLASLt"] = server.without_library
     return figures
 
 

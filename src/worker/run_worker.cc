@@ -18,6 +18,7 @@
 #include "baton/transport/nccl.h"
 #include "baton/transport/ucx.h"
 #include "calibration.h"
+#include "load_log.h"
 #include "worker_core.h"
 #include "worker_device.h"
 
@@ -63,23 +64,6 @@ Result<std::unique_ptr<transport::Transport>> MakeTransport(const WorkerOptions&
   if (!nccl.ok()) return nccl.status().WithContext("transport.kind is nccl");
   return nccl;
 }
-
-/// Tells of weights that take long to load, a line for every tenth.
-class LoadLog {
- public:
-  explicit LoadLog(const std::string& device) : device_(device) {}
-  void operator()(int64_t done, int64_t total) {
-    const int64_t tenths = 10 * done / total;
-    if (total < kGiB || tenths == told_) return;
-    told_ = tenths;
-    BATON_LOG(Info) << "weights on " << device_ << ": " << FormatBytes(done) << " of "
-                    << FormatBytes(total);
-  }
-
- private:
-  const std::string device_;
-  int64_t told_ = 0;
-};
 
 /// A worker with its threads and its gRPC server.
 class WorkerProcess {
@@ -196,6 +180,12 @@ Status WorkerProcess::Build(std::optional<Lent> lent) {
 Status WorkerProcess::LoadShards() {
   for (int32_t rank = 0; rank < options_.tensor_parallel; ++rank) {
     const WorkerDevice& device = devices_[on_gpus() ? static_cast<size_t>(rank) : 0];
+    LoadLog log(device.name, clock_);
+    const auto tell = [&log](int64_t done, int64_t total) {
+      const std::string text = log.LineAt(done, total);
+      if (text.empty()) return;
+      BATON_LOG(Info) << text;
+    };
     BATON_ASSIGN_OR_RETURN(
         std::unique_ptr<model::Model> shard,
         model::Model::Load(options_.model, {.context_tokens = options_.engine.context_tokens,
@@ -205,7 +195,7 @@ Status WorkerProcess::LoadShards() {
                                             .packing = options_.packing,
                                             .weights_dtype = device.weights_dtype,
                                             .random_weights = options_.random_weights,
-                                            .on_progress = LoadLog(device.name),
+                                            .on_progress = tell,
                                             .rank = rank,
                                             .ranks = options_.tensor_parallel}));
     shards_.push_back(std::move(shard));

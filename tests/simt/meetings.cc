@@ -1,4 +1,5 @@
 #include <algorithm>
+#include <bit>
 #include <cstring>
 #include <utility>
 
@@ -12,29 +13,25 @@ void Scheduler::MeetLanes(uint32_t mask, const char* what, void* brought, Togeth
   if ((mask >> thread.self.lane & 1) == 0) {
     Fail(std::string(what) + " with a mask without the calling lane", site);
   }
-  const int first = thread.self.warp * 32;
-  uint32_t there = 0;
-  for (int lane = 0; lane < 32 && first + lane < count_; ++lane) there |= 1u << lane;
-  mask &= there;
-  for (int lane = 0; lane < 32; ++lane) {
-    if ((mask >> lane & 1) != 0 &&
-        thread.block->threads[static_cast<size_t>(first + lane)]->state == State::kExited) {
-      Fail(std::string(what) + " waits for lane " + std::to_string(lane) + ", which has exited",
-           site);
-    }
+  const int there = count_ - thread.self.warp * 32;
+  if (there < 32) mask &= (1u << there) - 1;
+  Lanes& warp = thread.block->warps[static_cast<size_t>(thread.self.warp)];
+  if (const uint32_t gone = mask & warp.exited; gone != 0) {
+    Fail(std::string(what) + " waits for lane " + std::to_string(std::countr_zero(gone)) +
+             ", which has exited",
+         site);
   }
-  auto& warp = thread.block->lanes[static_cast<size_t>(thread.self.warp)];
-  auto found =
-      std::find_if(warp.begin(), warp.end(), [&](const Meeting& m) { return m.mask == mask; });
-  if (found == warp.end()) {
-    warp.push_back({.mask = mask});
-    found = warp.end() - 1;
+  auto& meetings = warp.meetings;
+  auto found = std::find_if(meetings.begin(), meetings.end(),
+                            [&](const Meeting& m) { return m.mask == mask; });
+  if (found == meetings.end()) {
+    meetings.push_back({.mask = mask, .expected = std::popcount(mask)});
+    found = meetings.end() - 1;
   }
-  found->expected = __builtin_popcount(mask);
   if (Join(*found, what, brought, together, site)) {
     std::vector<Arrival> arrivals = std::move(found->arrivals);
-    warp.erase(found);
-    Release(arrivals, together);
+    meetings.erase(found);
+    Release(std::move(arrivals), together);
   } else {
     Wait(what, site);
   }
@@ -90,8 +87,9 @@ bool Scheduler::Join(Meeting& meeting, const char* what, void* brought, Together
                      const Site& site) {
   if (!meeting.arrivals.empty() && meeting.one_site) {
     const Arrival& first = meeting.arrivals[0];
-    if (meeting.together != together || first.site.line() != site.line() ||
-        std::strcmp(first.site.file_name(), site.file_name()) != 0) {
+    const bool one_file = first.site.file_name() == site.file_name() ||
+                          std::strcmp(first.site.file_name(), site.file_name()) == 0;
+    if (meeting.together != together || first.site.line() != site.line() || !one_file) {
       Fail(std::string("divergent ") + what + ": " +
                Name(*self().block->threads[static_cast<size_t>(first.linear)]) + " is in " +
                meeting.what + " at " + Place(first.site),
@@ -100,6 +98,7 @@ bool Scheduler::Join(Meeting& meeting, const char* what, void* brought, Together
   }
   meeting.what = what;
   meeting.together = together;
+  if (meeting.arrivals.empty()) meeting.arrivals.reserve(static_cast<size_t>(meeting.expected));
   meeting.arrivals.push_back({self().self.linear, brought, site});
   return static_cast<int>(meeting.arrivals.size()) + meeting.counted == meeting.expected;
 }

@@ -44,7 +44,7 @@ Scheduler& TheScheduler() {
 
 void Scheduler::SetSchedule(uint64_t seed) {
   seed_ = seed;
-  draw_ = Random(seed);
+  draw_ = Draws(seed);
 }
 
 void Scheduler::RunGrid(const Grid& grid, const std::function<void()>& kernel) {
@@ -100,8 +100,11 @@ void Scheduler::RunBlocks(const Grid& grid, const std::vector<uint3>& indices) {
   while (blocks_.size() < running_blocks_) blocks_.push_back(std::make_unique<Block>());
   for (size_t b = 0; b < running_blocks_; ++b) Start(*blocks_[b], grid, indices[b]);
   while (AnyLive() && !fault_) {
-    if (seed_ != 0 && draw_.Below(8) == 0) DoSomeWork(false);
-    if (seed_ != 0 && draw_.Below(8) == 0) Poll();
+    if (seed_ != 0) {
+      const uint64_t drawn = draw_.Next();
+      if (drawn % 8 == 0) DoSomeWork(false);
+      if (drawn / 8 % 8 == 0) Poll();
+    }
     if (!ready_.empty()) {
       Resume(*TakeReady());
     } else if (!Poll() && !DoSomeWork(true)) {
@@ -124,7 +127,7 @@ bool Scheduler::AnyLive() const {
 
 void Scheduler::Start(Block& block, const Grid& grid, const uint3& index) {
   block.slots.clear();
-  block.lanes.assign((static_cast<size_t>(count_) + 31) / 32, {});
+  block.warps.assign((static_cast<size_t>(count_) + 31) / 32, {});
   block.warpgroups.assign((static_cast<size_t>(count_) + 127) / 128, {});
   for (Meeting& barrier : block.barriers) barrier = {};
   block.live = count_;
@@ -259,7 +262,9 @@ void Scheduler::Exit(Thread& thread) {
     Fail("a thread exits while others wait in " + std::string(barrier.what),
          barrier.arrivals[0].site);
   }
-  for (const Meeting& meeting : block.lanes[static_cast<size_t>(thread.self.warp)]) {
+  Lanes& warp = block.warps[static_cast<size_t>(thread.self.warp)];
+  warp.exited |= 1u << thread.self.lane;
+  for (const Meeting& meeting : warp.meetings) {
     if ((meeting.mask >> thread.self.lane & 1) != 0) {
       Fail("a lane exits while others wait for it in " + std::string(meeting.what),
            meeting.arrivals[0].site);

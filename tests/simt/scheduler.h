@@ -9,7 +9,6 @@
 #include <typeindex>
 #include <vector>
 
-#include "baton/base/random.h"
 #include "simt/fiber.h"
 #include "simt/guarded_bytes.h"
 #include "simt/machine.h"
@@ -57,6 +56,30 @@ struct Meeting {
 
 inline constexpr int kBarriers = 16;
 
+/// Draws schedules: a draw for every switch of threads, so a quick one. Source: Steele, Lea, Flood,
+/// "Fast splittable pseudorandom number generators", 2014.
+class Draws {
+ public:
+  explicit Draws(uint64_t seed) : state_(seed) {}
+  uint64_t Next() {
+    uint64_t word = state_ += 0x9E3779B97F4A7C15;
+    word = (word ^ (word >> 30)) * 0xBF58476D1CE4E5B9;
+    word = (word ^ (word >> 27)) * 0x94D049BB133111EB;
+    return word ^ (word >> 31);
+  }
+  /// Uniform in [0, bound), as good as. REQUIRES: 0 < bound < 2^32.
+  uint64_t Below(uint64_t bound) { return (Next() >> 32) * bound >> 32; }
+
+ private:
+  uint64_t state_;
+};
+
+/// The lanes of a warp: what meets, and who is there no more.
+struct Lanes {
+  std::vector<Meeting> meetings;
+  uint32_t exited = 0;
+};
+
 /// A block that runs. *Ownership*: its threads keep their stacks for the next block.
 struct Block {
   std::vector<std::unique_ptr<Thread>> threads;
@@ -65,7 +88,7 @@ struct Block {
   /// That have not come to AwaitKernelsBefore().
   int early = 0;
   Slots slots;
-  std::vector<std::vector<Meeting>> lanes;
+  std::vector<Lanes> warps;
   std::vector<Meeting> warpgroups;
   Meeting barriers[kBarriers];
 };
@@ -151,7 +174,7 @@ class Scheduler {
   /// Of a grid that began early, while its block's threads have not all waited.
   std::optional<HeldMemory> held_;
   uint64_t seed_ = 0;
-  Random draw_{0};
+  Draws draw_{0};
   std::deque<Thread*> ready_;
   std::vector<Thread*> pollers_;
   std::deque<Work> later_;

@@ -89,6 +89,10 @@ class ShowsFigures(unittest.TestCase):
         self.assertEqual(rows["wgmma_gemm: M 512 N 6144 K 4096 qkv"], "not measured: did not end")
         self.assertEqual(rows["PyTorch's"], "not measured: no PyTorch here")
 
+    def test_a_case_that_a_host_cannot_do_says_why(self):
+        rows = self.row(CASE | {"reason": "cuBLASLt cannot be loaded"}, {"rows": []})
+        self.assertEqual(rows["wgmma_gemm: M 512 N 6144 K 4096 qkv"], "not measured: cuBLASLt cannot be loaded")
+
     def test_a_peer_without_a_time_says_why(self):
         peer = {"op": CASE["op"], "shape": CASE["shape"], "peer": "torch.matmul", "reason": "timed out"}
         rows = self.row(CASE | {"us": 10.0}, {"rows": [peer]})
@@ -102,6 +106,14 @@ class ShowsFigures(unittest.TestCase):
         # The faster product is the roof of both; 2 MB would take 2 us.
         self.assertIn("40 % of the roofline", rows["wgmma_gemm: M 512 N 6144 K 4096 qkv"])
         self.assertIn("100 % of the roofline", rows["wgmma_gemm: M 1 "])
+
+    def test_sums_over_gpus_stand_beside_those_of_nccl(self):
+        case = {"op": "sum over 2 GPUs", "shape": "16 rows of 4096"}
+        sums = {"rows": [case | {"bytes": 131072, "flops": 65536, "us": 10.0}],
+                "peers": [case | {"peer": "NCCL", "us": 25.0}]}
+        merged = gpu_results.merged(whole() | {"benches": part("benches", figures={"sums": sums})})
+        self.assertEqual(results(merged, "benches")["sum over 2 GPUs: 16 rows of 4096"],
+                         "10.00 us, 13 GB/s, 0.0 TFLOP/s; NCCL takes 2.50 times as long")
 
     def test_a_peer_that_is_not_installed_is_a_row(self):
         rows = self.row(CASE | {"us": 10.0}, {"rows": [], "missing": {"FlashInfer": "flashinfer is not installed"}})

@@ -56,6 +56,8 @@ class Handler(http.server.BaseHTTPRequestHandler):
         self.answer(json.dumps({"choices": [{"logprobs": {"token_logprobs": logprobs}}]}))
 
 server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+if os.environ.get("NO_CUBLASLT"):
+    print("[warning] cuda:0 multiplies by Baton's own kernels, which are slow for prompts: libcublasLt.so.13: no such file")
 print(f"baton ready: http://127.0.0.1:{server.server_port}", flush=True)
 server.serve_forever()
 """
@@ -109,6 +111,7 @@ class MeasuresLayouts(unittest.TestCase):
         figures = self.run_layouts("mixed,split", FAKE_PATH="cuda_ipc")[1]["split"]["figures"]
         self.assertEqual({name: value for name, value in figures.items() if "hand-off" in name},
                          {"hand-off over cuda_ipc, GB/s": 3.0})
+        self.assertNotIn("products by cuBLASLt", figures)
 
     def test_other_tokens_are_a_failure(self):
         status, layouts = self.run_layouts("mixed,split", DIFFERENT="1")
@@ -146,6 +149,10 @@ class MeasuresLayouts(unittest.TestCase):
     def test_ranks_need_as_many_gpus(self):
         self.assertEqual(self.run_layouts("tensor_parallel")[1]["tensor_parallel"], {"reason": "needs 2 GPUs, there is 1"})
         self.assertIn("figures", self.run_layouts("tensor_parallel", GPUS="2")[1]["tensor_parallel"])
+
+    def test_figures_of_slow_products_say_so(self):
+        figures = self.run_layouts("graphs_off", NO_CUBLASLT="1")[1]["graphs_off"]["figures"]
+        self.assertEqual(figures["products by cuBLASLt"], "libcublasLt.so.13: no such file")
 
     def test_halves_are_of_gpus_alone(self):
         self.run_layouts("one_process", device="cpu")

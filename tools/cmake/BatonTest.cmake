@@ -43,6 +43,9 @@ if(BATON_SANITIZE)
     "LSAN_OPTIONS=print_suppressions=0:suppressions=${PROJECT_SOURCE_DIR}/tests/support/leaks.supp")
 endif()
 
+# What only a GPU runs, to be built first where there is one.
+add_custom_target(baton_gpu_tests)
+
 # baton_test(<name> SOURCES <file>... DEPENDS <target>... [ARGS <argument>...]
 #   [LABELS <label>...] [TIMEOUT <seconds>] [SERIAL])
 # One GoogleTest executable, one CTest entry. A run in which every case skipped reads as skipped.
@@ -64,6 +67,9 @@ function(baton_test name)
   math(EXPR ARG_TIMEOUT "${ARG_TIMEOUT} * ${BATON_TIME_SCALE}")
   add_test(NAME ${name} COMMAND ${target} ${ARG_ARGS})
   string(REGEX REPLACE "[.].*" "" family ${name})
+  if(family STREQUAL "gpu")
+    add_dependencies(baton_gpu_tests ${target})
+  endif()
   set_tests_properties(${name} PROPERTIES TIMEOUT ${ARG_TIMEOUT} LABELS "${family};${ARG_LABELS}"
     WORKING_DIRECTORY ${PROJECT_SOURCE_DIR} SKIP_RETURN_CODE 77
     ENVIRONMENT "${BATON_TEST_ENVIRONMENT}")

@@ -28,14 +28,17 @@ struct Step {
   int32_t window = 0;
 };
 
-std::vector<int32_t> PlanOf(const Step& step, const ops::PagedBatch& batch) {
-  const ops::PlanShape shape{.H = kHeads,
-                             .G = kKvHeads,
-                             .D = step.D,
-                             .P = step.P,
-                             .step_tokens = batch.T,
-                             .sequences = batch.S,
-                             .context_tokens = batch.kv_tokens[0]};
+ops::PlanShape ShapeOf(const Step& step) {
+  return {.H = kHeads,
+          .G = kKvHeads,
+          .D = step.D,
+          .P = step.P,
+          .step_tokens = step.sequences * step.tokens,
+          .sequences = step.sequences,
+          .context_tokens = step.kv_tokens};
+}
+
+std::vector<int32_t> PlanOf(const ops::PlanShape& shape, const ops::PagedBatch& batch) {
   std::vector<std::byte> bytes(CudaOps().plan_bytes(shape));
   CudaOps().plan(batch, shape, bytes.data());
   std::vector<int32_t> words(CeilDiv(bytes.size(), sizeof(int32_t)));
@@ -58,8 +61,8 @@ std::function<void(Stream&)> Prepare(const Step& step, DeviceSet& set) {
                         .table_stride = blocks,
                         .S = step.sequences,
                         .T = begin.back()};
-  const ops::PlanShape shape{.D = step.D};
-  batch.plan = reinterpret_cast<const std::byte*>(set.Ints(PlanOf(step, batch)));
+  const ops::PlanShape shape = ShapeOf(step);
+  batch.plan = reinterpret_cast<const std::byte*>(set.Ints(PlanOf(shape, batch)));
   batch.scratch = set.Bytes(static_cast<int64_t>(CudaOps().attention_scratch_bytes(shape)));
   batch.query_begin = set.Ints(begin);
   batch.kv_tokens = set.Ints(kv_tokens);

@@ -1,4 +1,5 @@
-#include <optional>
+#include <map>
+#include <string>
 
 #include "baton/base/check.h"
 #include "baton/device/memory.h"
@@ -38,20 +39,18 @@ struct Library {
   std::unique_ptr<GemmPlans> deterministic;
 };
 
+Result<Library> LoadLibrary() {
+  Library made;
+  BATON_ASSIGN_OR_RETURN(made.memory, device::OpenCudaMemory(0));
+  BATON_ASSIGN_OR_RETURN(made.gemm, LoadCublasLt(*made.memory));
+  made.fastest = std::make_unique<GemmPlans>(*made.gemm, false);
+  made.deterministic = std::make_unique<GemmPlans>(*made.gemm, true);
+  return made;
+}
+
 /// Loaded by the first case that is measured.
-Library& TheLibrary() {
-  static Library library = [] {
-    Library made;
-    auto memory = device::OpenCudaMemory(0);
-    BATON_CHECK(memory.ok()) << memory.status();
-    made.memory = *std::move(memory);
-    auto gemm = LoadCublasLt(*made.memory);
-    BATON_CHECK(gemm.ok()) << gemm.status();
-    made.gemm = *std::move(gemm);
-    made.fastest = std::make_unique<GemmPlans>(*made.gemm, false);
-    made.deterministic = std::make_unique<GemmPlans>(*made.gemm, true);
-    return made;
-  }();
+Result<Library>& TheLibrary() {
+  static Result<Library> library = LoadLibrary();
   return library;
 }
 
@@ -104,24 +103,43 @@ Case SkinnyCase(const Matrix& matrix, int64_t M) {
   return made;
 }
 
+GemmPlans& PlansOf(Library& library, bool deterministic) {
+  return deterministic ? *library.deterministic : *library.fastest;
+}
+
+/// Chooses for all of a matrix's problems, outside of any graph and once.
+Status Fix(const Matrix& matrix, Library& library, Stream& stream) {
+  static std::map<std::string, Status> fixed;
+  const auto [entry, is_new] = fixed.try_emplace(matrix.name);
+  if (!is_new) return entry->second;
+  DeviceSet set(1);
+  const GemmOperands operands{.w = set.BFloat16s(matrix.N * matrix.K)};
+  const int64_t most = matrix.y_dtype == DType::kFloat32 ? kMostLogitRows : kMostRows;
+  entry->second = library.deterministic->Fix(ProblemFor(matrix, most), [&](const GemmTrial& trial) {
+    return ProveRowsAlikeAndWait(*library.gemm, trial, operands, *library.memory, stream);
+  });
+  return entry->second;
+}
+
+Status CheckLibrary(const Matrix& matrix, int64_t M, bool deterministic, Stream& stream) {
+  if (!TheLibrary().ok()) return TheLibrary().status();
+  Library& library = *TheLibrary();
+  if (deterministic) BATON_RETURN_IF_ERROR(Fix(matrix, library, stream));
+  const bool found = PlansOf(library, deterministic).For(ProblemFor(matrix, M)).has_value();
+  return found ? OkStatus() : Unavailable("cuBLASLt has no algorithm");
+}
+
 Case LibraryCase(const Matrix& matrix, int64_t M, bool deterministic) {
   Case made = Base(deterministic ? "linear: cuBLASLt, fixed" : "linear: cuBLASLt", matrix, M);
-  made.prepare = [matrix, M, deterministic](DeviceSet& set) {
+  made.check = [=](Stream& stream) { return CheckLibrary(matrix, M, deterministic, stream); };
+  made.prepare = [=](DeviceSet& set) {
     const GemmOperands operands = OperandsFor(matrix, M, set);
     const GemmProblem problem = ProblemFor(matrix, M);
     return [=](Stream& stream) {
-      Library& library = TheLibrary();
-      GemmPlans& plans = deterministic ? *library.deterministic : *library.fastest;
-      GemmProblem widest = problem;
-      widest.M = matrix.y_dtype == DType::kFloat32 ? kMostLogitRows : kMostRows;
-      // Only the first call, outside of any graph, chooses.
-      const Status fixed = plans.Fix(widest, [&](const GemmTrial& trial) {
-        return ProveRowsAlikeAndWait(*library.gemm, trial, operands, *library.memory, stream);
-      });
-      const std::optional<GemmAlgorithm> algorithm = plans.For(problem);
-      BATON_CHECK(algorithm.has_value()) << fixed;
+      Library& library = *TheLibrary();
       const Status status =
-          library.gemm->Enqueue(problem, operands, *algorithm, device::AsCuda(stream).native());
+          library.gemm->Enqueue(problem, operands, *PlansOf(library, deterministic).For(problem),
+                                device::AsCuda(stream).native());
       BATON_CHECK(status.ok()) << status;
     };
   };

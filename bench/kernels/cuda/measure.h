@@ -9,6 +9,7 @@
 
 #include "baton/base/dtype.h"
 #include "baton/base/random.h"
+#include "baton/base/status.h"
 #include "baton/device/cuda_stream.h"
 
 namespace baton::bench {
@@ -44,6 +45,8 @@ struct Case {
   double flops = 0;
   /// Makes inputs and returns what enqueues the operation on them once.
   std::function<std::function<void(device::Stream&)>(DeviceSet&)> prepare;
+  /// Fails where this host cannot do it, saying why; empty: every host can.
+  std::function<Status(device::Stream&)> check = {};
 };
 
 struct Measurement {

@@ -121,6 +121,8 @@ std::vector<Case> PrefillCases() {
     for (const int32_t P : {16, 64}) cases.push_back(PrefillCase({tokens, tokens, P}));
   }
   for (const int32_t D : {64, 256}) cases.push_back(PrefillCase({8192, 8192, 16, D}));
+  // The least that a chunk is this kernel's for.
+  cases.push_back(PrefillCase({64, 64}));
   for (const int32_t tokens : {512, 1024}) {
     cases.push_back(PrefillCase({tokens, tokens}));
     cases.push_back(PrefillCase({tokens, 8192}));

@@ -22,6 +22,9 @@ struct Runs {
   int32_t runs;
 };
 
+/// The server does not call these: its puts are whole runs of both sides (README.md, "KV in one
+/// piece").
+///
 /// Run blockIdx.y of block blockIdx.x, a part of it to each blockIdx.z.
 template <bool kGather>
 __global__ void __launch_bounds__(kThreads) CopyRuns(uint4* cache, uint4* buffer, Runs r) {

@@ -54,7 +54,7 @@ class Step {
             .P = shape_.P,
             .step_tokens = query_begin_.back(),
             .sequences = static_cast<int32_t>(kv_tokens_.size()),
-            .context_tokens = 1 << 16};
+            .context_tokens = 2048};
   }
   ops::PagedAttentionParams Params(const void* q, void* y, DType activation,
                                    const BFloat16* cache) const {

@@ -135,7 +135,7 @@ class CudaPagedAttention : public DeviceTest {
                                     .P = shape.P,
                                     .step_tokens = step.query_begin.back() + extra,
                                     .sequences = static_cast<int32_t>(parts.size()),
-                                    .context_tokens = 4096};
+                                    .context_tokens = 2048};
     ops::PagedAttentionParams p = step.Params(2, DType::kBFloat16);
     p.batch.T += extra;
     std::vector<std::byte> plan(paged_attention::PlanBytes(plan_shape));

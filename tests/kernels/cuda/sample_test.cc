@@ -130,15 +130,25 @@ TEST_P(CudaSample, TakesTheSmallerIdOfEqualLogits) {
   EXPECT_EQ(DrawOne({0.0f, -0.0f, -1.0f}, {.temperature = 0}), 0);
 }
 
+/// The first position at which the seed's uniform number lies within the bounds.
+int64_t PositionWithin(uint64_t seed, float low, float high) {
+  for (int64_t i = 0;; ++i) {
+    const float uniform = UniformAt(seed, static_cast<uint64_t>(i));
+    if (uniform >= low && uniform < high) return i;
+  }
+}
+
 TEST_P(CudaSample, KeepsExactlyTopKOfARowOfEqualLogits) {
   const int64_t V = 5000;
+  // Near the ends, where one token more or less shows.
+  const int64_t positions[] = {PositionWithin(3, 0, 0.05f), PositionWithin(3, 0.95f, 1)};
   for (const int32_t k : {1, 3, 256, 4097}) {
     std::vector<SampleRow> rows;
-    for (int64_t i = 0; i < 6; ++i) rows.push_back({.top_k = k, .seed = 3, .position = i});
+    for (const int64_t i : positions) rows.push_back({.top_k = k, .seed = 3, .position = i});
     const std::vector<float> logits(rows.size() * V, 0.5f);
     const Outcome outcome = Draw(logits, rows);
     for (size_t i = 0; i < rows.size(); ++i) {
-      const float uniform = UniformAt(3, i);
+      const float uniform = UniformAt(3, static_cast<uint64_t>(rows[i].position));
       EXPECT_EQ(outcome.out[i].token, static_cast<TokenId>(std::floor(uniform * double(k))));
     }
   }
@@ -146,8 +156,11 @@ TEST_P(CudaSample, KeepsExactlyTopKOfARowOfEqualLogits) {
 
 TEST_P(CudaSample, KeepsTheFewestTokensThatReachTopP) {
   const std::vector<float> logits = {std::log(0.5f), std::log(0.3f), std::log(0.2f)};
+  // The first, the second, and what would be the third if all were left.
+  const int64_t positions[] = {PositionWithin(0, 0, 0.6f), PositionWithin(0, 0.65f, 0.8f),
+                               PositionWithin(0, 0.95f, 1)};
   std::set<TokenId> drawn;
-  for (int64_t i = 0; i < 60; ++i) drawn.insert(DrawOne(logits, {.top_p = 0.7f, .position = i}));
+  for (const int64_t i : positions) drawn.insert(DrawOne(logits, {.top_p = 0.7f, .position = i}));
   EXPECT_EQ(drawn, (std::set<TokenId>{0, 1}));
   EXPECT_EQ(DrawOne(logits, {.top_p = 0.0f}), 0);
 }

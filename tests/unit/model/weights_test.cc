@@ -97,6 +97,23 @@ TEST(PlacedWeights, AreRoundedToTheTypeThatTheDeviceWants) {
   EXPECT_EQ(placed->fingerprint(), mapped->fingerprint());
 }
 
+TEST(PlacedWeights, AreReadWhileThoseBeforeAreOnTheirWay) {
+  TemporaryFolder folder;
+  WriteTinyModel(folder.path());
+  device::LateDevice device;
+  uint64_t told = 0;
+  uint64_t under_way = 0;
+  ASSERT_TRUE(Model::Load(folder.path(), {.memory = &device,
+                                          .on_progress =
+                                              [&](int64_t, int64_t) {
+                                                ++told;
+                                                under_way += device.pending() > 0 ? 1 : 0;
+                                              }})
+                  .ok());
+  EXPECT_EQ(under_way, told) << "a copy was waited for with nothing to do meanwhile";
+  EXPECT_EQ(device.pending(), 0U);
+}
+
 TEST(PlacedWeights, TellHowManyBytesAreThere) {
   TemporaryFolder folder;
   WriteTinyModel(folder.path());
