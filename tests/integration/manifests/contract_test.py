@@ -33,7 +33,7 @@ class LocalPod(Pod):
     def __init__(self, folder, objects, template, number, name, here):
         """`here`: what stands for paths of the container, by path; "workers" for where routers find workers,
         and "environment" for variables that cannot be here as they are."""
-        super().__init__(template, name, f"{SUBNET}.{number}")
+        super().__init__(template, name, f"{SUBNET}.{number}", objects)
         config = os.path.join(folder, f"{name}.yaml")
         with open(config, "w") as out:
             yaml.safe_dump(self.config_here(manifests.config_text(objects, template), here), out)
@@ -120,9 +120,9 @@ def permitted(objects, direction, labels, other, port):
 
 
 class Contract(unittest.TestCase):
-    def start(self, overlay, components=()):
+    def start(self, overlay, components=(), more="{}"):
         """One pod of each workload of an overlay; routers, which are told where workers are, last."""
-        self.objects = manifests.render(overlay, components)
+        self.objects = manifests.render(overlay, components, more)
         self.folder = self.enterContext(tempfile.TemporaryDirectory())
         self.templates = {template["metadata"]["labels"]["app.kubernetes.io/component"]: template
                           for _, template, _ in pod_templates(self.objects)}
@@ -290,12 +290,15 @@ class Contract(unittest.TestCase):
                                 f"{name} with {wanted}")
 
     def test_workers_follow_a_gateway_that_picks_them(self):
-        self.start("multi-node-rdma", ["gateway", "gateway-workers"])
+        # As the guide has it, with a network of here.
+        patch = {"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": "baton-gateway"},
+                 "data": {"trusted-peers": "127.0.0.0/8"}}
+        self.start("multi-node-rdma", ["gateway", "gateway-workers"],
+                   json.dumps({"patches": [{"patch": json.dumps(patch)}]}))
         key = self.bring_keys()
         self.here["environment"] = {"BATON_ROUTER_DISCOVERY_KIND": "file",
                                     "BATON_ROUTER_DISCOVERY_NAMES": "",
-                                    "BATON_ROUTER_DISCOVERY_FILE": self.here["workers"],
-                                    "BATON_ROUTER_TRUSTED_PEERS": "127.0.0.0/8"}
+                                    "BATON_ROUTER_DISCOVERY_FILE": self.here["workers"]}
         prefill, decode = self.pod("prefill", 2), self.pod("decode", 3)
         self.list_workers()
         self.until(lambda: get(f"{decode.address}:8000", "/readyz")[0] == 200, "the worker answers clients")

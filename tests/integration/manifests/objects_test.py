@@ -239,6 +239,12 @@ class Objects(unittest.TestCase):
         self.assertEqual(group["spec"]["leaderWorkerTemplate"]["size"], 3)
 
     @for_every_variant
+    def test_headers_of_gateways_are_followed_from_nobody_unless_told(self, _, objects):
+        for name, template, _ in pod_templates(objects):
+            settings = manifests.settings_of(objects, template)
+            self.assertEqual(settings["router"]["trusted_peers"], [], name)
+
+    @for_every_variant
     def test_configuration_is_whole(self, overlay, objects):
         """Every pod's configuration is taken without a warning, and finds the workers' Services."""
         ports = [(service["metadata"]["name"], port) for service in of_kind(objects, "Service")
