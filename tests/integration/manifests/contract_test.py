@@ -360,11 +360,64 @@ class Dockerfiles(unittest.TestCase):
         self.assertEqual(done.stdout + done.stderr, "")
 
 
+class ComposedService(Pod):
+    """A service of the compose file, in the network of which each is known by its name."""
+
+    NUMBERS = {"router": 101, "prefill": 102, "decode": 103}
+
+    def __init__(self, name, service):
+        container = {"args": service["command"],
+                     "env": [{"name": key, "value": value} for key, value in service["environment"].items()]}
+        super().__init__({"spec": {"containers": [container]}}, name, self.address_of(name))
+        self.service = service
+
+    @classmethod
+    def address_of(cls, name):
+        return f"{SUBNET}.{cls.NUMBERS[name]}"
+
+    def address_here(self, text):
+        for name in self.NUMBERS:
+            text = text.replace(f"={name}:", f"={self.address_of(name)}:")
+        return super().address_here(text).replace("/opt/baton/configs/models/baton-tiny", TINY_MODEL)
+
+
 class ComposeFile(unittest.TestCase):
-    def test_says_what_the_executable_takes(self):
+    def services(self):
         with open(os.path.join(manifests.TREE, "docker/compose.yaml")) as file:
             services = yaml.safe_load(file)["services"]
         self.assertEqual(set(services), {"router", "prefill", "decode"})
+        return services
+
+    def test_serves(self):
+        folder = self.enterContext(tempfile.TemporaryDirectory())
+        started = {}
+        for name, service in self.services().items():
+            pod = started[name] = ComposedService(name, service)
+            pod.run(folder, config="")
+            self.addCleanup(pod.stop)
+        router = started["router"]
+        [published] = router.service["ports"]
+        port = published.split(":")[-1]
+        deadline = time.monotonic() + PATIENCE_S
+        while get(f"{router.address}:{port}", "/readyz")[0] != 200:
+            self.assertLess(time.monotonic(), deadline, "".join(pod.log() for pod in started.values()))
+            time.sleep(0.05)
+        # As the file's own example.
+        request = urllib.request.Request(f"http://{router.address}:{port}/v1/completions",
+                                         b'{"prompt": "Once upon a time", "max_tokens": 16}',
+                                         {"Content-Type": "application/json"})
+        with urllib.request.urlopen(request, timeout=PATIENCE_S) as reply:
+            self.assertIn("decode=d0", reply.headers["x-baton-route"].replace("local=", "decode="))
+            self.assertTrue(json.load(reply)["choices"][0]["text"])
+        # None is told of the others' end; each has its own time.
+        for pod in started.values():
+            pod.process.send_signal(signal.SIGTERM)
+        for pod in started.values():
+            grace_s = manifests.seconds(pod.service["stop_grace_period"])
+            self.assertEqual(pod.process.wait(timeout=grace_s), 0, pod.log())
+
+    def test_says_what_the_executable_takes(self):
+        services = self.services()
         for name, service in services.items():
             settings = self.settings(service)
             self.assertEqual(manifests.seconds(service["stop_grace_period"]),
