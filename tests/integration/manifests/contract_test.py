@@ -360,14 +360,21 @@ class Dockerfiles(unittest.TestCase):
         self.assertEqual(done.stdout + done.stderr, "")
 
 
+def image_environment():
+    """What the CPU image sets by itself."""
+    with open(os.path.join(manifests.TREE, "docker/Dockerfile")) as file:
+        return dict(re.findall(r"^ENV (\w+)=(\S+)$", file.read(), re.MULTILINE))
+
+
 class ComposedService(Pod):
     """A service of the compose file, in the network of which each is known by its name."""
 
     NUMBERS = {"router": 101, "prefill": 102, "decode": 103}
 
     def __init__(self, name, service):
+        variables = image_environment() | service["environment"]
         container = {"args": service["command"],
-                     "env": [{"name": key, "value": value} for key, value in service["environment"].items()]}
+                     "env": [{"name": key, "value": value} for key, value in variables.items()]}
         super().__init__({"spec": {"containers": [container]}}, name, self.address_of(name))
         self.service = service
 
@@ -427,7 +434,8 @@ class ComposeFile(unittest.TestCase):
         self.assertEqual(services["router"]["ports"], [f"127.0.0.1:{router['port']}:{router['port']}"])
 
     def settings(self, service):
-        environment = service["environment"] | {"PATH": os.environ["PATH"], "BATON_MODEL": TINY_MODEL}
+        environment = image_environment() | service["environment"] | {
+            "PATH": os.environ["PATH"], "BATON_MODEL": TINY_MODEL}
         done = subprocess.run([manifests.BATON, *service["command"], "--print-config"],
                               capture_output=True, text=True, env=environment)
         self.assertEqual(done.returncode, 0, done.stdout + done.stderr)
