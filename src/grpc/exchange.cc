@@ -40,9 +40,15 @@ std::string Metadata(const ::grpc::CallbackServerContext& context, const char* n
 }
 
 TraceContext ContextIn(const ::grpc::CallbackServerContext& context) {
-  // Two are none.
+  // Two of `traceparent` are none; those of `tracestate` are one.
   if (context.client_metadata().count("traceparent") != 1) return {};
-  return ParseTraceparent(Metadata(context, "traceparent")).value_or(TraceContext{});
+  std::string state;
+  const auto [first, last] = context.client_metadata().equal_range("tracestate");
+  for (auto line = first; line != last; ++line) {
+    if (line != first) state += ',';
+    state.append(line->second.data(), line->second.size());
+  }
+  return ReadTraceContext(Metadata(context, "traceparent"), state);
 }
 
 void DescribeEnd(const ::grpc::Status& status, telemetry::OpenSpan& span) {

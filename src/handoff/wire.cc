@@ -131,7 +131,10 @@ std::string BodyOf(const Envelope& envelope, const Offer& offer) {
   proto.set_lease_ms(static_cast<uint32_t>(Microseconds(offer.lease) / 1000));
   proto.set_checksums(offer.checksums);
   proto.set_trace(offer.request.trace);
-  if (offer.request.context.valid()) proto.set_traceparent(Traceparent(offer.request.context));
+  if (offer.request.context.valid()) {
+    proto.set_traceparent(Traceparent(offer.request.context));
+    proto.set_tracestate(offer.request.context.state);
+  }
   proto.set_grammar(offer.request.grammar);
   return proto.SerializeAsString();
 }
@@ -149,7 +152,7 @@ bool FromProto(const v1::Offer& from, Offer& to) {
   to.request.cache_salt = from.cache_salt();
   to.request.priority = from.priority();
   to.request.trace = from.trace();
-  to.request.context = ParseTraceparent(from.traceparent()).value_or(TraceContext{});
+  to.request.context = ReadTraceContext(from.traceparent(), from.tracestate());
   to.request.grammar = from.grammar();
   to.cached_tokens = from.cached_tokens();
   to.lease = std::chrono::milliseconds(from.lease_ms());

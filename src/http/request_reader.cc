@@ -58,10 +58,16 @@ std::string PrefillPickIn(const beast::http::fields& header) {
   return std::string(value.substr(0, value.find_last_not_of(kBlanks) + 1));
 }
 
-/// Two are none.
+/// Two of `traceparent` are none; those of `tracestate` are one.
 TraceContext ContextIn(const beast::http::fields& header) {
   if (header.count("traceparent") != 1) return {};
-  return ParseTraceparent(View(header["traceparent"])).value_or(TraceContext{});
+  std::string state;
+  const auto [first, last] = header.equal_range("tracestate");
+  for (auto line = first; line != last; ++line) {
+    if (line != first) state += ',';
+    state += View(line->value());
+  }
+  return ReadTraceContext(View(header["traceparent"]), state);
 }
 
 }  // namespace

@@ -46,6 +46,7 @@ Json ToJson(const TraceSpan& span, Duration unix_ahead) {
     return Integer((at.time_since_epoch() + unix_ahead).count());
   };
   Json json{{"traceId", span.where.trace.ToString()}, {"spanId", ToString(span.where.span)}};
+  if (!span.where.state.empty()) json["traceState"] = span.where.state;
   if (span.parent != SpanId{}) json["parentSpanId"] = ToString(span.parent);
   json["name"] = span.name;
   json["kind"] = span.kind == TraceSpan::Kind::kServer ? kKindServer : kKindInternal;

@@ -314,7 +314,10 @@ void ToProto(const GenerateCall& from, v1::GenerateRequest* to) {
   to->set_reason(from.reason);
   to->set_timings(from.request.timings);
   to->set_trace(from.request.trace);
-  if (from.request.context.valid()) to->set_traceparent(Traceparent(from.request.context));
+  if (from.request.context.valid()) {
+    to->set_traceparent(Traceparent(from.request.context));
+    to->set_tracestate(from.request.context.state);
+  }
   to->set_grammar(from.request.grammar);
 }
 
@@ -328,7 +331,7 @@ GenerateCall FromProto(const v1::GenerateRequest& from) {
                       .priority = from.priority(),
                       .timings = from.timings(),
                       .trace = from.trace(),
-                      .context = ParseTraceparent(from.traceparent()).value_or(TraceContext{})},
+                      .context = ReadTraceContext(from.traceparent(), from.tracestate())},
           .prefill_peer = from.prefill_peer(),
           .reason = from.reason()};
 }

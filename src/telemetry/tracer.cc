@@ -28,7 +28,11 @@ TraceContext Tracer::Enter(const TraceContext& remote) {
   if (!remote.valid() || !sampling_.heeds_parent) {
     here.sampled = IsSampled(here.trace, sampling_.ratio);
   }
-  if (!here.sampled) return {.trace = remote.trace, .span = remote.span, .sampled = false};
+  if (!here.sampled) {
+    here = remote;
+    here.sampled = false;
+    return here;
+  }
   here.span = NextSpan();
   return here;
 }

@@ -7,11 +7,14 @@ namespace {
 
 std::vector<std::string> Seeds() {
   const std::string ids = "-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-";
-  return {"00" + ids + "01", "00" + ids + "00", "cc" + ids + "ff-later"};
+  return {"00" + ids + "01", "00" + ids + "00", "cc" + ids + "ff-later",
+          "rojo=00f067aa0ba902b7, congo@a=t61rcWkgMzE"};
 }
 
 /// What was read can be written and read again.
 void Run(std::string_view input) {
+  const std::string state = ParseTracestate(input);
+  BATON_CHECK(state.empty() || state == input) << state;
   const auto context = ParseTraceparent(input);
   if (!context) return;
   BATON_CHECK(context->valid());

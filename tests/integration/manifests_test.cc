@@ -16,5 +16,7 @@ TEST(Manifests, RenderToWhatSchemasAllow) { ExpectPasses("objects_test.py"); }
 
 TEST(Manifests, SayWhatTheExecutableDoes) { ExpectPasses("contract_test.py"); }
 
+TEST(Manifests, AreExplainedByAGuideThatCanBeTyped) { ExpectPasses("guide_test.py"); }
+
 }  // namespace
 }  // namespace baton::test

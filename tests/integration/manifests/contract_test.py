@@ -33,7 +33,7 @@ class LocalPod(Pod):
     def __init__(self, folder, objects, template, number, name, here):
         """`here`: what stands for paths of the container, by path; "workers" for where routers find workers,
         and "environment" for variables that cannot be here as they are."""
-        super().__init__(template, name, f"{SUBNET}.{number}")
+        super().__init__(template, name, f"{SUBNET}.{number}", objects)
         config = os.path.join(folder, f"{name}.yaml")
         with open(config, "w") as out:
             yaml.safe_dump(self.config_here(manifests.config_text(objects, template), here), out)
@@ -120,9 +120,9 @@ def permitted(objects, direction, labels, other, port):
 
 
 class Contract(unittest.TestCase):
-    def start(self, overlay, components=()):
+    def start(self, overlay, components=(), more="{}"):
         """One pod of each workload of an overlay; routers, which are told where workers are, last."""
-        self.objects = manifests.render(overlay, components)
+        self.objects = manifests.render(overlay, components, more)
         self.folder = self.enterContext(tempfile.TemporaryDirectory())
         self.templates = {template["metadata"]["labels"]["app.kubernetes.io/component"]: template
                           for _, template, _ in pod_templates(self.objects)}
@@ -290,12 +290,15 @@ class Contract(unittest.TestCase):
                                 f"{name} with {wanted}")
 
     def test_workers_follow_a_gateway_that_picks_them(self):
-        self.start("multi-node-rdma", ["gateway", "gateway-workers"])
+        # As the guide has it, with a network of here.
+        patch = {"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": "baton-gateway"},
+                 "data": {"trusted-peers": "127.0.0.0/8"}}
+        self.start("multi-node-rdma", ["gateway", "gateway-workers"],
+                   json.dumps({"patches": [{"patch": json.dumps(patch)}]}))
         key = self.bring_keys()
         self.here["environment"] = {"BATON_ROUTER_DISCOVERY_KIND": "file",
                                     "BATON_ROUTER_DISCOVERY_NAMES": "",
-                                    "BATON_ROUTER_DISCOVERY_FILE": self.here["workers"],
-                                    "BATON_ROUTER_TRUSTED_PEERS": "127.0.0.0/8"}
+                                    "BATON_ROUTER_DISCOVERY_FILE": self.here["workers"]}
         prefill, decode = self.pod("prefill", 2), self.pod("decode", 3)
         self.list_workers()
         self.until(lambda: get(f"{decode.address}:8000", "/readyz")[0] == 200, "the worker answers clients")
@@ -357,11 +360,71 @@ class Dockerfiles(unittest.TestCase):
         self.assertEqual(done.stdout + done.stderr, "")
 
 
+def image_environment():
+    """What the CPU image sets by itself."""
+    with open(os.path.join(manifests.TREE, "docker/Dockerfile")) as file:
+        return dict(re.findall(r"^ENV (\w+)=(\S+)$", file.read(), re.MULTILINE))
+
+
+class ComposedService(Pod):
+    """A service of the compose file, in the network of which each is known by its name."""
+
+    NUMBERS = {"router": 101, "prefill": 102, "decode": 103}
+
+    def __init__(self, name, service):
+        variables = image_environment() | service["environment"]
+        container = {"args": service["command"],
+                     "env": [{"name": key, "value": value} for key, value in variables.items()]}
+        super().__init__({"spec": {"containers": [container]}}, name, self.address_of(name))
+        self.service = service
+
+    @classmethod
+    def address_of(cls, name):
+        return f"{SUBNET}.{cls.NUMBERS[name]}"
+
+    def address_here(self, text):
+        for name in self.NUMBERS:
+            text = text.replace(f"={name}:", f"={self.address_of(name)}:")
+        return super().address_here(text).replace("/opt/baton/configs/models/baton-tiny", TINY_MODEL)
+
+
 class ComposeFile(unittest.TestCase):
-    def test_says_what_the_executable_takes(self):
+    def services(self):
         with open(os.path.join(manifests.TREE, "docker/compose.yaml")) as file:
             services = yaml.safe_load(file)["services"]
         self.assertEqual(set(services), {"router", "prefill", "decode"})
+        return services
+
+    def test_serves(self):
+        folder = self.enterContext(tempfile.TemporaryDirectory())
+        started = {}
+        for name, service in self.services().items():
+            pod = started[name] = ComposedService(name, service)
+            pod.run(folder, config="")
+            self.addCleanup(pod.stop)
+        router = started["router"]
+        [published] = router.service["ports"]
+        port = published.split(":")[-1]
+        deadline = time.monotonic() + PATIENCE_S
+        while get(f"{router.address}:{port}", "/readyz")[0] != 200:
+            self.assertLess(time.monotonic(), deadline, "".join(pod.log() for pod in started.values()))
+            time.sleep(0.05)
+        # As the file's own example.
+        request = urllib.request.Request(f"http://{router.address}:{port}/v1/completions",
+                                         b'{"prompt": "Once upon a time", "max_tokens": 16}',
+                                         {"Content-Type": "application/json"})
+        with urllib.request.urlopen(request, timeout=PATIENCE_S) as reply:
+            self.assertIn("decode=d0", reply.headers["x-baton-route"].replace("local=", "decode="))
+            self.assertTrue(json.load(reply)["choices"][0]["text"])
+        # None is told of the others' end; each has its own time.
+        for pod in started.values():
+            pod.process.send_signal(signal.SIGTERM)
+        for pod in started.values():
+            grace_s = manifests.seconds(pod.service["stop_grace_period"])
+            self.assertEqual(pod.process.wait(timeout=grace_s), 0, pod.log())
+
+    def test_says_what_the_executable_takes(self):
+        services = self.services()
         for name, service in services.items():
             settings = self.settings(service)
             self.assertEqual(manifests.seconds(service["stop_grace_period"]),
@@ -371,7 +434,8 @@ class ComposeFile(unittest.TestCase):
         self.assertEqual(services["router"]["ports"], [f"127.0.0.1:{router['port']}:{router['port']}"])
 
     def settings(self, service):
-        environment = service["environment"] | {"PATH": os.environ["PATH"], "BATON_MODEL": TINY_MODEL}
+        environment = image_environment() | service["environment"] | {
+            "PATH": os.environ["PATH"], "BATON_MODEL": TINY_MODEL}
         done = subprocess.run([manifests.BATON, *service["command"], "--print-config"],
                               capture_output=True, text=True, env=environment)
         self.assertEqual(done.returncode, 0, done.stdout + done.stderr)

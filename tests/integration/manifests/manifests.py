@@ -1,6 +1,7 @@
 """The objects that configs/kubernetes renders to, and what their pods would run."""
 
 import functools
+import json
 import os
 import re
 import subprocess
@@ -24,21 +25,22 @@ VARIANTS = [(overlay, ()) for overlay in OVERLAYS] + [
     (overlay, tuple(OPTIONAL[overlay])) for overlay in OVERLAYS]
 
 
-def render(overlay, components=()):
-    """The objects of an overlay with further components, as `kubectl apply -k` would send them."""
-    return list(yaml.load_all(rendered_text(overlay, tuple(components)), yaml.CSafeLoader))
+def render(overlay, components=(), more="{}"):
+    """The objects of an overlay with further components, as `kubectl apply -k` would send them. `more`: what else
+    is in the kustomization that has them, as JSON."""
+    return list(yaml.load_all(rendered_text(overlay, tuple(components), more), yaml.CSafeLoader))
 
 
 @functools.lru_cache
-def rendered_text(overlay, components):
+def rendered_text(overlay, components, more):
     with tempfile.TemporaryDirectory() as folder:
         # Kustomize wants paths that are relative.
         relative = os.path.relpath(KUBERNETES, os.path.realpath(folder))
         with open(os.path.join(folder, "kustomization.yaml"), "w") as out:
             yaml.safe_dump({"apiVersion": "kustomize.config.k8s.io/v1beta1", "kind": "Kustomization",
                             "resources": [f"{relative}/overlays/{overlay}"],
-                            "components": [f"{relative}/components/{name}" for name in components]},
-                           out)
+                            "components": [f"{relative}/components/{name}" for name in components],
+                            **json.loads(more)}, out)
         done = subprocess.run([KUBECTL, "kustomize", folder], capture_output=True, text=True)
     assert done.returncode == 0, done.stderr
     # Words that kustomize itself says are to be changed.
@@ -86,14 +88,17 @@ def container_of(template):
     return containers[0]
 
 
-def environment_of(container, pod_name):
-    """What the kubelet sets, with $(NAME) of variables that come before replaced."""
+def environment_of(container, pod_name, objects=()):
+    """What the kubelet sets, with $(NAME) of variables that come before replaced; `objects`: where ConfigMaps are."""
     values = {}
     for variable in container.get("env", []):
-        if "valueFrom" in variable:
-            field = variable["valueFrom"]["fieldRef"]["fieldPath"]
+        source = variable.get("valueFrom", {})
+        if "fieldRef" in source:
             values[variable["name"]] = {"metadata.name": pod_name,
-                                        "metadata.namespace": "baton"}[field]
+                                        "metadata.namespace": "baton"}[source["fieldRef"]["fieldPath"]]
+        elif "configMapKeyRef" in source:
+            reference = source["configMapKeyRef"]
+            values[variable["name"]] = named(objects, "ConfigMap", reference["name"])["data"][reference["key"]]
         else:
             values[variable["name"]] = expand(variable["value"], values)
     return values
@@ -103,8 +108,8 @@ def expand(text, values):
     return re.sub(r"\$\((\w+)\)", lambda match: values.get(match[1], match[0]), text)
 
 
-def arguments_of(container, pod_name):
-    values = environment_of(container, pod_name)
+def arguments_of(container, pod_name, objects=()):
+    values = environment_of(container, pod_name, objects)
     return [expand(argument, values) for argument in container["args"]]
 
 
@@ -121,19 +126,24 @@ def seconds(text):
     return float(number) * {"ms": 0.001, "s": 1, "min": 60, "h": 3600}[unit]
 
 
-def settings_of(objects, template, folder):
+def settings_of(objects, template):
     """Every key that the container's process has in force, by the executable's own word."""
     container = container_of(template)
-    config = os.path.join(folder, "baton.yaml")
-    with open(config, "w") as out:
-        out.write(config_text(objects, template))
-    words = [word.replace("/etc/baton/baton.yaml", config)
-             for word in arguments_of(container, "pod-0")]
-    environment = {"PATH": os.environ["PATH"]} | environment_of(container, "pod-0")
-    done = subprocess.run([BATON, *words, "--print-config"], capture_output=True, text=True,
-                          env=environment)
+    environment = environment_of(container, "pod-0", objects)
+    return yaml.load(printed_config(config_text(objects, template), tuple(arguments_of(container, "pod-0", objects)),
+                                    tuple(environment.items())), yaml.CSafeLoader)
+
+
+@functools.lru_cache(maxsize=None)
+def printed_config(text, words, environment):
+    with tempfile.NamedTemporaryFile("w", suffix=".yaml") as config:
+        config.write(text)
+        config.flush()
+        words = [word.replace("/etc/baton/baton.yaml", config.name) for word in words]
+        done = subprocess.run([BATON, *words, "--print-config"], capture_output=True, text=True,
+                              env={"PATH": os.environ["PATH"]} | dict(environment))
     assert done.returncode == 0, done.stdout + done.stderr
-    return yaml.safe_load(done.stdout)
+    return done.stdout
 
 
 def for_every_variant(check):

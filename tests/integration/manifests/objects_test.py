@@ -1,23 +1,26 @@
 """What configs/kubernetes renders to: valid by the published schemas, whole, and as guarded as promised."""
 
+import copy
+import functools
 import itertools
+import json
 import os
-import tempfile
 import unittest
 
+import jsonschema
 import kubernetes_validate
 import yaml
 from cloudcoil.models.keda.v1alpha1 import ScaledObject
 from cloudcoil.models.prometheus_operator.v1 import PodMonitor, PrometheusRule
 
 import manifests
+import written_schemas
 from manifests import container_of, for_every_variant, matches, named, of_kind, pod_templates
 
 # The oldest with what the manifests use (a pause before a container's end), and the newest known.
 KUBERNETES = ["1.30", "1.37"]
+# Made by packages from the operators' CRDs; kinds of neither have schemas written here.
 MODELS = {"PodMonitor": PodMonitor, "PrometheusRule": PrometheusRule, "ScaledObject": ScaledObject}
-# No package has their schemas; of LeaderWorkerSet the pod templates are checked.
-WITHOUT_SCHEMA = {"HTTPRoute", "InferencePool", "LeaderWorkerSet"}
 # What whoever deploys brings along.
 BROUGHT = {"Secret": {"baton-keys", "baton-fleet-tls", "baton-http-tls"},
            "PersistentVolumeClaim": {"baton-model"}}
@@ -41,6 +44,12 @@ def lost_fields(given, kept, path=""):
         yield path
 
 
+@functools.lru_cache(maxsize=None)
+def validate(version, text):
+    """By Kubernetes' own schema an object, as JSON; variants have most of them in common."""
+    kubernetes_validate.validate(json.loads(text), version, strict=True)
+
+
 class Objects(unittest.TestCase):
     @for_every_variant
     def test_are_what_the_schemas_say(self, _, objects):
@@ -50,12 +59,14 @@ class Objects(unittest.TestCase):
                 model = MODELS[object["kind"]].model_validate(object)
                 kept = model.model_dump(by_alias=True, exclude_unset=True, mode="json")
                 self.assertEqual(list(lost_fields(object, kept)), [], name)
-            elif object["kind"] not in WITHOUT_SCHEMA:
+            elif object["kind"] in written_schemas.SCHEMAS:
+                written_schemas.validate(object)
+            else:
                 for version in KUBERNETES:
-                    kubernetes_validate.validate(object, version, strict=True)
+                    validate(version, json.dumps(object))
         for name, template, _ in pod_templates(objects):
             pod = {"apiVersion": "v1", "kind": "Pod", **template}
-            kubernetes_validate.validate(pod, KUBERNETES[-1], strict=True)
+            validate(KUBERNETES[-1], json.dumps(pod))
 
     def test_a_field_that_no_schema_has_is_noticed(self):
         objects = manifests.render("multi-node-rdma", ["monitoring", "keda"])
@@ -67,6 +78,27 @@ class Objects(unittest.TestCase):
         scaled["spec"]["triggers"][0]["treshold"] = "1"
         kept = ScaledObject.model_validate(scaled).model_dump(by_alias=True, exclude_unset=True)
         self.assertEqual(list(lost_fields(scaled, kept)), [".spec.triggers[0].treshold"])
+
+    def test_a_field_that_no_written_schema_has_is_noticed(self):
+        objects = manifests.render("multi-node-rdma", ["gateway"]) + manifests.render("leaderworkerset")
+        for kind, change in (("HTTPRoute", lambda spec: spec["rules"][0]["backendRefs"][0].update(prot=1)),
+                             ("HTTPRoute", lambda spec: spec["rules"][0]["timeouts"].update(request="0 s")),
+                             ("InferencePool", lambda spec: spec["selector"].update(matchExpressions=[])),
+                             ("InferencePool", lambda spec: spec["endpointPickerRef"].pop("port")),
+                             ("LeaderWorkerSet", lambda spec: spec["leaderWorkerTemplate"].update(sizes=3)),
+                             ("LeaderWorkerSet", lambda spec: spec.pop("leaderWorkerTemplate"))):
+            object = copy.deepcopy(of_kind(objects, kind)[0])
+            written_schemas.validate(object)
+            change(object["spec"])
+            with self.assertRaises(jsonschema.ValidationError, msg=kind):
+                written_schemas.validate(object)
+
+    @for_every_variant
+    def test_are_in_the_namespace_of_what_they_select(self, _, objects):
+        for object in objects:
+            if object["kind"] != "Namespace":
+                self.assertEqual(object["metadata"].get("namespace"), "baton",
+                                 f"{object['kind']}/{object['metadata']['name']}")
 
     @for_every_variant
     def test_refer_to_what_is_there(self, _, objects):
@@ -178,8 +210,7 @@ class Objects(unittest.TestCase):
     @for_every_variant
     def test_pods_get_the_time_that_they_need_to_end(self, _, objects):
         for name, template, _ in pod_templates(objects):
-            with tempfile.TemporaryDirectory() as folder:
-                settings = manifests.settings_of(objects, template, folder)
+            settings = manifests.settings_of(objects, template)
             sleep = container_of(template).get("lifecycle", {}).get("preStop", {}).get("sleep", {})
             self.assertEqual(
                 template["spec"]["terminationGracePeriodSeconds"],
@@ -199,14 +230,19 @@ class Objects(unittest.TestCase):
                 self.assertEqual(named(objects, "Deployment", name)["spec"]["replicas"], count)
         objects = manifests.render("single-node-nvlink")
         [(_, template, _)] = pod_templates(objects)
-        with tempfile.TemporaryDirectory() as temporary:
-            workers = manifests.settings_of(objects, template, temporary)["workers"]
+        workers = manifests.settings_of(objects, template)["workers"]
         self.assertEqual(workers["decode"]["device"], f"cuda:{workers['prefill']['count']}")
         self.assertEqual(workers["prefill"]["count"] + workers["decode"]["count"],
                          container_of(template)["resources"]["limits"]["nvidia.com/gpu"])
         objects = manifests.render("leaderworkerset")
         group = named(objects, "LeaderWorkerSet", "baton-group")
         self.assertEqual(group["spec"]["leaderWorkerTemplate"]["size"], 3)
+
+    @for_every_variant
+    def test_headers_of_gateways_are_followed_from_nobody_unless_told(self, _, objects):
+        for name, template, _ in pod_templates(objects):
+            settings = manifests.settings_of(objects, template)
+            self.assertEqual(settings["router"]["trusted_peers"], [], name)
 
     @for_every_variant
     def test_configuration_is_whole(self, overlay, objects):
@@ -216,8 +252,7 @@ class Objects(unittest.TestCase):
         services = {"dns": {f"{name}.baton.svc:{port['port']}" for name, port in ports},
                     "kubernetes": {f"{name}:{port['name']}" for name, port in ports}}
         for name, template, _ in pod_templates(objects):
-            with tempfile.TemporaryDirectory() as folder:
-                settings = manifests.settings_of(objects, template, folder)
+            settings = manifests.settings_of(objects, template)
             found = settings["router"]["discovery"]
             if overlay != "single-node-nvlink":
                 self.assertEqual(set(found.get("names", []) + found.get("services", [])), services[found["kind"]], name)

@@ -26,17 +26,18 @@ def get(address, path, timeout=PATIENCE_S):
 
 
 class Pod:
-    def __init__(self, template, name, address):
-        self.template, self.name, self.address = template, name, address
+    def __init__(self, template, name, address, objects=()):
+        """`objects`: where the ConfigMaps are that its variables come from."""
+        self.template, self.name, self.address, self.objects = template, name, address, objects
         self.container = container_of(template)
 
     def run(self, folder, config, environment=(), command=()):
         """Starts the container's process with the file `config` as its configuration and more environment;
         `command` is what runs it."""
         words = [self.address_here(word).replace("/etc/baton/baton.yaml", config)
-                 for word in arguments_of(self.container, self.name)]
+                 for word in arguments_of(self.container, self.name, self.objects)]
         variables = {key: "cpu" if key.endswith("_DEVICE") else self.address_here(value)
-                     for key, value in environment_of(self.container, self.name).items()}
+                     for key, value in environment_of(self.container, self.name, self.objects).items()}
         sanitizers = {key: value for key, value in os.environ.items() if key.endswith("SAN_OPTIONS")}
         self.log_path = os.path.join(folder, f"{self.name}.log")
         with open(self.log_path, "wb") as log:

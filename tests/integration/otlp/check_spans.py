@@ -15,6 +15,8 @@ import unittest
 import urllib.error
 import urllib.request
 
+import grpc
+
 from receiver import PATIENCE_S, Receiver
 
 BATON = os.environ["BATON"]
@@ -46,7 +48,7 @@ class Server:
         self.config = str(config)
         environment = {name: value for name, value in os.environ.items()
                        if not name.startswith("OTEL_")}
-        environment["OTEL_EXPORTER_OTLP_ENDPOINT"] = f"http://127.0.0.1:{case.receiver.port}"
+        environment["OTEL_EXPORTER_OTLP_ENDPOINT"] = f"{case.scheme}://127.0.0.1:{case.receiver.port}"
         with open(self.log, "wb") as err:
             self.process = subprocess.Popen([BATON, "serve", "--config", self.config],
                                             env=environment | case.variables,
@@ -66,8 +68,8 @@ class Server:
             self.process.send_signal(signal.SIGTERM)
             self.process.wait(timeout=PATIENCE_S)
 
-    def ask(self, body, traceparent="", path="/v1/completions"):
-        headers = {"content-type": "application/json"}
+    def ask(self, body, traceparent="", path="/v1/completions", **more):
+        headers = {"content-type": "application/json", **more}
         if traceparent:
             headers["traceparent"] = traceparent
         return urllib.request.urlopen(urllib.request.Request(
@@ -82,17 +84,20 @@ class Server:
 class Traced(unittest.TestCase):
     telemetry = "interval: 50ms"
     more = ""
+    scheme = "http"
     variables = {"OTEL_EXPORTER_OTLP_HEADERS": "x-key=a%20b",
                  "OTEL_RESOURCE_ATTRIBUTES": "deployment.environment.name=test,k8s.pod.name=r"}
 
     def setUp(self):
         self.traces = 0
-        self.receiver = Receiver()
+        self.folder = self.enterContext(tempfile.TemporaryDirectory())
+        self.start()
         self.addCleanup(self.receiver.close)
-        folder = tempfile.TemporaryDirectory()
-        self.addCleanup(folder.cleanup)
-        self.server = Server(folder.name, self)
+        self.server = Server(self.folder, self)
         self.addCleanup(self.server.stop)
+
+    def start(self):
+        self.receiver = Receiver()
 
     def parent(self, sampled=True):
         """Of a client: the trace's id and its header."""
@@ -205,6 +210,18 @@ class Spans(Traced):
         self.assertEqual(path, "/v1/traces")
         self.assertEqual({name.lower(): value for name, value in headers.items()}["x-key"], "a b")
 
+    def test_what_other_tracers_say_is_in_every_span(self):
+        trace, header = self.parent()
+        state = "rojo=00f067aa0ba902b7, congo@x=t61rcWkgMzE"
+        self.server.ask({"prompt": [5 + i % 90 for i in range(64)], "max_tokens": 2}, header,
+                        tracestate=state).read()
+        spans = self.receiver.trace(trace)
+        self.assertLessEqual({"baton", "baton-decode", "baton-prefill"}, {span.service for span in spans})
+        self.assertEqual({span.state for span in spans}, {state})
+        trace, header = self.parent()
+        self.server.ask({"prompt": SECRET, "max_tokens": 2}, header, tracestate="rojo").read()
+        self.assertEqual({span.state for span in self.receiver.trace(trace)}, {""})
+
     def test_a_request_that_is_not_sampled_has_no_span(self):
         unsampled, header = self.parent(sampled=False)
         with self.server.ask({"prompt": SECRET, "max_tokens": 2}, header) as answer:
@@ -274,6 +291,69 @@ class SpansAtTheEnd(Traced):
         self.assertFalse(self.receiver.posts)
         self.server.stop()
         self.assert_sound(self.receiver.trace(trace))
+
+
+class SpansByHttps(Traced):
+    """To a receiver whose certificate is the authority that the variable names."""
+
+    scheme = "https"
+
+    def start(self):
+        certificate = os.path.join(self.folder, "receiver.pem")
+        subprocess.run(["openssl", "req", "-x509", "-nodes", "-newkey", "ec", "-pkeyopt",
+                        "ec_paramgen_curve:P-256", "-subj", "/CN=receiver", "-addext",
+                        "subjectAltName=IP:127.0.0.1", "-keyout", certificate + ".key", "-out",
+                        certificate + ".crt"], check=True, capture_output=True)
+        both = [pathlib.Path(certificate + end).read_text() for end in (".key", ".crt")]
+        pathlib.Path(certificate).write_text("".join(both))
+        self.receiver = Receiver(certificate)
+        self.variables = self.variables | {"OTEL_EXPORTER_OTLP_CERTIFICATE": certificate + ".crt"}
+
+    def test_arrive(self):
+        trace, header = self.parent()
+        self.server.ask({"prompt": SECRET, "max_tokens": 2}, header).read()
+        self.assert_sound(self.receiver.trace(trace))
+
+
+class SpansOfGrpc(Traced):
+    """Of requests that come by gRPC."""
+
+    def start(self):
+        super().start()
+        self.grpc_port = free_port()
+        self.more = f"grpc_port: {self.grpc_port}, "
+
+    def complete(self, request, metadata):
+        """Completes a prompt; the messages of protobuf are given as what they are on the wire."""
+        with grpc.insecure_channel(f"127.0.0.1:{self.grpc_port}") as channel:
+            method = channel.unary_unary("/baton.v1.Completion/Complete", bytes, bytes)
+            return method.with_call(request, timeout=PATIENCE_S, metadata=metadata)
+
+    def test_are_one_trace(self):
+        trace, header = self.parent()
+        words = SECRET.encode()
+        # CompleteRequest: prompt is field 2, max_tokens 10.
+        request = b"\x12" + bytes([len(words)]) + words + b"\x50\x03"
+        _, call = self.complete(request, (("traceparent", header), ("tracestate", "a=1")))
+        spans = self.receiver.trace(trace, entry="baton.v1.Completion/Complete")
+        self.assert_sound(spans)
+        entry = self.one(spans, "baton.v1.Completion/Complete")
+        self.assertEqual(entry.kind, "SERVER")
+        expected = {"rpc.system": "grpc", "rpc.service": "baton.v1.Completion", "rpc.method": "Complete",
+                    "rpc.grpc.status_code": 0}
+        self.assertEqual(entry.attributes, entry.attributes | expected)
+        self.assertEqual(dict(call.initial_metadata())["traceresponse"],
+                         f"00-{trace.hex()}-{entry.id.hex()}-01")
+        completion = self.one(spans, "text_completion baton-tiny")
+        self.assertEqual(completion.parent, entry.id)
+        self.assertEqual(completion.attributes["gen_ai.usage.output_tokens"], 3)
+        self.assertEqual(self.one(spans, "request").parent, completion.id)
+        self.assertEqual({span.state for span in spans}, {"a=1"})
+        with self.assertRaises(grpc.RpcError):
+            self.complete(b"\x12\x01a\x50\x00", (("traceparent", self.parent()[1]),))
+        spans = self.receiver.trace(bytes([7] * 15 + [self.traces]), requests=0,
+                                    entry="baton.v1.Completion/Complete")
+        self.assertEqual((len(spans), spans[0].attributes["rpc.grpc.status_code"], spans[0].failed), (1, 3, False))
 
 
 class FailedRequest(Traced):

@@ -4,6 +4,7 @@ import base64
 import gzip
 import http.server
 import json
+import ssl
 import threading
 import time
 
@@ -21,6 +22,7 @@ class Span:
         self.name = span.name
         # json_format takes ids for base64, which the mapping of OTLP excepts.
         self.trace, self.id, self.parent = span.trace_id, span.span_id, span.parent_span_id
+        self.state = span.trace_state
         self.begin, self.end = span.start_time_unix_nano, span.end_time_unix_nano
         self.kind = trace_pb2.Span.SpanKind.Name(span.kind).removeprefix("SPAN_KIND_")
         self.failed = span.status.code == trace_pb2.Status.STATUS_CODE_ERROR
@@ -47,9 +49,9 @@ def values(pairs):
 
 class Receiver:
     """Keeps the spans of all that is posted. Answers with the statuses in `refusals`, one after the other, and
-    then takes all."""
+    then takes all. With `certificate`, the file of one and its key, by https."""
 
-    def __init__(self):
+    def __init__(self, certificate=None):
         self.lock = threading.Condition()
         self.spans = []
         self.problems = []
@@ -73,6 +75,10 @@ class Receiver:
 
         self.server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Handler)
         self.port = self.server.server_port
+        if certificate:
+            context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+            context.load_cert_chain(certificate)
+            self.server.socket = context.wrap_socket(self.server.socket, server_side=True)
         threading.Thread(target=self.server.serve_forever, daemon=True).start()
 
     def take(self, path, headers, body):
@@ -91,16 +97,16 @@ class Receiver:
             self.lock.notify_all()
             return 200
 
-    def trace(self, trace, requests=1):
-        """All spans of a trace, once those of its POST and so many requests are there: each of these is sent after
-        all within it."""
+    def trace(self, trace, requests=1, entry="POST"):
+        """All spans of a trace, once those of its entry and so many requests are there: each of these is sent after
+        all within it. The entry: what the first span's name begins with."""
         deadline = time.monotonic() + PATIENCE_S
         with self.lock:
             while True:
                 spans = [span for span in self.spans if span.trace == trace]
                 names = [span.name.split()[0] for span in spans]
                 assert not self.problems, self.problems
-                if "POST" in names and names.count("request") >= requests:
+                if entry in names and names.count("request") >= requests:
                     return spans
                 left = deadline - time.monotonic()
                 assert left > 0, f"spans did not come; there are {self.spans}"

@@ -56,5 +56,42 @@ INSTANTIATE_TEST_SUITE_P(
                     With(53, "0-"), With(3, std::string(1, '\0')), With(10, "\x80"),
                     kSampled + "," + kSampled, "00-" + std::string(52, '-')));
 
+TEST(Tracestate, IsPassedOnAsItCame) {
+  const std::string longest = "a=" + std::string(256, 'x') + ",b=" + std::string(251, 'x');
+  ASSERT_EQ(longest.size(), 512u);
+  std::string most = "k=v";
+  for (int i = 1; i < 32; ++i) most += ",k" + std::to_string(i) + "=v";
+  for (const std::string& text :
+       {std::string("rojo=00f067aa0ba902b7,congo=t61rcWkgMzE"), std::string("a=1, b=2 ,\tc=3"),
+        std::string("a=1,,b=2,"), std::string("fw529a3039@dt=FfI/L"), std::string("0a_-*/=x y"),
+        longest, most}) {
+    EXPECT_EQ(ParseTracestate(text), text);
+  }
+}
+
+class BadTracestate : public testing::TestWithParam<std::string> {};
+
+TEST_P(BadTracestate, IsDropped) { EXPECT_EQ(ParseTracestate(GetParam()), ""); }
+
+std::string Members(int count) {
+  std::string text;
+  for (int i = 0; i < count; ++i) text += (i > 0 ? ",k" : "k") + std::to_string(i) + "=v";
+  return text;
+}
+
+INSTANTIATE_TEST_SUITE_P(AllKinds, BadTracestate,
+                         testing::Values("", ",", " ", "a", "a=", "=1", "a=1,b", "A=1", "_a=1",
+                                         "a b=1", "a =1", "a=b=c", "a=\x01", "a=\x80", "a=1,a=2",
+                                         Members(33), std::string("a=1\0", 4),
+                                         std::string(257, 'k') + "=v", "a=" + std::string(257, 'v'),
+                                         "a=" + std::string(256, 'x') +
+                                             ",b=" + std::string(252, 'x')));
+
+TEST(TraceContext, IsOfBothHeaders) {
+  EXPECT_EQ(ReadTraceContext(kSampled, "a=1").state, "a=1");
+  EXPECT_EQ(ReadTraceContext(kSampled, "a"), *ParseTraceparent(kSampled));
+  EXPECT_EQ(ReadTraceContext("", "a=1"), TraceContext{});
+}
+
 }  // namespace
 }  // namespace baton

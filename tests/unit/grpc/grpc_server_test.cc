@@ -143,10 +143,13 @@ TEST_F(GrpcServerTest, PassesTheTraceOfItsClientOn) {
   v1::CompleteResponse response;
   const auto context = Context();
   context->AddMetadata("traceparent", traceparent);
+  context->AddMetadata("tracestate", "a=1");
+  context->AddMetadata("tracestate", "b=2");
 
   ASSERT_TRUE(stub_->Complete(context.get(), Prompt(), &response).ok());
   ASSERT_TRUE(seen.valid());
   EXPECT_EQ(Traceparent(seen), traceparent);
+  EXPECT_EQ(seen.state, "a=1,b=2");
 }
 
 TEST_F(GrpcServerTest, ShowsWhatTokensWereDrawnFrom) {

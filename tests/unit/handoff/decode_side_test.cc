@@ -42,7 +42,7 @@ TEST_F(DecodeSideTest, OffersEverythingThatGenerationDependsOn) {
   request.emitted_tokens = 2;
   request.cache_salt = 0xFEDCBA9876543210;
   request.priority = -3;
-  request.context = {.trace = {1, 2}, .span = SpanId(3), .sampled = true};
+  request.context = {.trace = {1, 2}, .span = SpanId(3), .sampled = true, .state = "a=1"};
   request.sampling = {.temperature = 0.7f,
                       .top_k = 5,
                       .top_p = 0.9f,

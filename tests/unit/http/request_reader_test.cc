@@ -65,6 +65,15 @@ TEST(RequestReader, ReadsWhereInATraceTheRequestIs) {
   EXPECT_FALSE(ContextOf(line + line).valid());
 }
 
+TEST(RequestReader, KeepsWhatOtherTracersSayOnAllTheirLines) {
+  const std::string line =
+      "traceparent: 00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-00\r\n";
+  EXPECT_EQ(ContextOf(line + "TraceState: a=1 \r\nX: y\r\ntracestate: b=2,c=3\r\n").state,
+            "a=1,b=2,c=3");
+  EXPECT_EQ(ContextOf(line + "tracestate: a\r\n").state, "");
+  EXPECT_EQ(ContextOf("tracestate: a=1\r\n"), TraceContext{});
+}
+
 /// Of a request with these lines in its header.
 std::string PickOf(const std::string& lines) {
   const std::string bytes = "GET /a HTTP/1.1\r\nHost: h\r\n" + lines + "\r\n";

@@ -11,8 +11,7 @@ using telemetry::ProcessSpans;
 using telemetry::TraceSpan;
 
 constexpr Duration kAhead{1'700'000'000'000'000'000};
-constexpr TraceContext kWhere{
-    .trace = {0x0102030405060708, 9}, .span = SpanId(0xABC), .sampled = true};
+const TraceContext kWhere{.trace = {0x0102030405060708, 9}, .span = SpanId(0xABC), .sampled = true};
 
 TraceSpan SomeSpan() {
   return {.where = kWhere,
@@ -55,6 +54,13 @@ TEST(EncodeSpans, WritesASpanAsTheMappingWantsIt) {
   EXPECT_EQ(span["endTimeUnixNano"], "1700000000000000005");
   EXPECT_FALSE(span.contains("status"));
   EXPECT_FALSE(span.contains("attributes"));
+  EXPECT_FALSE(span.contains("traceState"));
+}
+
+TEST(EncodeSpans, WritesWhatOtherTracersSay) {
+  TraceSpan span = SomeSpan();
+  span.where.state = "a=1,b=2";
+  EXPECT_EQ(Encode(span)["traceState"], "a=1,b=2");
 }
 
 TEST(EncodeSpans, WritesNoParentForTheFirstSpanOfATrace) {

@@ -158,7 +158,7 @@ TEST_F(Rpc, BringsEveryFieldOfARequest) {
   sampling.logit_bias = {{7, -100}, {9, 0.5f}};
   sampling.logprobs = 2;
   sampling.prompt_logprobs = 0;
-  const TraceContext context{.trace = {1, 2}, .span = SpanId(3), .sampled = true};
+  const TraceContext context{.trace = {1, 2}, .span = SpanId(3), .sampled = true, .state = "a=1"};
   GenerateEvents events;
   client_->Generate({.request = {.id = "r",
                                  .prompt = {1, 2},

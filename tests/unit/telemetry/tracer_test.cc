@@ -11,8 +11,8 @@ class KeptSpans final : public SpanSink {
   std::vector<ProcessSpans> kept;
 };
 
-constexpr TraceContext kRemote{.trace = {1, 2}, .span = SpanId(3), .sampled = true};
-constexpr TraceContext kUnsampled{.trace = {1, 2}, .span = SpanId(3), .sampled = false};
+const TraceContext kRemote{.trace = {1, 2}, .span = SpanId(3), .sampled = true, .state = "a=1"};
+const TraceContext kUnsampled{.trace = {1, 2}, .span = SpanId(3), .sampled = false, .state = "a=1"};
 
 class TracerTest : public testing::Test {
  protected:
@@ -26,6 +26,7 @@ TEST_F(TracerTest, GoesOnInTheTraceOfWhoeverBeganIt) {
   EXPECT_EQ(here.trace, kRemote.trace);
   EXPECT_NE(here.span, kRemote.span);
   EXPECT_TRUE(here.sampled);
+  EXPECT_EQ(here.state, "a=1");
 }
 
 TEST_F(TracerTest, LeavesARequestWhereItIsThatIsNotSampled) {
