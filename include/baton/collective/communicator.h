@@ -6,6 +6,7 @@
 
 #include "baton/base/dtype.h"
 #include "baton/base/status.h"
+#include "baton/nodes/link.h"
 
 namespace baton::device {
 class DeviceMemory;
@@ -69,13 +70,28 @@ class Communicator {
   virtual Status status() const = 0;
 };
 
-/// By rank.
+/// By rank; of several nodes those of this one.
 using Group = std::vector<std::unique_ptr<Communicator>>;
 
 /// A group of threads of one process over the host's memory. Their streams are device::HostStream.
 /// A thread that waits spins briefly and then sleeps, so that ranks may outnumber cores.
 /// REQUIRES: ranks >= 1.
 Group MakeHostGroup(int32_t ranks);
+
+struct NodeGroupParts {
+  /// Node n has the ranks from n * ranks_per_node on.
+  int32_t node = 0;
+  int32_t nodes = 1;
+  int32_t ranks_per_node = 1;
+  /// For nothing else: on node 0 those to the other nodes, in their order, elsewhere the one to
+  /// node 0.
+  std::vector<std::shared_ptr<nodes::Link>> links;
+};
+
+/// This node's part of a group over several processes, on the memory of their hosts. Its sums have
+/// the bits of MakeHostGroup's. A link that ends aborts the group, and the end of the group ends
+/// the links, so that it ends on all nodes.
+Group MakeNodeGroup(NodeGroupParts parts);
 
 struct CudaGroupParts {
   /// By rank: the number of its device, and that device's memory, which outlives the group.
