@@ -2,6 +2,7 @@
 
 #include <cstdint>
 #include <memory>
+#include <string>
 #include <vector>
 
 #include "baton/base/dtype.h"
@@ -110,5 +111,23 @@ struct CudaGroupParts {
 /// no power of two, with Unavailable as nccl::Load does or when the devices do not connect, and
 /// with ResourceExhausted.
 Result<Group> MakeNcclGroup(const CudaGroupParts& parts);
+
+/// By what the ranks of several nodes find each other: node 0 makes it, and all make their groups
+/// with it. Fails as nccl::Load does.
+Result<std::string> MakeNcclIds(int32_t ranks, bool deterministic);
+
+struct NcclNodeParts {
+  /// This node's, whose ranks begin at `first_rank`; without `ops`, as its kernels sum within a
+  /// node only.
+  CudaGroupParts here;
+  int32_t first_rank = 0;
+  /// Of all nodes.
+  int32_t ranks = 1;
+  std::string ids;
+};
+
+/// This node's part of a group over the CUDA devices of several nodes, each a process; waits for
+/// the others. Its sums have the bits of MakeNcclGroup's. Fails as that does. Not run on GPUs yet.
+Result<Group> MakeNcclNodeGroup(const NcclNodeParts& parts);
 
 }  // namespace baton::collective
