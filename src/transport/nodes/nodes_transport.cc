@@ -86,8 +86,9 @@ class Transports final : public NodesTransport, private TransportListener {
   }
   Status ConnectOwn(const std::vector<NodeAddress>& nodes, uint64_t connection, Peer& peer);
   Status ConnectFollowers(const ConnectFrame& frame, Peer& peer);
-  void DisconnectFollowers(PeerId id, Peer& peer);
-  Result<ReplyFrame> Ask(size_t follower, NodeFrame kind, const std::string& body, uint32_t peer);
+  void DisconnectNodes(PeerId id, Peer& peer);
+  Status AskAll(NodeFrame kind, const std::string& body);
+  Result<ReplyFrame> AwaitReply(size_t follower, uint32_t peer);
   /// Which nodes have a run, whose regions become those of the nodes.
   Result<NodePair> Place(const Peer& peer, Descriptor& run) const;
   Status StartPart(TransferId id, PeerId peer, const NodePair& between,
@@ -126,10 +127,9 @@ Result<PeerId> Transports::Connect(const std::string& peer_address, uint64_t con
   Status status = ConnectOwn(nodes, connection, peer);
   if (status.ok()) {
     status = ConnectFollowers({static_cast<uint32_t>(id), connection, peer_address}, peer);
-    if (!status.ok()) DisconnectFollowers(id, peer);
   }
   if (!status.ok()) {
-    for (const PeerNode& node : peer.nodes) own_->Disconnect(node.own);
+    DisconnectNodes(id, peer);
     return status;
   }
   for (const PeerNode& node : peer.nodes) peer_of_[node.own] = id;
@@ -150,21 +150,28 @@ Status Transports::ConnectOwn(const std::vector<NodeAddress>& nodes, uint64_t co
 }
 
 Status Transports::ConnectFollowers(const ConnectFrame& frame, Peer& peer) {
+  BATON_RETURN_IF_ERROR(AskAll(NodeFrame::kConnect, Encode(frame)));
+  Status status;
   for (size_t i = 0; i < followers_.size(); ++i) {
-    BATON_ASSIGN_OR_RETURN(ReplyFrame reply,
-                           Ask(i, NodeFrame::kConnect, Encode(frame), frame.peer));
-    BATON_RETURN_IF_ERROR(Status(reply.status).WithContext(followers_[i].link->peer()));
-    peer.states.push_back(reply.state);
-    peer.paths.push_back(std::move(reply.path));
+    Result<ReplyFrame> reply = AwaitReply(i, frame.peer);
+    const Status& failed = reply.ok() ? reply->status : reply.status();
+    if (status.ok() && !failed.ok()) status = failed.WithContext(followers_[i].link->peer());
+    if (!reply.ok()) continue;
+    peer.states.push_back(reply->state);
+    peer.paths.push_back(std::move(reply->path));
+  }
+  return status;
+}
+
+Status Transports::AskAll(NodeFrame kind, const std::string& body) {
+  for (const NodeEnd& follower : followers_) {
+    BATON_RETURN_IF_ERROR(follower.link->Send(static_cast<uint32_t>(kind), body));
   }
   return OkStatus();
 }
 
-/// Sends a question and waits for its reply; what else comes meanwhile is postponed.
-Result<ReplyFrame> Transports::Ask(size_t follower, NodeFrame kind, const std::string& body,
-                                   uint32_t peer) {
-  nodes::Link& link = *followers_[follower].link;
-  BATON_RETURN_IF_ERROR(link.Send(static_cast<uint32_t>(kind), body));
+/// What else comes meanwhile is postponed.
+Result<ReplyFrame> Transports::AwaitReply(size_t follower, uint32_t peer) {
   while (auto frame = frames_[follower]->Receive(kPatience)) {
     if (frame->kind == static_cast<uint32_t>(NodeFrame::kReply)) {
       BATON_ASSIGN_OR_RETURN(ReplyFrame reply, DecodeReply(frame->body));
@@ -174,7 +181,7 @@ Result<ReplyFrame> Transports::Ask(size_t follower, NodeFrame kind, const std::s
     }
     postponed_.emplace_back(follower, *std::move(frame));
   }
-  return Unavailable(link.peer() + " does not answer");
+  return Unavailable("it does not answer");
 }
 
 void Transports::Prepare(PeerId peer) {
@@ -186,21 +193,20 @@ void Transports::Prepare(PeerId peer) {
 void Transports::Disconnect(PeerId peer) {
   const auto found = peers_.find(peer);
   if (found == peers_.end() || !std::exchange(found->second.connected, false)) return;
-  for (const PeerNode& node : found->second.nodes) {
-    own_->Disconnect(node.own);
-    peer_of_.erase(node.own);
-  }
-  DisconnectFollowers(peer, found->second);
+  DisconnectNodes(peer, found->second);
+  for (const PeerNode& node : found->second.nodes) peer_of_.erase(node.own);
   std::erase_if(peers_, [this](const auto& entry) {
     return !entry.second.connected && !CanStillWrite(entry.first);
   });
 }
 
-void Transports::DisconnectFollowers(PeerId id, Peer& peer) {
+/// All nodes at the same time, as each may have to wait a little.
+void Transports::DisconnectNodes(PeerId id, Peer& peer) {
   const auto number = static_cast<uint32_t>(id);
-  for (size_t i = 0; i < followers_.size(); ++i) {
-    const Result<ReplyFrame> reply =
-        Ask(i, NodeFrame::kDisconnect, Encode(ConnectFrame{.peer = number}), number);
+  const Status asked = AskAll(NodeFrame::kDisconnect, Encode(ConnectFrame{.peer = number}));
+  for (const PeerNode& node : peer.nodes) own_->Disconnect(node.own);
+  for (size_t i = 0; asked.ok() && i < followers_.size(); ++i) {
+    const Result<ReplyFrame> reply = AwaitReply(i, number);
     // The whole worker ends with a follower that does not answer, and with it its pools.
     if (reply.ok() && i < peer.states.size()) peer.states[i] = reply->state;
   }
