@@ -144,6 +144,16 @@ class Parser {
         ->type_name("cpu|cuda|cuda:N");
     add("--cores", cores_, "Cores to pin to, e.g. 0-3,8");
     worker
+        ->add_option("--node-rank", node_.node_rank,
+                     "Of a worker over several nodes (workers.*.nodes): which one this is; 0 leads")
+        ->check(CLI::Range(0, 63));
+    worker
+        ->add_option("--nodes-listen", node_.nodes_listen,
+                     "Where node 0 listens for the others; port 0: any")
+        ->type_name("HOST:PORT");
+    worker->add_option("--leader", node_.leader, "Where the other nodes find node 0")
+        ->type_name("HOST:PORT");
+    worker
         ->add_option("--http", line_.worker_http,
                      "Where to answer clients, for gateways that pick workers themselves; others "
                      "are found as router.discovery says")
@@ -282,6 +292,9 @@ class Parser {
     deal("--threads", threads_, &WorkerFlags::threads);
     deal("--device", devices_, &WorkerFlags::device);
     deal("--cores", cores_, &WorkerFlags::cores);
+    line_.workers.front().node_rank = node_.node_rank;
+    line_.workers.front().nodes_listen = node_.nodes_listen;
+    line_.workers.front().leader = node_.leader;
     return wrong;
   }
 
@@ -294,6 +307,8 @@ class Parser {
   std::vector<int32_t> threads_;
   std::vector<std::string> devices_;
   std::vector<std::string> cores_;
+  /// Of one worker alone.
+  WorkerFlags node_;
   std::vector<std::string> sets_;
   std::vector<config::Override> short_;
 };

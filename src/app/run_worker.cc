@@ -44,7 +44,7 @@ int RunWorker(const CommandLine& command, const config::Loaded& loaded, Clock& c
   SetLogName(both ? "worker" : prefixed ? std::string(RoleName(first.role)) : first.name);
   const StopOnSignal signals(clock);
   std::unique_ptr<WorkerFront> front;
-  if (!command.worker_http.empty()) {
+  if (!command.worker_http.empty() && first.node_rank == 0) {
     auto started =
         WorkerFront::Start(loaded.config, {.worker = first.name, .listen = command.worker_http},
                            clock, signals.token());
@@ -62,7 +62,8 @@ int RunWorker(const CommandLine& command, const config::Loaded& loaded, Clock& c
     };
   }
   const Status status = both ? worker::RunTwoWorkers(first, workers.back(), clock, signals.token())
-                             : worker::RunWorker(first, clock, signals.token());
+                        : first.node_rank > 0 ? worker::RunFollower(first, clock, signals.token())
+                                              : worker::RunWorker(first, clock, signals.token());
   front.reset();
   const bool was_ready = ready == most;
   if (status.ok()) return kExitOk;
