@@ -270,6 +270,14 @@ class Parser {
     if (role_ == "both" && !line_.worker_http.empty()) {
       return "--http is for one worker in a process; with --role both start a router\n";
     }
+    const bool of_nodes =
+        node_.node_rank > 0 || !node_.nodes_listen.empty() || !node_.leader.empty();
+    if (role_ == "both" && of_nodes) {
+      return "--role both is one process; workers over several nodes are started one by one\n";
+    }
+    if (node_.node_rank > 0 && !line_.worker_http.empty()) {
+      return "--http is for node 0, which serves\n";
+    }
     if (role_ == "both") {
       line_.workers = {{.role = Role::kPrefill}, {.role = Role::kDecode}};
     } else {

@@ -44,7 +44,7 @@ int RunWorker(const CommandLine& command, const config::Loaded& loaded, Clock& c
   SetLogName(both ? "worker" : prefixed ? std::string(RoleName(first.role)) : first.name);
   const StopOnSignal signals(clock);
   std::unique_ptr<WorkerFront> front;
-  if (!command.worker_http.empty() && first.node_rank == 0) {
+  if (!command.worker_http.empty()) {
     auto started =
         WorkerFront::Start(loaded.config, {.worker = first.name, .listen = command.worker_http},
                            clock, signals.token());

@@ -145,11 +145,17 @@ Status FollowerProcess::Serve(const std::stop_token& stop) {
 /// A follower that is told to end asks the leader to drain: what runs there needs it.
 Status FollowerProcess::AwaitEnd(const std::stop_token& stop) {
   bool asked = false;
+  int dumped = 0;
   while (true) {
     if (auto ended = ended_.Receive(kLook)) return *std::move(ended);
     if (auto steps = steps_ended_.TryReceive()) {
       auto ended = ended_.Receive(kPatience);
       return ended ? *std::move(ended) : *std::move(steps);
+    }
+    const int dumps = options_.dumps ? options_.dumps() : 0;
+    if (std::exchange(dumped, dumps) != dumps) {
+      BATON_LOG(Info) << "dump: node " << options_.node_rank
+                      << " has no requests or hand-offs of its own; node 0 has the worker's";
     }
     if (stop.stop_requested() && !std::exchange(asked, true)) {
       BATON_LOG(Info) << "asks the leader to drain";

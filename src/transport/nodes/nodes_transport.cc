@@ -11,7 +11,7 @@ namespace {
 
 /// Frames of one follower that wait for the transport thread.
 constexpr size_t kFrames = 64 * 1024;
-/// A follower that does not answer for so long is about to be lost.
+/// A follower that does not answer for so long is lost.
 constexpr Duration kPatience = std::chrono::seconds(5);
 
 /// Puts of our regions and of the peer's are between these nodes.
@@ -181,6 +181,8 @@ Result<ReplyFrame> Transports::AwaitReply(size_t follower, uint32_t peer) {
     }
     postponed_.emplace_back(follower, *std::move(frame));
   }
+  // Nothing else would end a node whose threads are stuck.
+  followers_[follower].link->Shutdown();
   return Unavailable("it does not answer");
 }
 

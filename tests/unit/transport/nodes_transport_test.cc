@@ -217,6 +217,18 @@ TEST_P(NodesTransportTest, TellsThePathsOfAllNodes) {
 INSTANTIATE_TEST_SUITE_P(Paths, NodesTransportTest, testing::Values("", "tcp"),
                          [](const auto& path) { return path.param.empty() ? "AsFound" : "Tcp"; });
 
+TEST(NodesTransport, GivesUpANodeThatDoesNotAnswer) {
+  auto [here, there] = nodes::MakeLinkPair();
+  const auto transport = NodesTransport::Make(
+      MakeUcx(""), {{.link = here, .address = *MakeUcx("")->Address(), .regions = 1}});
+  const auto peer = MakeUcx("");
+  const Status failed = transport->Connect(*peer->Address()).status();
+  EXPECT_THAT(failed.message(), HasSubstr("node 1: it does not answer"));
+  while (there->Receive().ok()) {
+  }
+  EXPECT_FALSE(here->Send(1).ok());
+}
+
 TEST(NodeAddresses, AreThoseOfTheirTransportsWhereThereIsOneNode) {
   const NodeAddress one{"baton-ucx-2 and more", 2};
   EXPECT_EQ(EncodeAddress({&one, 1}), one.address);
