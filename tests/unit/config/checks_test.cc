@@ -97,10 +97,9 @@ TEST(Checks, RefuseNodesThatCannotBeOneWorker) {
   };
   EXPECT_EQ(errors("tensor_parallel: 2", ""), "");
   EXPECT_EQ(errors("device: cuda, tensor_parallel: 4", ""), "");
-  EXPECT_THAT(
-      errors("tensor_parallel: 3", ""),
-      HasSubstr("workers.decode.nodes is 2, but workers.decode.tensor_parallel is 3, "
-                         "which it does not divide"));
+  EXPECT_THAT(errors("tensor_parallel: 3", ""),
+              HasSubstr("workers.decode.nodes is 2, but workers.decode.tensor_parallel is 3, "
+                        "which it does not divide"));
   EXPECT_THAT(errors("tensor_parallel: 2", "handoff: {checksum: crc32c}\n"),
               HasSubstr("workers.decode.nodes is 2, but handoff.checksum is crc32c"));
   EXPECT_THAT(errors("tensor_parallel: 2", "transport: {kind: nccl}\n"),
