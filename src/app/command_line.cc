@@ -144,6 +144,16 @@ class Parser {
         ->type_name("cpu|cuda|cuda:N");
     add("--cores", cores_, "Cores to pin to, e.g. 0-3,8");
     worker
+        ->add_option("--node-rank", node_.node_rank,
+                     "Of a worker over several nodes (workers.*.nodes): which one this is; 0 leads")
+        ->check(CLI::Range(0, 63));
+    worker
+        ->add_option("--nodes-listen", node_.nodes_listen,
+                     "Where node 0 listens for the others; port 0: any")
+        ->type_name("HOST:PORT");
+    worker->add_option("--leader", node_.leader, "Where the other nodes find node 0")
+        ->type_name("HOST:PORT");
+    worker
         ->add_option("--http", line_.worker_http,
                      "Where to answer clients, for gateways that pick workers themselves; others "
                      "are found as router.discovery says")
@@ -260,6 +270,14 @@ class Parser {
     if (role_ == "both" && !line_.worker_http.empty()) {
       return "--http is for one worker in a process; with --role both start a router\n";
     }
+    const bool of_nodes =
+        node_.node_rank > 0 || !node_.nodes_listen.empty() || !node_.leader.empty();
+    if (role_ == "both" && of_nodes) {
+      return "--role both is one process; workers over several nodes are started one by one\n";
+    }
+    if (node_.node_rank > 0 && !line_.worker_http.empty()) {
+      return "--http is for node 0, which serves\n";
+    }
     if (role_ == "both") {
       line_.workers = {{.role = Role::kPrefill}, {.role = Role::kDecode}};
     } else {
@@ -282,6 +300,9 @@ class Parser {
     deal("--threads", threads_, &WorkerFlags::threads);
     deal("--device", devices_, &WorkerFlags::device);
     deal("--cores", cores_, &WorkerFlags::cores);
+    line_.workers.front().node_rank = node_.node_rank;
+    line_.workers.front().nodes_listen = node_.nodes_listen;
+    line_.workers.front().leader = node_.leader;
     return wrong;
   }
 
@@ -294,6 +315,8 @@ class Parser {
   std::vector<int32_t> threads_;
   std::vector<std::string> devices_;
   std::vector<std::string> cores_;
+  /// Of one worker alone.
+  WorkerFlags node_;
   std::vector<std::string> sets_;
   std::vector<config::Override> short_;
 };

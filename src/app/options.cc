@@ -24,6 +24,33 @@ Result<rpc::FleetTls> ToFleetTls(const config::Workers& workers) {
                        .authority = workers.tls_authority};
 }
 
+/// Which of a worker's nodes the flags speak of.
+Status TakeNode(const config::Workers& workers, const WorkerFlags& flags,
+                worker::WorkerOptions& options) {
+  const std::string key = "workers." + std::string(RoleName(flags.role)) + ".nodes";
+  const std::string is = key + " is " + std::to_string(options.nodes);
+  options.node_rank = flags.node_rank;
+  options.nodes_listen = flags.nodes_listen;
+  options.leader = flags.leader;
+  if (flags.node_rank >= options.nodes) {
+    return InvalidArgument("--node-rank is " + std::to_string(flags.node_rank) + ", but " + is +
+                           ", numbered from 0");
+  }
+  if (options.nodes == 1) return OkStatus();
+  if (flags.node_rank > 0) {
+    return flags.leader.empty()
+               ? InvalidArgument(is + "; say where node 0 is by --leader host:port")
+               : OkStatus();
+  }
+  if (flags.nodes_listen.empty()) {
+    return InvalidArgument(is +
+                           "; say where node 0 listens for the others by --nodes-listen "
+                           "host:port");
+  }
+  return config::CheckWorkerHost(workers,
+                                 flags.nodes_listen.substr(0, flags.nodes_listen.rfind(':')));
+}
+
 router::Overload ToOverload(const std::string& name) {
   if (name == "refuse") return router::Overload::kRefuse;
   return name == "queue" ? router::Overload::kQueue : router::Overload::kDegrade;
@@ -50,7 +77,9 @@ Result<worker::WorkerOptions> ToWorkerOptions(const config::Config& config,
   options.tensor_parallel = group.tensor_parallel;
   options.threads = flags.threads.value_or(group.threads);
   if (options.threads == 0) options.threads = pinned > 0 ? pinned : available_cores;
-  options.threads = std::max(options.threads, options.tensor_parallel);
+  options.nodes = group.nodes;
+  BATON_RETURN_IF_ERROR(TakeNode(config.workers, flags, options));
+  options.threads = std::max(options.threads, options.ranks_per_node());
   BATON_ASSIGN_OR_RETURN(options.cuda,
                          config::ParseDevice(flags.device.empty() ? group.device : flags.device));
   options.sm_percent = group.sm_percent;
@@ -71,7 +100,9 @@ Result<worker::WorkerOptions> ToWorkerOptions(const config::Config& config,
                     .prefix_cache = config.engine.prefix_cache,
                     .overlap = config.engine.overlap == "off" ? engine::Overlap::kNever
                                                               : engine::Overlap::kWhereItGains};
-  options.graph_sequences = config.engine.graphs == "off" ? 0 : config.engine.graph_sequences;
+  // Recordings of several nodes would have to be made and given up together.
+  const bool graphs = config.engine.graphs != "off" && options.nodes == 1;
+  options.graph_sequences = graphs ? config.engine.graph_sequences : 0;
   options.local_prefill_max_tokens = config.handoff.local_prefill_tokens;
   options.transport_kind = config.transport.kind;
   options.transport_tls = config.transport.tls;

@@ -77,8 +77,8 @@ Status OpenSpans(const config::Config& config, const Clock& clock, RouterParts& 
                                                              .flush = config.timeouts.stop / 2,
                                                              .unix_ahead = unix_ahead},
                                                             parts.metrics, clock));
-  parts.tracer = std::make_unique<telemetry::Tracer>(*parts.spans, settings->sampling, clock,
-                                                     RandomSeed());
+  parts.tracer =
+      std::make_unique<telemetry::Tracer>(*parts.spans, settings->sampling, clock, RandomSeed());
   return OkStatus();
 }
 

@@ -62,7 +62,8 @@ int RunWorker(const CommandLine& command, const config::Loaded& loaded, Clock& c
     };
   }
   const Status status = both ? worker::RunTwoWorkers(first, workers.back(), clock, signals.token())
-                             : worker::RunWorker(first, clock, signals.token());
+                        : first.node_rank > 0 ? worker::RunFollower(first, clock, signals.token())
+                                              : worker::RunWorker(first, clock, signals.token());
   front.reset();
   const bool was_ready = ready == most;
   if (status.ok()) return kExitOk;

@@ -28,6 +28,9 @@ void DescribeWorkers(LogOutput& log, const Deployment& deployment, int32_t cores
     text += " " + worker.name + " " + std::to_string(worker.threads) +
             (worker.threads == 1 ? " thread" : " threads");
     if (worker.ranks > 1) text += " in " + std::to_string(worker.ranks) + " ranks";
+    if (!worker.followers.empty()) {
+      text += " on " + std::to_string(worker.followers.size() + 1) + " nodes";
+    }
     if (worker.device != "cpu") text += " and " + worker.device;
     if (!worker.cores.empty()) text += " on " + FormatCores(worker.cores);
     text += " at " + worker.address;

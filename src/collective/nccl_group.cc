@@ -4,6 +4,8 @@
 #include <bit>
 #include <chrono>
 #include <condition_variable>
+#include <cstring>
+#include <functional>
 #include <mutex>
 #include <string>
 #include <thread>
@@ -238,7 +240,90 @@ Result<std::shared_ptr<PeerSums>> MakePeerSums(const CudaGroupParts& parts) {
   return PeerSums::Create(parts);
 }
 
+/// Sums by pairs need as many ranks.
+Status CheckPairs(int32_t ranks) {
+  if (std::has_single_bit(static_cast<uint32_t>(ranks))) return OkStatus();
+  return InvalidArgument("on CUDA a tensor parallelism of " + std::to_string(ranks) +
+                         " cannot be deterministic; powers of two can");
+}
+
+/// Of one communicator of all ranks, and one of each pair.
+size_t IdCount(int32_t ranks, bool deterministic) {
+  const auto all = static_cast<uint32_t>(ranks);
+  return 1 + (deterministic ? ranks / 2 * (std::bit_width(all) - 1) : 0);
+}
+
+/// In the order in which all nodes connect.
+class Ids {
+ public:
+  explicit Ids(const std::string& ids) : ids_(ids) {}
+  nccl::UniqueId Next() {
+    nccl::UniqueId id;
+    std::memcpy(id.data(), ids_.data() + taken_++ * id.size(), id.size());
+    return id;
+  }
+
+ private:
+  const std::string& ids_;
+  size_t taken_ = 0;
+};
+
+/// As ConnectPairs, over nodes: all go through the pairs in one order, so that no two nodes wait
+/// for each other in different ones.
+Status JoinPairs(nccl::Library& library, const nccl::Ranks& ranks,
+                 const std::function<void(int here)>& make_current, Ids& ids,
+                 std::vector<Ends>& ends) {
+  const auto here = [&](int rank) {
+    return rank >= ranks.first && rank < ranks.first + ranks.here;
+  };
+  for (int distance = 1; distance < ranks.all; distance *= 2) {
+    for (int rank = 0; rank < ranks.all; ++rank) {
+      const int partner = rank ^ distance;
+      if (partner < rank) continue;
+      const nccl::UniqueId id = ids.Next();
+      std::vector<int> ours;
+      for (const int each : {rank, partner}) {
+        if (here(each)) ours.push_back(each - ranks.first);
+      }
+      if (ours.empty()) continue;
+      BATON_ASSIGN_OR_RETURN(
+          Communicators joined,
+          library.JoinAndWait(
+              id, {.first = here(rank) ? 0 : 1, .here = static_cast<int>(ours.size()), .all = 2},
+              [&](int of) { make_current(ours[static_cast<size_t>(of)]); }));
+      for (size_t i = 0; i < ours.size(); ++i) {
+        ends[static_cast<size_t>(ours[i])].pairs.push_back(std::move(joined[i]));
+      }
+    }
+  }
+  return OkStatus();
+}
+
+/// Those of `ranks` that are here.
+Group GroupOf(std::vector<Ends> ends, const nccl::Ranks& ranks, std::shared_ptr<PeerSums> peers) {
+  const auto shared = std::make_shared<Shared>();
+  shared->peers = std::move(peers);
+  Group group;
+  for (size_t r = 0; r < ends.size(); ++r) {
+    auto rank = std::make_unique<NcclCommunicator>(ranks.first + static_cast<int32_t>(r), ranks.all,
+                                                   std::move(ends[r]), shared);
+    shared->ranks.push_back(rank.get());
+    group.push_back(std::move(rank));
+  }
+  return group;
+}
+
 }  // namespace
+
+Result<std::string> MakeNcclIds(int32_t ranks, bool deterministic) {
+  BATON_ASSIGN_OR_RETURN(const std::shared_ptr<nccl::Library> library, nccl::Load());
+  return MakeNcclIdsOf(*library, ranks, deterministic);
+}
+
+Result<Group> MakeNcclNodeGroup(const NcclNodeParts& parts) {
+  BATON_ASSIGN_OR_RETURN(const std::shared_ptr<nccl::Library> library, nccl::Load());
+  return MakeNcclNodeGroupOf(library, parts);
+}
 
 Result<Group> MakeNcclGroup(const CudaGroupParts& parts) {
   BATON_ASSIGN_OR_RETURN(const std::shared_ptr<nccl::Library> library, nccl::Load());
@@ -250,24 +335,43 @@ Result<Group> MakeNcclGroupOf(const std::shared_ptr<nccl::Library>& library,
                               const CudaGroupParts& parts, std::shared_ptr<PeerSums> peers) {
   const std::vector<int>& devices = parts.devices;
   BATON_CHECK(!devices.empty());
-  if (parts.deterministic && !std::has_single_bit(devices.size())) {
-    return InvalidArgument("on CUDA a tensor parallelism of " + std::to_string(devices.size()) +
-                           " cannot be deterministic; powers of two can");
-  }
+  if (parts.deterministic) BATON_RETURN_IF_ERROR(CheckPairs(static_cast<int32_t>(devices.size())));
   BATON_ASSIGN_OR_RETURN(Communicators all, library->ConnectAndWait(devices));
   std::vector<Ends> ends(devices.size());
   for (size_t r = 0; r < devices.size(); ++r) ends[r].all = std::move(all[r]);
   if (parts.deterministic) BATON_RETURN_IF_ERROR(ConnectPairs(*library, devices, ends));
-  const auto shared = std::make_shared<Shared>();
-  shared->peers = std::move(peers);
-  Group group;
-  for (size_t r = 0; r < devices.size(); ++r) {
-    auto rank = std::make_unique<NcclCommunicator>(
-        static_cast<int32_t>(r), static_cast<int32_t>(devices.size()), std::move(ends[r]), shared);
-    shared->ranks.push_back(rank.get());
-    group.push_back(std::move(rank));
+  return GroupOf(std::move(ends), {.all = static_cast<int>(devices.size())}, std::move(peers));
+}
+
+Result<std::string> MakeNcclIdsOf(nccl::Library& library, int32_t ranks, bool deterministic) {
+  if (deterministic) BATON_RETURN_IF_ERROR(CheckPairs(ranks));
+  std::string ids;
+  for (size_t i = 0; i < IdCount(ranks, deterministic); ++i) {
+    BATON_ASSIGN_OR_RETURN(const nccl::UniqueId id, library.MakeUniqueId());
+    ids.append(id.data(), id.size());
   }
-  return group;
+  return ids;
+}
+
+Result<Group> MakeNcclNodeGroupOf(const std::shared_ptr<nccl::Library>& library,
+                                  const NcclNodeParts& parts) {
+  const bool deterministic = parts.here.deterministic;
+  if (deterministic) BATON_RETURN_IF_ERROR(CheckPairs(parts.ranks));
+  if (parts.ids.size() != IdCount(parts.ranks, deterministic) * sizeof(nccl::UniqueId)) {
+    return InvalidArgument("node 0 made other communicators than this node");
+  }
+  const nccl::Ranks ranks{.first = parts.first_rank,
+                          .here = static_cast<int>(parts.here.memories.size()),
+                          .all = parts.ranks};
+  Ids ids(parts.ids);
+  const auto make_current = [&](int here) {
+    parts.here.memories[static_cast<size_t>(here)]->MakeCurrent();
+  };
+  BATON_ASSIGN_OR_RETURN(Communicators all, library->JoinAndWait(ids.Next(), ranks, make_current));
+  std::vector<Ends> ends(all.size());
+  for (size_t r = 0; r < ends.size(); ++r) ends[r].all = std::move(all[r]);
+  if (deterministic) BATON_RETURN_IF_ERROR(JoinPairs(*library, ranks, make_current, ids, ends));
+  return GroupOf(std::move(ends), ranks, nullptr);
 }
 
 }  // namespace baton::collective

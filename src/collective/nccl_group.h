@@ -13,4 +13,10 @@ namespace baton::collective {
 Result<Group> MakeNcclGroupOf(const std::shared_ptr<nccl::Library>& library,
                               const CudaGroupParts& parts, std::shared_ptr<PeerSums> peers);
 
+/// The same for MakeNcclNodeGroup().
+Result<Group> MakeNcclNodeGroupOf(const std::shared_ptr<nccl::Library>& library,
+                                  const NcclNodeParts& parts);
+/// The same for MakeNcclIds().
+Result<std::string> MakeNcclIdsOf(nccl::Library& library, int32_t ranks, bool deterministic);
+
 }  // namespace baton::collective

@@ -42,6 +42,7 @@ class Checker {
     CheckDiscovery();
     CheckTransport();
     CheckDevices();
+    CheckNodes();
     if (config_.workers.one_process) CheckOneProcess();
     return std::move(errors_);
   }
@@ -242,6 +243,27 @@ class Checker {
       if (role != Role::kMixed && config_.handoff.checksum != "off") {
         Fail("handoff.checksum",
              " is " + config_.handoff.checksum + on + ", whose KV the host cannot read; set off");
+      }
+    }
+  }
+
+  void CheckNodes() {
+    for (const Role role : kRoles) {
+      const WorkerGroup& group = config_.workers.group(role);
+      if (group.count == 0 || group.nodes == 1) continue;
+      const auto fail = [&](const std::string& why) {
+        Fail(Path(role, "nodes"), " is " + std::to_string(group.nodes) + ", but " + why);
+      };
+      if (group.tensor_parallel % group.nodes != 0) {
+        fail(Path(role, "tensor_parallel") + " is " + std::to_string(group.tensor_parallel) +
+             ", which it does not divide; set a multiple, since each node has as many ranks");
+      }
+      if (config_.handoff.checksum != "off") {
+        fail("handoff.checksum is " + config_.handoff.checksum +
+             ", which one node cannot reckon for the KV of another; set off");
+      }
+      if (config_.transport.kind == "nccl") {
+        fail("transport.kind is nccl, which hands on the KV of one process; set ucx");
       }
     }
   }

@@ -64,9 +64,8 @@ void AddGroup(std::vector<Key>& keys, const std::string& role, WorkerGroup Worke
                                 : role + " workers; 1 where no count is given for any role";
   add("count", &WorkerGroup::count, count, {.greatest = 1024, .live = true});
   add("threads", &WorkerGroup::threads,
-      "threads that compute, per worker and at least one per rank; 0: this host's cores divided by "
-      "its "
-      "workers",
+      "threads that compute, per worker or node of one and at least one per rank; 0: this host's "
+      "cores divided by its workers",
       {.greatest = 1024});
   add("tensor_parallel", &WorkerGroup::tensor_parallel,
       "ranks of a worker, which share its model's heads and columns, its threads and its "
@@ -75,8 +74,13 @@ void AddGroup(std::vector<Key>& keys, const std::string& role, WorkerGroup Worke
       "multiple "
       "of them",
       {.least = 1, .greatest = 64});
+  add("nodes", &WorkerGroup::nodes,
+      "processes that are one worker, each on a node of its own with an equal part of the ranks; "
+      "divides tensor_parallel",
+      {.least = 1, .greatest = 64});
   add("device", &WorkerGroup::device,
-      "what computes; rank r of worker i takes GPU N + i * tensor_parallel + r, and cuda is cuda:0",
+      "what computes; rank r of worker i takes GPU N + i * tensor_parallel + r, on each of several "
+      "nodes from N on, and cuda is cuda:0",
       {.check = CheckDevice, .form = "cpu, cuda or cuda:N"});
   add("kv_memory", &WorkerGroup::kv_memory_bytes, "memory for the KV cache, per worker",
       {.least = 4 * kKiB});
@@ -467,8 +471,7 @@ void AddOtlp(std::vector<Key>& keys) {
       "file in PEM: of those that sign the certificate at an https:// endpoint; empty: as "
       "OTEL_EXPORTER_OTLP_CERTIFICATE says, else those that the system trusts",
       {.is_file = true});
-  add("compression", &Otlp::compression,
-      "auto: as OTEL_EXPORTER_OTLP_COMPRESSION says, else none",
+  add("compression", &Otlp::compression, "auto: as OTEL_EXPORTER_OTLP_COMPRESSION says, else none",
       {.choices = {"auto", "none", "gzip"}});
   add("timeout", &Otlp::timeout,
       "to be reached, to take a batch and to answer, for each; 0s: as OTEL_EXPORTER_OTLP_TIMEOUT "

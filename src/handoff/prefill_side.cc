@@ -55,6 +55,11 @@ Status PrefillSide::Impl::CheckOffer(const Offer& offer, const kv::KvGeometry& g
   if (offer.lease <= Duration::zero() || offer.lease > kLongestLease) {
     return InvalidArgument("the lease is out of range");
   }
+  // Of ranks on other nodes.
+  const auto out_of_reach = [](const auto& region) { return region.data == nullptr; };
+  if (offer.checksums && std::ranges::any_of(local_.regions, out_of_reach)) {
+    return InvalidArgument("checksums cannot be had of a worker over several nodes");
+  }
   if (draining_) return Unavailable("the prefill worker is about to stop");
   if (static_cast<int32_t>(entries_.size()) >= options_.handoffs) {
     return ResourceExhausted("the prefill worker has as many hand-offs as it takes");

@@ -17,9 +17,11 @@ class Runner final : public ParallelRunner {
  public:
   Runner(const std::vector<RankRunner::Parts>& parts,
          std::vector<std::unique_ptr<RankRunner>> ranks)
-      : ranks_(std::move(ranks)), results_(ranks_.size()), threads_(Size(), [parts](int32_t rank) {
-          parts[static_cast<size_t>(rank)].memory.MakeCurrent();
-        }) {
+      : first_rank_(parts.front().communicator->rank()),
+        ranks_(std::move(ranks)),
+        results_(ranks_.size()),
+        threads_(Size(),
+                 [parts](int32_t rank) { parts[static_cast<size_t>(rank)].memory.MakeCurrent(); }) {
     for (Step& step : steps_) step.written = std::vector<std::atomic<size_t>>(ranks_.size());
   }
 
@@ -59,6 +61,7 @@ class Runner final : public ParallelRunner {
   OnLayers NoteWritten(Step& step, int32_t rank);
   void Announce();
 
+  const int32_t first_rank_;
   const std::vector<std::unique_ptr<RankRunner>> ranks_;
   std::array<Step, kMostUnderWay> steps_;
   uint64_t begun_ = 0;
@@ -114,7 +117,9 @@ Result<StepOutput> Runner::FinishAndWait() {
   ++finished_;
   for (int32_t rank = 0; rank < Size(); ++rank) {
     const Status& result = results_[static_cast<size_t>(rank)];
-    if (!result.ok()) return Status(result).WithContext("rank " + std::to_string(rank));
+    if (!result.ok()) {
+      return Status(result).WithContext("rank " + std::to_string(first_rank_ + rank));
+    }
   }
   return output;
 }
@@ -142,7 +147,8 @@ Result<std::unique_ptr<ParallelRunner>> ParallelRunner::Create(
   std::vector<std::unique_ptr<RankRunner>> runners;
   for (const RankRunner::Parts& parts : ranks) {
     BATON_CHECK(parts.communicator != nullptr &&
-                parts.communicator->rank() == static_cast<int32_t>(runners.size()) &&
+                parts.communicator->rank() ==
+                    ranks.front().communicator->rank() + static_cast<int32_t>(runners.size()) &&
                 parts.model.shard().rank == parts.communicator->rank());
     BATON_ASSIGN_OR_RETURN(auto runner, RankRunner::Create(parts, limits));
     runners.push_back(std::move(runner));

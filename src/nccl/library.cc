@@ -154,6 +154,31 @@ class LoadedLibrary final : public Library {
     return communicators;
   }
 
+  Result<std::vector<std::unique_ptr<Communicator>>> JoinAndWait(
+      const UniqueId& id, const Ranks& ranks,
+      const std::function<void(int here)>& make_current) override {
+    ncclUniqueId unique{};
+    std::memcpy(unique.internal, id.data(), id.size());
+    ncclConfig_t config = NCCL_CONFIG_INITIALIZER;
+    std::vector<ncclComm_t> comms(static_cast<size_t>(ranks.here));
+    BATON_RETURN_IF_ERROR(Check(nccl_, nullptr, "connecting", nccl_.group_start()));
+    Status begun;
+    for (int r = 0; r < ranks.here && begun.ok(); ++r) {
+      make_current(r);
+      begun = Check(nccl_, nullptr, "connecting",
+                    nccl_.comm_init(&comms[static_cast<size_t>(r)], ranks.all, unique,
+                                    ranks.first + r, &config));
+    }
+    const Status connected = Check(nccl_, nullptr, "connecting", nccl_.group_end());
+    BATON_RETURN_IF_ERROR(begun);
+    BATON_RETURN_IF_ERROR(connected);
+    std::vector<std::unique_ptr<Communicator>> communicators;
+    for (const ncclComm_t comm : comms) {
+      communicators.push_back(std::make_unique<LibraryCommunicator>(nccl_, comm, OkStatus()));
+    }
+    return communicators;
+  }
+
  private:
   const Functions nccl_;
   const int version_;

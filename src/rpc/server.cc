@@ -75,13 +75,12 @@ class WorkerService final : public v1::Worker::CallbackService {
   const Duration status_interval_;
 };
 
-class GrpcWorkerServer final : public WorkerServer {
+/// A server of some service, or of none but grpc.health.v1.
+class ListeningServer {
  public:
-  GrpcWorkerServer(WorkerHandler& handler, Duration status_interval)
-      : service_(handler, status_interval) {}
-  ~GrpcWorkerServer() override { Shutdown(); }
+  ~ListeningServer() { Shutdown(); }
 
-  Status Listen(const std::string& address, const FleetTls& tls) {
+  Status Listen(const std::string& address, const FleetTls& tls, grpc::Service* service) {
     const size_t colon = address.rfind(':');
     if (colon == std::string::npos) {
       return InvalidArgument("a listening address is host:port, got '" + address + "'");
@@ -94,7 +93,7 @@ class GrpcWorkerServer final : public WorkerServer {
     builder.AddChannelArgument(GRPC_ARG_ALLOW_REUSEPORT, 0);
     AllowFrequentPings(builder);
     builder.AddListeningPort(address, FleetServerCredentials(tls), &port);
-    builder.RegisterService(&service_);
+    if (service != nullptr) builder.RegisterService(service);
     server_ = builder.BuildAndStart();
     if (server_ == nullptr || port == 0) {
       return Unavailable("cannot listen on " + address + "; is the port taken?");
@@ -103,9 +102,9 @@ class GrpcWorkerServer final : public WorkerServer {
     return OkStatus();
   }
 
-  std::string address() const override { return address_; }
+  const std::string& address() const { return address_; }
 
-  void Shutdown() override {
+  void Shutdown() {
     if (server_ == nullptr) return;
     server_->Shutdown(std::chrono::system_clock::now());
     server_->Wait();
@@ -113,9 +112,35 @@ class GrpcWorkerServer final : public WorkerServer {
   }
 
  private:
-  WorkerService service_;
   std::unique_ptr<grpc::Server> server_;
   std::string address_;
+};
+
+class GrpcWorkerServer final : public WorkerServer {
+ public:
+  GrpcWorkerServer(WorkerHandler& handler, Duration status_interval)
+      : service_(handler, status_interval) {}
+
+  Status Listen(const std::string& address, const FleetTls& tls) {
+    return server_.Listen(address, tls, &service_);
+  }
+  std::string address() const override { return server_.address(); }
+  void Shutdown() override { server_.Shutdown(); }
+
+ private:
+  WorkerService service_;
+  ListeningServer server_;
+};
+
+class GrpcHealthServer final : public HealthServer {
+ public:
+  Status Listen(const std::string& address, const FleetTls& tls) {
+    return server_.Listen(address, tls, nullptr);
+  }
+  std::string address() const override { return server_.address(); }
+
+ private:
+  ListeningServer server_;
 };
 
 }  // namespace
@@ -127,6 +152,13 @@ Result<std::unique_ptr<WorkerServer>> WorkerServer::Start(const std::string& add
   auto server = std::make_unique<GrpcWorkerServer>(handler, status_interval);
   BATON_RETURN_IF_ERROR(server->Listen(address, tls));
   return std::unique_ptr<WorkerServer>(std::move(server));
+}
+
+Result<std::unique_ptr<HealthServer>> HealthServer::Start(const std::string& address,
+                                                          const FleetTls& tls) {
+  auto server = std::make_unique<GrpcHealthServer>();
+  BATON_RETURN_IF_ERROR(server->Listen(address, tls));
+  return std::unique_ptr<HealthServer>(std::move(server));
 }
 
 }  // namespace baton::rpc

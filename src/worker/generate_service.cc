@@ -174,8 +174,7 @@ void GenerateService::OnHandoffFailed(SequenceId sequence, handoff::Failure fail
   const auto call = streams_.FindCall(sequence);
   BATON_LOG(Warning) << (call ? LogSubject(call->request.id, call->request.context.trace) + ": "
                               : "")
-                     << "a hand-off failed ("
-                     << FailureName(failure) << "): " << status.message();
+                     << "a hand-off failed (" << FailureName(failure) << "): " << status.message();
   parts_.engine->FailHandoff(sequence, OfPeer(status));
 }
 

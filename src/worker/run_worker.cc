@@ -1,24 +1,25 @@
 #include <algorithm>
 #include <array>
+#include <atomic>
 #include <cstdlib>
 #include <latch>
-#include <limits>
 #include <optional>
 #include <thread>
 #include <utility>
 
 #include <pthread.h>
-#include <sched.h>
 
 #include "baton/base/gate.h"
 #include "baton/base/logging.h"
+#include "baton/base/mailbox.h"
 #include "baton/base/progress_watch.h"
 #include "baton/base/units.h"
 #include "baton/device/joined_memory.h"
 #include "baton/transport/nccl.h"
 #include "baton/transport/ucx.h"
 #include "calibration.h"
-#include "load_log.h"
+#include "node_leader.h"
+#include "node_model.h"
 #include "worker_core.h"
 #include "worker_device.h"
 
@@ -34,26 +35,15 @@ constexpr int kStuckExitCode = 1;
 /// How long calls that were cancelled may take to end.
 constexpr Duration kEndOfCalls = std::chrono::seconds(2);
 
-Status PinToCores(const std::vector<int>& cores) {
-  if (cores.empty()) return OkStatus();
-  cpu_set_t set;
-  CPU_ZERO(&set);
-  for (const int core : cores) {
-    if (core < 0 || core >= CPU_SETSIZE) {
-      return InvalidArgument("no core " + std::to_string(core) + " on this host");
-    }
-    CPU_SET(static_cast<size_t>(core), &set);
-  }
-  if (sched_setaffinity(0, sizeof set, &set) == 0) return OkStatus();
-  return InvalidArgument("cannot pin to the cores asked for; are they all on this host?");
-}
-
 /// KV goes from prefill to decode workers only; a mixed worker hands nothing on.
 Result<std::unique_ptr<transport::Transport>> MakeTransport(const WorkerOptions& options,
-                                                            device::DeviceMemory* memory) {
+                                                            device::DeviceMemory* memory,
+                                                            NodeLeader& others) {
   BATON_ASSIGN_OR_RETURN(auto ucx, transport::MakeUcxTransport({.transports = options.transport_tls,
                                                                 .device_memory = memory}));
-  if (options.transport_kind == "ucx" || options.role == Role::kMixed) return ucx;
+  if (options.transport_kind == "ucx" || options.role == Role::kMixed) {
+    return others.MakeTransport(std::move(ucx));
+  }
   if (options.transport_kind != "nccl") {
     return InvalidArgument("unknown transport '" + options.transport_kind + "'");
   }
@@ -76,7 +66,7 @@ class WorkerProcess {
     WorkerDevice device;
     std::shared_ptr<model::Model> model;
   };
-  Status Build(std::optional<Lent> lent = std::nullopt);
+  Status Build(const std::stop_token& stop, std::optional<Lent> lent = std::nullopt);
   Status Serve(std::stop_token stop);
   /// Ends Serve without a drain. Of any thread.
   void End() { end_.Open(); }
@@ -85,10 +75,13 @@ class WorkerProcess {
   const std::shared_ptr<model::Model>& model() const { return shards_.front(); }
 
  private:
-  Status LoadShards();
-  Result<int64_t> KvBytes(const model::StepLimits& limits) const;
+  /// Waits for the other nodes, where there are any.
+  Status GatherNodes(const model::StepLimits& limits, const std::stop_token& stop);
+  void OnNodeLost(Status status);
+  Status EndWithNodes();
   bool on_gpus() const { return devices_.front().memory != nullptr; }
   auto Calibration() -> decltype(WorkerCore::Surroundings::calibrate);
+  auto Spread() -> decltype(WorkerCore::Surroundings::spread);
   void StartThreads();
   void LogStart() const;
   void Drain();
@@ -101,12 +94,14 @@ class WorkerProcess {
   Clock& clock_;
   /// Dumps that were asked for and made.
   int dumped_ = 0;
-  /// By rank; on the CPU one for all.
-  std::vector<WorkerDevice> devices_;
+  /// By rank of this node; on the CPU one for all.
+  Devices devices_;
   /// Of all devices; null on the CPU.
   std::unique_ptr<device::JoinedMemory> memory_;
-  /// By rank.
-  std::vector<std::shared_ptr<model::Model>> shards_;
+  /// By rank of this node.
+  Shards shards_;
+  /// Null where this node is the whole worker.
+  std::unique_ptr<FollowerDoor> door_;
   std::unique_ptr<transport::Transport> transport_;
   std::unique_ptr<WorkerCore> core_;
   std::unique_ptr<rpc::WorkerServer> server_;
@@ -115,18 +110,20 @@ class WorkerProcess {
   Gate end_;
   /// Written by the engine thread; read once that has ended.
   Status sick_;
+  std::atomic<bool> is_sick_{false};
+  /// A node told us to drain.
+  std::atomic<bool> drain_{false};
+  /// The nodes that are lost; one is enough.
+  Mailbox<Status> lost_{64};
+  /// Last, as its threads use what is above.
+  std::optional<NodeLeader> others_;
 };
 
-DeviceChoice ChoiceOf(const WorkerOptions& options) {
-  return {.cuda = options.cuda,
-          .ranks = options.tensor_parallel,
-          .sm_percent = options.sm_percent,
-          .deterministic = options.deterministic,
-          .early_launches = options.early_launches};
-}
-
-Status WorkerProcess::Build(std::optional<Lent> lent) {
+Status WorkerProcess::Build(const std::stop_token& stop, std::optional<Lent> lent) {
   BATON_RETURN_IF_ERROR(PinToCores(options_.cores));
+  if (options_.nodes > 1) {
+    BATON_ASSIGN_OR_RETURN(door_, FollowerDoor::Open(options_.nodes_listen));
+  }
   const DeviceChoice choice = ChoiceOf(options_);
   if (lent) {
     devices_.push_back(std::move(lent->device));
@@ -138,87 +135,76 @@ Status WorkerProcess::Build(std::optional<Lent> lent) {
   if (lent && lent->model != nullptr) {
     shards_.push_back(std::move(lent->model));
   } else {
-    BATON_RETURN_IF_ERROR(LoadShards());
+    BATON_ASSIGN_OR_RETURN(shards_, LoadShards(options_, devices_, clock_));
   }
   BATON_ASSIGN_OR_RETURN(const model::StepLimits limits,
                          engine::LimitsFor(options_.engine, shards_.front()->config()));
-  std::vector<WorkerCore::Gpu> gpus;
-  std::vector<device::DeviceMemory*> memories;
-  for (size_t rank = 0; on_gpus() && rank < devices_.size(); ++rank) {
-    const WorkerDevice& device = devices_[rank];
-    BATON_RETURN_IF_ERROR(
-        PrepareProductsAndWait(device, *shards_[rank], limits, options_.deterministic));
-    gpus.push_back({.memory = *device.memory, .stream = *device.stream});
-    memories.push_back(device.memory.get());
+  BATON_ASSIGN_OR_RETURN(NodeGpus gpus, PrepareGpusAndWait(options_, devices_, shards_, limits));
+  memory_ = std::move(gpus.memory);
+  BATON_ASSIGN_OR_RETURN(options_.kv_bytes, KvBytes(options_, devices_, shards_, limits));
+  BATON_RETURN_IF_ERROR(GatherNodes(limits, stop));
+  BATON_ASSIGN_OR_RETURN(transport_, MakeTransport(options_, memory_.get(), *others_));
+  if (options_.nodes > 1) {
+    BATON_ASSIGN_OR_RETURN(const std::string ids, MakeGroupIds(options_));
+    BATON_RETURN_IF_ERROR(others_->Start(ids, clock_));
+    BATON_ASSIGN_OR_RETURN(group, ConnectNodes(options_, devices_, others_->Sums(), ids));
   }
-  if (on_gpus()) {
-    devices_.front().memory->MakeCurrent();
-    memory_ = std::make_unique<device::JoinedMemory>(memories);
-  }
-  BATON_ASSIGN_OR_RETURN(options_.kv_bytes, KvBytes(limits));
-  BATON_ASSIGN_OR_RETURN(transport_, MakeTransport(options_, memory_.get()));
   std::vector<const model::Model*> other_shards;
   for (size_t rank = 1; rank < shards_.size(); ++rank) other_shards.push_back(shards_[rank].get());
   BATON_ASSIGN_OR_RETURN(core_,
                          WorkerCore::Create(options_, {.model = *shards_.front(),
                                                        .transport = *transport_,
                                                        .ops = *devices_.front().ops,
-                                                       .gpus = std::move(gpus),
+                                                       .gpus = std::move(gpus.gpus),
                                                        .group = std::move(group),
                                                        .dial = rpc::DialOverGrpc(options_.tls),
                                                        .on_sick =
                                                            [this](const Status& status) {
                                                              sick_ = status;
+                                                             is_sick_ = true;
                                                              end_.Open();
                                                            },
                                                        .clock = clock_,
                                                        .other_shards = std::move(other_shards),
-                                                       .calibrate = Calibration()}));
+                                                       .calibrate = Calibration(),
+                                                       .other_regions = others_->Regions(),
+                                                       .spread = Spread()}));
+  if (options_.nodes > 1) others_->Watch(core_->communicator());
   return OkStatus();
 }
 
-Status WorkerProcess::LoadShards() {
-  for (int32_t rank = 0; rank < options_.tensor_parallel; ++rank) {
-    const WorkerDevice& device = devices_[on_gpus() ? static_cast<size_t>(rank) : 0];
-    LoadLog log(device.name, clock_);
-    const auto tell = [&log](int64_t done, int64_t total) {
-      const std::string text = log.LineAt(done, total);
-      if (text.empty()) return;
-      BATON_LOG(Info) << text;
-    };
-    BATON_ASSIGN_OR_RETURN(
-        std::unique_ptr<model::Model> shard,
-        model::Model::Load(options_.model, {.context_tokens = options_.engine.context_tokens,
-                                            .memory = device.memory.get(),
-                                            .ops = device.ops,
-                                            .threads = options_.threads,
-                                            .packing = options_.packing,
-                                            .weights_dtype = device.weights_dtype,
-                                            .random_weights = options_.random_weights,
-                                            .on_progress = tell,
-                                            .rank = rank,
-                                            .ranks = options_.tensor_parallel}));
-    shards_.push_back(std::move(shard));
+Status WorkerProcess::GatherNodes(const model::StepLimits& limits, const std::stop_token& stop) {
+  std::vector<JoinedFollower> followers;
+  if (options_.nodes > 1) {
+    const Agreement ours = AgreementOf(options_, *shards_.front(), limits);
+    BATON_ASSIGN_OR_RETURN(followers, door_->GatherAndWait(options_, ours, clock_, stop));
   }
+  // All ranks have equally many blocks.
+  for (const JoinedFollower& follower : followers) {
+    const auto all = static_cast<int64_t>(follower.hello.region_bytes) * options_.tensor_parallel;
+    options_.kv_bytes = std::min(options_.kv_bytes, all);
+  }
+  others_.emplace(
+      std::move(followers),
+      NodeLeader::Listener{.on_lost = [this](Status lost) { OnNodeLost(std::move(lost)); },
+                           .on_drain =
+                               [this] {
+                                 drain_ = true;
+                                 end_.Open();
+                               }});
   return OkStatus();
 }
 
-/// All ranks have equally many blocks, so the GPU with the least memory rules.
-Result<int64_t> WorkerProcess::KvBytes(const model::StepLimits& limits) const {
-  if (options_.kv_percent == 0 || !on_gpus()) return options_.kv_bytes;
-  int64_t least = std::numeric_limits<int64_t>::max();
-  for (size_t rank = 0; rank < devices_.size(); ++rank) {
-    BATON_ASSIGN_OR_RETURN(const int64_t bytes,
-                           KvBytesOn(devices_[rank],
-                                     {.model = *shards_[rank],
-                                      .ops = *devices_[rank].ops,
-                                      .limits = limits,
-                                      .block_tokens = options_.block_tokens,
-                                      .replayed_rows = options_.graph_sequences},
-                                     options_.kv_percent));
-    least = std::min(least, bytes);
-  }
-  return least * static_cast<int64_t>(devices_.size());
+void WorkerProcess::OnNodeLost(Status status) {
+  lost_.TrySend(std::move(status));
+  end_.Open();
+}
+
+auto WorkerProcess::Spread() -> decltype(WorkerCore::Surroundings::spread) {
+  if (options_.nodes == 1) return {};
+  return [this](std::unique_ptr<model::StepRunner> own, collective::Communicator& group) {
+    return others_->Spread(std::move(own), group);
+  };
 }
 
 auto WorkerProcess::Calibration() -> decltype(WorkerCore::Surroundings::calibrate) {
@@ -250,9 +236,22 @@ Status WorkerProcess::Serve(std::stop_token stop) {
     LookForStuckThreads();
     DumpIfAsked();
   }
-  if (stop.stop_requested()) Drain();
+  if ((stop.stop_requested() || drain_) && lost_.size() == 0) Drain();
+  return EndWithNodes();
+}
+
+/// The others end with this one: in good order, or because this worker cannot go on.
+Status WorkerProcess::EndWithNodes() {
+  const std::optional<Status> lost = lost_.TryReceive();
+  if (lost) {
+    BATON_LOG(Error) << "this worker ends with one of its nodes: " << lost->message();
+  }
+  const bool in_order = !lost && !is_sick_;
+  if (!in_order) others_->Shutdown();
   ShutDown();
-  return sick_;
+  if (in_order) others_->End();
+  others_->Shutdown();
+  return lost ? *lost : sick_;
 }
 
 void WorkerProcess::StartThreads() {
@@ -272,16 +271,15 @@ std::string_view RoundingOf(ops::Packing packing) {
 }
 
 void WorkerProcess::LogStart() const {
-  BATON_LOG(Info) << RoleName(options_.role) << " worker listens on " << server_->address()
-                  << ": epoch " << core_->Describe().identity.epoch << ", "
-                  << devices_.front().ops->name << " on "
-                  << (memory_ ? std::string(memory_->name())
-                              : std::to_string(options_.threads) + " threads")
-                  << (options_.random_weights ? " with random weights, " : ", ")
-                  << RoundingOf(options_.packing)
-                  << (shards_.size() > 1 ? std::to_string(shards_.size()) + " ranks, " : "")
-                  << core_->cache().blocks() << " KV blocks of " << options_.block_tokens
-                  << " tokens (" << FormatBytes(options_.kv_bytes) << ")";
+  BATON_LOG(Info)
+      << RoleName(options_.role) << " worker listens on " << server_->address() << ": epoch "
+      << core_->Describe().identity.epoch << ", " << devices_.front().ops->name << " on "
+      << (memory_ ? std::string(memory_->name()) : std::to_string(options_.threads) + " threads")
+      << (options_.random_weights ? " with random weights, " : ", ") << RoundingOf(options_.packing)
+      << (options_.tensor_parallel > 1 ? std::to_string(options_.tensor_parallel) + " ranks, " : "")
+      << (options_.nodes > 1 ? std::to_string(options_.nodes) + " nodes, " : "")
+      << core_->cache().blocks() << " KV blocks of " << options_.block_tokens << " tokens ("
+      << FormatBytes(options_.kv_bytes) << ")";
 }
 
 /// Waits until nothing is under way, or for options_.drain.
@@ -326,7 +324,9 @@ void WorkerProcess::ShutDown() {
 
 Status RunWorker(const WorkerOptions& options, Clock& clock, std::stop_token stop) {
   WorkerProcess worker(options, clock);
-  BATON_RETURN_IF_ERROR(worker.Build());
+  if (Status built = worker.Build(stop); !built.ok()) {
+    return built.code() == StatusCode::kCancelled ? OkStatus() : built;
+  }
   return worker.Serve(std::move(stop));
 }
 
@@ -338,7 +338,7 @@ Status RunTwoWorkers(const WorkerOptions& first, const WorkerOptions& second, Cl
   std::latch built(1);
   // A thread for each, as cores that a worker is pinned to are those of the thread that builds it.
   std::jthread beside([&] {
-    ends[0] = workers[0].Build(WorkerProcess::Lent{.device = std::move(parts[0])});
+    ends[0] = workers[0].Build(stop, WorkerProcess::Lent{.device = std::move(parts[0])});
     built.count_down();
     if (!ends[0].ok()) return;
     ends[0] = workers[0].Serve(stop);
@@ -348,7 +348,7 @@ Status RunTwoWorkers(const WorkerOptions& first, const WorkerOptions& second, Cl
   const auto run_second = [&]() -> Status {
     if (!workers[0].built()) return OkStatus();
     BATON_RETURN_IF_ERROR(workers[1].Build(
-        WorkerProcess::Lent{.device = std::move(parts[1]), .model = workers[0].model()}));
+        stop, WorkerProcess::Lent{.device = std::move(parts[1]), .model = workers[0].model()}));
     return workers[1].Serve(stop);
   };
   ends[1] = run_second();

@@ -28,7 +28,7 @@ Result<std::unique_ptr<WorkerCore>> WorkerCore::Create(const WorkerOptions& opti
 Status WorkerCore::Build() {
   BATON_RETURN_IF_ERROR(BuildCache());
   metrics_.emplace(options_.name);
-  metrics_->SetRanks(static_cast<int32_t>(ranks_.size()));
+  metrics_->SetRanks(model_.shard().ranks);
   metrics_->SetDevice(DeviceName(), ops_.name);
   transport_thread_.emplace(transport_, clock_);
   generate_.emplace(options_.name, options_.local_prefill_max_tokens,
@@ -50,7 +50,10 @@ Status WorkerCore::BuildCache() {
   offered_paths_ = transport::CheckOffered(options_.required_paths, transport_.OfferedPaths());
   // A mixed worker hands nothing on.
   if (options_.role != Role::kMixed) BATON_RETURN_IF_ERROR(offered_paths_);
-  BATON_RETURN_IF_ERROR(BuildRanks());
+  BATON_ASSIGN_OR_RETURN(
+      ranks_,
+      Ranks::Create(options_,
+                    {.shards = shards_, .transport = transport_, .ops = ops_, .gpus = gpus_}));
   BATON_ASSIGN_OR_RETURN(const std::string address, transport_.Address());
   const int32_t context = options_.engine.context_tokens > 0 ? options_.engine.context_tokens
                                                              : model_.config().context_tokens;
@@ -74,54 +77,16 @@ std::string WorkerCore::DeviceName() const {
   return name.empty() ? "cpu" : name;
 }
 
-/// Each rank gets an equal part of memory and threads.
-Status WorkerCore::BuildRanks() {
-  const auto ranks = static_cast<int32_t>(shards_.size());
-  BATON_CHECK(gpus_.empty() || gpus_.size() == shards_.size()) << "a GPU for each rank";
-  const auto kind = gpus_.empty() ? transport::MemoryKind::kHost : transport::MemoryKind::kDevice;
-  for (const model::Model* shard : shards_) {
-    const auto rank = static_cast<int32_t>(ranks_.size());
-    const kv::KvGeometry geometry = shard->KvGeometry(options_.block_tokens, options_.kv_dtype);
-    BATON_CHECK(geometry.tp_size == ranks && shard->shard().rank == rank);
-    BATON_ASSIGN_OR_RETURN(
-        const transport::MemoryRegion region,
-        transport_.AllocateRegion(static_cast<size_t>(options_.kv_bytes / ranks), kind));
-    BATON_ASSIGN_OR_RETURN(kv::KvCache cache,
-                           kv::KvCache::Create(geometry, {region.data, region.bytes}));
-    ranks_.push_back({.model = *shard, .region = region, .cache = cache, .stream = nullptr});
-    if (!gpus_.empty()) continue;
-    const int64_t threads = collective::PartBegin(options_.threads, rank + 1, ranks) -
-                            collective::PartBegin(options_.threads, rank, ranks);
-    ranks_.back().stream =
-        std::make_unique<device::HostStream>(std::max(1, static_cast<int>(threads)));
-  }
+Status WorkerCore::BuildRunner(const model::StepLimits& limits) {
+  BATON_ASSIGN_OR_RETURN(runner_, ranks_->MakeRunner(limits, std::move(group_)));
+  BATON_RETURN_IF_ERROR(RecordAndWait(limits));
+  if (!spread_) return OkStatus();
+  BATON_ASSIGN_OR_RETURN(runner_, spread_(std::move(runner_), ranks_->communicator()));
   return OkStatus();
 }
 
-Status WorkerCore::BuildRunner(const model::StepLimits& limits) {
-  if (group_.empty()) group_ = collective::MakeHostGroup(static_cast<int32_t>(ranks_.size()));
-  BATON_CHECK(group_.size() == ranks_.size());
-  std::vector<model::RankRunner::Parts> parts;
-  for (Rank& rank : ranks_) {
-    const size_t r = parts.size();
-    parts.push_back({.model = rank.model,
-                     .cache = rank.cache,
-                     .ops = ops_,
-                     .stream = gpus_.empty() ? *rank.stream : gpus_[r].stream,
-                     .memory = gpus_.empty() ? host_memory_ : gpus_[r].memory,
-                     .communicator = group_[r].get(),
-                     .replayed_rows = options_.graph_sequences});
-  }
-  if (parts.size() == 1) {
-    BATON_ASSIGN_OR_RETURN(runner_, model::RankRunner::Create(parts.front(), limits));
-  } else {
-    BATON_ASSIGN_OR_RETURN(runner_, model::ParallelRunner::Create(parts, limits));
-  }
-  return RecordAndWait(parts, limits);
-}
-
-Status WorkerCore::RecordAndWait(std::span<const model::RankRunner::Parts> ranks,
-                                 const model::StepLimits& limits) const {
+Status WorkerCore::RecordAndWait(const model::StepLimits& limits) const {
+  const auto ranks = ranks_->runner_parts();
   if (ranks.front().replayed_rows == 0 || !ranks.front().stream.records()) return OkStatus();
   const TimePoint begin = clock_.Now();
   const auto free_bytes = [&]() -> Result<int64_t> {
@@ -182,7 +147,8 @@ Status WorkerCore::BuildEngine() {
 
 void WorkerCore::BuildHandoff() {
   handoff::LocalWorker local{.description = description_.identity, .regions = {}};
-  for (const Rank& rank : ranks_) local.regions.push_back(rank.region);
+  local.regions = ranks_->regions();
+  local.regions.insert(local.regions.end(), other_regions_.begin(), other_regions_.end());
   handoff::DecodeSideOptions decode;
   decode.lease = options_.lease;
   decode.checksums = options_.checksum;

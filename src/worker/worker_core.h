@@ -10,13 +10,11 @@
 
 #include "baton/base/latest.h"
 #include "baton/collective/communicator.h"
-#include "baton/device/host_memory.h"
-#include "baton/device/host_stream.h"
 #include "baton/handoff/decode_side.h"
 #include "baton/handoff/prefill_side.h"
 #include "baton/kv/kv_cache.h"
 #include "baton/kv/prefix_journal.h"
-#include "baton/model/parallel_runner.h"
+#include "baton/model/step_runner.h"
 #include "baton/rpc/server.h"
 #include "baton/worker/worker.h"
 #include "generate_service.h"
@@ -24,6 +22,7 @@
 #include "metrics.h"
 #include "peers.h"
 #include "prefill_service.h"
+#include "ranks.h"
 #include "role_change.h"
 #include "sample_log.h"
 #include "transport_thread.h"
@@ -39,11 +38,7 @@ class WorkerCore final : public rpc::WorkerHandler,
                          private engine::EngineListener,
                          private transport::TransportListener {
  public:
-  /// What a rank computes on, where that is not the host.
-  struct Gpu {
-    device::DeviceMemory& memory;
-    device::Stream& stream;
-  };
+  using Gpu = Ranks::Gpu;
 
   /// What outlives the worker.
   struct Surroundings {
@@ -65,6 +60,12 @@ class WorkerCore final : public rpc::WorkerHandler,
     /// Tells what steps of a runner take, before any engine uses it; may be empty.
     std::function<std::vector<cost::StepSample>(const engine::EngineOptions&, model::StepRunner&)>
         calibrate = {};
+    /// Of a worker over several nodes: the pools of the other nodes' ranks, by rank, out of reach
+    /// but for `transport`, and what makes this node's runner one of all nodes.
+    std::vector<transport::MemoryRegion> other_regions = {};
+    std::function<Result<std::unique_ptr<model::StepRunner>>(std::unique_ptr<model::StepRunner> own,
+                                                             collective::Communicator& group)>
+        spread = {};
   };
 
   /// Fails when the options can never serve.
@@ -94,8 +95,10 @@ class WorkerCore final : public rpc::WorkerHandler,
   /// That is done, so that no call is under way.
   bool left() const { return left_; }
 
+  /// Of this node's first rank.
+  collective::Communicator& communicator() { return ranks_->communicator(); }
   /// Of one rank; all have as many blocks.
-  const kv::KvCache& cache(size_t rank = 0) const { return ranks_[rank].cache; }
+  const kv::KvCache& cache(size_t rank = 0) const { return ranks_->cache(rank); }
   const handoff::DecodeSide& decode_side() const { return *decode_; }
   const handoff::PrefillSide& prefill_side() const { return *prefill_; }
   const Peers& peers() const { return *peers_; }
@@ -126,31 +129,22 @@ class WorkerCore final : public rpc::WorkerHandler,
         on_sick_(std::move(surroundings.on_sick)),
         clock_(surroundings.clock),
         calibrate_(std::move(surroundings.calibrate)),
+        other_regions_(std::move(surroundings.other_regions)),
+        spread_(std::move(surroundings.spread)),
         group_(std::move(surroundings.group)) {
     shards_.push_back(&model_);
     shards_.insert(shards_.end(), surroundings.other_shards.begin(),
                    surroundings.other_shards.end());
   }
 
-  /// What one tensor-parallel rank computes with.
-  struct Rank {
-    const model::Model& model;
-    transport::MemoryRegion region;
-    kv::KvCache cache;
-    /// Where the CPU computes; null where a GPU does.
-    std::unique_ptr<device::HostStream> stream;
-  };
-
   void DumpRequests(const std::vector<std::pair<SequenceId, StreamTable::Entry>>& requests,
                     std::unordered_map<SequenceId, engine::SequenceReport> sequences) const;
   Status Build();
-  Status BuildRanks();
   std::string DeviceName() const;
   Status BuildRunner(const model::StepLimits& limits);
   /// Has GPUs record what they will repeat, and says what that took, also where it was not reckoned
   /// to take so much.
-  Status RecordAndWait(std::span<const model::RankRunner::Parts> ranks,
-                       const model::StepLimits& limits) const;
+  Status RecordAndWait(const model::StepLimits& limits) const;
   Status BuildCache();
   Status BuildEngine();
   void BuildHandoff();
@@ -189,11 +183,12 @@ class WorkerCore final : public rpc::WorkerHandler,
   const std::function<void(const Status&)> on_sick_;
   Clock& clock_;
   const decltype(Surroundings::calibrate) calibrate_;
+  const std::vector<transport::MemoryRegion> other_regions_;
+  const decltype(Surroundings::spread) spread_;
 
   /// By rank, the first of them model_.
   std::vector<const model::Model*> shards_;
-  std::vector<Rank> ranks_;
-  device::HostMemory host_memory_;
+  std::unique_ptr<Ranks> ranks_;
   /// Whether what the host offers may carry KV.
   Status offered_paths_;
   rpc::WorkerDescription description_;

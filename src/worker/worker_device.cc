@@ -145,7 +145,7 @@ Result<std::array<WorkerDevice, 2>> OpenDeviceParts(const DeviceChoice& first,
 
 Result<collective::Group> ConnectDevices(const DeviceChoice& choice,
                                          std::span<const WorkerDevice> devices) {
-  if (!choice.cuda || devices.size() == 1) return collective::Group{};
+  if (!choice.cuda || devices.size() == 1 || choice.nodes > 1) return collective::Group{};
   collective::CudaGroupParts parts{.ops = devices.front().ops,
                                    .deterministic = choice.deterministic};
   for (size_t rank = 0; rank < devices.size(); ++rank) {

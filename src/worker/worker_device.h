@@ -36,6 +36,8 @@ struct DeviceChoice {
   /// The first rank's GPU; rank r has GPU cuda + r. None: the CPU.
   std::optional<int32_t> cuda;
   int32_t ranks = 1;
+  /// Those of several nodes are connected once all are there.
+  int32_t nodes = 1;
   /// Of the GPUs' multiprocessors; 0: all.
   int32_t sm_percent = 0;
   bool deterministic = true;

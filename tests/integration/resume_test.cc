@@ -127,6 +127,30 @@ TEST_F(Resume, TheOnlyWorkerMayBeKilled) {
   EXPECT_GT(Resumed(), 0);
 }
 
+/// Workers of two nodes, which end as one.
+ServedOptions OverNodes() {
+  return {.prefill = 1,
+          .decode = 2,
+          .arguments = {"--set", "workers.decode.tensor_parallel=2", "--set",
+                        "workers.decode.nodes=2", "--set", "workers.prefill.tensor_parallel=2"}};
+}
+
+TEST_F(Resume, AKilledNodeOfAWorkerIsNotNoticed) {
+  Serve(OverNodes());
+  const pid_t leader = server_->WorkerPid("d0");
+  ExpectUndisturbed([&] {
+    kill(server_->WorkerPid("d0.1"), SIGKILL);
+    AwaitAnother("d0", leader);
+  });
+  EXPECT_GT(Resumed(), 0);
+}
+
+TEST_F(Resume, AKilledLeaderOfAWorkersNodesIsNotNoticed) {
+  Serve(OverNodes());
+  ExpectUndisturbed([&] { EndAndAwait("d0", SIGKILL); });
+  EXPECT_GT(Resumed(), 0);
+}
+
 TEST_F(Resume, AllWorkersMayBeRestartedOneAfterTheOther) {
   Serve({.prefill = 2, .decode = 2});
   ExpectUndisturbed([&] {

@@ -12,7 +12,17 @@
 
 namespace baton::app {
 
-enum class Verb : uint8_t { kServe, kRouter, kWorker, kBench, kDoctor, kKey, kScale, kKeys, kVersion };
+enum class Verb : uint8_t {
+  kServe,
+  kRouter,
+  kWorker,
+  kBench,
+  kDoctor,
+  kKey,
+  kScale,
+  kKeys,
+  kVersion
+};
 
 /// `baton worker`'s own flags.
 struct WorkerFlags {
@@ -27,6 +37,11 @@ struct WorkerFlags {
   std::string device;
   /// "0-3,8"; empty: as configured.
   std::string cores;
+  /// Of a worker over several nodes: which of them this is.
+  int32_t node_rank = 0;
+  /// Where its leader, node 0, listens for the others, and where they find it; "host:port".
+  std::string nodes_listen;
+  std::string leader;
 };
 
 /// `baton doctor`'s own flags.

@@ -11,10 +11,22 @@
 
 namespace baton::app {
 
+/// A process of a worker over several nodes but its leader.
+struct PlannedNode {
+  std::string name;
+  int32_t node_rank = 1;
+  /// "cpu" or "cuda:3".
+  std::string device = "cpu";
+  std::vector<int32_t> cores;
+  /// "host:port" where its health is asked for.
+  std::string listen;
+};
+
 /// A worker that `baton serve` starts.
 struct PlannedWorker {
   std::string name;
   Role role = Role::kMixed;
+  /// Of each of its nodes.
   int32_t threads = 1;
   /// Tensor-parallel ones, which share the threads.
   int32_t ranks = 1;
@@ -25,6 +37,9 @@ struct PlannedWorker {
   std::string listen;
   /// "host:port" at which the router reaches it.
   std::string address;
+  /// "host:port" on which it listens for its other nodes; empty: there are none.
+  std::string nodes_listen;
+  std::vector<PlannedNode> followers;
 };
 
 /// All processes of a deployment on this host, and the ports kept for them.

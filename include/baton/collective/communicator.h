@@ -2,10 +2,12 @@
 
 #include <cstdint>
 #include <memory>
+#include <string>
 #include <vector>
 
 #include "baton/base/dtype.h"
 #include "baton/base/status.h"
+#include "baton/nodes/link.h"
 
 namespace baton::device {
 class DeviceMemory;
@@ -69,13 +71,28 @@ class Communicator {
   virtual Status status() const = 0;
 };
 
-/// By rank.
+/// By rank; of several nodes those of this one.
 using Group = std::vector<std::unique_ptr<Communicator>>;
 
 /// A group of threads of one process over the host's memory. Their streams are device::HostStream.
 /// A thread that waits spins briefly and then sleeps, so that ranks may outnumber cores.
 /// REQUIRES: ranks >= 1.
 Group MakeHostGroup(int32_t ranks);
+
+struct NodeGroupParts {
+  /// Node n has the ranks from n * ranks_per_node on.
+  int32_t node = 0;
+  int32_t nodes = 1;
+  int32_t ranks_per_node = 1;
+  /// For nothing else: on node 0 those to the other nodes, in their order, elsewhere the one to
+  /// node 0.
+  std::vector<std::shared_ptr<nodes::Link>> links;
+};
+
+/// This node's part of a group over several processes, on the memory of their hosts. Its sums have
+/// the bits of MakeHostGroup's. A link that ends aborts the group, and the end of the group ends
+/// the links, so that it ends on all nodes.
+Group MakeNodeGroup(NodeGroupParts parts);
 
 struct CudaGroupParts {
   /// By rank: the number of its device, and that device's memory, which outlives the group.
@@ -94,5 +111,23 @@ struct CudaGroupParts {
 /// no power of two, with Unavailable as nccl::Load does or when the devices do not connect, and
 /// with ResourceExhausted.
 Result<Group> MakeNcclGroup(const CudaGroupParts& parts);
+
+/// By what the ranks of several nodes find each other: node 0 makes it, and all make their groups
+/// with it. Fails as nccl::Load does.
+Result<std::string> MakeNcclIds(int32_t ranks, bool deterministic);
+
+struct NcclNodeParts {
+  /// This node's, whose ranks begin at `first_rank`; without `ops`, as its kernels sum within a
+  /// node only.
+  CudaGroupParts here;
+  int32_t first_rank = 0;
+  /// Of all nodes.
+  int32_t ranks = 1;
+  std::string ids;
+};
+
+/// This node's part of a group over the CUDA devices of several nodes, each a process; waits for
+/// the others. Its sums have the bits of MakeNcclGroup's. Fails as that does. Not run on GPUs yet.
+Result<Group> MakeNcclNodeGroup(const NcclNodeParts& parts);
 
 }  // namespace baton::collective

@@ -19,11 +19,13 @@ namespace baton::config {
 /// The workers of one role.
 struct WorkerGroup {
   int32_t count = 0;
-  /// Per worker; 0: the cores of this host divided by the workers on it.
+  /// Per worker, or node of one; 0: the cores of this host divided by the workers on it.
   int32_t threads = 0;
   /// Per worker: ranks that share the model's heads and columns, each with memory and threads of
   /// its own.
   int32_t tensor_parallel = 1;
+  /// Per worker: processes, on as many hosts, that have an equal part of its ranks each.
+  int32_t nodes = 1;
   /// What it computes on: "cpu", "cuda" or "cuda:N"; rank r of worker i on
   /// cuda:N + i * tensor_parallel + r.
   std::string device = "cpu";
@@ -305,8 +307,8 @@ bool IsLoopback(std::string_view host);
 /// it could not tell who they are.
 Status CheckWorkerHost(const Workers& workers, std::string_view host);
 
-/// Fails with InvalidArgument where clients may not be answered on `host`: others would reach it, and
-/// nobody is asked for a key.
+/// Fails with InvalidArgument where clients may not be answered on `host`: others would reach it,
+/// and nobody is asked for a key.
 Status CheckClientHost(const Router& router, std::string_view host);
 
 /// A process on the network: "p0=127.0.0.1:7000".
@@ -347,8 +349,8 @@ struct HttpUrl {
   /// With what comes behind it; "/" where there is none.
   std::string path = "/";
 };
-/// Fails with InvalidArgument unless `text` is such as http://host:4318/path, of which port and path
-/// may be left out.
+/// Fails with InvalidArgument unless `text` is such as http://host:4318/path, of which port and
+/// path may be left out.
 Result<HttpUrl> ParseHttpUrl(const std::string& text);
 
 }  // namespace baton::config

@@ -2,6 +2,7 @@
 
 #include <array>
 #include <cstdint>
+#include <functional>
 #include <memory>
 #include <span>
 #include <string>
@@ -17,6 +18,13 @@ using UniqueId = std::array<char, 128>;
 
 /// Older ones lack what we need, or abort communicators unreliably.
 inline constexpr int kLeastVersion = 21800;
+
+/// The ranks of a communicator that are in this process.
+struct Ranks {
+  int first = 0;
+  int here = 1;
+  int all = 1;
+};
 
 /// One rank's end of a communicator, on one CUDA device. Streams are those of the CUDA runtime
 /// (cudaStream_t); operations are enqueued on them. All fail with Unavailable.
@@ -54,6 +62,12 @@ class Library {
   /// they do is enqueued.
   virtual Result<std::vector<std::unique_ptr<Communicator>>> ConnectAndWait(
       std::span<const int> devices) = 0;
+  /// Connects ranks [first, first + here) of one communicator from this process, others connect
+  /// theirs by the same id. `make_current` makes the device of one of ours the thread's. Waits for
+  /// all of them; calls of these communicators wait as above.
+  virtual Result<std::vector<std::unique_ptr<Communicator>>> JoinAndWait(
+      const UniqueId& id, const Ranks& ranks,
+      const std::function<void(int here)>& make_current) = 0;
 };
 
 /// Loads NCCL, of this name, into the process, where it stays. Fails with Unavailable, saying what

@@ -83,4 +83,14 @@ class WorkerServer {
   virtual void Shutdown() = 0;
 };
 
+/// Serves grpc.health.v1 alone, for whoever supervises a process that nobody calls.
+class HealthServer {
+ public:
+  /// As WorkerServer::Start().
+  static Result<std::unique_ptr<HealthServer>> Start(const std::string& address,
+                                                     const FleetTls& tls = {});
+  virtual ~HealthServer() = default;
+  virtual std::string address() const = 0;
+};
+
 }  // namespace baton::rpc

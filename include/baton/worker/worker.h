@@ -30,8 +30,17 @@ struct WorkerOptions {
   rpc::FleetTls tls;
   std::filesystem::path model;
 
-  /// Ranks that share the model, each on a thread of its own.
+  /// Ranks that share the model, each on a thread of its own; of all nodes.
   int32_t tensor_parallel = 1;
+  /// Processes that are this worker, each with as many of the ranks: node 0, the leader, serves;
+  /// the others, the followers, compute what it tells them.
+  int32_t nodes = 1;
+  /// Which of them this one is.
+  int32_t node_rank = 0;
+  /// Where the leader listens for followers, and where followers find it: "host:port".
+  std::string nodes_listen;
+  std::string leader;
+  int32_t ranks_per_node() const { return tensor_parallel / nodes; }
   /// The GPU of the first rank, those of the others come behind it; none: the CPU computes.
   std::optional<int32_t> cuda;
   /// Most of its GPUs' multiprocessors that it uses, in percent; 0: all.
@@ -47,7 +56,8 @@ struct WorkerOptions {
   /// On a GPU: decodes of up to so many sequences at once are graphs; 0: none are.
   int32_t graph_sequences = 0;
 
-  /// Threads that compute, the engine thread included: shared by the ranks, at least one for each.
+  /// Threads that compute, the engine thread included: shared by this node's ranks, at least one
+  /// for each.
   int threads = 1;
   /// Cores for those threads; empty leaves them to the system.
   std::vector<int> cores;
@@ -94,8 +104,14 @@ struct WorkerOptions {
 /// Serves one role until `stop`, then drains: takes no new request, finishes the running ones
 /// within `drain` and hands over to the router, in time, those that would take longer. Fails when
 /// it cannot start (the message names the option) or when its device is sick. Ends the process, as
-/// its threads cannot be ended, when one of them is stuck.
+/// its threads cannot be ended, when one of them is stuck. Of a worker over several nodes this is
+/// the leader, which waits for the others before it serves, and fails when one of them is lost.
 Status RunWorker(const WorkerOptions& options, Clock& clock, std::stop_token stop);
+
+/// A node of a worker but the leader (options.node_rank is not 0): computes what the leader tells
+/// it until that ends. `stop` has the leader drain. Fails like RunWorker; with FailedPrecondition
+/// where the leader refuses it, and with Unavailable, naming the node, when the leader is lost.
+Status RunFollower(const WorkerOptions& options, Clock& clock, std::stop_token stop);
 
 /// The same for two workers in one process, which share the weights and, on a GPU, its
 /// multiprocessors by their sm_percent. Where one fails both end, the other without a drain.

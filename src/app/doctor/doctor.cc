@@ -34,7 +34,9 @@ Wanted WantedBy(const config::Config& config, int32_t cores) {
     const config::WorkerGroup& group = config.workers.group(role);
     const int32_t threads =
         group.threads > 0 ? group.threads : ThreadsPerWorker(cores, wanted.workers);
-    wanted.threads += group.count * std::max(threads, group.tensor_parallel);
+    const int32_t of_node = group.threads > 0 ? threads : threads / group.nodes;
+    wanted.threads +=
+        group.count * group.nodes * std::max(of_node, group.tensor_parallel / group.nodes);
     const auto device = config::ParseDevice(group.device);
     if (!device.ok() || !*device) {
       wanted.kv_bytes += group.count * group.kv_memory_bytes;

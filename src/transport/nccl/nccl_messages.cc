@@ -3,7 +3,7 @@
 #include <cstring>
 #include <string_view>
 
-#include "../byte_reader.h"
+#include "baton/base/byte_reader.h"
 #include "baton/transport/transport.h"
 
 namespace baton::transport {

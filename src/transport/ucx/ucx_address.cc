@@ -2,7 +2,7 @@
 
 #include <string_view>
 
-#include "../byte_reader.h"
+#include "baton/base/byte_reader.h"
 #include "baton/transport/transport.h"
 
 namespace baton::transport {

@@ -48,6 +48,8 @@ class LocalPod(Pod):
             if group.pop("device", None):
                 del group["kv_percent"]
                 group |= {"kv_memory": "64MiB", "threads": 1}
+            if "nodes" in group:
+                group["tensor_parallel"] = group["nodes"]
         config.pop("transport", None)
         router = config["router"]
         if "api_keys" in router:
@@ -152,7 +154,7 @@ class Contract(unittest.TestCase):
         path = self.here["workers"]
         with open(path + ".new", "w") as out:
             for component, pod in self.pods.items():
-                if component != "router":
+                if component in ("prefill", "decode"):
                     out.write(f"{pod.address}:{pod.port_of('grpc')}\n")
         os.rename(path + ".new", path)
 
@@ -337,6 +339,41 @@ class Contract(unittest.TestCase):
             self.assertFalse(permitted(self.objects, "Egress", template["metadata"]["labels"], {}, 4318))
             self.assertFalse([variable for variable in environment_of(container_of(template), name)
                               if variable.startswith("OTEL_")], name)
+
+    def node_of(self, component, number, leader):
+        """The pod of another node, of the group that `leader` leads."""
+        for variable in container_of(self.templates[component])["env"]:
+            if variable["name"] == "LWS_LEADER_ADDRESS":
+                variable["value"] = leader.address
+        return self.pod(component, number)
+
+    def test_workers_larger_than_a_node_serve_and_end_as_one(self):
+        self.start("leaderworkerset")
+        key = self.bring_keys()
+        prefill, decode = self.pod("prefill", 2), self.pod("decode", 3)
+        self.list_workers()
+        router = self.pod("router", 1)
+        prefill_node = self.node_of("prefill-node", 4, prefill)
+        self.until(lambda: prefill.probe("readinessProbe"), "the prefill worker has its nodes")
+        self.assertFalse(decode.probe("startupProbe"), "the decode worker lacks one")
+        decode_node = self.node_of("decode-node", 5, decode)
+        self.until(lambda: router.probe("readinessProbe"), "the router is ready with a complete group")
+        for pod in (prefill, prefill_node, decode, decode_node):
+            for kind in ("startupProbe", "livenessProbe", "readinessProbe"):
+                self.assertTrue(pod.probe(kind), f"{kind} of {pod.name}")
+            named = {port["containerPort"] for port in pod.container["ports"]}
+            self.assertLessEqual(named, pod.open_ports(), pod.name)
+            for port in pod.open_ports() - named:
+                self.assertTrue(7100 <= port <= 7163, f"{pod.name} listens on {port}")
+        route, _ = self.complete(router, key)
+        self.assertEqual(route, "prefill=prefill-0 decode=decode-0")
+        self.check_connections()
+        self.assertIn((decode.address, decode.port_of("nodes")), set(decode_node.connections()))
+        decode_node.process.kill()
+        self.assertEqual(decode.process.wait(timeout=PATIENCE_S), 1)
+        self.assertIn("this worker ends with one of its nodes: node 1", decode.log())
+        self.check_end(prefill_node)
+        self.assertEqual(prefill.process.wait(timeout=PATIENCE_S), 0, self.logs())
 
     def test_pod_of_a_whole_node_serves(self):
         self.start("single-node-nvlink")

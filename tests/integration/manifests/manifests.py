@@ -1,5 +1,6 @@
 """The objects that configs/kubernetes renders to, and what their pods would run."""
 
+import copy
 import functools
 import json
 import os
@@ -66,8 +67,21 @@ def pod_templates(objects):
     for workload in of_kind(objects, "LeaderWorkerSet"):
         name, spec = workload["metadata"]["name"], workload["spec"]
         group = spec["leaderWorkerTemplate"]
-        yield f"{name}-leader", group["leaderTemplate"], spec["replicas"]
-        yield f"{name}-worker", group["workerTemplate"], spec["replicas"] * (group["size"] - 1)
+        leader, worker = (in_group(group[part], workload, index)
+                          for index, part in enumerate(("leaderTemplate", "workerTemplate")))
+        yield f"{name}-leader", leader, spec["replicas"]
+        yield f"{name}-worker", worker, spec["replicas"] * (group["size"] - 1)
+
+
+def in_group(template, workload, index):
+    """A template as the controller of a LeaderWorkerSet has it in its first group."""
+    name, size = workload["metadata"]["name"], workload["spec"]["leaderWorkerTemplate"]["size"]
+    template = copy.deepcopy(template)
+    container_of(template)["env"] += [
+        {"name": "LWS_LEADER_ADDRESS", "value": f"{name}-0.{name}.baton"},
+        {"name": "LWS_GROUP_SIZE", "value": str(size)},
+        {"name": "LWS_WORKER_INDEX", "value": str(index)}]
+    return template
 
 
 def matches(selector, labels):

@@ -234,9 +234,22 @@ class Objects(unittest.TestCase):
         self.assertEqual(workers["decode"]["device"], f"cuda:{workers['prefill']['count']}")
         self.assertEqual(workers["prefill"]["count"] + workers["decode"]["count"],
                          container_of(template)["resources"]["limits"]["nvidia.com/gpu"])
+
+    def test_groups_are_as_large_as_the_workers_that_they_are(self):
         objects = manifests.render("leaderworkerset")
-        group = named(objects, "LeaderWorkerSet", "baton-group")
-        self.assertEqual(group["spec"]["leaderWorkerTemplate"]["size"], 3)
+        templates = {name: template for name, template, _ in pod_templates(objects)}
+        for role in ("prefill", "decode"):
+            group = named(objects, "LeaderWorkerSet", f"baton-{role}-nodes")["spec"]
+            template = templates[f"baton-{role}-nodes-worker"]
+            with tempfile.TemporaryDirectory() as temporary:
+                workers = manifests.settings_of(objects, template, temporary)["workers"]
+            nodes = group["leaderWorkerTemplate"]["size"]
+            self.assertEqual(workers[role]["nodes"], nodes)
+            self.assertEqual(workers[role]["tensor_parallel"],
+                             nodes * container_of(template)["resources"]["limits"]["nvidia.com/gpu"])
+            # A leader that waits for its nodes is not ready before they are there.
+            self.assertEqual(group["startupPolicy"], "LeaderCreated")
+            self.assertEqual(group["leaderWorkerTemplate"]["restartPolicy"], "RecreateGroupOnPodRestart")
 
     @for_every_variant
     def test_headers_of_gateways_are_followed_from_nobody_unless_told(self, _, objects):

@@ -85,6 +85,21 @@ TEST(CommandLine, SpellsInsecureAsTheKeysOfItsCommand) {
               ElementsAre("workers.insecuretrue"));
 }
 
+TEST(CommandLine, ReadsTheFlagsOfAWorkersNodes) {
+  const CommandLine leader =
+      Parse({"worker", "--role", "decode", "--node-rank=0", "--nodes-listen", "0.0.0.0:7001"});
+  EXPECT_EQ(leader.workers[0].nodes_listen, "0.0.0.0:7001");
+  const CommandLine other =
+      Parse({"worker", "--role", "decode", "--node-rank=3", "--leader=d-0.d.baton:7001"});
+  EXPECT_EQ(other.workers[0].node_rank, 3);
+  EXPECT_EQ(other.workers[0].leader, "d-0.d.baton:7001");
+  EXPECT_THAT(
+      UsageOf({"worker", "--role", "decode", "--node-rank", "1", "--http", "0.0.0.0:8000"}).text,
+      HasSubstr("--http is for node 0"));
+  EXPECT_THAT(UsageOf({"worker", "--role", "both", "--leader", "h:1"}).text,
+              HasSubstr("--role both is one process"));
+}
+
 TEST(CommandLine, CollectsARoutersWorkers) {
   const CommandLine line = Parse({"router", "--worker", "p0=h:1", "--worker", "d0=h:2"});
   EXPECT_THAT(line.router_workers, ElementsAre("p0=h:1", "d0=h:2"));

@@ -51,6 +51,42 @@ TEST(Deployment, GivesEachRankAThread) {
   EXPECT_EQ(deployment.workers[1].ranks, 4);
 }
 
+TEST(Deployment, GivesAWorkersOtherNodesProcessesPortsAndDevices) {
+  config::Config config = Split(1, 2);
+  config.workers.decode.tensor_parallel = 4;
+  config.workers.decode.nodes = 2;
+  config.workers.decode.device = "cuda:1";
+  config.workers.decode.cores = "0-3";
+  const Deployment deployment = Plan(config, 12);
+  EXPECT_EQ(deployment.workers[0].nodes_listen, "");
+  const PlannedWorker& second = deployment.workers[2];
+  EXPECT_EQ(second.device, "cuda:5");
+  EXPECT_THAT(second.cores, ElementsAre(2));
+  ASSERT_EQ(second.followers.size(), 1u);
+  EXPECT_EQ(second.followers[0].name, "d1.1");
+  EXPECT_EQ(second.followers[0].device, "cuda:7");
+  EXPECT_THAT(second.followers[0].cores, ElementsAre(3));
+  EXPECT_EQ(deployment.ports.size(), 7u);
+}
+
+TEST(ProcessesOf, TellTheNodesOfAWorkerWhereTheyMeet) {
+  config::Config config;
+  config.workers.mixed = {.count = 1, .threads = 1, .tensor_parallel = 2, .nodes = 2, .port = 7000};
+  const Deployment deployment = Plan(config, 4);
+  const std::string meet = deployment.workers[0].nodes_listen;
+  const auto processes = ProcessesOf(deployment, {});
+  ASSERT_EQ(processes.size(), 3u);
+  EXPECT_THAT(processes[0].arguments,
+              ElementsAre("baton", "router", "--worker", "m0=127.0.0.1:7000"));
+  EXPECT_THAT(processes[1].arguments,
+              ElementsAre("baton", "worker", "--role", "mixed", "--name", "m0", "--listen",
+                          "127.0.0.1:7000", "--threads", "1", "--nodes-listen", meet));
+  EXPECT_THAT(processes[2].arguments,
+              ElementsAre("baton", "worker", "--role", "mixed", "--name", "m0.1", "--listen",
+                          deployment.workers[0].followers[0].listen, "--threads", "1",
+                          "--node-rank", "1", "--leader", meet));
+}
+
 TEST(Deployment, GivesEachPinnedWorkerItsPart) {
   config::Config config = Split(1, 2);
   config.workers.decode.cores = "2-5";

@@ -65,6 +65,32 @@ TEST(WorkerOptions, HaveAThreadForEachRank) {
   EXPECT_EQ(options.threads, 4);
 }
 
+TEST(WorkerOptions, KnowWhichNodeTheyAreOf) {
+  config::Config config;
+  config.workers.mixed.tensor_parallel = 8;
+  config.workers.mixed.nodes = 2;
+  const worker::WorkerOptions leader = WorkerOf(config, {.nodes_listen = "127.0.0.1:0"});
+  EXPECT_EQ(leader.ranks_per_node(), 4);
+  EXPECT_EQ(leader.graph_sequences, 0);
+  const worker::WorkerOptions other = WorkerOf(config, {.node_rank = 1, .leader = "h:1"});
+  EXPECT_EQ(other.node_rank, 1);
+  EXPECT_EQ(other.leader, "h:1");
+}
+
+TEST(WorkerOptions, RefuseNodesThatCannotMeet) {
+  config::Config config;
+  const auto error = [&](const WorkerFlags& flags) {
+    return ToWorkerOptions(config, flags, 1).status().message();
+  };
+  EXPECT_THAT(error({.node_rank = 1}),
+              HasSubstr("--node-rank is 1, but workers.mixed.nodes is 1, numbered from 0"));
+  config.workers.mixed.tensor_parallel = 2;
+  config.workers.mixed.nodes = 2;
+  EXPECT_THAT(error({}), HasSubstr("--nodes-listen host:port"));
+  EXPECT_THAT(error({.node_rank = 1}), HasSubstr("--leader host:port"));
+  EXPECT_THAT(error({.nodes_listen = "0.0.0.0:1"}), HasSubstr("workers.insecure"));
+}
+
 TEST(WorkerOptions, TakeAllCoresWhereNothingIsSaid) { EXPECT_EQ(WorkerOf({}, {}).threads, 6); }
 
 TEST(WorkerOptions, TakeAThreadForEachPinnedCore) {

@@ -5,6 +5,7 @@
 #include <cstring>
 #include <deque>
 #include <future>
+#include <map>
 #include <thread>
 
 #include <gmock/gmock.h>
@@ -84,7 +85,11 @@ class FakeCommunicator final : public nccl::Communicator {
 class FakeLibrary final : public nccl::Library, public Ending {
  public:
   int version() const override { return nccl::kLeastVersion; }
-  Result<nccl::UniqueId> MakeUniqueId() override { return Unavailable("not needed"); }
+  Result<nccl::UniqueId> MakeUniqueId() override {
+    nccl::UniqueId id{};
+    id[0] = static_cast<char>(++ids);
+    return id;
+  }
   std::unique_ptr<nccl::Communicator> Begin(const nccl::UniqueId&, int, int) override {
     return nullptr;
   }
@@ -100,10 +105,80 @@ class FakeLibrary final : public nccl::Library, public Ending {
     return ranks;
   }
 
+  Result<std::vector<std::unique_ptr<nccl::Communicator>>> JoinAndWait(
+      const nccl::UniqueId& id, const nccl::Ranks& ranks,
+      const std::function<void(int here)>& make_current) override {
+    auto& shared = by_id[id[0]];
+    if (shared == nullptr) shared = std::make_shared<Shared>(static_cast<size_t>(ranks.all));
+    std::vector<std::unique_ptr<nccl::Communicator>> joined;
+    for (int r = 0; r < ranks.here; ++r) {
+      make_current(r);
+      const auto rank = static_cast<size_t>(ranks.first + r);
+      joined.push_back(
+          std::make_unique<FakeCommunicator>(rank, shared, sums[rank], *this, aborted[rank]));
+    }
+    return joined;
+  }
+
+  int ids = 0;
+  std::map<char, std::shared_ptr<Shared>> by_id;
   /// By device.
   std::array<int, 8> sums{};
   std::array<std::atomic<bool>, 8> aborted{};
 };
+
+/// The groups of two nodes of `ranks` in all, joined one after the other.
+std::vector<Group> TwoNodes(const std::shared_ptr<FakeLibrary>& library, int32_t ranks,
+                            device::DeviceMemory& memory) {
+  const std::string ids = *MakeNcclIdsOf(*library, ranks, true);
+  std::vector<Group> groups;
+  for (const int32_t node : {0, 1}) {
+    NcclNodeParts parts{.here = {}, .first_rank = node * ranks / 2, .ranks = ranks, .ids = ids};
+    parts.here.memories.assign(static_cast<size_t>(ranks) / 2, &memory);
+    groups.push_back(*MakeNcclNodeGroupOf(library, parts));
+  }
+  return groups;
+}
+
+TEST(NcclGroupOfNodes, SumsWithTheBitsOfOneProcess) {
+  for (const int32_t ranks : {2, 4, 8}) {
+    const auto library = std::make_shared<FakeLibrary>();
+    device::HostMemory memory;
+    std::vector<Group> nodes = TwoNodes(library, ranks, memory);
+    std::vector<int> devices(static_cast<size_t>(ranks));
+    for (size_t r = 0; r < devices.size(); ++r) devices[r] = static_cast<int>(r);
+    Group one = *MakeNcclGroupOf(std::make_shared<FakeLibrary>(), {.devices = devices}, nullptr);
+    std::vector<std::vector<float>> x(devices.size());
+    for (size_t r = 0; r < x.size(); ++r) x[r] = {1e8F, 1.0F + static_cast<float>(r), -1e8F, 0.1F};
+    auto expected = x;
+    const auto sum = [](Communicator& rank, std::vector<float>& row) {
+      device::HostStream stream(1);
+      rank.AllReduce({.x = row.data(), .count = static_cast<int64_t>(row.size())}, stream);
+    };
+    {
+      std::vector<std::jthread> threads;
+      for (auto& rank : one) {
+        threads.emplace_back([&] { sum(*rank, expected[static_cast<size_t>(rank->rank())]); });
+      }
+      for (Group& node : nodes) {
+        for (auto& rank : node) {
+          EXPECT_EQ(rank->ranks(), ranks);
+          threads.emplace_back([&] { sum(*rank, x[static_cast<size_t>(rank->rank())]); });
+        }
+      }
+    }
+    EXPECT_EQ(x, expected);
+  }
+}
+
+TEST(NcclGroupOfNodes, RefusesIdsOfAnotherGroup) {
+  const auto library = std::make_shared<FakeLibrary>();
+  device::HostMemory memory;
+  NcclNodeParts parts{.here = {}, .ranks = 4, .ids = *MakeNcclIdsOf(*library, 2, true)};
+  parts.here.memories = {&memory, &memory};
+  EXPECT_EQ(MakeNcclNodeGroupOf(library, parts).status().code(), StatusCode::kInvalidArgument);
+  EXPECT_FALSE(MakeNcclIdsOf(*library, 6, true).ok());
+}
 
 class NcclGroup : public testing::TestWithParam<int> {
  protected:

@@ -1,9 +1,12 @@
+#include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
 #include "config_file.h"
 
 namespace baton::config {
 namespace {
+
+using testing::HasSubstr;
 
 TEST(Checks, AskForAModel) {
   EXPECT_EQ(ErrorsOf("router: {port: 1}\n"), "model is not set; name the folder of a model");
@@ -85,6 +88,22 @@ TEST(Checks, LetOnlyTwoHalvesOfOneDeviceBeOneProcess) {
             is + "a worker has several ranks; set workers.*.tensor_parallel to 1");
   EXPECT_EQ(ErrorsOf("model: m\nworkers: {one_process: true, mixed: {count: 1}}\n"),
             is + "workers.prefill.count is 0 and workers.decode.count 0; set both to 1");
+}
+
+TEST(Checks, RefuseNodesThatCannotBeOneWorker) {
+  const auto errors = [](const std::string& ranks, const std::string& more) {
+    return ErrorsOf("model: m\nworkers: {prefill: {count: 1}, decode: {count: 1, nodes: 2, " +
+                    ranks + "}}\n" + more);
+  };
+  EXPECT_EQ(errors("tensor_parallel: 2", ""), "");
+  EXPECT_EQ(errors("device: cuda, tensor_parallel: 4", ""), "");
+  EXPECT_THAT(errors("tensor_parallel: 3", ""),
+              HasSubstr("workers.decode.nodes is 2, but workers.decode.tensor_parallel is 3, "
+                        "which it does not divide"));
+  EXPECT_THAT(errors("tensor_parallel: 2", "handoff: {checksum: crc32c}\n"),
+              HasSubstr("workers.decode.nodes is 2, but handoff.checksum is crc32c"));
+  EXPECT_THAT(errors("tensor_parallel: 2", "transport: {kind: nccl}\n"),
+              HasSubstr("workers.decode.nodes is 2, but transport.kind is nccl"));
 }
 
 TEST(Checks, RefuseRanksOnGpusThatCannotSumOrHandOn) {

@@ -95,6 +95,21 @@ TEST_F(PrefillSideTest, RefusesOffersWhileItDrainsAndFinishesTheRest) {
   EXPECT_EQ(d_.last_status.code(), StatusCode::kUnavailable);
 }
 
+TEST_F(PrefillSideTest, RefusesChecksumsOfKvThatIsOnOtherNodes) {
+  decode_options_.checksums = true;
+  network_.Kill("d");
+  network_.Kill("p");
+  Start();
+  const transport::MemoryRegion elsewhere{.data = nullptr, .bytes = p_region_.bytes};
+  prefill_ = std::make_unique<PrefillSide>(
+      prefill_options_, LocalWorker{p_worker_, {p_region_, elsewhere}}, *p_transport_, p_, clock_);
+  ASSERT_TRUE(prefill_->AddPeer(to_d_, {d_worker_, kConnection}).ok());
+  ASSERT_TRUE(Offer(7, 4, BlockRange(0, 1)).ok());
+
+  EXPECT_THAT(d_.said, ElementsAre("failed 7 refused", "released 7"));
+  EXPECT_EQ(d_.last_status.code(), StatusCode::kInvalidArgument);
+}
+
 TEST_F(PrefillSideTest, ALostPeerAbortsAndReleasesWhenItsPutsHaveEnded) {
   ASSERT_TRUE(Offer(7, 10, BlockRange(0, 3)).ok());
   prefill_->Blocks(SequenceId{1}, BlockRange(10, 3), 8);

@@ -1,4 +1,5 @@
 #include "baton/transport/loopback.h"
+#include "baton/transport/nodes.h"
 #include "baton/transport/ucx.h"
 #include "nccl/nccl_transport.h"
 #include "support/fake_device_access.h"
@@ -23,6 +24,13 @@ std::function<MakeTransport()> Ucx(const std::string& transports) {
       options.transports = transports;
       return *MakeUcxTransport(options);
     };
+  };
+}
+
+/// A worker of one node, ready for peers of several.
+std::function<MakeTransport()> OneNode(const std::function<MakeTransport()>& of) {
+  return [of]() -> MakeTransport {
+    return [make = of()] { return NodesTransport::Make(make(), {}); };
   };
 }
 
@@ -64,6 +72,8 @@ INSTANTIATE_TEST_SUITE_P(
                     TransportKind{"UcxAsFound", Ucx("")},
                     TransportKind{
                         .name = "UcxTcp", .make_world = Ucx("tcp"), .receiver_writes = true},
+                    TransportKind{"OneNodeOverLoopback", OneNode(Loopback({}))},
+                    TransportKind{"OneNodeOverUcx", OneNode(Ucx(""))},
                     UcxStaged("UcxStaged", "", 0), UcxStaged("UcxStagedLate", "", 7),
                     UcxStaged("UcxStagedOverTcp", "tcp", 9),
                     Nccl("NcclOverLoopback", Loopback({}), 0),

@@ -5,13 +5,19 @@
 #include <string_view>
 #include <type_traits>
 
-namespace baton::transport {
+namespace baton {
 
-/// Numbers in what transports tell each other are as in memory: little-endian.
+/// Numbers in what processes tell each other are as in memory: little-endian.
 template <typename T>
 void AppendNumber(std::string& out, T value) {
   static_assert(std::is_integral_v<T>);
   out.append(reinterpret_cast<const char*>(&value), sizeof(value));
+}
+
+/// Preceded by its length in 32 bits.
+inline void AppendText(std::string& out, std::string_view text) {
+  AppendNumber(out, static_cast<uint32_t>(text.size()));
+  out += text;
 }
 
 /// Takes values from the front of bytes from outside; `ok` turns false at the first that is not
@@ -34,8 +40,10 @@ struct ByteReader {
     if (ok) std::memcpy(&value, bytes.data(), sizeof(value));
     return value;
   }
+  /// What AppendText() wrote.
+  std::string Text() { return std::string(Take(Number<uint32_t>())); }
   /// All was there, and no more.
   bool AtEnd() const { return ok && rest.empty(); }
 };
 
-}  // namespace baton::transport
+}  // namespace baton
