@@ -97,12 +97,17 @@ struct Tiles {
       }
     }
     for (; k < depth; k += A::kJoined) AddProducts<Rows, Count>(row, w, stride, k, sums);
-#pragma GCC unroll 12
-    for (int r = 0; r < Rows; ++r) {
-#pragma GCC unroll 4
-      for (int i = 0; i < Count; ++i) {
-        Put(A::Finish(sums[r][i], x + (t + r) * A::kRowBytes, panel + i * stride),
-            y + (t + r) * y_stride + n + i * kPanel, columns - n - i * kPanel);
+    if constexpr (A::kJoined > 1 && V::kSpillsSums) {
+      // Through memory and not unrolled, or the compiler spills sums already while they are made.
+      Sum whole[Rows * Count];
+#pragma GCC unroll 24
+      for (int i = 0; i < Rows * Count; ++i) whole[i] = sums[i / Count][i % Count];
+#pragma GCC unroll 1
+      for (int i = 0; i < Rows * Count; ++i) Put(whole[i], panel, t + i / Count, n, i % Count);
+    } else {
+#pragma GCC unroll 24
+      for (int i = 0; i < Rows * Count; ++i) {
+        Put(sums[i / Count][i % Count], panel, t + i / Count, n, i % Count);
       }
     }
   }
@@ -125,9 +130,14 @@ struct Tiles {
     }
   }
 
-  void Put(V sum, float* to, int64_t left) const {
-    if (adds) sum = LoadUpTo<V>(to, left) + sum;
-    StoreUpTo(sum, to, left);
+  /// The sum of row t and of the columns of the i-th panel from `panel` and column n on.
+  [[gnu::always_inline]] void Put(const Sum& sum, const std::byte* panel, int64_t t, int64_t n,
+                                  int64_t i) const {
+    V result = A::Finish(sum, x + t * A::kRowBytes, panel + i * A::PanelBytes(depth));
+    float* to = y + t * y_stride + n + i * kPanel;
+    const int64_t left = columns - n - i * kPanel;
+    if (adds) result = LoadUpTo<V>(to, left) + result;
+    StoreUpTo(result, to, left);
   }
 
   /// One line of each panel; a step of bfloat16 pairs, or of four int8, is one.
