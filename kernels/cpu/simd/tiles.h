@@ -86,13 +86,16 @@ struct Tiles {
     const int64_t stride = A::PanelBytes(depth);
     Touch<Rows>(reinterpret_cast<const std::byte*>(y + t * y_stride + n),
                 y_stride * int64_t{sizeof(float)});
+    if (A::kStepsAt > 0 && ahead != nullptr) Fetch<Count>(ahead, stride);
     int64_t k = 0;
     for (; k + kStretch <= depth; k += kStretch) {
       // Rows of the next tile, and panels.
       Touch<Rows>(row + Rows * A::kRowBytes + k * A::kElementBytes, A::kRowBytes);
 #pragma GCC unroll 4
       for (int64_t i = k; i < k + kStretch; i += A::kJoined) {
-        if (ahead != nullptr) Fetch<Count>(ahead + i / A::kJoined * A::kStepBytes, stride);
+        if (ahead != nullptr) {
+          Fetch<Count>(ahead + A::kStepsAt + i / A::kJoined * A::kStepBytes, stride);
+        }
         AddProducts<Rows, Count>(row, w, stride, i, sums);
       }
     }
