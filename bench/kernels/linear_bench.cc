@@ -38,6 +38,12 @@ void Linear(benchmark::State& state, const std::string& set, DType dtype,
 
 BENCHMARK_CAPTURE(Linear, baton_avx512_bf16, "avx512", DType::kBFloat16)->Apply(LinearShapes);
 BENCHMARK_CAPTURE(Linear, baton_avx512_f32, "avx512", DType::kFloat32)->Apply(LinearShapes);
+BENCHMARK_CAPTURE(Linear, baton_avx512bf16_w16a16, "avx512bf16", DType::kBFloat16,
+                  ops::Packing::kW16A16)
+    ->Apply(LinearShapes);
+BENCHMARK_CAPTURE(Linear, baton_avx512vnni_w8a8, "avx512vnni", DType::kBFloat16,
+                  ops::Packing::kW8A8)
+    ->Apply(LinearShapes);
 BENCHMARK_CAPTURE(Linear, baton_avx2_bf16, "avx2", DType::kBFloat16)->Apply(LinearShapes);
 BENCHMARK_CAPTURE(Linear, baton_avx2_int8, "avx2", DType::kBFloat16, ops::Packing::kInt8)
     ->Apply(LinearShapes);

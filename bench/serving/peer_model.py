@@ -26,6 +26,7 @@ SHAPES = {"15m": llama(288, 768, 6, 6, 6, tied=True), "110m": llama(768, 2048, 1
 # By type of the weights: the settings with which Baton serves a folder, and the type of the GGUF file.
 TYPES = {"bf16": ([], gguf.GGMLQuantizationType.BF16), "f32": ([], gguf.GGMLQuantizationType.F32),
          "int8": (["engine.weights=int8"], gguf.GGMLQuantizationType.Q8_0),
+         "w16a16": (["engine.weights=w16a16"], gguf.GGMLQuantizationType.BF16),
          "w8a8": (["engine.weights=w8a8"], gguf.GGMLQuantizationType.Q8_0)}
 BYTE_TOKENS = 256
 FIRST_WORD = 3 + BYTE_TOKENS
@@ -141,7 +142,7 @@ def write_both(folder: Path, shape: str, kind: str) -> tuple[Path, Path]:
     """The folder and the GGUF file of one type of weights, made where they are not there yet."""
     model = RandomModel(SHAPES[shape])
     dtype = "f32" if kind == "f32" else "bf16"
-    ours, theirs = folder / f"{shape}-{dtype}", folder / f"{shape}-{kind}.gguf"
+    ours, theirs = folder / f"{shape}-{dtype}", folder / f"{shape}-{TYPES[kind][1].name.lower()}.gguf"
     if not (ours / "model.safetensors").exists():
         model.write_folder(ours, dtype)
     if not theirs.exists():

@@ -1,5 +1,9 @@
 #include "baton/kernels/cpu_ops.h"
 
+#include <algorithm>
+#include <string_view>
+#include <utility>
+
 #include "drivers.h"
 
 namespace baton::kernels {
@@ -52,24 +56,26 @@ Result<const ops::Ops*> CpuOpsFor(const std::string& instruction_set) {
   static constexpr ops::Ops kAvx2 = MakeOps<cpu::Avx2Isa>("cpu-avx2");
   static constexpr ops::Ops kAvx512 = MakeOps<cpu::Avx512Isa>("cpu-avx512");
   static constexpr ops::Ops kAvx512Vnni = MakeOps<cpu::Avx512VnniIsa>("cpu-avx512vnni");
-  const bool known = instruction_set == "portable" || instruction_set == "avx2" ||
-                     instruction_set == "avx512" || instruction_set == "avx512vnni";
-  if (!known) {
-    return InvalidArgument("unknown instruction set '" + instruction_set +
-                           "'; known are avx512vnni, avx512, avx2, portable");
+  static constexpr ops::Ops kAvx512Bf16 = MakeOps<cpu::Avx512Bf16Isa>("cpu-avx512bf16");
+  static constexpr std::pair<std::string_view, const ops::Ops*> kTables[] = {
+      {"avx512bf16", &kAvx512Bf16},
+      {"avx512vnni", &kAvx512Vnni},
+      {"avx512", &kAvx512},
+      {"avx2", &kAvx2},
+      {"portable", &kPortable}};
+  for (const auto& [name, table] : kTables) {
+    if (instruction_set != name) continue;
+    const std::vector<std::string> here = CpuInstructionSets();
+    if (std::find(here.begin(), here.end(), name) != here.end()) return table;
+    return Unavailable("this host's processor has no " + instruction_set);
   }
-  for (const std::string& available : CpuInstructionSets()) {
-    if (available != instruction_set) continue;
-    if (instruction_set == "avx512vnni") return &kAvx512Vnni;
-    if (instruction_set == "avx512") return &kAvx512;
-    if (instruction_set == "avx2") return &kAvx2;
-    return &kPortable;
-  }
-  return Unavailable("this host's processor has no " + instruction_set);
+  return InvalidArgument("unknown instruction set '" + instruction_set +
+                         "'; known are avx512bf16, avx512vnni, avx512, avx2, portable");
 }
 
 std::vector<std::string> CpuInstructionSets() {
   std::vector<std::string> sets;
+  if (cpu::RunsAvx512Bf16()) sets.emplace_back("avx512bf16");
   if (cpu::RunsAvx512Vnni()) sets.emplace_back("avx512vnni");
   if (cpu::RunsAvx512()) sets.emplace_back("avx512");
   if (cpu::RunsAvx2()) sets.emplace_back("avx2");

@@ -32,16 +32,6 @@ struct LinearRange {
 /// Floats of scratch that Isa::linear needs for so many rows.
 constexpr int64_t LinearScratch(int64_t rows) { return rows * kBlockStride + kPanel * kBlockK; }
 
-/// Elements from one row of a rounded block of x to the next, which are int16: pairs of them are
-/// multiplied at once.
-inline constexpr int64_t kRoundedStride = kBlockK + 32;
-/// Bytes of one row of a rounded block of x, its scale and what fills a cache line before it.
-inline constexpr int64_t kRoundedRowBytes = 64 + 2 * kRoundedStride;
-/// x rounded: blocks of kBlockK along K, in each all T rows.
-constexpr int64_t RoundedBytes(int64_t T, int64_t K) {
-  return (K + kBlockK - 1) / kBlockK * T * kRoundedRowBytes;
-}
-
 /// Consecutive query tokens of one sequence for one KV head.
 struct AttentionUnit {
   int32_t s = 0;
@@ -59,12 +49,14 @@ struct Isa {
 
   /// `scratch`: LinearScratch() floats for the rows of the range, aligned to 64 bytes.
   void (*linear)(const ops::LinearParams& p, const LinearRange& range, float* scratch);
-  /// Of kW8A8: `rounded` holds p.x, which round_rows() wrote.
-  void (*linear_int8)(const ops::LinearParams& p, const LinearRange& range,
-                      const std::byte* rounded);
-  /// Rounds rows [t_begin, t_end) of p.x into what RoundedBytes() holds.
+  /// Of packings that round x: `rounded` holds p.x, which round_rows() wrote.
+  void (*linear_rounded)(const ops::LinearParams& p, const LinearRange& range,
+                         const std::byte* rounded);
+  /// Rounds rows [t_begin, t_end) of p.x: into blocks of kBlockK along K, in each all T rows.
   void (*round_rows)(const ops::LinearParams& p, int64_t t_begin, int64_t t_end,
                      std::byte* rounded);
+  /// Bytes of a row of such a block.
+  int64_t (*rounded_row_bytes)(ops::Packing packing);
   /// Columns [n_begin, n_end) from a multiple of kPanel on.
   void (*pack_linear)(const ops::PackLinearParams& p, int64_t n_begin, int64_t n_end);
   /// `scratch`: AttentionScratch(p, unit.tokens) floats.
@@ -104,11 +96,13 @@ int64_t AttentionScratch(const ops::PagedAttentionParams& p, int64_t tokens);
 bool RunsAvx2();
 bool RunsAvx512();
 bool RunsAvx512Vnni();
+bool RunsAvx512Bf16();
 
 /// REQUIRES of all but the first: the host runs that instruction set.
 const Isa& PortableIsa();
 const Isa& Avx2Isa();
 const Isa& Avx512Isa();
 const Isa& Avx512VnniIsa();
+const Isa& Avx512Bf16Isa();
 
 }  // namespace baton::kernels::cpu

@@ -14,4 +14,6 @@ bool RunsAvx512() {
 
 bool RunsAvx512Vnni() { return __builtin_cpu_supports("avx512vnni") && RunsAvx512(); }
 
+bool RunsAvx512Bf16() { return __builtin_cpu_supports("avx512bf16") && RunsAvx512Vnni(); }
+
 }  // namespace baton::kernels::cpu

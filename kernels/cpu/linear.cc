@@ -54,13 +54,15 @@ void Linear(const Isa& isa, const ops::LinearParams& p, device::HostStream& stre
   BATON_CHECK(p.x != nullptr && p.w != nullptr && p.y != nullptr);
   BATON_CHECK(p.x_dtype == DType::kFloat32 && p.y_dtype == DType::kFloat32);
   const Division division(p, stream.threads());
-  if (p.w_packing == ops::Packing::kW8A8) {
-    Scratch scratch(RoundedBytes(p.T, p.K) / static_cast<int64_t>(sizeof(float)));
+  if (p.w_packing == ops::Packing::kW8A8 || p.w_packing == ops::Packing::kW16A16) {
+    const int64_t rounded_rows = CeilDiv(p.K, kBlockK) * p.T;
+    Scratch scratch(CeilDiv(rounded_rows * isa.rounded_row_bytes(p.w_packing),
+                            static_cast<int64_t>(sizeof(float))));
     auto* rounded = reinterpret_cast<std::byte*>(scratch.data());
     stream.ParallelFor(p.T, GrainOf(p.K),
                        [&](int64_t begin, int64_t end) { isa.round_rows(p, begin, end, rounded); });
     stream.ParallelFor(division.parts(), 1, [&](int64_t begin, int64_t end) {
-      for (int64_t i = begin; i < end; ++i) isa.linear_int8(p, division.Part(i), rounded);
+      for (int64_t i = begin; i < end; ++i) isa.linear_rounded(p, division.Part(i), rounded);
     });
     return;
   }
@@ -74,9 +76,11 @@ size_t PackedBytes(const ops::PackLinearParams& p) {
   const auto panels = static_cast<size_t>(CeilDiv(p.N, kPanel));
   const auto elements = static_cast<size_t>(kPanel * p.K);
   if (p.packing == ops::Packing::kExact) return panels * elements * DTypeBytes(p.dtype);
-  const auto odd = static_cast<size_t>(p.K % 2 * kPanel);
+  // Up to four elements along K are joined.
+  const auto joined = static_cast<size_t>(CeilDiv(p.K, int64_t{4}) * 4 * kPanel);
+  if (p.packing == ops::Packing::kW16A16) return panels * joined * sizeof(BFloat16);
   const auto scales = static_cast<size_t>(CeilDiv(p.K, kBlockK) * kPanel);
-  return panels * (elements + odd + scales * sizeof(float));
+  return panels * (joined + scales * sizeof(float));
 }
 
 void PackLinear(const Isa& isa, const ops::PackLinearParams& p, device::HostStream& stream) {

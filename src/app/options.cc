@@ -86,6 +86,7 @@ Result<worker::WorkerOptions> ToWorkerOptions(const config::Config& config,
   options.random_weights = config.engine.load == "random";
   if (config.engine.weights == "int8") options.packing = ops::Packing::kInt8;
   if (config.engine.weights == "w8a8") options.packing = ops::Packing::kW8A8;
+  if (config.engine.weights == "w16a16") options.packing = ops::Packing::kW16A16;
   options.deterministic = config.engine.deterministic;
   options.early_launches = config.engine.early_launches;
   options.kv_bytes = group.kv_memory_bytes;

@@ -281,8 +281,9 @@ void AddEngine(std::vector<Key>& keys) {
   add("weights", &Engine::weights,
       "auto: of the type that they have in the model's folder; int8: on the CPU, rounded to eight "
       "bits when they are loaded, which halves what a decode step reads; w8a8: activations too, "
-      "before each product, which makes prefill faster. All workers need the same",
-      {.choices = {"auto", "int8", "w8a8"}});
+      "before each product, which makes prefill faster; w16a16: both to bfloat16, which does so on "
+      "processors that multiply it (AVX512_BF16). All workers need the same",
+      {.choices = {"auto", "int8", "w8a8", "w16a16"}});
   add("deterministic", &Engine::deterministic,
       "on a GPU: the same tokens alone, in any batch, split or resumed; false: as fast as can be. "
       "On "

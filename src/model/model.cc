@@ -32,6 +32,7 @@ Result<Weights> LoadWeights(const std::filesystem::path& folder, const ModelConf
 std::string RoundingOf(ops::Packing packing) {
   if (packing == ops::Packing::kInt8) return " with int8 weights";
   if (packing == ops::Packing::kW8A8) return " with int8 weights and activations";
+  if (packing == ops::Packing::kW16A16) return " with bfloat16 weights and activations";
   return "";
 }
 

@@ -267,6 +267,7 @@ void WorkerProcess::StartThreads() {
 std::string_view RoundingOf(ops::Packing packing) {
   if (packing == ops::Packing::kInt8) return "weights rounded to int8, ";
   if (packing == ops::Packing::kW8A8) return "weights and activations rounded to int8, ";
+  if (packing == ops::Packing::kW16A16) return "weights and activations rounded to bfloat16, ";
   return "";
 }
 

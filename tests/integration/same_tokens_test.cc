@@ -106,23 +106,28 @@ const Split kSplits[] = {
 INSTANTIATE_TEST_SUITE_P(Splits, SameTokens, testing::ValuesIn(kSplits),
                          [](const auto& split) { return split.param.name; });
 
-TEST(SameTokensInEightBits, SplitAndTogetherAsAlone) {
-  constexpr char kEightBits[] =
-      "engine: {weights: w8a8, kv_dtype: int8}\nhandoff: {checksum: crc32c}\n";
+class SameTokensRounded : public testing::TestWithParam<const char*> {};
+
+TEST_P(SameTokensRounded, SplitAndTogetherAsAlone) {
+  const std::string rounded =
+      std::string("engine: {") + GetParam() + "}\nhandoff: {checksum: crc32c}\n";
   Exam exam;
   exam.bodies = RandomCompletions(10, 24, 150);
   {
-    ServedBaton mixed({.prefill = 0, .decode = 0, .mixed = 1, .yaml = kEightBits});
+    ServedBaton mixed({.prefill = 0, .decode = 0, .mixed = 1, .yaml = rounded});
     ASSERT_TRUE(mixed.WaitReady());
     exam.expected = CompleteAll(mixed.port(), exam.bodies, 1);
   }
-  ServedBaton split({.yaml = kEightBits});
+  ServedBaton split({.yaml = rounded});
   ASSERT_TRUE(split.WaitReady());
   ExpectSame(exam, CompleteAll(split.port(), exam.bodies, 1), "prefill=p0 decode=d0");
   ExpectSame(exam, CompleteAll(split.port(), exam.bodies, 16), "prefill=p0 decode=d0");
   EXPECT_GT(split.Metric("baton_handoff_bytes_total"), 0);
   EXPECT_GT(split.Metric("baton_prefix_hit_tokens_total", {"worker=\"p0\""}), 0);
 }
+
+INSTANTIATE_TEST_SUITE_P(Roundings, SameTokensRounded,
+                         testing::Values("weights: w8a8, kv_dtype: int8", "weights: w16a16"));
 
 TEST(SameTokensWithLittleMemory, ThoughSequencesArePreempted) {
   ServedBaton server({.kv_memory = "1MiB"});

@@ -212,6 +212,15 @@ std::vector<float> RoundedToInt8(const std::vector<float>& rows, int64_t depth, 
   return result;
 }
 
+void RoundToBFloat16(std::vector<std::byte>& floats) {
+  for (size_t i = 0; i < floats.size(); i += sizeof(float)) {
+    float value;
+    std::memcpy(&value, &floats[i], sizeof value);
+    value = ToFloat(ToBFloat16(value));
+    std::memcpy(&floats[i], &value, sizeof value);
+  }
+}
+
 TEST_P(Linear, AgreesWithTheReferenceOfRoundedOperandsWithW8A8) {
   for (const int64_t K : {1, 2, 17, 383, 384, 385, 900}) {
     for (const int64_t N : {1, 16, 37}) {
@@ -255,6 +264,49 @@ TEST_P(Linear, GivesARowTheSameBitsInAnyBatchAndOnAnyThreadsWithW8A8) {
     device::HostStream stream(threads);
     for (const int64_t rows : {1, 2, 6, 7, 16, 200}) {
       EXPECT_TRUE(SameBits(problem.RunPacked(cpu(), stream, 190, rows, ops::Packing::kW8A8),
+                           Rows(all, 190, rows, 70)))
+          << rows << " rows, " << threads << " threads";
+    }
+  }
+}
+
+TEST_P(Linear, AgreesWithTheReferenceOfRoundedOperandsWithW16A16) {
+  for (const DType dtype : {DType::kFloat32, DType::kBFloat16}) {
+    for (const int64_t K : {1, 2, 17, 31, 383, 384, 385, 900}) {
+      for (const int64_t N : {1, 16, 37, 64}) {
+        const Problem problem(random_, 13, N, K, dtype, N == 37);
+        Problem rounded = problem;
+        if (dtype == DType::kFloat32) RoundToBFloat16(rounded.w);
+        for (float& x : rounded.x) x = ToFloat(ToBFloat16(x));
+        for (const int64_t rows : {1, 2, 5, 6, 7, 13}) {
+          const auto actual = problem.RunPacked(cpu(), stream_, 0, rows, ops::Packing::kW16A16);
+          SCOPED_TRACE("K " + std::to_string(K) + " N " + std::to_string(N) + " rows " +
+                       std::to_string(rows));
+          ExpectClose(actual, rounded.Run(reference(), stream_, 0, rows), Bound(K), 0);
+          if (HasFatalFailure()) return;
+        }
+      }
+    }
+  }
+}
+
+TEST_P(Linear, GivesTheBitsOfEveryInstructionSetWithW16A16) {
+  for (const DType dtype : kFloatTypes) {
+    const Problem problem(random_, 40, 70, 901, dtype, true);
+    EXPECT_TRUE(
+        SameBits(problem.RunPacked(cpu(), stream_, 0, 40, ops::Packing::kW16A16),
+                 problem.RunPacked(**CpuOpsFor("portable"), stream_, 0, 40, ops::Packing::kW16A16)))
+        << DTypeName(dtype);
+  }
+}
+
+TEST_P(Linear, GivesARowTheSameBitsInAnyBatchAndOnAnyThreadsWithW16A16) {
+  const Problem problem(random_, 401, 70, 901, DType::kBFloat16, true);
+  const auto all = problem.RunPacked(cpu(), stream_, 0, 401, ops::Packing::kW16A16);
+  for (const int threads : {1, 3}) {
+    device::HostStream stream(threads);
+    for (const int64_t rows : {1, 2, 6, 7, 12, 16, 200}) {
+      EXPECT_TRUE(SameBits(problem.RunPacked(cpu(), stream, 190, rows, ops::Packing::kW16A16),
                            Rows(all, 190, rows, 70)))
           << rows << " rows, " << threads << " threads";
     }

@@ -144,7 +144,7 @@ struct Engine {
   /// "auto": the model's weights; "random": made up from its config.json.
   std::string load = "auto";
   /// "auto": of the type that they have; "int8": rounded to it when they are loaded; "w8a8": so are
-  /// activations, in every product.
+  /// activations, in every product; "w16a16": both, to bfloat16.
   std::string weights = "auto";
   bool deterministic = true;
   /// Programmatic dependent launch.

@@ -19,6 +19,9 @@ enum class Packing : uint8_t {
   /// So are the weights, and x is rounded in the same way in every call: of each row each such
   /// piece has its own scale. Products of a piece are summed in whole numbers.
   kW8A8,
+  /// Weights and, in every call, x are rounded to bfloat16, to nearest, ties to even; weights that
+  /// have this type are not changed.
+  kW16A16,
 };
 
 /// y = x w^T + bias.
@@ -26,8 +29,9 @@ enum class Packing : uint8_t {
 /// where it is 0, and always on CUDA devices.
 /// Types: x and y as they say; w float32, float16 or bfloat16; bias of w's type.
 /// Layout: row-major, with no alignment beyond an element's; or w as Ops::pack_linear of the same
-/// table wrote it, which is faster. The bits of y are the same, but with int8; with
-/// kW8A8 they are those of every instruction set.
+/// table wrote it, which is faster. The bits of y are the same, but where packing or x is rounded;
+/// with kW8A8, and with kW16A16 where no sum is below the smallest normal float32, they are those
+/// of every instruction set.
 /// Errors: none; shapes are checked (BATON_CHECK) once per call. T = 0 is a no-op.
 /// Stream: enqueues only; allocates nothing on a device; graph-safe.
 /// Cost: 2 T N K FLOPs, N K weights read once per call for small T.

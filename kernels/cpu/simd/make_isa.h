@@ -2,9 +2,9 @@
 
 #include "attention.h"
 #include "elementwise.h"
-#include "int8_linear.h"
 #include "linear.h"
 #include "panels.h"
+#include "rounded_linear.h"
 #include "sampling.h"
 
 namespace baton::kernels::cpu {
@@ -14,8 +14,9 @@ constexpr Isa MakeIsa(const char* name) {
   return {
       .name = name,
       .linear = Linear<V>::Run,
-      .linear_int8 = Int8Linear<V>::Run,
-      .round_rows = Int8Linear<V>::RoundRows,
+      .linear_rounded = RoundedLinear<V>::Run,
+      .round_rows = RoundedLinear<V>::RoundRows,
+      .rounded_row_bytes = RoundedLinear<V>::RowBytes,
       .pack_linear = Panels<V>::Pack,
       .attend = Attention<V>::Run,
       .rms_norm = Elementwise<V>::RmsNorm,

@@ -7,9 +7,9 @@
 namespace baton::kernels::cpu {
 
 /// Packed weights: blocks of kBlockK along K, the last one shorter; in each all panels of kPanel
-/// columns, behind the last column zeros; in a panel its rows, one for each k. With int8 a panel
-/// begins with the scales of its columns, and has an even number of rows; with kW8A8 two rows are
-/// one, of pairs, as they are multiplied.
+/// columns, behind the last column zeros; in a panel its rows, one for each k. Where both operands
+/// are rounded, so many rows as are multiplied at once are joined to one, in which those of a
+/// column lie side by side. A panel of int8 begins with the scales of its columns.
 template <class V>
 struct Panels {
   static int64_t BlockDepth(int64_t K, int64_t k) { return K - k < kBlockK ? K - k : kBlockK; }
@@ -21,17 +21,22 @@ struct Panels {
   static constexpr int64_t kScaleBytes = kScaled<W> ? kPanel * sizeof(float) : 0;
 
   /// Bytes of a panel of so many rows.
-  template <class W>
+  template <class W, int64_t Joined = 1>
   static int64_t Bytes(int64_t depth) {
-    const int64_t odd = kScaled<W> ? depth % 2 : 0;
-    return kScaleBytes<W> + (depth + odd) * kPanel * static_cast<int64_t>(sizeof(W));
+    return kScaleBytes<W> + RoundUp<Joined>(depth) * kPanel * static_cast<int64_t>(sizeof(W));
   }
 
   /// Bytes before the panel with column n of the block that begins at k.
-  template <class W>
+  template <class W, int64_t Joined = 1>
   static int64_t Begin(int64_t N, int64_t K, int64_t k, int64_t n) {
     const int64_t panels = (N + kPanel - 1) / kPanel;
-    return k / kBlockK * panels * Bytes<W>(kBlockK) + n / kPanel * Bytes<W>(BlockDepth(K, k));
+    return k / kBlockK * panels * Bytes<W, Joined>(kBlockK) +
+           n / kPanel * Bytes<W, Joined>(BlockDepth(K, k));
+  }
+
+  template <int64_t Joined>
+  static int64_t RoundUp(int64_t depth) {
+    return (depth + Joined - 1) / Joined * Joined;
   }
 
   static void Pack(const ops::PackLinearParams& p, int64_t n_begin, int64_t n_end) {
@@ -40,12 +45,17 @@ struct Panels {
         const W* w = static_cast<const W*>(p.w) + n * p.w_row();
         for (int64_t k = 0; k < p.K; k += kBlockK) {
           const int64_t depth = BlockDepth(p.K, k);
+          const auto joined = [&]<class R, int64_t Joined, int Bias>() {
+            RoundPanel<Joined, Bias>(
+                w + k, p.w_row(), n_end - n, depth,
+                reinterpret_cast<R*>(p.packed + Begin<R, Joined>(p.N, p.K, k, n)));
+          };
           if (p.packing == ops::Packing::kInt8) {
-            RoundPanel<1>(w + k, p.w_row(), n_end - n, depth,
-                          p.packed + Begin<int8_t>(p.N, p.K, k, n));
+            joined.template operator()<int8_t, 1, 0>();
           } else if (p.packing == ops::Packing::kW8A8) {
-            RoundPanel<2>(w + k, p.w_row(), n_end - n, depth,
-                          p.packed + Begin<int8_t>(p.N, p.K, k, n));
+            joined.template operator()<int8_t, V::Ints::kJoined, V::Ints::kBias>();
+          } else if (p.packing == ops::Packing::kW16A16) {
+            joined.template operator()<BFloat16, 2, 0>();
           } else {
             PackPanel(w + k, p.w_row(), n_end - n, depth,
                       reinterpret_cast<W*>(p.packed + Begin<W>(p.N, p.K, k, n)));
@@ -69,22 +79,28 @@ struct Panels {
     }
   }
 
-  /// The same, rounded to int8, behind the columns' scales; `Joined` rows are one.
-  template <int Joined, class W>
-  static void RoundPanel(const W* w, int64_t w_stride, int64_t columns, int64_t depth,
-                         std::byte* panel) {
+  /// The same, rounded to R; `Joined` rows are one. Of int8 the elements lie behind the columns'
+  /// scales and are greater by Bias.
+  template <int64_t Joined, int Bias, class R, class W>
+  static void RoundPanel(const W* w, int64_t w_stride, int64_t columns, int64_t depth, R* panel) {
     auto* scales = reinterpret_cast<float*>(panel);
-    auto* elements = reinterpret_cast<int8_t*>(panel + kScaleBytes<int8_t>);
+    R* elements = panel + kScaleBytes<R> / static_cast<int64_t>(sizeof(R));
     for (int i = 0; i < kPanel; ++i) {
+      R rounded[kBlockK] = {};
       float column[kBlockK];
       for (int64_t k = 0; k < depth; k += V::kLanes) {
         StoreUpTo(i < columns ? LoadUpTo<V>(w + i * w_stride + k, depth - k) : V::Zero(),
                   column + k, depth - k);
       }
-      int8_t rounded[kBlockK + 1];
-      scales[i] = RoundedRow<V>::Round(column, depth, rounded);
-      rounded[depth] = 0;
-      for (int64_t k = 0; k < depth + depth % 2; ++k) {
+      if constexpr (kScaled<R>) {
+        scales[i] = RoundedRow<V>::Round(column, depth, rounded);
+        for (R& element : rounded) element = static_cast<R>(element + Bias);
+      } else {
+        for (int64_t k = 0; k < depth; k += V::kLanes) {
+          StoreUpTo(LoadUpTo<V>(column + k, depth - k), rounded + k, depth - k);
+        }
+      }
+      for (int64_t k = 0; k < RoundUp<Joined>(depth); ++k) {
         elements[(k / Joined * kPanel + i) * Joined + k % Joined] = rounded[k];
       }
     }

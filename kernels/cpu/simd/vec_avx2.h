@@ -8,6 +8,7 @@
 #include "baton/base/dtype.h"
 #include "product.h"
 #include "transpose.h"
+#include "widened_pairs.h"
 
 namespace baton::kernels::cpu::avx2 {
 
@@ -17,39 +18,40 @@ struct Ints {
   __m256i hi;
 
   static Ints Zero() { return {_mm256_setzero_si256(), _mm256_setzero_si256()}; }
-  /// A pair of int8 for each lane, widened to int16.
-  static Ints LoadPairs(const std::byte* from) {
+  /// Pairs of int8 are widened to int16, multiplied and added.
+  using Element = int16_t;
+  static constexpr int64_t kJoined = 2;
+  static constexpr int kBias = 0;
+  static Ints LoadColumns(const std::byte* from) {
     const auto* halves = reinterpret_cast<const __m128i*>(from);
     return {_mm256_cvtepi8_epi16(_mm_loadu_si128(halves)),
             _mm256_cvtepi8_epi16(_mm_loadu_si128(halves + 1))};
   }
-  /// A pair of int16, the same for all lanes.
-  static Ints BroadcastPair(const std::byte* from) {
+  /// The elements of a step, the same for all lanes.
+  static Ints Broadcast(const std::byte* from) {
     int32_t pair;
     std::memcpy(&pair, from, sizeof pair);
     const __m256i all = _mm256_set1_epi32(pair);
     return {all, all};
   }
-  /// sum + a0 b0 + a1 b1 for the pairs of each lane.
-  static Ints AddPairs(Ints sum, Ints a, Ints b) {
-    return {_mm256_add_epi32(sum.lo, _mm256_madd_epi16(a.lo, b.lo)),
-            _mm256_add_epi32(sum.hi, _mm256_madd_epi16(a.hi, b.hi))};
-  }
-  void Store(int32_t* to) const {
-    auto* halves = reinterpret_cast<__m256i*>(to);
-    _mm256_storeu_si256(halves, lo);
-    _mm256_storeu_si256(halves + 1, hi);
+  static Ints MulAdd(Ints factor, Ints columns, Ints sum) {
+    return {_mm256_add_epi32(sum.lo, _mm256_madd_epi16(factor.lo, columns.lo)),
+            _mm256_add_epi32(sum.hi, _mm256_madd_epi16(factor.hi, columns.hi))};
   }
 };
 
 /// Sixteen lanes of float32 in two registers: the same lanes, and so the same bits, as AVX-512.
 struct Vec {
   using Ints = avx2::Ints;
+  using Pairs = WidenedPairs<Vec>;
   static constexpr int kLanes = 16;
   /// Tiles of products that fit the registers: most rows, and most sums where there is more than
   /// one vector for a row.
   static constexpr int kLinearRows = 6;
   static constexpr int kLinearSums = 4;
+  static constexpr int kPanelSums = kLinearSums;
+  /// Whether what is done with a tile's sums at its end takes registers from them.
+  static constexpr bool kSpillsSums = true;
   /// Whether pairs of bfloat16 are widened where they are multiplied.
   static constexpr bool kWidensPairs = true;
   __m256 lo;
@@ -57,10 +59,10 @@ struct Vec {
 
   static Vec Broadcast(float a) { return {_mm256_set1_ps(a), _mm256_set1_ps(a)}; }
   static Vec Zero() { return {_mm256_setzero_ps(), _mm256_setzero_ps()}; }
-  static Vec FromInts(const int32_t* from) {
-    const auto* halves = reinterpret_cast<const __m256i*>(from);
-    return {_mm256_cvtepi32_ps(_mm256_loadu_si256(halves)),
-            _mm256_cvtepi32_ps(_mm256_loadu_si256(halves + 1))};
+  static Vec FromInts(Ints ints, int32_t surplus) {
+    const __m256i all = _mm256_set1_epi32(surplus);
+    return {_mm256_cvtepi32_ps(_mm256_sub_epi32(ints.lo, all)),
+            _mm256_cvtepi32_ps(_mm256_sub_epi32(ints.hi, all))};
   }
   static Vec Load(const float* from) { return {_mm256_loadu_ps(from), _mm256_loadu_ps(from + 8)}; }
   static __m256 Widen(__m128i bits, const BFloat16*) {

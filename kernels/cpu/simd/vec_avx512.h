@@ -7,9 +7,12 @@
 #include "baton/base/dtype.h"
 #include "product.h"
 #include "transpose.h"
+#include "widened_pairs.h"
 
-// Two instruction sets have this vector, each compiled with flags and under a name of its own.
-#ifdef __AVX512VNNI__
+// Three instruction sets have this vector, each compiled with flags and under a name of its own.
+#if defined(__AVX512BF16__)
+#define BATON_AVX512_SET avx512bf16
+#elif defined(__AVX512VNNI__)
 #define BATON_AVX512_SET avx512vnni
 #else
 #define BATON_AVX512_SET avx512
@@ -22,35 +25,51 @@ struct Ints {
   __m512i v;
 
   static Ints Zero() { return {_mm512_setzero_si512()}; }
-  /// A pair of int8 for each lane, widened to int16.
-  static Ints LoadPairs(const std::byte* from) {
+#ifdef __AVX512VNNI__
+  /// Four of int8 are multiplied and added at once. One side is unsigned, so w is stored greater by
+  /// kBias, and each sum comes out greater by kBias times that of x.
+  using Element = int8_t;
+  static constexpr int64_t kJoined = 4;
+  static constexpr int kBias = 128;
+  static Ints LoadColumns(const std::byte* from) { return {_mm512_loadu_si512(from)}; }
+  static Ints MulAdd(Ints factor, Ints columns, Ints sum) {
+    return {_mm512_dpbusd_epi32(sum.v, columns.v, factor.v)};
+  }
+#else
+  /// Pairs of int8 are widened to int16, multiplied and added.
+  using Element = int16_t;
+  static constexpr int64_t kJoined = 2;
+  static constexpr int kBias = 0;
+  static Ints LoadColumns(const std::byte* from) {
     return {_mm512_cvtepi8_epi16(_mm256_loadu_si256(reinterpret_cast<const __m256i*>(from)))};
   }
-  /// A pair of int16, the same for all lanes.
-  static Ints BroadcastPair(const std::byte* from) {
-    int32_t pair;
-    __builtin_memcpy(&pair, from, sizeof pair);
-    return {_mm512_set1_epi32(pair)};
+  static Ints MulAdd(Ints factor, Ints columns, Ints sum) {
+    return {_mm512_add_epi32(sum.v, _mm512_madd_epi16(factor.v, columns.v))};
   }
-  /// sum + a0 b0 + a1 b1 for the pairs of each lane; with VNNI one instruction.
-  static Ints AddPairs(Ints sum, Ints a, Ints b) {
-#ifdef __AVX512VNNI__
-    return {_mm512_dpwssd_epi32(sum.v, a.v, b.v)};
-#else
-    return {_mm512_add_epi32(sum.v, _mm512_madd_epi16(a.v, b.v))};
 #endif
+  /// The elements of a step, the same for all lanes.
+  static Ints Broadcast(const std::byte* from) {
+    int32_t step;
+    __builtin_memcpy(&step, from, sizeof step);
+    return {_mm512_set1_epi32(step)};
   }
-  void Store(int32_t* to) const { _mm512_storeu_si512(to, v); }
 };
+
+struct Pairs;
 
 /// Sixteen lanes of float32 in one register.
 struct Vec {
   using Ints = BATON_AVX512_SET::Ints;
+  using Pairs = BATON_AVX512_SET::Pairs;
   static constexpr int kLanes = 16;
   /// Tiles of products that fit the registers: most rows, and most sums where there is more than
   /// one vector for a row.
   static constexpr int kLinearRows = 12;
   static constexpr int kLinearSums = 24;
+  /// The same of panels, of which two with so many rows of x leave the first-level cache.
+  static constexpr int kPanelSums = 20;
+  /// Whether what is done with a tile's sums at its end takes registers from them.
+  static constexpr bool kSpillsSums = false;
   /// Whether pairs of bfloat16 are widened where they are multiplied.
   static constexpr bool kWidensPairs = true;
   __m512 v;
@@ -58,8 +77,8 @@ struct Vec {
   static __mmask16 First(int64_t n) { return static_cast<__mmask16>((1u << n) - 1); }
   static Vec Broadcast(float a) { return {_mm512_set1_ps(a)}; }
   static Vec Zero() { return {_mm512_setzero_ps()}; }
-  static Vec FromInts(const int32_t* from) {
-    return {_mm512_cvtepi32_ps(_mm512_loadu_si512(from))};
+  static Vec FromInts(Ints ints, int32_t surplus) {
+    return {_mm512_cvtepi32_ps(_mm512_sub_epi32(ints.v, _mm512_set1_epi32(surplus)))};
   }
   static Vec Load(const float* from) { return {_mm512_loadu_ps(from)}; }
   static Vec LoadPart(const float* from, int64_t n) {
@@ -173,5 +192,25 @@ struct Vec {
     return _mm_cvtss_f32(_mm_max_ss(four, _mm_movehdup_ps(four)));
   }
 };
+
+/// Products of pairs of bfloat16.
+#ifdef __AVX512BF16__
+struct Pairs {
+  using Element = BFloat16;
+  using Columns = __m512i;
+  using Factor = __m512i;
+  static __m512i LoadColumns(const std::byte* from) { return _mm512_loadu_si512(from); }
+  static __m512i Broadcast(const std::byte* from) {
+    int32_t pair;
+    __builtin_memcpy(&pair, from, sizeof pair);
+    return _mm512_set1_epi32(pair);
+  }
+  static Vec MulAdd(__m512i factor, __m512i columns, Vec sum) {
+    return {_mm512_dpbf16_ps(sum.v, (__m512bh)columns, (__m512bh)factor)};
+  }
+};
+#else
+struct Pairs : WidenedPairs<Vec> {};
+#endif
 
 }  // namespace baton::kernels::cpu::BATON_AVX512_SET

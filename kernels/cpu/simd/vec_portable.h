@@ -4,6 +4,8 @@
 #include <cstring>
 
 #include "baton/base/dtype.h"
+#include "product.h"
+#include "widened_pairs.h"
 
 namespace baton::kernels::cpu::portable {
 
@@ -13,38 +15,43 @@ struct Ints {
   int32_t lanes[16];
 
   static Ints Zero() { return {}; }
-  /// A pair of int8 for each lane, widened to int16.
-  static Ints LoadPairs(const std::byte* from) {
+  /// Pairs of int8 are widened to int16, multiplied and added.
+  using Element = int16_t;
+  static constexpr int64_t kJoined = 2;
+  static constexpr int kBias = 0;
+  static Ints LoadColumns(const std::byte* from) {
     Ints r;
     const auto* elements = reinterpret_cast<const int8_t*>(from);
     for (int i = 0; i < 32; ++i) r.pairs[i] = elements[i];
     return r;
   }
-  /// A pair of int16, the same for all lanes.
-  static Ints BroadcastPair(const std::byte* from) {
+  /// The elements of a step, the same for all lanes.
+  static Ints Broadcast(const std::byte* from) {
     Ints r;
     for (int i = 0; i < 32; i += 2) std::memcpy(r.pairs + i, from, 2 * sizeof(int16_t));
     return r;
   }
-  /// sum + a0 b0 + a1 b1 for the pairs of each lane.
-  static Ints AddPairs(Ints sum, const Ints& a, const Ints& b) {
+  static Ints MulAdd(const Ints& a, const Ints& b, Ints sum) {
     for (int i = 0; i < 16; ++i) {
       sum.lanes[i] += a.pairs[2 * i] * b.pairs[2 * i] + a.pairs[2 * i + 1] * b.pairs[2 * i + 1];
     }
     return sum;
   }
-  void Store(int32_t* to) const { std::memcpy(to, lanes, sizeof lanes); }
 };
 
 /// Sixteen lanes of float32 in what vectors the compiler's base instruction set has.
 struct Vec {
   typedef float Quad __attribute__((vector_size(16)));
   using Ints = portable::Ints;
+  using Pairs = WidenedPairs<Vec>;
   static constexpr int kLanes = 16;
   /// Tiles of products that fit the registers: most rows, and most sums where there is more than
   /// one vector for a row.
   static constexpr int kLinearRows = 2;
   static constexpr int kLinearSums = 2;
+  static constexpr int kPanelSums = kLinearSums;
+  /// Whether what is done with a tile's sums at its end takes registers from them.
+  static constexpr bool kSpillsSums = false;
   /// Whether pairs of bfloat16 are widened where they are multiplied.
   static constexpr bool kWidensPairs = false;
   Quad q[4];
@@ -54,9 +61,9 @@ struct Vec {
     return {{quad, quad, quad, quad}};
   }
   static Vec Zero() { return Broadcast(0); }
-  static Vec FromInts(const int32_t* from) {
+  static Vec FromInts(const Ints& ints, int32_t surplus) {
     float floats[kLanes];
-    for (int i = 0; i < kLanes; ++i) floats[i] = static_cast<float>(from[i]);
+    for (int i = 0; i < kLanes; ++i) floats[i] = static_cast<float>(ints.lanes[i] - surplus);
     return Load(floats);
   }
   static Vec Load(const float* from) {
@@ -94,6 +101,17 @@ struct Vec {
   template <class T>
   static Vec LoadPanel(const T* from) {
     return Load(from);
+  }
+  /// The first, or the second, of sixteen pairs.
+  static Vec LoadFirst(const BFloat16Pair* from) {
+    float lanes[kLanes];
+    for (int i = 0; i < kLanes; ++i) lanes[i] = ToFloat(from[i].first);
+    return Load(lanes);
+  }
+  static Vec LoadSecond(const BFloat16Pair* from) {
+    float lanes[kLanes];
+    for (int i = 0; i < kLanes; ++i) lanes[i] = ToFloat(from[i].second);
+    return Load(lanes);
   }
   /// 16 rows of 8 to columns.
   static void TransposeEights(const float* from, int64_t stride, float* to, int64_t to_stride) {

@@ -1,5 +1,7 @@
 #include "baton/app/options.h"
 
+#include <utility>
+
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
@@ -119,6 +121,16 @@ TEST(WorkerOptions, CarryEngineAndHandoff) {
   EXPECT_EQ(options.transport_tls, "tcp");
   EXPECT_THAT(options.required_paths,
               ElementsAre(transport::PathKind::kRdma, transport::PathKind::kSharedMemory));
+}
+
+TEST(WorkerOptions, RoundWhatTheConfigurationSays) {
+  config::Config config;
+  for (const auto& [weights, packing] :
+       {std::pair("auto", ops::Packing::kExact), std::pair("int8", ops::Packing::kInt8),
+        std::pair("w8a8", ops::Packing::kW8A8), std::pair("w16a16", ops::Packing::kW16A16)}) {
+    config.engine.weights = weights;
+    EXPECT_EQ(WorkerOf(config, {}).packing, packing) << weights;
+  }
 }
 
 TEST(RouterOptions, PutWorkersOfTheCommandLineOverThoseConfigured) {

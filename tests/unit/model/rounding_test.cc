@@ -1,4 +1,4 @@
-// What rounding weights, activations or KV to eight bits does to the bundled model.
+// What rounding weights, activations or KV does to the bundled model.
 #include <cmath>
 #include <filesystem>
 #include <fstream>
@@ -51,13 +51,13 @@ std::unique_ptr<Model> Load(ops::Packing packing) {
                       {.ops = &kernels::CpuOps(), .packing = packing});
 }
 
-class EightBits : public testing::TestWithParam<Rounding> {
+class Rounded : public testing::TestWithParam<Rounding> {
  protected:
   const std::unique_ptr<Model> exact_ = Load(ops::Packing::kExact);
   const std::unique_ptr<Model> rounded_ = Load(GetParam().packing);
 };
 
-TEST_P(EightBits, KeepLogitsAndPerplexityOfTheBundledModel) {
+TEST_P(Rounded, KeepsLogitsAndPerplexityOfTheBundledModel) {
   double exact_log = 0, rounded_log = 0, squares = 0, errors = 0;
   int64_t tokens = 0;
   for (const std::vector<TokenId>& text : ReadTexts()) {
@@ -84,7 +84,7 @@ TEST_P(EightBits, KeepLogitsAndPerplexityOfTheBundledModel) {
   EXPECT_NEAR(after / before, 1, GetParam().most_perplexity);
 }
 
-TEST_P(EightBits, GiveTheSameBitsInAnyChunksAndOnAnyNumberOfThreads) {
+TEST_P(Rounded, GivesTheSameBitsInAnyChunksAndOnAnyNumberOfThreads) {
   const std::vector<TokenId> text = ReadTexts().front();
   const auto expected = RunModel(*rounded_, kernels::CpuOps(), GetParam().kv_dtype).Run(text);
   for (const size_t chunk : {1, 5, 17}) {
@@ -95,20 +95,24 @@ TEST_P(EightBits, GiveTheSameBitsInAnyChunksAndOnAnyNumberOfThreads) {
 }
 
 INSTANTIATE_TEST_SUITE_P(
-    Roundings, EightBits,
+    Roundings, Rounded,
     testing::Values(Rounding{"Int8Weights", ops::Packing::kInt8, DType::kBFloat16, 0.02, 0.01},
                     Rounding{"W8A8", ops::Packing::kW8A8, DType::kBFloat16, 0.03, 0.02},
+                    Rounding{"W16A16", ops::Packing::kW16A16, DType::kBFloat16, 0.01, 0.005},
                     Rounding{"Int8Kv", ops::Packing::kExact, DType::kInt8, 0.02, 0.01},
                     Rounding{"W8A8WithInt8Kv", ops::Packing::kW8A8, DType::kInt8, 0.04, 0.02}),
     [](const auto& rounding) { return rounding.param.name; });
 
-TEST(Int8Weights, AreTakenForAnotherModel) {
+TEST(RoundedWeights, AreTakenForAnotherModel) {
   const std::string exact = Load(ops::Packing::kExact)->fingerprint();
   const std::string weights = Load(ops::Packing::kInt8)->fingerprint();
   const std::string both = Load(ops::Packing::kW8A8)->fingerprint();
+  const std::string sixteen = Load(ops::Packing::kW16A16)->fingerprint();
   EXPECT_NE(exact, weights);
   EXPECT_NE(exact, both);
   EXPECT_NE(weights, both);
+  EXPECT_NE(exact, sixteen);
+  EXPECT_NE(both, sixteen);
 }
 
 }  // namespace
