@@ -6,6 +6,7 @@
 
 #include "support/baton_processes.h"
 #include "support/load.h"
+#include "support/same_outcomes.h"
 #include "support/served_baton.h"
 #include "support/tiny_model.h"
 
@@ -51,19 +52,6 @@ const std::vector<Outcome>& OfOneProcess() {
     return server.WaitReady() ? CompleteAll(server.port(), Bodies(), 4) : std::vector<Outcome>{};
   }();
   return outcomes;
-}
-
-void ExpectSame(const std::vector<Outcome>& outcomes, const std::vector<Outcome>& expected) {
-  ASSERT_EQ(outcomes.size(), expected.size());
-  ASSERT_FALSE(expected.empty());
-  for (size_t i = 0; i < outcomes.size(); ++i) {
-    SCOPED_TRACE("request " + std::to_string(i));
-    ASSERT_EQ(outcomes[i].status, 200) << outcomes[i].error;
-    EXPECT_TRUE(outcomes[i].complete);
-    EXPECT_EQ(outcomes[i].text, expected[i].text);
-    EXPECT_EQ(outcomes[i].logprobs, expected[i].logprobs);
-    EXPECT_EQ(outcomes[i].finish_reason, expected[i].finish_reason);
-  }
 }
 
 TEST(Nodes, GiveTheTokensOfOneProcess) {

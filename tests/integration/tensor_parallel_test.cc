@@ -7,6 +7,7 @@
 
 #include "support/http_client.h"
 #include "support/load.h"
+#include "support/same_outcomes.h"
 #include "support/served_baton.h"
 
 /// Workers whose ranks share the model, with real processes. For one degree tokens and
@@ -115,18 +116,6 @@ INSTANTIATE_TEST_SUITE_P(Degrees, TensorParallel,
                          testing::Values(Degrees{1, 2}, Degrees{2, 1}, Degrees{2, 4},
                                          Degrees{4, 2}),
                          [](const auto& degrees) { return Name(degrees.param); });
-
-void ExpectSame(const std::vector<Outcome>& outcomes, const std::vector<Outcome>& expected) {
-  ASSERT_EQ(outcomes.size(), expected.size());
-  for (size_t i = 0; i < outcomes.size(); ++i) {
-    SCOPED_TRACE("request " + std::to_string(i));
-    ASSERT_EQ(outcomes[i].status, 200) << outcomes[i].error;
-    EXPECT_TRUE(outcomes[i].complete);
-    EXPECT_EQ(outcomes[i].text, expected[i].text);
-    EXPECT_EQ(outcomes[i].logprobs, expected[i].logprobs);
-    EXPECT_EQ(outcomes[i].finish_reason, expected[i].finish_reason);
-  }
-}
 
 TEST(TensorParallelOfOneDegree, GivesTheSameTokensSplitTogetherCachedAndPreempted) {
   const std::vector<CompletionBody> bodies = RandomCompletions(12, 32, 150);

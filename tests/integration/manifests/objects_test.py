@@ -241,8 +241,7 @@ class Objects(unittest.TestCase):
         for role in ("prefill", "decode"):
             group = named(objects, "LeaderWorkerSet", f"baton-{role}-nodes")["spec"]
             template = templates[f"baton-{role}-nodes-worker"]
-            with tempfile.TemporaryDirectory() as temporary:
-                workers = manifests.settings_of(objects, template, temporary)["workers"]
+            workers = manifests.settings_of(objects, template)["workers"]
             nodes = group["leaderWorkerTemplate"]["size"]
             self.assertEqual(workers[role]["nodes"], nodes)
             self.assertEqual(workers[role]["tensor_parallel"],

@@ -147,7 +147,8 @@ TEST(NcclGroupOfNodes, SumsWithTheBitsOfOneProcess) {
     std::vector<Group> nodes = TwoNodes(library, ranks, memory);
     std::vector<int> devices(static_cast<size_t>(ranks));
     for (size_t r = 0; r < devices.size(); ++r) devices[r] = static_cast<int>(r);
-    Group one = *MakeNcclGroupOf(std::make_shared<FakeLibrary>(), {.devices = devices}, nullptr);
+    const auto other = std::make_shared<FakeLibrary>();
+    Group one = *MakeNcclGroupOf(other, {.devices = devices}, nullptr);
     std::vector<std::vector<float>> x(devices.size());
     for (size_t r = 0; r < x.size(); ++r) x[r] = {1e8F, 1.0F + static_cast<float>(r), -1e8F, 0.1F};
     auto expected = x;
