@@ -39,7 +39,8 @@ class Admission {
     kAnywhere,
     /// Only where its first token can be there in time.
     kInTime,
-    /// Only to who prefills without a queue: it is late already, and there it holds up nobody who is not.
+    /// Only to who prefills without a queue: it is late already, and there it holds up nobody who
+    /// is not.
     kUnqueued
   };
   /// What became of an attempt to send a request to a worker.

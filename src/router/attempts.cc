@@ -59,7 +59,8 @@ Admission::Attempt RouterCore::Dispatch(const Routed& routed, Admission::Terms t
     return {.outcome = Outcome::kTooLate, .late = late};
   }
   const std::string& prefills = choice->prefill.empty() ? choice->worker : choice->prefill;
-  if (terms == Terms::kUnqueued && Find(prefills, views)->busy) return {.outcome = Outcome::kNoRoom};
+  if (terms == Terms::kUnqueued && Find(prefills, views)->busy)
+    return {.outcome = Outcome::kNoRoom};
   routed->queued = now - routed->arrived();
   metrics_.queue_seconds.Observe(routed->queued);
   if (routed->trace) routed->trace->Stage("queue", now);

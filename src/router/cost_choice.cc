@@ -9,7 +9,8 @@ namespace {
 
 /// What a second beyond an SLO weighs against one within.
 constexpr int kMissWeight = 10;
-/// What a first token that comes too late costs besides, against all that the SLO gives the request.
+/// What a first token that comes too late costs besides, against all that the SLO gives the
+/// request.
 constexpr int kLateWeight = 2;
 /// Predictions are this part of the wish off now and then: what is to hold it must hold it with so
 /// much to spare, or a queue that is filled up to the wish has every other of its requests late.

@@ -18,11 +18,11 @@ struct Group {
 ///
 ///   queue(P) + prefill(P) + transfer(P, D) < queue(D) + prefill(D) + delay(D) x sequences there
 ///
-/// where what exceeds an SLO weighs many times, for those who decode too. Where no decode worker has
-/// room for it, or none holds its SLO, a prefill worker may generate as well. Among equals the first
-/// of `groups` wins, and the one at `home`, if any, over those that are not more than a fifth better.
-/// Nothing when too little is known of any worker involved. O(groups x prefills) at worst; mostly
-/// each group looks at one or two, as they are ordered by when they are free.
+/// where what exceeds an SLO weighs many times, for those who decode too. Where no decode worker
+/// has room for it, or none holds its SLO, a prefill worker may generate as well. Among equals the
+/// first of `groups` wins, and the one at `home`, if any, over those that are not more than a fifth
+/// better. Nothing when too little is known of any worker involved. O(groups x prefills) at worst;
+/// mostly each group looks at one or two, as they are ordered by when they are free.
 std::optional<Choice> ChooseByCost(const std::vector<Group>& groups, const Query& query,
                                    const WorkerView* home);
 

@@ -125,8 +125,7 @@ std::string RouterCore::Describe(const RoutedRequest& routed) const {
   out << "request=" << routed.request.id;
   const TraceId& trace = routed.trace_context.trace;
   if (trace.valid()) out << " trace_id=" << trace.ToString();
-  out << " stage=" << stage
-      << " age_s=" << Seconds(now - routed.arrived())
+  out << " stage=" << stage << " age_s=" << Seconds(now - routed.arrived())
       << " prompt_tokens=" << routed.request.prompt.size() << " attempts=" << routed.attempts;
   if (routed.attempts == 0) return out.str();
   out << " worker=" << routed.choice.worker;
@@ -207,9 +206,8 @@ void RouterCore::Start(Request request, std::shared_ptr<api::CompletionSink> sin
   routed->id = request.id;
   routed->trace_context = request.context;
   routed->timings = request.timings;
-  const RequestTrace::Takers takers{
-      .writer = Written(request) ? traces_ : nullptr,
-      .tracer = request.context.sampled ? tracer_ : nullptr};
+  const RequestTrace::Takers takers{.writer = Written(request) ? traces_ : nullptr,
+                                    .tracer = request.context.sampled ? tracer_ : nullptr};
   request.trace = takers.writer != nullptr || takers.tracer != nullptr;
   if (request.trace) {
     routed->trace = std::make_unique<RequestTrace>(request.id, arrived, request.context, takers);

@@ -16,8 +16,8 @@ namespace {
 constexpr double kGoal = 0.9;
 constexpr double kPrecision = 1.02;
 /// What is measured in each of some histories: so many requests, or those of so long, whatever is
-/// more. One history would tell more of its own chances than of who decides better: of which of them
-/// long prompts meet in it.
+/// more. One history would tell more of its own chances than of who decides better: of which of
+/// them long prompts meet in it.
 constexpr int kRequests = 200;
 constexpr double kSeconds = 8;
 constexpr uint64_t kHistories = 3;

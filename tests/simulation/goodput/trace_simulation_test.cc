@@ -31,8 +31,7 @@ std::optional<Load> LoadOf(const std::string& name, const TraceChanges& changes,
   const Trace trace = loadgen::ChangeTrace(*std::move(read), changes);
   return Load{slo, [trace](Random& random) {
                 const auto count = static_cast<double>(trace.requests.size());
-                const auto& request =
-                    trace.requests[static_cast<size_t>(random.Uniform() * count)];
+                const auto& request = trace.requests[static_cast<size_t>(random.Uniform() * count)];
                 return Lengths{request.prompt_tokens, request.output_tokens};
               }};
 }
