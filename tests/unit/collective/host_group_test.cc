@@ -8,6 +8,7 @@
 #include "baton/base/random.h"
 #include "baton/collective/communicator.h"
 #include "baton/device/host_stream.h"
+#include "gathered.h"
 
 namespace baton::collective {
 namespace {
@@ -125,21 +126,7 @@ TEST(HostGroup, GathersColumnsThatDoNotDivide) {
     Group group = MakeHostGroup(ranks);
     std::vector<float> y(kRows * kColumns, -1);
     OnAllRanks(group, [&](Communicator& rank, device::Stream& stream) {
-      const int64_t begin = PartBegin(kColumns, rank.rank(), ranks);
-      const int64_t end = PartBegin(kColumns, rank.rank() + 1, ranks);
-      std::vector<float> x;
-      for (int64_t t = 0; t < kRows; ++t) {
-        for (int64_t c = begin; c < end; ++c) x.push_back(static_cast<float>(t * kColumns + c));
-      }
-      const bool first = rank.rank() == 0;
-      for (int64_t t = 0; first && t < kRows; ++t) {
-        std::copy_n(x.begin() + t * end, end, y.begin() + t * kColumns);
-      }
-      rank.Gather({.x = first ? nullptr : x.data(),
-                   .y = first ? y.data() : nullptr,
-                   .rows = kRows,
-                   .columns = kColumns},
-                  stream);
+      GatherNumbers(rank, stream, kRows, kColumns, y);
     });
     for (size_t i = 0; i < y.size(); ++i) EXPECT_EQ(y[i], static_cast<float>(i));
   }

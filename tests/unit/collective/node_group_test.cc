@@ -7,6 +7,7 @@
 #include "baton/base/random.h"
 #include "baton/collective/communicator.h"
 #include "baton/device/host_stream.h"
+#include "gathered.h"
 #include "support/link_pair.h"
 
 namespace baton::collective {
@@ -103,21 +104,7 @@ TEST(NodeGroup, GathersColumnsThatDoNotDivide) {
     Nodes several(nodes, ranks_per_node);
     std::vector<float> y(kRows * kColumns, -1);
     several.OnAllRanks([&](Communicator& rank, device::Stream& stream) {
-      const int64_t begin = PartBegin(kColumns, rank.rank(), rank.ranks());
-      const int64_t end = PartBegin(kColumns, rank.rank() + 1, rank.ranks());
-      std::vector<float> x;
-      for (int64_t t = 0; t < kRows; ++t) {
-        for (int64_t c = begin; c < end; ++c) x.push_back(static_cast<float>(t * kColumns + c));
-      }
-      const bool first = rank.rank() == 0;
-      for (int64_t t = 0; first && t < kRows; ++t) {
-        std::copy_n(x.begin() + t * end, end, y.begin() + t * kColumns);
-      }
-      rank.Gather({.x = first ? nullptr : x.data(),
-                   .y = first ? y.data() : nullptr,
-                   .rows = kRows,
-                   .columns = kColumns},
-                  stream);
+      GatherNumbers(rank, stream, kRows, kColumns, y);
     });
     for (size_t i = 0; i < y.size(); ++i) EXPECT_EQ(y[i], static_cast<float>(i));
   }

@@ -105,7 +105,7 @@ TEST_F(CostChoice, CountsWhatHandsOverTake) {
   EXPECT_EQ(Choose({.prompt_tokens = 200, .output_tokens = 10}).prefill, "");
 }
 
-TEST_F(CostChoice, NeverSplitsWhereOnlyThatBreaksTheSlo) {
+TEST_F(CostChoice, KeepsAPromptThatASplitAloneWouldMakeLate) {
   DecodeSequences(8);
   QueueAtPrefill(2000);
   const Query query{.prompt_tokens = 1000, .output_tokens = 10};
