@@ -86,7 +86,8 @@ void Peers::Close() {
 }
 
 bool Peers::Settled(const Link& link) const {
-  return link.settling && !(link.epoch && parts_.decode.Awaits(*link.epoch));
+  if (!link.settling || (link.peer && parts_.decode.UnderWay(*link.peer) > 0)) return false;
+  return !(link.epoch && parts_.decode.Awaits(*link.epoch));
 }
 
 void Peers::Forget(const std::function<bool(const Link&)>& which) {

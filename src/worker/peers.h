@@ -64,6 +64,7 @@ class Peers {
  private:
   struct Link;
 
+  /// Not wanted, and neither hand-offs nor blocks of any need it.
   bool Settled(const Link& link) const;
   void Replace(Link& link);
   void Forget(const std::function<bool(const Link&)>& which);

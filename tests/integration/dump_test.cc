@@ -25,7 +25,7 @@ class Dump : public testing::Test {
     server_ = std::make_unique<ServedBaton>(options);
     ASSERT_TRUE(server_->WaitReady());
   }
-  /// A stream of sixteen choices, which take some seconds; its first event has come.
+  /// A stream as long as the model's context; its first event has come.
   std::unique_ptr<HttpClient> Stream() {
     auto client = std::make_unique<HttpClient>(server_->port());
     EXPECT_TRUE(client->Send("POST", "/v1/completions",

@@ -150,6 +150,32 @@ TEST_F(PeersTest, OffersNothingToAPeerThatLeavesAndEndsTheJoin) {
   EXPECT_TRUE(prefill_.ended.Receive(kPatience));
 }
 
+TEST_F(PeersTest, KeepsOneThatIsNotWantedWhileAHandoffOfItsIsUnderWay) {
+  const Request request{.id = "r", .prompt = {1, 2, 3}};
+  ASSERT_TRUE(decode_.Offer(*peers_.Find("p0"), request, {SequenceId{1}, {BlockId{0}}}).ok());
+  peers_.Set({});
+  Advance(milliseconds(1));
+  EXPECT_FALSE(joined());
+  EXPECT_EQ(decode_.Stats().offered, 1);
+  EXPECT_FALSE(peers_.idle());
+}
+
+TEST_F(PeersTest, JoinsOneThatIsNotWantedForTheBlocksThatWaitForItsWord) {
+  const transport::PeerId peer = *peers_.Find("p0");
+  const Request request{.id = "r", .prompt = {1, 2, 3}};
+  ASSERT_TRUE(decode_.Offer(peer, request, {SequenceId{1}, {BlockId{0}}}).ok());
+  peers_.Set({});
+  peers_.Lose(peer, Unavailable("it was lost"));
+  EXPECT_EQ(decode_.Stats().quarantined, 1);
+  ASSERT_TRUE(DoUntil([this] { return peers_.idle(); }));
+  Advance(milliseconds(20));
+  EXPECT_TRUE(DoUntil([this] { return decode_.Stats().quarantined == 0; }));
+  Advance(milliseconds(1));
+  EXPECT_TRUE(DoUntil([this] { return peers_.idle(); }));
+  Advance(seconds(5));
+  EXPECT_TRUE(peers_.idle()) << "it was dialled once more";
+}
+
 TEST_F(PeersTest, GivesSignsOfLifeItself) {
   for (int i = 0; i < 3; ++i) {
     bool seen = false;
