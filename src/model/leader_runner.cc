@@ -2,6 +2,7 @@
 #include <array>
 #include <utility>
 
+#include "announced_layers.h"
 #include "baton/base/byte_reader.h"
 #include "baton/base/check.h"
 #include "baton/model/node_steps.h"
@@ -41,18 +42,6 @@ class Runner final : public StepRunner {
   Result<StepOutput> FinishAndWait() override;
 
  private:
-  struct Layers {
-    int32_t begin = 0;
-    int32_t end = 0;
-  };
-  /// A step that was begun.
-  struct Step {
-    OnLayers on_layers;
-    /// The groups of layers that this node has written, and how many of them were announced.
-    std::vector<Layers> groups;
-    size_t announced = 0;
-  };
-
   static size_t Slot(uint64_t step) { return step % kMostUnderWay; }
   void Tell(StepFrame frame, const std::string& body);
   Status Hear(Follower& follower);
@@ -68,7 +57,8 @@ class Runner final : public StepRunner {
   std::vector<Follower> followers_;
   const int32_t blocks_;
   collective::Communicator& group_;
-  std::array<Step, kMostUnderWay> steps_;
+  /// Of the steps under way, as this node writes them.
+  std::array<AnnouncedLayers, kMostUnderWay> layers_;
   uint64_t begun_ = 0;
   uint64_t finished_ = 0;
   std::string encoded_;
@@ -82,19 +72,17 @@ void Runner::Tell(StepFrame frame, const std::string& body) {
 }
 
 void Runner::Begin(const StepInput& input, OnLayers on_layers) {
-  BATON_CHECK(begun_ - finished_ < steps_.size());
+  BATON_CHECK(begun_ - finished_ < layers_.size());
   const uint64_t number = begun_++;
-  Step& step = steps_[Slot(number)];
-  step.on_layers = std::move(on_layers);
-  step.groups.clear();
-  step.announced = 0;
+  AnnouncedLayers& layers = layers_[Slot(number)];
+  layers.Begin(std::move(on_layers));
   for (Follower& follower : followers_) follower.written[Slot(number)] = 0;
-  EncodeStep(input, step.on_layers != nullptr, encoded_);
+  EncodeStep(input, layers.wanted(), encoded_);
   Tell(StepFrame::kBegin, encoded_);
   OnLayers written;
-  if (step.on_layers) {
-    written = [this, &step](int32_t begin, int32_t end) {
-      step.groups.push_back({begin, end});
+  if (layers.wanted()) {
+    written = [this, &layers](int32_t begin, int32_t end) {
+      layers.Add(begin, end);
       Announce();
     };
   }
@@ -125,15 +113,12 @@ void Runner::Announce() {
     }
   }
   for (uint64_t i = finished_; i < begun_; ++i) {
-    Step& step = steps_[Slot(i)];
-    size_t written = step.groups.size();
+    AnnouncedLayers& layers = layers_[Slot(i)];
+    size_t written = layers.written();
     for (const Follower& follower : followers_) {
       written = std::min<size_t>(written, follower.written[Slot(i)]);
     }
-    while (step.announced < written) {
-      const Layers layers = step.groups[step.announced++];
-      step.on_layers(layers.begin, layers.end);
-    }
+    layers.AnnounceUpTo(written);
   }
 }
 

@@ -6,6 +6,7 @@
 #include <string>
 #include <utility>
 
+#include "announced_layers.h"
 #include "baton/base/check.h"
 #include "rank_threads.h"
 #include "record_sizes.h"
@@ -41,16 +42,10 @@ class Runner final : public ParallelRunner {
   Result<StepOutput> FinishAndWait() override;
 
  private:
-  struct Layers {
-    int32_t begin = 0;
-    int32_t end = 0;
-  };
   /// A step that was begun.
   struct Step {
-    OnLayers on_layers;
-    /// The groups of layers that rank 0 has written, and how many of them were announced.
-    std::vector<Layers> groups;
-    size_t announced = 0;
+    /// As rank 0 writes them.
+    AnnouncedLayers layers;
     /// By rank: how many groups it has written.
     std::vector<std::atomic<size_t>> written;
   };
@@ -72,9 +67,9 @@ class Runner final : public ParallelRunner {
 };
 
 StepRunner::OnLayers Runner::NoteWritten(Step& step, int32_t rank) {
-  if (!step.on_layers) return {};
+  if (!step.layers.wanted()) return {};
   return [this, &step, rank](int32_t begin, int32_t end) {
-    if (rank == 0) step.groups.push_back({begin, end});
+    if (rank == 0) step.layers.Add(begin, end);
     step.written[static_cast<size_t>(rank)].fetch_add(1, std::memory_order_release);
     if (rank == 0) Announce();
   };
@@ -90,9 +85,7 @@ Status Runner::RecordAndWait(const OnRecorded& on_recorded) {
 void Runner::Begin(const StepInput& input, OnLayers on_layers) {
   BATON_CHECK(begun_ - finished_ < steps_.size());
   Step& step = At(begun_++);
-  step.on_layers = std::move(on_layers);
-  step.groups.clear();
-  step.announced = 0;
+  step.layers.Begin(std::move(on_layers));
   for (auto& written : step.written) written.store(0, std::memory_order_relaxed);
   threads_.Run([&](int32_t rank) { Rank(rank).Begin(input, NoteWritten(step, rank)); });
   Announce();
@@ -129,14 +122,11 @@ Result<StepOutput> Runner::FinishAndWait() {
 void Runner::Announce() {
   for (uint64_t i = finished_; i < begun_; ++i) {
     Step& step = At(i);
-    size_t written = step.groups.size();
+    size_t written = step.layers.written();
     for (const auto& each : step.written) {
       written = std::min(written, each.load(std::memory_order_acquire));
     }
-    while (step.announced < written) {
-      const Layers layers = step.groups[step.announced++];
-      step.on_layers(layers.begin, layers.end);
-    }
+    step.layers.AnnounceUpTo(written);
   }
 }
 
