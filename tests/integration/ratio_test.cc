@@ -68,7 +68,7 @@ TEST(Ratio, FollowsALoadOfLongPromptsWithoutAFailedRequestOrAnotherToken) {
   // It stays so, whatever comes of the same kind.
   for (int round = 0; round < 3; ++round) CompleteAll(server.port(), bodies, 8);
   EXPECT_EQ(Changes(server), 1) << server.log();
-  EXPECT_NE(server.log().find("2 mixed can serve"), std::string::npos);
+  EXPECT_TRUE(server.WaitLog("2 mixed can serve")) << server.log();
   EXPECT_TRUE(server.WaitIdle()) << server.log();
 }
 

@@ -12,11 +12,6 @@ namespace {
 using testing::AnyOf;
 using testing::HasSubstr;
 
-bool Logs(const ServedBaton& server, const std::string& text) {
-  return ServedBaton::Until([&] { return server.log().find(text) != std::string::npos; },
-                            std::chrono::seconds(60));
-}
-
 /// Where a router listens that is not ready; 0 before it says so.
 uint16_t ListeningPort(const ServedBaton& server) {
   const std::string mark = "listening on http://127.0.0.1:";
@@ -40,8 +35,8 @@ TEST(RequiredPath, ServesOverSharedMemoryWhenThatIsFound) {
   for (const char* peer : {"peer=\"p0\"", "peer=\"d0\""}) {
     EXPECT_TRUE(Shows(server, {peer, "kind=\"shm\"", "staged=\"false\""}));
   }
-  EXPECT_THAT(server.log(), HasSubstr("joined prefill worker p0"));
-  EXPECT_THAT(server.log(), HasSubstr("over shared memory ("));
+  EXPECT_TRUE(server.WaitLog("joined prefill worker p0")) << server.log();
+  EXPECT_TRUE(server.WaitLog("over shared memory (")) << server.log();
 }
 
 TEST(RequiredPath, ServesOverEitherOfTwo) {
@@ -54,9 +49,9 @@ TEST(RequiredPath, ServesOverEitherOfTwo) {
 TEST(RequiredPath, IsNotReadyOverAnotherAndSaysWhichWasFound) {
   ServedBaton server({.yaml = "transport: {required: tcp}\n"});
   const std::string reason = "transport.required is tcp, but the path found is shared memory (";
-  EXPECT_TRUE(Logs(server, "refused to join decode worker d0: " + reason)) << server.log();
-  EXPECT_TRUE(Logs(server, "not joined with prefill worker p0: " + reason)) << server.log();
-  ASSERT_TRUE(Logs(server, "listening on http://127.0.0.1:")) << server.log();
+  EXPECT_TRUE(server.WaitLog("refused to join decode worker d0: " + reason)) << server.log();
+  EXPECT_TRUE(server.WaitLog("not joined with prefill worker p0: " + reason)) << server.log();
+  ASSERT_TRUE(server.WaitLog("listening on http://127.0.0.1:")) << server.log();
   EXPECT_TRUE(ServedBaton::Until(
       [&] {
         const HttpReply reply = HttpGet(ListeningPort(server), "/readyz");

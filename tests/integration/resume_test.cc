@@ -167,15 +167,11 @@ TEST_F(Resume, AWorkerThatMustEndBeforeItsStreamsHandsThemOver) {
 TEST_F(Resume, AWorkerWhoseEngineIsStuckEndsAndItsStreamsGoOn) {
   Serve({.prefill = 1, .decode = 2, .yaml = "timeouts: {worker_progress: 2s}\n"});
   const pid_t pid = server_->WorkerPid("d0");
-  const auto ends = [&] {
-    return server_->log().find("this worker is stuck and ends: its engine thread") !=
-           std::string::npos;
-  };
   ExpectUndisturbed([&] {
     {
       const HeldThread engine(pid, "engine");
       if (!engine.held()) GTEST_SKIP() << engine.why();
-      EXPECT_TRUE(ServedBaton::Until(ends, seconds(60)));
+      EXPECT_TRUE(server_->WaitLog("this worker is stuck and ends: its engine thread"));
     }
     AwaitAnother("d0", pid);
   });

@@ -32,6 +32,9 @@ namespace fs = std::filesystem;
 /// How much longer everything may take in this build than its test says.
 constexpr int kTimeScale = BATON_TIME_SCALE;
 
+/// How long what an ended process printed may take to be read, unless others still print.
+constexpr Duration kLastWords = std::chrono::seconds(5);
+
 constexpr char kReadyMark[] = "baton ready: http";
 constexpr char kHostMark[] = "://127.0.0.1:";
 
@@ -99,6 +102,8 @@ struct ServedBaton::Output {
   std::string text;
   uint16_t port = 0;
   Gate ready;
+  /// Nothing more will come.
+  Gate ended;
   std::thread reader;
 
   void Read() {
@@ -108,6 +113,7 @@ struct ServedBaton::Output {
       text.append(buffer, static_cast<size_t>(count));
       if (port == 0) FindPort();
     }
+    ended.Open();
   }
   void FindPort() {
     const size_t at = text.find(kReadyMark);
@@ -176,6 +182,10 @@ std::string ServedBaton::config_file() const { return output_->folder.path() / "
 std::string ServedBaton::log() const {
   std::lock_guard lock(output_->mutex);
   return output_->text;
+}
+
+bool ServedBaton::WaitLog(const std::string& text, Duration timeout) const {
+  return Until([&] { return log().find(text) != std::string::npos; }, timeout);
 }
 
 std::vector<pid_t> ServedBaton::Children() const {
@@ -256,6 +266,7 @@ int ServedBaton::WaitExit(Duration timeout) {
   if (ready != 1) return -1;
   int status = 0;
   reaped_ = waitpid(pid_, &status, 0) == pid_;
+  output_->ended.Wait(kTimeScale * kLastWords);
   return WIFEXITED(status) ? WEXITSTATUS(status) : -1;
 }
 

@@ -65,9 +65,13 @@ class ServedBaton {
   static bool Until(const std::function<bool()>& reached, Duration timeout);
 
   void Signal(int signal) const;
-  /// The exit status of `baton serve`; -1 when it has not ended in time or by a signal.
+  /// The exit status of `baton serve`; -1 when it has not ended in time or by a signal. log() has
+  /// all that it printed by then.
   int WaitExit(Duration timeout = std::chrono::seconds(60));
+  /// What has been read of what it prints; lines of several processes may come late.
   std::string log() const;
+  /// Waits until the log contains `text`.
+  bool WaitLog(const std::string& text, Duration timeout = std::chrono::seconds(60)) const;
 
  private:
   struct Output;
