@@ -71,9 +71,10 @@ Status FollowerProcess::Build(const std::stop_token& stop) {
   BATON_ASSIGN_OR_RETURN(NodeGpus gpus, PrepareGpusAndWait(options_, devices_, shards_, limits_));
   memory_ = std::move(gpus.memory);
   BATON_ASSIGN_OR_RETURN(options_.kv_bytes, KvBytes(options_, devices_, shards_, limits_));
-  BATON_ASSIGN_OR_RETURN(
-      transport_, transport::MakeUcxTransport(
-                      {.transports = options_.transport_tls, .device_memory = memory_.get()}));
+  BATON_ASSIGN_OR_RETURN(transport_,
+                         transport::MakeUcxTransport({.transports = options_.transport_tls,
+                                                      .device_memory = memory_.get(),
+                                                      .touching_threads = options_.threads}));
   Ranks::Parts parts{.shards = {},
                      .transport = *transport_,
                      .ops = *devices_.front().ops,

@@ -39,8 +39,10 @@ constexpr Duration kEndOfCalls = std::chrono::seconds(2);
 Result<std::unique_ptr<transport::Transport>> MakeTransport(const WorkerOptions& options,
                                                             device::DeviceMemory* memory,
                                                             NodeLeader& others) {
-  BATON_ASSIGN_OR_RETURN(auto ucx, transport::MakeUcxTransport({.transports = options.transport_tls,
-                                                                .device_memory = memory}));
+  BATON_ASSIGN_OR_RETURN(auto ucx,
+                         transport::MakeUcxTransport({.transports = options.transport_tls,
+                                                      .device_memory = memory,
+                                                      .touching_threads = options.threads}));
   if (options.transport_kind == "ucx" || options.role == Role::kMixed) {
     return others.MakeTransport(std::move(ucx));
   }

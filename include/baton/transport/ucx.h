@@ -22,6 +22,8 @@ struct UcxOptions {
   Duration disconnect_deadline = std::chrono::milliseconds(200);
   /// Copies straight into memory that the peer shares with us. Off: UCX does, by its puts.
   bool direct_copies = true;
+  /// So many threads touch the memory of regions on the host when these are allocated.
+  int touching_threads = 1;
 };
 
 /// A transport over UCX: shared memory within a host, RDMA or TCP between hosts, whatever UCX

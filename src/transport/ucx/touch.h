@@ -15,8 +15,10 @@ void AskForHugePages(std::byte* data, size_t bytes);
 /// Of the mapping that holds `data`, what lies in pages of 2 MiB or more now.
 size_t BytesInHugePages(const std::byte* data);
 
-/// Has every page backed by memory now. Fails with ResourceExhausted where a first write would end
-/// the process, as when /dev/shm is full.
-Status TouchPages(std::byte* data, size_t bytes);
+/// Has every page backed by memory now, by so many threads in turn, a stripe each: where these run
+/// on several nodes of memory, so does what they touch. Fails with ResourceExhausted where a first
+/// write would end the process, as when /dev/shm is full. REQUIRES: threads >= 1, data at the begin
+/// of a page.
+Status TouchPages(std::byte* data, size_t bytes, int threads);
 
 }  // namespace baton::transport
