@@ -233,6 +233,8 @@ Status Weights::Place(const ModelConfig& config, const Placement& placement) {
 Status Weights::Pack(const ops::Ops& ops, ops::Packing packing, int threads) {
   BATON_ASSIGN_OR_RETURN(packed_, PackWeights(*this, ops, packing, threads));
   packing_ = packing;
+  // A tied embedding too, of which few rows are read from here on.
+  checkpoint_.GiveBackPages();
   return OkStatus();
 }
 
