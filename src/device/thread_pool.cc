@@ -15,9 +15,14 @@ constexpr uint32_t kGeneration = 1u << 16;
 
 }  // namespace
 
-ThreadPool::ThreadPool(int helpers) : shares_(static_cast<size_t>(helpers) + 1) {
-  BATON_CHECK(helpers >= 0 && helpers < static_cast<int>(kJoined));
-  for (int i = 1; i <= helpers; ++i) threads_.emplace_back([this, i] { HelperLoop(i); });
+ThreadPool::ThreadPool(const HostThreads& threads) : shares_(static_cast<size_t>(threads.count)) {
+  BATON_CHECK(threads.count >= 1 && threads.count <= static_cast<int>(kJoined));
+  for (int i = 1; i < threads.count; ++i) {
+    threads_.emplace_back([this, i, cores = threads.CoresOf(i)] {
+      const StayOnCores stay(cores);
+      HelperLoop(i);
+    });
+  }
 }
 
 ThreadPool::~ThreadPool() {

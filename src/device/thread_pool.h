@@ -6,6 +6,8 @@
 #include <thread>
 #include <vector>
 
+#include "baton/device/host_threads.h"
+
 namespace baton::device {
 
 /// Threads that help one caller with a loop. A helper spins briefly for the next loop, then parks.
@@ -18,7 +20,8 @@ class ThreadPool {
  public:
   using Body = std::function<void(int64_t begin, int64_t end)>;
 
-  explicit ThreadPool(int helpers);
+  /// The caller is one of them. REQUIRES: at least one thread.
+  explicit ThreadPool(const HostThreads& threads);
   ~ThreadPool();
   ThreadPool(const ThreadPool&) = delete;
   ThreadPool& operator=(const ThreadPool&) = delete;
@@ -38,7 +41,6 @@ class ThreadPool {
   };
 
   void HelperLoop(int self);
-  /// The caller is thread 0.
   void TakeRanges(int self);
   bool RunRangeOf(int thread);
 

@@ -74,7 +74,7 @@ Status FollowerProcess::Build(const std::stop_token& stop) {
   BATON_ASSIGN_OR_RETURN(transport_,
                          transport::MakeUcxTransport({.transports = options_.transport_tls,
                                                       .device_memory = memory_.get(),
-                                                      .touching_threads = options_.threads}));
+                                                      .touching_threads = ThreadsOf(options_)}));
   Ranks::Parts parts{.shards = {},
                      .transport = *transport_,
                      .ops = *devices_.front().ops,
@@ -113,6 +113,7 @@ void FollowerProcess::StartThreads() {
           .on_lost = [this](Status status) { ended_.TrySend(std::move(status)); }});
   engine_thread_ = std::jthread([this] {
     pthread_setname_np(pthread_self(), "engine");
+    const device::StayOnCores stay(ThreadsOf(options_).CoresOf(0));
     if (memory_) devices_.front().memory->MakeCurrent();
     steps_ended_.TrySend(model::FollowSteps(*runner_, *links_.steps, ranks_->communicator()));
   });

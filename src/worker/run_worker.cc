@@ -42,7 +42,7 @@ Result<std::unique_ptr<transport::Transport>> MakeTransport(const WorkerOptions&
   BATON_ASSIGN_OR_RETURN(auto ucx,
                          transport::MakeUcxTransport({.transports = options.transport_tls,
                                                       .device_memory = memory,
-                                                      .touching_threads = options.threads}));
+                                                      .touching_threads = ThreadsOf(options)}));
   if (options.transport_kind == "ucx" || options.role == Role::kMixed) {
     return others.MakeTransport(std::move(ucx));
   }
@@ -259,6 +259,7 @@ Status WorkerProcess::EndWithNodes() {
 void WorkerProcess::StartThreads() {
   engine_thread_ = std::jthread([this](const std::stop_token& stop) {
     pthread_setname_np(pthread_self(), "engine");
+    const device::StayOnCores stay(ThreadsOf(options_).CoresOf(0));
     if (on_gpus()) devices_.front().memory->MakeCurrent();
     core_->engine().Run(stop);
   });

@@ -68,10 +68,11 @@ size_t BytesInHugePages(const std::byte* data) {
   return kib << 10;
 }
 
-Status TouchPages(std::byte* data, size_t bytes, int threads) {
+Status TouchPages(std::byte* data, size_t bytes, const device::HostThreads& threads) {
   std::atomic<size_t> next{0};
   std::atomic<int> error{0};
-  const auto touch = [&] {
+  const auto touch = [&](int thread) {
+    const device::StayOnCores stay(threads.CoresOf(thread));
     for (;;) {
       const size_t begin = next.fetch_add(kStripe);
       if (begin >= bytes || error != 0) return;
@@ -82,8 +83,8 @@ Status TouchPages(std::byte* data, size_t bytes, int threads) {
   };
   {
     std::vector<std::jthread> others;
-    for (int i = 1; i < threads; ++i) others.emplace_back(touch);
-    touch();
+    for (int i = 1; i < threads.count; ++i) others.emplace_back(touch, i);
+    touch(0);
   }
   if (error == 0) return OkStatus();
   return ResourceExhausted("no shared memory of " + FormatBytes(static_cast<int64_t>(bytes)) +

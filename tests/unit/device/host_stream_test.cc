@@ -99,6 +99,30 @@ TEST(HostStream, BeginsEachThreadWithTheSamePartOfEveryLoop) {
   }
 }
 
+TEST(HostStream, KeepsItsOtherThreadsWhereTheyWereToldToStay) {
+  cpu_set_t own;
+  ASSERT_EQ(sched_getaffinity(0, sizeof own, &own), 0);
+  std::vector<Cores> nodes;
+  for (int core = 0; core < CPU_SETSIZE && nodes.size() < 2; ++core) {
+    if (CPU_ISSET(static_cast<size_t>(core), &own)) nodes.push_back({core});
+  }
+  if (nodes.size() < 2) GTEST_SKIP() << "one core only";
+  HostStream stream({2, nodes});
+  const std::thread::id caller = std::this_thread::get_id();
+  Gate helped;
+  stream.ParallelFor(2, 1, [&](int64_t, int64_t) {
+    if (std::this_thread::get_id() == caller) {
+      EXPECT_TRUE(helped.Wait(std::chrono::seconds(60)));
+      return;
+    }
+    cpu_set_t set;
+    EXPECT_EQ(sched_getaffinity(0, sizeof set, &set), 0);
+    EXPECT_EQ(CPU_COUNT(&set), 1);
+    EXPECT_TRUE(CPU_ISSET(static_cast<size_t>(nodes[1][0]), &set));
+    helped.Open();
+  });
+}
+
 TEST(HostStream, LeavesNoPartToAThreadThatIsHeldUp) {
   HostStream stream(2);
   const std::thread::id caller = std::this_thread::get_id();
