@@ -14,9 +14,10 @@ constexpr int64_t kRangesPerThread = 4;
 
 }  // namespace
 
-HostStream::HostStream(int threads) {
-  BATON_CHECK(threads >= 1) << "a stream has at least its caller's thread, got " << threads;
-  pool_ = std::make_unique<ThreadPool>(threads - 1);
+HostStream::HostStream(const HostThreads& threads) {
+  BATON_CHECK(threads.count >= 1) << "a stream has at least its caller's thread, got "
+                                  << threads.count;
+  pool_ = std::make_unique<ThreadPool>(threads);
 }
 
 HostStream::~HostStream() = default;

@@ -47,12 +47,13 @@ ops::PackLinearParams ParamsOf(const Matrix& matrix, ops::Packing packing) {
 }  // namespace
 
 Result<device::Buffer> PackWeights(Weights& weights, const ops::Ops& ops, ops::Packing packing,
-                                   int threads) {
+                                   const device::HostThreads& threads) {
   const std::vector<Matrix> matrices = MatricesOf(weights);
   size_t bytes = 0;
   for (const Matrix& matrix : matrices) bytes += PaddedBytes(ops, ParamsOf(matrix, packing));
   BATON_ASSIGN_OR_RETURN(device::Buffer packed, device::Buffer::AllocateUntouched(bytes));
   device::HostStream stream(threads);
+  const device::StayOnCores stay(threads.CoresOf(0));
   std::byte* to = packed.data();
   for (const Matrix& matrix : matrices) {
     ops::PackLinearParams params = ParamsOf(matrix, packing);

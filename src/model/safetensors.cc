@@ -10,6 +10,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "baton/device/buffer.h"
 #include "json_fields.h"
 
 namespace baton::model {
@@ -112,6 +113,8 @@ Result<std::unique_ptr<SafetensorsFile>> SafetensorsFile::Open(const std::filesy
 
 SafetensorsFile::~SafetensorsFile() { ::munmap(const_cast<std::byte*>(data_), bytes_); }
 
+void SafetensorsFile::GiveBackPages() const { device::GiveBackPages(data_, bytes_); }
+
 Status SafetensorsFile::ReadHeader() {
   uint64_t header_bytes = 0;
   std::memcpy(&header_bytes, data_, sizeof(header_bytes));
@@ -191,6 +194,10 @@ Result<Checkpoint> Checkpoint::Open(const std::filesystem::path& folder) {
     checkpoint.tensors_[name] = &tensor->second;
   }
   return checkpoint;
+}
+
+void Checkpoint::GiveBackPages() const {
+  for (const auto& file : files_) file->GiveBackPages();
 }
 
 const StoredTensor* Checkpoint::Find(const std::string& name) const {

@@ -5,6 +5,9 @@
 #include <stop_token>
 #include <utility>
 
+#include "baton/base/units.h"
+#include "baton/cost/step_model.h"
+
 namespace baton::worker {
 namespace {
 
@@ -15,13 +18,28 @@ class Calibrator final : public engine::EngineListener {
     int32_t sequences = 1;
     int32_t prompt_tokens = 0;
     int32_t output_tokens = 1;
+
+    cost::StepShape shape() const {
+      cost::StepShape one = cost::PrefillShape(0, prompt_tokens);
+      one.decode_sequences = output_tokens - 1;
+      one.decode_context = int64_t{output_tokens - 1} * prompt_tokens;
+      cost::StepShape all;
+      for (int32_t i = 0; i < sequences; ++i) all += one;
+      return all;
+    }
+    int64_t steps(int32_t step_tokens) const {
+      return CeilDiv(int64_t{sequences} * prompt_tokens, int64_t{step_tokens}) + output_tokens - 1;
+    }
   };
 
-  Calibrator(std::vector<Probe> probes, const model::Model& model, TimePoint deadline, Clock& clock)
-      : probes_(std::move(probes)),
-        vocabulary_(model.config().vocabulary),
-        deadline_(deadline),
-        clock_(clock) {}
+  struct Limits {
+    uint64_t vocabulary = 0;
+    int32_t step_tokens = 0;
+    TimePoint deadline;
+  };
+
+  Calibrator(std::vector<Probe> probes, const Limits& limits, Clock& clock)
+      : probes_(std::move(probes)), limits_(limits), clock_(clock) {}
 
   std::vector<cost::StepSample> Run(engine::Engine& engine) {
     engine_ = &engine;
@@ -34,8 +52,9 @@ class Calibrator final : public engine::EngineListener {
     // The first one touches memory for the first time.
     if (std::exchange(warm_, true)) {
       samples_.push_back({.number = samples_.size() + 1, .shape = shape, .took = took});
+      steps_.Learn(samples_.back());
     }
-    if (clock_.Now() >= deadline_) stop_.request_stop();
+    if (clock_.Now() >= limits_.deadline) stop_.request_stop();
   }
   void OnToken(SequenceId, TokenOutput output) override {
     if (output.finish != FinishReason::kNone && --running_ == 0) Next();
@@ -46,7 +65,15 @@ class Calibrator final : public engine::EngineListener {
   void OnPrefilled(SequenceId, TokenOutput) override {}
 
  private:
+  /// Whether there is time for it, as far as those before it tell.
+  bool Fits(const Probe& probe) const {
+    if (!steps_.knows_prefill() || !steps_.knows_decode()) return true;
+    const Duration takes = steps_.Predict(probe.shape(), probe.steps(limits_.step_tokens));
+    return clock_.Now() + takes <= limits_.deadline;
+  }
+
   void Next() {
+    while (next_ < probes_.size() && !Fits(probes_[next_])) ++next_;
     if (next_ == probes_.size()) return void(stop_.request_stop());
     const Probe& probe = probes_[next_++];
     running_ = probe.sequences;
@@ -55,7 +82,8 @@ class Calibrator final : public engine::EngineListener {
       request.id = "calibration";
       // No two alike.
       for (int32_t t = 0; t < probe.prompt_tokens; ++t) {
-        request.prompt.push_back(static_cast<TokenId>((t * 31 + sequence_ * 7 + 1) % vocabulary_));
+        request.prompt.push_back(
+            static_cast<TokenId>((t * 31 + sequence_ * 7 + 1) % limits_.vocabulary));
       }
       request.sampling = {.temperature = 0, .max_tokens = probe.output_tokens, .ignore_eos = true};
       if (!engine_->Submit({.sequence = SequenceId{++sequence_}, .request = std::move(request)})) {
@@ -65,8 +93,7 @@ class Calibrator final : public engine::EngineListener {
   }
 
   const std::vector<Probe> probes_;
-  const uint64_t vocabulary_;
-  const TimePoint deadline_;
+  const Limits limits_;
   Clock& clock_;
   engine::Engine* engine_ = nullptr;
   std::stop_source stop_;
@@ -75,6 +102,7 @@ class Calibrator final : public engine::EngineListener {
   uint64_t sequence_ = 0;
   bool warm_ = false;
   std::vector<cost::StepSample> samples_;
+  cost::StepModel steps_;
 };
 
 /// Small ones first, so that a short budget has some of either kind of step.
@@ -92,12 +120,12 @@ std::vector<Calibrator::Probe> Probes(const engine::EngineOptions& options,
     }
   };
   add({.prompt_tokens = 8});
-  add({.prompt_tokens = 16, .output_tokens = 6});
+  add({.prompt_tokens = 16, .output_tokens = 3});
   add({.prompt_tokens = 64});
-  add({.sequences = 4, .prompt_tokens = 8, .output_tokens = 6});
-  add({.prompt_tokens = std::min(options.step_tokens, 256), .output_tokens = 4});
-  add({.sequences = 16, .prompt_tokens = 8, .output_tokens = 4});
-  add({.prompt_tokens = 2 * options.step_tokens, .output_tokens = 4});
+  add({.sequences = 4, .prompt_tokens = 8, .output_tokens = 3});
+  add({.prompt_tokens = std::min(options.step_tokens, 256), .output_tokens = 3});
+  add({.sequences = 16, .prompt_tokens = 8, .output_tokens = 3});
+  add({.prompt_tokens = 2 * options.step_tokens, .output_tokens = 3});
   return probes;
 }
 
@@ -109,7 +137,11 @@ std::vector<cost::StepSample> Calibrate(engine::EngineOptions options, Calibrati
   options.constraints = nullptr;
   std::vector<Calibrator::Probe> probes = Probes(options, bench.runner);
   if (probes.size() < 2) return {};
-  Calibrator calibrator(std::move(probes), bench.model, bench.clock.Now() + budget, bench.clock);
+  Calibrator calibrator(std::move(probes),
+                        {.vocabulary = static_cast<uint64_t>(bench.model.config().vocabulary),
+                         .step_tokens = options.step_tokens,
+                         .deadline = bench.clock.Now() + budget},
+                        bench.clock);
   auto engine = engine::Engine::Create(options, bench.model, bench.runner, calibrator, bench.clock);
   if (!engine.ok()) return {};  // Which the worker's own engine will say.
   return calibrator.Run(**engine);

@@ -17,8 +17,9 @@ struct CalibrationBench {
 };
 
 /// Has an engine of its own take some prefill and decode steps of the sizes that `options` allows,
-/// for at most `budget`, a step under way aside, and tells what they took. What is in the cache's
-/// memory afterwards means nothing. Blocks; on the thread that calls. Empty where nothing fits.
+/// and tells what they took: for at most `budget`, a step under way aside, and once both kinds are
+/// known none that by what is known would take longer. What is in the cache's memory afterwards
+/// means nothing. Blocks; on the thread that calls. Empty where nothing fits.
 std::vector<cost::StepSample> Calibrate(engine::EngineOptions options, CalibrationBench bench,
                                         Duration budget);
 

@@ -71,9 +71,10 @@ Status FollowerProcess::Build(const std::stop_token& stop) {
   BATON_ASSIGN_OR_RETURN(NodeGpus gpus, PrepareGpusAndWait(options_, devices_, shards_, limits_));
   memory_ = std::move(gpus.memory);
   BATON_ASSIGN_OR_RETURN(options_.kv_bytes, KvBytes(options_, devices_, shards_, limits_));
-  BATON_ASSIGN_OR_RETURN(
-      transport_, transport::MakeUcxTransport(
-                      {.transports = options_.transport_tls, .device_memory = memory_.get()}));
+  BATON_ASSIGN_OR_RETURN(transport_,
+                         transport::MakeUcxTransport({.transports = options_.transport_tls,
+                                                      .device_memory = memory_.get(),
+                                                      .touching_threads = ThreadsOf(options_)}));
   Ranks::Parts parts{.shards = {},
                      .transport = *transport_,
                      .ops = *devices_.front().ops,
@@ -112,6 +113,7 @@ void FollowerProcess::StartThreads() {
           .on_lost = [this](Status status) { ended_.TrySend(std::move(status)); }});
   engine_thread_ = std::jthread([this] {
     pthread_setname_np(pthread_self(), "engine");
+    const device::StayOnCores stay(ThreadsOf(options_).CoresOf(0));
     if (memory_) devices_.front().memory->MakeCurrent();
     steps_ended_.TrySend(model::FollowSteps(*runner_, *links_.steps, ranks_->communicator()));
   });

@@ -8,6 +8,11 @@
 
 namespace baton::worker {
 
+device::HostThreads ThreadsOf(const WorkerOptions& options) {
+  if (options.cores.empty() || options.ranks_per_node() > 1) return options.threads;
+  return {options.threads, device::CoresByNode(options.cores)};
+}
+
 Result<std::unique_ptr<Ranks>> Ranks::Create(const WorkerOptions& options, Parts parts) {
   std::unique_ptr<Ranks> ranks(new Ranks(options, std::move(parts)));
   BATON_RETURN_IF_ERROR(ranks->Build());
@@ -33,10 +38,11 @@ Status Ranks::Build() {
                            kv::KvCache::Create(geometry, {region.data, region.bytes}));
     ranks_.push_back({.region = region, .cache = cache, .stream = nullptr});
     if (!parts_.gpus.empty()) continue;
-    const int64_t threads = collective::PartBegin(options_.threads, rank + 1, here) -
-                            collective::PartBegin(options_.threads, rank, here);
-    ranks_.back().stream =
-        std::make_unique<device::HostStream>(std::max(1, static_cast<int>(threads)));
+    device::HostThreads threads = ThreadsOf(options_);
+    threads.count =
+        std::max(1, static_cast<int>(collective::PartBegin(threads.count, rank + 1, here) -
+                                     collective::PartBegin(threads.count, rank, here)));
+    ranks_.back().stream = std::make_unique<device::HostStream>(threads);
   }
   return OkStatus();
 }

@@ -7,12 +7,17 @@
 #include "baton/collective/communicator.h"
 #include "baton/device/host_memory.h"
 #include "baton/device/host_stream.h"
+#include "baton/device/host_threads.h"
 #include "baton/kv/kv_cache.h"
 #include "baton/model/rank_runner.h"
 #include "baton/transport/transport.h"
 #include "baton/worker/worker.h"
 
 namespace baton::worker {
+
+/// Those that compute on the CPU, of all ranks of this process. A single rank's each stay near one
+/// node of memory, where options.cores are near several.
+device::HostThreads ThreadsOf(const WorkerOptions& options);
 
 /// What the tensor-parallel ranks of a worker compute with, or those of one of its nodes.
 class Ranks {

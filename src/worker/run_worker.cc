@@ -39,8 +39,10 @@ constexpr Duration kEndOfCalls = std::chrono::seconds(2);
 Result<std::unique_ptr<transport::Transport>> MakeTransport(const WorkerOptions& options,
                                                             device::DeviceMemory* memory,
                                                             NodeLeader& others) {
-  BATON_ASSIGN_OR_RETURN(auto ucx, transport::MakeUcxTransport({.transports = options.transport_tls,
-                                                                .device_memory = memory}));
+  BATON_ASSIGN_OR_RETURN(auto ucx,
+                         transport::MakeUcxTransport({.transports = options.transport_tls,
+                                                      .device_memory = memory,
+                                                      .touching_threads = ThreadsOf(options)}));
   if (options.transport_kind == "ucx" || options.role == Role::kMixed) {
     return others.MakeTransport(std::move(ucx));
   }
@@ -257,6 +259,7 @@ Status WorkerProcess::EndWithNodes() {
 void WorkerProcess::StartThreads() {
   engine_thread_ = std::jthread([this](const std::stop_token& stop) {
     pthread_setname_np(pthread_self(), "engine");
+    const device::StayOnCores stay(ThreadsOf(options_).CoresOf(0));
     if (on_gpus()) devices_.front().memory->MakeCurrent();
     core_->engine().Run(stop);
   });

@@ -12,6 +12,7 @@
 #include "baton/base/ids.h"
 #include "baton/base/status.h"
 #include "baton/collective/communicator.h"
+#include "baton/device/host_threads.h"
 #include "baton/device/memory.h"
 #include "baton/device/stream.h"
 #include "baton/kv/kv_cache.h"
@@ -33,9 +34,9 @@ struct LoadOptions {
   /// weights where their files are mapped.
   device::DeviceMemory* memory = nullptr;
   /// Where the host computes: its operations, for which weights are packed if they want them so, by
-  /// so many threads. Null: weights are left as they are, and products take longer.
+  /// such threads as will compute. Null: weights are left as they are, and products take longer.
   const ops::Ops* ops = nullptr;
-  int threads = 1;
+  device::HostThreads threads = 1;
   /// How they are packed. Models with different roundings have different fingerprints.
   ops::Packing packing = ops::Packing::kExact;
   /// What all weights become on that device; none: they stay what they are.

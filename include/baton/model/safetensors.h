@@ -36,6 +36,8 @@ class SafetensorsFile {
 
   const std::map<std::string, StoredTensor>& tensors() const { return tensors_; }
   const std::filesystem::path& path() const { return path_; }
+  /// Takes the file's pages from this process; they come back when they are read.
+  void GiveBackPages() const;
 
   static constexpr size_t kMaxHeaderBytes = 100'000'000;
   static constexpr size_t kMaxTensors = 1'000'000;
@@ -62,6 +64,8 @@ class Checkpoint {
   const std::map<std::string, const StoredTensor*>& tensors() const { return tensors_; }
   /// The file to name in errors about tensors.
   const std::filesystem::path& path() const { return path_; }
+  /// The same of all files.
+  void GiveBackPages() const;
 
  private:
   std::filesystem::path path_;

@@ -10,6 +10,7 @@
 #include "baton/base/status.h"
 #include "baton/base/tensor_view.h"
 #include "baton/device/buffer.h"
+#include "baton/device/host_threads.h"
 #include "baton/device/memory.h"
 #include "baton/model/model_config.h"
 #include "baton/model/safetensors.h"
@@ -71,7 +72,7 @@ class Weights {
 
   /// Has the matrices of products lie as `ops` reads them fastest, as PackWeights does. REQUIRES:
   /// they lie in memory of the host.
-  Status Pack(const ops::Ops& ops, ops::Packing packing, int threads);
+  Status Pack(const ops::Ops& ops, ops::Packing packing, const device::HostThreads& threads);
   ops::Packing packing() const { return packing_; }
 
   /// 32 hexadecimal digits over names, types, shapes and content. REQUIRES: neither placed nor

@@ -3,6 +3,7 @@
 #include <memory>
 #include <string>
 
+#include "baton/device/host_threads.h"
 #include "baton/device/memory.h"
 #include "baton/transport/transport.h"
 
@@ -22,6 +23,8 @@ struct UcxOptions {
   Duration disconnect_deadline = std::chrono::milliseconds(200);
   /// Copies straight into memory that the peer shares with us. Off: UCX does, by its puts.
   bool direct_copies = true;
+  /// Such threads touch the memory of regions on the host when these are allocated.
+  device::HostThreads touching_threads = 1;
 };
 
 /// A transport over UCX: shared memory within a host, RDMA or TCP between hosts, whatever UCX

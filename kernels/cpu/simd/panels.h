@@ -1,6 +1,7 @@
 #pragma once
 
 #include "../isa.h"
+#include "columns.h"
 #include "rounded_row.h"
 #include "typed.h"
 
@@ -68,15 +69,12 @@ struct Panels {
   /// `columns` rows of w to columns of a panel, zeros to the others where it has more.
   template <class W>
   static void PackPanel(const W* w, int64_t w_stride, int64_t columns, int64_t depth, W* panel) {
+    const W zeros[kBlockK] = {};
+    const W* rows[kPanel];
     for (int i = 0; i < kPanel; ++i) {
-      W* to = panel + V::PanelPlace(i, panel);
-      if (i < columns) {
-        const W* from = w + i * w_stride;
-        for (int64_t k = 0; k < depth; ++k) to[k * kPanel] = from[k];
-      } else {
-        for (int64_t k = 0; k < depth; ++k) to[k * kPanel] = W{};
-      }
+      rows[V::PanelPlace(i, panel)] = i < columns ? w + i * w_stride : zeros;
     }
+    Columns<V, W>::Write(rows, depth, panel);
   }
 
   /// The same, rounded to R; `Joined` rows are one. Of int8 the elements lie behind the columns'

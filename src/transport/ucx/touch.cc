@@ -1,5 +1,7 @@
 #include "touch.h"
 
+#include <algorithm>
+#include <atomic>
 #include <cerrno>
 #include <cinttypes>
 #include <cstdio>
@@ -7,12 +9,28 @@
 #include <fstream>
 #include <string>
 #include <string_view>
+#include <thread>
+#include <vector>
 
 #include <sys/mman.h>
 
 #include "baton/base/units.h"
 
 namespace baton::transport {
+namespace {
+
+/// A huge page.
+constexpr size_t kStripe = 2 * kMiB;
+
+/// What went wrong; 0: nothing.
+int TouchStripe(std::byte* data, size_t bytes) {
+  if (madvise(data, bytes, MADV_POPULATE_WRITE) == 0) return 0;
+  if (errno != EINVAL) return errno;
+  std::memset(data, 0, bytes);  // Linux before 5.14.
+  return 0;
+}
+
+}  // namespace
 
 Status CheckMemoryAvailable(size_t bytes) {
   std::ifstream file("/proc/meminfo");
@@ -50,14 +68,27 @@ size_t BytesInHugePages(const std::byte* data) {
   return kib << 10;
 }
 
-Status TouchPages(std::byte* data, size_t bytes) {
-  if (madvise(data, bytes, MADV_POPULATE_WRITE) == 0) return OkStatus();
-  if (errno == EINVAL) {  // Linux before 5.14.
-    std::memset(data, 0, bytes);
-    return OkStatus();
+Status TouchPages(std::byte* data, size_t bytes, const device::HostThreads& threads) {
+  std::atomic<size_t> next{0};
+  std::atomic<int> error{0};
+  const auto touch = [&](int thread) {
+    const device::StayOnCores stay(threads.CoresOf(thread));
+    for (;;) {
+      const size_t begin = next.fetch_add(kStripe);
+      if (begin >= bytes || error != 0) return;
+      if (const int failed = TouchStripe(data + begin, std::min(kStripe, bytes - begin))) {
+        error = failed;
+      }
+    }
+  };
+  {
+    std::vector<std::jthread> others;
+    for (int i = 1; i < threads.count; ++i) others.emplace_back(touch, i);
+    touch(0);
   }
+  if (error == 0) return OkStatus();
   return ResourceExhausted("no shared memory of " + FormatBytes(static_cast<int64_t>(bytes)) +
-                           " for the KV cache (is /dev/shm too small?): " + std::strerror(errno));
+                           " for the KV cache (is /dev/shm too small?): " + std::strerror(error));
 }
 
 }  // namespace baton::transport

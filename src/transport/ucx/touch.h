@@ -3,6 +3,7 @@
 #include <cstddef>
 
 #include "baton/base/status.h"
+#include "baton/device/host_threads.h"
 
 namespace baton::transport {
 
@@ -15,8 +16,10 @@ void AskForHugePages(std::byte* data, size_t bytes);
 /// Of the mapping that holds `data`, what lies in pages of 2 MiB or more now.
 size_t BytesInHugePages(const std::byte* data);
 
-/// Has every page backed by memory now. Fails with ResourceExhausted where a first write would end
-/// the process, as when /dev/shm is full.
-Status TouchPages(std::byte* data, size_t bytes);
+/// Has every page backed by memory now, a stripe after the other by such threads in turn: where
+/// they stay near several nodes of memory, all of these hold parts of it, as nobody knows who will
+/// read what. Fails with ResourceExhausted where a first write would end the process, as when
+/// /dev/shm is full. REQUIRES: data is at the begin of a page.
+Status TouchPages(std::byte* data, size_t bytes, const device::HostThreads& threads);
 
 }  // namespace baton::transport

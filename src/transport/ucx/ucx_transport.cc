@@ -129,7 +129,7 @@ Result<std::byte*> UcxTransport::MapHostRegion(size_t bytes, std::string& remote
   BATON_RETURN_IF_ERROR(ToStatus(ucp_mem_query(memory, &attributes), "ucx memory"));
   auto* data = static_cast<std::byte*>(attributes.address);
   AskForHugePages(data, bytes);
-  BATON_RETURN_IF_ERROR(TouchPages(data, bytes));
+  BATON_RETURN_IF_ERROR(TouchPages(data, bytes, options_.touching_threads));
   BATON_LOG(Info) << "KV memory of " << FormatBytes(static_cast<int64_t>(bytes)) << ", of which "
                   << FormatBytes(static_cast<int64_t>(BytesInHugePages(data))) << " in huge pages";
   BATON_ASSIGN_OR_RETURN(remote_key, PackKey(memory));

@@ -1,6 +1,7 @@
 #include "baton/device/host_stream.h"
 
 #include <atomic>
+#include <map>
 #include <mutex>
 #include <set>
 #include <thread>
@@ -67,6 +68,75 @@ TEST(HostStream, RunsRangesOnItsOtherThreads) {
     if (std::this_thread::get_id() != caller) return helped.Open();
     EXPECT_TRUE(helped.Wait(std::chrono::seconds(60)));
   });
+}
+
+/// By thread, where the range began that it took first, in a loop in which each of `threads` takes
+/// one before any takes another.
+std::map<std::thread::id, int64_t> FirstRanges(HostStream& stream, int64_t count) {
+  std::mutex mutex;
+  std::map<std::thread::id, int64_t> first;
+  Gate all;
+  stream.ParallelFor(count, 1, [&](int64_t begin, int64_t) {
+    {
+      const std::lock_guard lock(mutex);
+      if (!first.try_emplace(std::this_thread::get_id(), begin).second) return;
+      if (static_cast<int>(first.size()) == stream.threads()) all.Open();
+    }
+    EXPECT_TRUE(all.Wait(std::chrono::seconds(60)));
+  });
+  return first;
+}
+
+TEST(HostStream, BeginsEachThreadWithTheSamePartOfEveryLoop) {
+  HostStream stream(3);
+  const std::map<std::thread::id, int64_t> first = FirstRanges(stream, 12);
+  EXPECT_EQ(first.at(std::this_thread::get_id()), 0);
+  std::set<int64_t> begins;
+  for (const auto& [thread, begin] : first) begins.insert(begin);
+  EXPECT_EQ(begins, (std::set<int64_t>{0, 4, 8}));
+  for (const auto& [thread, begin] : FirstRanges(stream, 1200)) {
+    EXPECT_EQ(begin, 100 * first.at(thread));
+  }
+}
+
+TEST(HostStream, KeepsItsOtherThreadsWhereTheyWereToldToStay) {
+  cpu_set_t own;
+  ASSERT_EQ(sched_getaffinity(0, sizeof own, &own), 0);
+  std::vector<Cores> nodes;
+  for (int core = 0; core < CPU_SETSIZE && nodes.size() < 2; ++core) {
+    if (CPU_ISSET(static_cast<size_t>(core), &own)) nodes.push_back({core});
+  }
+  if (nodes.size() < 2) GTEST_SKIP() << "one core only";
+  HostStream stream({2, nodes});
+  const std::thread::id caller = std::this_thread::get_id();
+  Gate helped;
+  stream.ParallelFor(2, 1, [&](int64_t, int64_t) {
+    if (std::this_thread::get_id() == caller) {
+      EXPECT_TRUE(helped.Wait(std::chrono::seconds(60)));
+      return;
+    }
+    cpu_set_t set;
+    EXPECT_EQ(sched_getaffinity(0, sizeof set, &set), 0);
+    EXPECT_EQ(CPU_COUNT(&set), 1);
+    EXPECT_TRUE(CPU_ISSET(static_cast<size_t>(nodes[1][0]), &set));
+    helped.Open();
+  });
+}
+
+TEST(HostStream, LeavesNoPartToAThreadThatIsHeldUp) {
+  HostStream stream(2);
+  const std::thread::id caller = std::this_thread::get_id();
+  Gate done;
+  std::atomic<int> others_part{0};
+  // The helper holds its first range until the caller has run all others, of its part as well.
+  stream.ParallelFor(8, 1, [&](int64_t begin, int64_t) {
+    if (std::this_thread::get_id() != caller) {
+      EXPECT_TRUE(done.Wait(std::chrono::seconds(60)));
+    } else if (begin >= 4 && ++others_part >= 3) {
+      done.Open();
+    }
+  });
+  EXPECT_GE(others_part, 3);
 }
 
 TEST(HostStream, RunsEverythingOnTheCallerWhenItIsAlone) {

@@ -1,8 +1,13 @@
 #include "baton/model/weights.h"
 
+#include <fstream>
+#include <string>
+
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
+#include <unistd.h>
 
+#include "baton/kernels/cpu_ops.h"
 #include "baton/model/model.h"
 #include "place_weights.h"
 #include "support/late_device.h"
@@ -64,6 +69,34 @@ std::vector<float> Values(const TensorView& view, device::LateDevice* device = n
   };
   device == nullptr ? read() : device->Touch(read);
   return values;
+}
+
+/// KiB of the file that lie in this process' memory.
+size_t ResidentKib(const std::filesystem::path& file) {
+  std::ifstream smaps("/proc/self/smaps");
+  bool here = false;
+  size_t kib = 0;
+  for (std::string line; std::getline(smaps, line);) {
+    if (line.find(file.string()) != std::string::npos) here = true;
+    if (here && line.starts_with("Rss:")) {
+      kib += std::stoul(line.substr(4));
+      here = false;
+    }
+  }
+  return kib;
+}
+
+TEST(Weights, LeaveAtMostAFilesLastPageInMemoryOncePacked) {
+  TemporaryFolder folder;
+  WriteTinyModel(folder.path(), {.hidden = 64, .vocabulary = 600, .tied_embeddings = true});
+  const ModelConfig config = *ModelConfig::Load(folder.path(), {}, 0);
+  Weights weights = *Weights::Load(folder.path(), config);
+  const std::filesystem::path file = folder.path() / "model.safetensors";
+  const size_t page_kib = static_cast<size_t>(sysconf(_SC_PAGESIZE)) >> 10;
+  ASSERT_GT(ResidentKib(file), page_kib);
+  ASSERT_TRUE(weights.Pack(kernels::CpuOps(), ops::Packing::kExact, 2).ok());
+  EXPECT_LE(ResidentKib(file), page_kib);
+  EXPECT_EQ(Values(weights.embedding), Values(Weights::Load(folder.path(), config)->embedding));
 }
 
 TEST(PlacedWeights, AreThoseOfTheFilesWhateverFitsIntoAStagingBuffer) {
