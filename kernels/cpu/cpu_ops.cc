@@ -57,7 +57,9 @@ Result<const ops::Ops*> CpuOpsFor(const std::string& instruction_set) {
   static constexpr ops::Ops kAvx512 = MakeOps<cpu::Avx512Isa>("cpu-avx512");
   static constexpr ops::Ops kAvx512Vnni = MakeOps<cpu::Avx512VnniIsa>("cpu-avx512vnni");
   static constexpr ops::Ops kAvx512Bf16 = MakeOps<cpu::Avx512Bf16Isa>("cpu-avx512bf16");
+  static constexpr ops::Ops kAmx = MakeOps<cpu::AmxIsa>("cpu-amx");
   static constexpr std::pair<std::string_view, const ops::Ops*> kTables[] = {
+      {"amx", &kAmx},
       {"avx512bf16", &kAvx512Bf16},
       {"avx512vnni", &kAvx512Vnni},
       {"avx512", &kAvx512},
@@ -70,11 +72,12 @@ Result<const ops::Ops*> CpuOpsFor(const std::string& instruction_set) {
     return Unavailable("this host's processor has no " + instruction_set);
   }
   return InvalidArgument("unknown instruction set '" + instruction_set +
-                         "'; known are avx512bf16, avx512vnni, avx512, avx2, portable");
+                         "'; known are amx, avx512bf16, avx512vnni, avx512, avx2, portable");
 }
 
 std::vector<std::string> CpuInstructionSets() {
   std::vector<std::string> sets;
+  if (cpu::RunsAmx()) sets.emplace_back("amx");
   if (cpu::RunsAvx512Bf16()) sets.emplace_back("avx512bf16");
   if (cpu::RunsAvx512Vnni()) sets.emplace_back("avx512vnni");
   if (cpu::RunsAvx512()) sets.emplace_back("avx512");

@@ -1,6 +1,27 @@
+#include <cpuid.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
 #include "isa.h"
 
 namespace baton::kernels::cpu {
+namespace {
+
+/// Linux gives a process the state of tiles when it asks for it; all its threads have it then.
+bool AskForTiles() {
+  constexpr long kRequestPermission = 0x1023;  // ARCH_REQ_XCOMP_PERM
+  constexpr long kTileData = 18;
+  return syscall(SYS_arch_prctl, kRequestPermission, kTileData) == 0;
+}
+
+/// Tiles, and their products of bfloat16 and of int8; not every compiler has names for these.
+bool HasTiles() {
+  constexpr unsigned kBits = 1u << 22 | 1u << 24 | 1u << 25;
+  unsigned a, b, c, d;
+  return __get_cpuid_count(7, 0, &a, &b, &c, &d) != 0 && (d & kBits) == kBits;
+}
+
+}  // namespace
 
 bool RunsAvx2() {
   return __builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma") &&
@@ -15,5 +36,10 @@ bool RunsAvx512() {
 bool RunsAvx512Vnni() { return __builtin_cpu_supports("avx512vnni") && RunsAvx512(); }
 
 bool RunsAvx512Bf16() { return __builtin_cpu_supports("avx512bf16") && RunsAvx512Vnni(); }
+
+bool RunsAmx() {
+  static const bool runs = RunsAvx512Bf16() && HasTiles() && AskForTiles();
+  return runs;
+}
 
 }  // namespace baton::kernels::cpu

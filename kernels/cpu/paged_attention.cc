@@ -8,9 +8,6 @@
 namespace baton::kernels::cpu {
 namespace {
 
-/// Query rows (tokens times heads of a group) that share the widening of a KV tile.
-constexpr int64_t kUnitRows = 48;
-
 /// Divides the step's queries into units; which queries share one does not change a result.
 std::vector<AttentionUnit> PlanUnits(const ops::PagedBatch& batch, int32_t G, int64_t unit_tokens) {
   std::vector<AttentionUnit> units;
@@ -43,12 +40,6 @@ void CheckPaged(const ops::PagedKv& kv, const ops::PagedBatch& batch) {
   }
 }
 
-int64_t AttentionScratch(const ops::PagedAttentionParams& p, int64_t tokens) {
-  const int64_t width = CeilDiv<int64_t>(p.kv.D, 16) * 16;
-  const int64_t rows = tokens * (p.H / p.kv.G);
-  return (16 + 2 * kTilePositions) * width + rows * (2 * width + 16 + kTilePositions + 1);
-}
-
 void PagedAttention(const Isa& isa, const ops::PagedAttentionParams& p,
                     device::HostStream& stream) {
   if (p.batch.T == 0) return;
@@ -56,7 +47,7 @@ void PagedAttention(const Isa& isa, const ops::PagedAttentionParams& p,
   BATON_CHECK(p.H > 0 && p.H % p.kv.G == 0 && p.q_stride >= int64_t{p.H} * p.kv.D);
   BATON_CHECK(p.q != nullptr && p.y != nullptr && p.window >= 0 && p.softcap >= 0 &&
               p.activation == DType::kFloat32);
-  const int64_t unit_tokens = std::max<int64_t>(1, kUnitRows / (p.H / p.kv.G));
+  const int64_t unit_tokens = std::max<int64_t>(1, isa.unit_rows / (p.H / p.kv.G));
   const std::vector<AttentionUnit> units = PlanUnits(p.batch, p.kv.G, unit_tokens);
   int64_t cost = 0;
   for (const AttentionUnit& unit : units) {
@@ -65,9 +56,9 @@ void PagedAttention(const Isa& isa, const ops::PagedAttentionParams& p,
   const auto count = static_cast<int64_t>(units.size());
   if (count == 0) return;
   stream.ParallelFor(count, GrainOf(cost / count), [&](int64_t begin, int64_t end) {
-    Scratch scratch(AttentionScratch(p, unit_tokens));
+    Scratch scratch(isa.attention_scratch(p, unit_tokens));
     for (int64_t i = begin; i < end; ++i) {
-      isa.attend(p, units[static_cast<size_t>(i)], scratch.data());
+      isa.attend(p, units[static_cast<size_t>(i)], scratch.floats());
     }
   });
 }

@@ -187,10 +187,10 @@ TEST_P(PagedAttention, GivesTheSameBitsHoweverThePromptIsChunked) {
        {Shape{}, Shape{.window = 9, .softcap = 2}, Shape{.H = 8, .G = 1, .P = 5, .D = 80},
         Shape{.dtype = DType::kFloat32, .window = 20},
         Shape{.dtype = DType::kInt8, .G = 1, .P = 5, .D = 34}}) {
-    const Content content(random_, shape, 37);
-    const std::vector<float> at_once = Run(cpu(), shape, content, {37});
+    const Content content(random_, shape, 137);
+    const std::vector<float> at_once = Run(cpu(), shape, content, {137});
     for (const std::vector<int32_t>& chunks :
-         {std::vector<int32_t>{1}, {7, 13, 1, 16}, {16}, {15, 1, 1, 20}, {36, 1}}) {
+         {std::vector<int32_t>{1}, {7, 13, 1, 16}, {16}, {15, 1, 1, 120}, {17}, {136, 1}}) {
       EXPECT_TRUE(SameBits(Run(cpu(), shape, content, chunks), at_once)) << chunks[0];
     }
   }
