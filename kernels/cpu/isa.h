@@ -27,13 +27,14 @@ struct LinearRange {
   int64_t n_end = 0;
 };
 
-/// Consecutive query tokens of one sequence for one KV head.
+/// Consecutive query tokens of one sequence for one KV head, or several.
 struct AttentionUnit {
   int32_t s = 0;
   int32_t g = 0;
   int64_t first_row = 0;       ///< Row of q and y.
   int64_t first_position = 0;  ///< Its position in the sequence.
   int32_t tokens = 0;
+  int32_t heads = 1;  ///< KV heads, from g on.
 };
 
 /// What one thread does on one range of an operation, for one instruction set. The files that
@@ -60,8 +61,11 @@ struct Isa {
   void (*pack_linear)(const ops::PackLinearParams& p, int64_t n_begin, int64_t n_end);
   /// Query rows (tokens times heads of a group) of a unit, which share the reading of KV.
   int64_t unit_rows = 48;
-  /// Bytes of scratch that `attend` needs for units of so many tokens.
-  int64_t (*attention_scratch)(const ops::PagedAttentionParams& p, int64_t tokens);
+  /// Units of at most so many rows are of several heads, whose work is under way at once and whose
+  /// KV lies side by side; 0: none are.
+  int64_t joined_rows = 0;
+  /// Bytes of scratch that `attend` needs for units of at most so many tokens and heads.
+  int64_t (*attention_scratch)(const ops::PagedAttentionParams& p, const AttentionUnit& largest);
   /// `scratch` is aligned to 64 bytes.
   void (*attend)(const ops::PagedAttentionParams& p, const AttentionUnit& unit, float* scratch);
   void (*rms_norm)(const ops::RmsNormParams& p, int64_t t_begin, int64_t t_end);

@@ -1,3 +1,4 @@
+#include "simd/amx_attention.h"
 #include "simd/amx_linear.h"
 #include "simd/make_isa.h"
 #include "simd/vec_avx512.h"
@@ -14,6 +15,10 @@ const Isa& AmxIsa() {
     isa.linear_scratch = amx::TileLinear::ScratchBytes;
     isa.linear = amx::TileLinear::Run;
     isa.pack_linear = amx::TileLinear::Pack;
+    isa.unit_rows = 128;
+    isa.joined_rows = amx::kTileRows;
+    isa.attention_scratch = amx::TileAttention::ScratchBytes;
+    isa.attend = amx::TileAttention::Run;
     return isa;
   }();
   return kIsa;

@@ -75,7 +75,9 @@ class Product {
   }
 
   void Multiply() {
-    const TileScope scope(tiles_ > 1 ? kTileRows : rows_);
+    // Sums and x have as many rows as there are; tile 4 is of w.
+    const TileScope::Tile some{.rows = tiles_ > 1 ? kTileRows : rows_};
+    const TileScope scope({some, some, some, some, {}, some, some, some});
     for (first_ = range_.n_begin; first_ < range_.n_end; first_ += kColumns) {
       const int64_t end = range_.n_end - first_ < kColumns ? range_.n_end : first_ + kColumns;
       for (k_ = 0; k_ < p_.K; k_ += kBlockK) MultiplyBlock(end);

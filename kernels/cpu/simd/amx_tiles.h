@@ -15,12 +15,16 @@ inline constexpr int64_t kTileBytes = kTileRows * kTileRowBytes;
 /// whenever it switches threads.
 class TileScope {
  public:
-  /// All tiles but the fourth have so many rows: sums, and what their rows come from.
-  explicit TileScope(int64_t rows) {
+  struct Tile {
+    int64_t rows = kTileRows;
+    int64_t row_bytes = kTileRowBytes;
+  };
+
+  explicit TileScope(const Tile (&tiles)[8]) {
     Shape shape;
     for (int i = 0; i < 8; ++i) {
-      shape.rows[i] = static_cast<uint8_t>(i == 4 ? kTileRows : rows);
-      shape.row_bytes[i] = kTileRowBytes;
+      shape.rows[i] = static_cast<uint8_t>(tiles[i].rows);
+      shape.row_bytes[i] = static_cast<uint16_t>(tiles[i].row_bytes);
     }
     asm volatile("ldtilecfg %0" ::"m"(shape));
   }
