@@ -54,6 +54,8 @@ BENCHMARK_CAPTURE(Linear, baton_amx_int8, "amx", DType::kBFloat16, ops::Packing:
     ->Apply(LinearShapes);
 BENCHMARK_CAPTURE(Linear, baton_amx_w8a8, "amx", DType::kBFloat16, ops::Packing::kW8A8)
     ->Apply(LinearShapes);
+BENCHMARK_CAPTURE(Linear, baton_avxvnni_w8a8, "avxvnni", DType::kBFloat16, ops::Packing::kW8A8)
+    ->Apply(LinearShapes);
 BENCHMARK_CAPTURE(Linear, baton_avx2_bf16, "avx2", DType::kBFloat16)->Apply(LinearShapes);
 BENCHMARK_CAPTURE(Linear, baton_avx2_int8, "avx2", DType::kBFloat16, ops::Packing::kInt8)
     ->Apply(LinearShapes);

@@ -98,6 +98,7 @@ struct Isa {
 
 /// Whether this build has the instruction set and this host runs it.
 bool RunsAvx2();
+bool RunsAvxVnni();
 bool RunsAvx512();
 bool RunsAvx512Vnni();
 bool RunsAvx512Bf16();
@@ -107,6 +108,7 @@ bool RunsAmx();
 /// REQUIRES of all but the first: the host runs that instruction set.
 const Isa& PortableIsa();
 const Isa& Avx2Isa();
+const Isa& AvxVnniIsa();
 const Isa& Avx512Isa();
 const Isa& Avx512VnniIsa();
 const Isa& Avx512Bf16Isa();

@@ -14,11 +14,22 @@ bool AskForTiles() {
   return syscall(SYS_arch_prctl, kRequestPermission, kTileData) == 0;
 }
 
-/// Tiles, and their products of bfloat16 and of int8; not every compiler has names for these.
+struct Registers {
+  unsigned a = 0, b = 0, c = 0, d = 0;
+};
+
+/// The processor's extended features, which compilers do not all have names for; zeros where there
+/// is no such leaf.
+Registers Features(unsigned leaf) {
+  Registers all;
+  if (__get_cpuid_count(7, leaf, &all.a, &all.b, &all.c, &all.d) == 0) return {};
+  return all;
+}
+
+/// Tiles, and their products of bfloat16 and of int8.
 bool HasTiles() {
   constexpr unsigned kBits = 1u << 22 | 1u << 24 | 1u << 25;
-  unsigned a, b, c, d;
-  return __get_cpuid_count(7, 0, &a, &b, &c, &d) != 0 && (d & kBits) == kBits;
+  return (Features(0).d & kBits) == kBits;
 }
 
 }  // namespace
@@ -27,6 +38,8 @@ bool RunsAvx2() {
   return __builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma") &&
          __builtin_cpu_supports("f16c");
 }
+
+bool RunsAvxVnni() { return (Features(1).a & 1u << 4) != 0 && RunsAvx2(); }
 
 bool RunsAvx512() {
   return __builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512bw") &&
