@@ -1,5 +1,6 @@
 #include <cmath>
 #include <numeric>
+#include <string>
 #include <vector>
 
 #include <benchmark/benchmark.h>
@@ -14,7 +15,9 @@ namespace {
 constexpr int32_t kBlockTokens = 16;
 
 /// S sequences of `kv_tokens` each, of which the last `new_tokens` are queries; 32/8 heads of 64.
-void PagedAttention(benchmark::State& state) {
+void PagedAttention(benchmark::State& state, const std::string& set) {
+  const auto ops = kernels::CpuOpsFor(set);
+  if (!ops.ok()) return state.SkipWithError(ops.status().message().c_str());
   const auto S = static_cast<int32_t>(state.range(0));
   const auto new_tokens = static_cast<int32_t>(state.range(1));
   const auto kv_tokens = static_cast<int32_t>(state.range(2));
@@ -47,7 +50,7 @@ void PagedAttention(benchmark::State& state) {
                                                 .G = kG,
                                                 .P = kBlockTokens,
                                                 .D = kD}};
-  for (auto _ : state) kernels::CpuOps().paged_attention(params, stream);
+  for (auto _ : state) (*ops)->paged_attention(params, stream);
   const double seen = S * new_tokens * (kv_tokens - (new_tokens - 1) / 2.0);
   state.counters["GFLOP/s"] = benchmark::Counter(
       4e-9 * seen * kH * kD * static_cast<double>(state.iterations()), benchmark::Counter::kIsRate);
@@ -55,16 +58,15 @@ void PagedAttention(benchmark::State& state) {
       1e-9 * static_cast<double>(cache.size()) * static_cast<double>(state.iterations()),
       benchmark::Counter::kIsRate);
 }
-BENCHMARK(PagedAttention)
-    ->ArgNames({"S", "new", "kv"})
-    ->Args({1, 1, 128})
-    ->Args({1, 1, 4096})
-    ->Args({16, 1, 1024})
-    ->Args({1, 512, 512})
-    ->Args({1, 512, 4096})
+void Shapes(benchmark::internal::Benchmark* bench) {
+  bench->ArgNames({"S", "new", "kv"})->Unit(benchmark::kMicrosecond)->MinTime(0.2);
+  bench->Args({1, 1, 128})->Args({1, 1, 4096})->Args({16, 1, 1024});
+  bench->Args({1, 512, 512})->Args({1, 512, 4096});
+}
 
-    ->Unit(benchmark::kMicrosecond)
-    ->MinTime(0.2);
+BENCHMARK_CAPTURE(PagedAttention, amx, "amx")->Apply(Shapes);
+BENCHMARK_CAPTURE(PagedAttention, avx512, "avx512")->Apply(Shapes);
+BENCHMARK_CAPTURE(PagedAttention, avx2, "avx2")->Apply(Shapes);
 
 }  // namespace
 }  // namespace baton::bench

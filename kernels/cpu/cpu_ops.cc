@@ -14,9 +14,10 @@ using device::Stream;
 
 /// The operations of one instruction set, given by the function that returns it.
 template <const cpu::Isa& (*isa)()>
-constexpr ops::Ops MakeOps(const char* name) {
+constexpr ops::Ops MakeOps(const char* name, const char* arithmetic = "") {
   return {
       .name = name,
+      .arithmetic = arithmetic,
       .embedding = [](const ops::EmbeddingParams& p,
                       Stream& stream) { cpu::Embedding(isa(), p, AsHost(stream)); },
       .rms_norm = [](const ops::RmsNormParams& p,
@@ -54,14 +55,14 @@ const ops::Ops& CpuOps() { return **CpuOpsFor(CpuInstructionSets().front()); }
 Result<const ops::Ops*> CpuOpsFor(const std::string& instruction_set) {
   static constexpr ops::Ops kPortable = MakeOps<cpu::PortableIsa>("cpu-portable");
   static constexpr ops::Ops kAvx2 = MakeOps<cpu::Avx2Isa>("cpu-avx2");
+  static constexpr ops::Ops kAvxVnni = MakeOps<cpu::AvxVnniIsa>("cpu-avxvnni");
   static constexpr ops::Ops kAvx512 = MakeOps<cpu::Avx512Isa>("cpu-avx512");
   static constexpr ops::Ops kAvx512Vnni = MakeOps<cpu::Avx512VnniIsa>("cpu-avx512vnni");
   static constexpr ops::Ops kAvx512Bf16 = MakeOps<cpu::Avx512Bf16Isa>("cpu-avx512bf16");
+  static constexpr ops::Ops kAmx = MakeOps<cpu::AmxIsa>("cpu-amx", "amx");
   static constexpr std::pair<std::string_view, const ops::Ops*> kTables[] = {
-      {"avx512bf16", &kAvx512Bf16},
-      {"avx512vnni", &kAvx512Vnni},
-      {"avx512", &kAvx512},
-      {"avx2", &kAvx2},
+      {"amx", &kAmx},          {"avx512bf16", &kAvx512Bf16}, {"avx512vnni", &kAvx512Vnni},
+      {"avx512", &kAvx512},    {"avxvnni", &kAvxVnni},       {"avx2", &kAvx2},
       {"portable", &kPortable}};
   for (const auto& [name, table] : kTables) {
     if (instruction_set != name) continue;
@@ -69,15 +70,18 @@ Result<const ops::Ops*> CpuOpsFor(const std::string& instruction_set) {
     if (std::find(here.begin(), here.end(), name) != here.end()) return table;
     return Unavailable("this host's processor has no " + instruction_set);
   }
-  return InvalidArgument("unknown instruction set '" + instruction_set +
-                         "'; known are avx512bf16, avx512vnni, avx512, avx2, portable");
+  return InvalidArgument(
+      "unknown instruction set '" + instruction_set +
+      "'; known are amx, avx512bf16, avx512vnni, avx512, avxvnni, avx2, portable");
 }
 
 std::vector<std::string> CpuInstructionSets() {
   std::vector<std::string> sets;
+  if (cpu::RunsAmx()) sets.emplace_back("amx");
   if (cpu::RunsAvx512Bf16()) sets.emplace_back("avx512bf16");
   if (cpu::RunsAvx512Vnni()) sets.emplace_back("avx512vnni");
   if (cpu::RunsAvx512()) sets.emplace_back("avx512");
+  if (cpu::RunsAvxVnni()) sets.emplace_back("avxvnni");
   if (cpu::RunsAvx2()) sets.emplace_back("avx2");
   sets.emplace_back("portable");
   return sets;

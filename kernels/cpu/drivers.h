@@ -37,16 +37,17 @@ inline int64_t GrainOf(int64_t cost) { return kGrainElements / (cost > 0 ? cost 
 /// Working memory of one range, uninitialised, aligned to cache lines.
 class Scratch {
  public:
-  explicit Scratch(int64_t floats)
-      : data_(static_cast<float*>(std::aligned_alloc(
-            64, (static_cast<size_t>(floats) * sizeof(float) + 63) / 64 * 64))) {}
-  float* data() { return data_.get(); }
+  explicit Scratch(int64_t bytes)
+      : data_(static_cast<std::byte*>(
+            std::aligned_alloc(64, (static_cast<size_t>(bytes) + 63) / 64 * 64))) {}
+  std::byte* bytes() { return data_.get(); }
+  float* floats() { return reinterpret_cast<float*>(data_.get()); }
 
  private:
   struct Free {
-    void operator()(float* data) const { std::free(data); }
+    void operator()(std::byte* data) const { std::free(data); }
   };
-  std::unique_ptr<float, Free> data_;
+  std::unique_ptr<std::byte, Free> data_;
 };
 
 }  // namespace baton::kernels::cpu

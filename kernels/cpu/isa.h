@@ -18,8 +18,6 @@ inline constexpr int64_t kPanel = 16;
 inline constexpr int64_t kBlockK = 384;
 /// From one row of a block of x to the next: not a power of two, as lines would fall on each other.
 inline constexpr int64_t kBlockStride = kBlockK + 16;
-/// Most rows of y that are made together: their block of x stays in the second-level cache.
-inline constexpr int64_t kRowBlock = 192;
 
 /// Part of y: rows [t_begin, t_end), and columns [n_begin, n_end) from a multiple of kPanel on.
 struct LinearRange {
@@ -29,16 +27,14 @@ struct LinearRange {
   int64_t n_end = 0;
 };
 
-/// Floats of scratch that Isa::linear needs for so many rows.
-constexpr int64_t LinearScratch(int64_t rows) { return rows * kBlockStride + kPanel * kBlockK; }
-
-/// Consecutive query tokens of one sequence for one KV head.
+/// Consecutive query tokens of one sequence for one KV head, or several.
 struct AttentionUnit {
   int32_t s = 0;
   int32_t g = 0;
   int64_t first_row = 0;       ///< Row of q and y.
   int64_t first_position = 0;  ///< Its position in the sequence.
   int32_t tokens = 0;
+  int32_t heads = 1;  ///< KV heads, from g on.
 };
 
 /// What one thread does on one range of an operation, for one instruction set. The files that
@@ -47,19 +43,30 @@ struct AttentionUnit {
 struct Isa {
   const char* name;
 
-  /// `scratch`: LinearScratch() floats for the rows of the range, aligned to 64 bytes.
-  void (*linear)(const ops::LinearParams& p, const LinearRange& range, float* scratch);
-  /// Of packings that round x: `rounded` holds p.x, which round_rows() wrote.
-  void (*linear_rounded)(const ops::LinearParams& p, const LinearRange& range,
-                         const std::byte* rounded);
-  /// Rounds rows [t_begin, t_end) of p.x: into blocks of kBlockK along K, in each all T rows.
-  void (*round_rows)(const ops::LinearParams& p, int64_t t_begin, int64_t t_end,
-                     std::byte* rounded);
-  /// Bytes of a row of such a block.
-  int64_t (*rounded_row_bytes)(ops::Packing packing);
+  /// Rows of whole tiles of `linear`, and most that it makes together, a multiple of them: their
+  /// block of x stays in the second-level cache.
+  int64_t tile_rows = 12;
+  int64_t row_block = 192;
+  /// Bytes of p.x as lay_rows() lays it for `linear`; 0: as it is.
+  int64_t (*laid_bytes)(const ops::LinearParams& p);
+  /// Lays rows [t_begin, t_end) of p.x, rounded or split into terms.
+  void (*lay_rows)(const ops::LinearParams& p, int64_t t_begin, int64_t t_end, std::byte* laid);
+  /// Bytes of scratch that `linear` needs for ranges of so many rows and columns.
+  int64_t (*linear_scratch)(const ops::LinearParams& p, int64_t rows, int64_t columns);
+  /// A range begins at a multiple of tile_rows. `laid`: all of p.x, where it is laid. `scratch` is
+  /// aligned to 64 bytes.
+  void (*linear)(const ops::LinearParams& p, const LinearRange& range, const std::byte* laid,
+                 std::byte* scratch);
   /// Columns [n_begin, n_end) from a multiple of kPanel on.
   void (*pack_linear)(const ops::PackLinearParams& p, int64_t n_begin, int64_t n_end);
-  /// `scratch`: AttentionScratch(p, unit.tokens) floats.
+  /// Query rows (tokens times heads of a group) of a unit, which share the reading of KV.
+  int64_t unit_rows = 48;
+  /// Units of at most so many rows are of several heads, whose work is under way at once and whose
+  /// KV lies side by side; 0: none are.
+  int64_t joined_rows = 0;
+  /// Bytes of scratch that `attend` needs for units of at most so many tokens and heads.
+  int64_t (*attention_scratch)(const ops::PagedAttentionParams& p, const AttentionUnit& largest);
+  /// `scratch` is aligned to 64 bytes.
   void (*attend)(const ops::PagedAttentionParams& p, const AttentionUnit& unit, float* scratch);
   void (*rms_norm)(const ops::RmsNormParams& p, int64_t t_begin, int64_t t_end);
   void (*silu_mul)(const ops::GatedActivationParams& p, int64_t t_begin, int64_t t_end);
@@ -89,20 +96,22 @@ struct Isa {
   void (*exp_sum)(const float* x, int64_t n, float shift, float temperature, float* e, float* sums);
 };
 
-/// Floats of scratch that Isa::attend needs.
-int64_t AttentionScratch(const ops::PagedAttentionParams& p, int64_t tokens);
-
 /// Whether this build has the instruction set and this host runs it.
 bool RunsAvx2();
+bool RunsAvxVnni();
 bool RunsAvx512();
 bool RunsAvx512Vnni();
 bool RunsAvx512Bf16();
+/// Asks the kernel for the right to use tiles, once for the process.
+bool RunsAmx();
 
 /// REQUIRES of all but the first: the host runs that instruction set.
 const Isa& PortableIsa();
 const Isa& Avx2Isa();
+const Isa& AvxVnniIsa();
 const Isa& Avx512Isa();
 const Isa& Avx512VnniIsa();
 const Isa& Avx512Bf16Isa();
+const Isa& AmxIsa();
 
 }  // namespace baton::kernels::cpu

@@ -16,10 +16,9 @@ constexpr int64_t kPartsPerThread = 8;
 
 /// How y is divided into parts: by rows where there are many, and by columns.
 struct Division {
-  Division(const ops::LinearParams& p, int threads) : T(p.T), N(p.N) {
-    const int64_t blocks = CeilDiv(T, kRowBlock);
-    // Whole tiles of every instruction set.
-    rows = blocks == 1 ? T : CeilDiv(CeilDiv(T, blocks), int64_t{12}) * 12;
+  Division(const Isa& isa, const ops::LinearParams& p, int threads) : T(p.T), N(p.N) {
+    const int64_t blocks = CeilDiv(T, isa.row_block);
+    rows = blocks == 1 ? T : CeilDiv(CeilDiv(T, blocks), isa.tile_rows) * isa.tile_rows;
     row_parts = CeilDiv(T, rows);
     const int64_t grain = kGrainPanels * kPanel;
     const int64_t least = CeilDiv(kGrainMultiplyAdds, rows * p.K * grain) * grain;
@@ -53,34 +52,30 @@ void Linear(const Isa& isa, const ops::LinearParams& p, device::HostStream& stre
       << p.w_row() << ", " << p.y_stride;
   BATON_CHECK(p.x != nullptr && p.w != nullptr && p.y != nullptr);
   BATON_CHECK(p.x_dtype == DType::kFloat32 && p.y_dtype == DType::kFloat32);
-  const Division division(p, stream.threads());
-  if (p.w_packing == ops::Packing::kW8A8 || p.w_packing == ops::Packing::kW16A16) {
-    const int64_t rounded_rows = CeilDiv(p.K, kBlockK) * p.T;
-    Scratch scratch(CeilDiv(rounded_rows * isa.rounded_row_bytes(p.w_packing),
-                            static_cast<int64_t>(sizeof(float))));
-    auto* rounded = reinterpret_cast<std::byte*>(scratch.data());
-    stream.ParallelFor(p.T, GrainOf(p.K),
-                       [&](int64_t begin, int64_t end) { isa.round_rows(p, begin, end, rounded); });
-    stream.ParallelFor(division.parts(), 1, [&](int64_t begin, int64_t end) {
-      for (int64_t i = begin; i < end; ++i) isa.linear_rounded(p, division.Part(i), rounded);
+  const Division division(isa, p, stream.threads());
+  const int64_t laid_bytes = isa.laid_bytes(p);
+  Scratch laid(laid_bytes);
+  if (laid_bytes > 0) {
+    stream.ParallelFor(p.T, GrainOf(p.K), [&](int64_t begin, int64_t end) {
+      isa.lay_rows(p, begin, end, laid.bytes());
     });
-    return;
   }
   stream.ParallelFor(division.parts(), 1, [&](int64_t begin, int64_t end) {
-    Scratch scratch(LinearScratch(division.rows));
-    for (int64_t i = begin; i < end; ++i) isa.linear(p, division.Part(i), scratch.data());
+    Scratch scratch(isa.linear_scratch(p, division.rows, division.columns));
+    for (int64_t i = begin; i < end; ++i) {
+      isa.linear(p, division.Part(i), laid.bytes(), scratch.bytes());
+    }
   });
 }
 
 size_t PackedBytes(const ops::PackLinearParams& p) {
   const auto panels = static_cast<size_t>(CeilDiv(p.N, kPanel));
-  const auto elements = static_cast<size_t>(kPanel * p.K);
+  // Up to 64 rows of a panel make a whole, as tiles have them.
+  const auto elements = static_cast<size_t>(CeilDiv(p.K, int64_t{64}) * 64 * kPanel);
   if (p.packing == ops::Packing::kExact) return panels * elements * DTypeBytes(p.dtype);
-  // Up to four elements along K are joined.
-  const auto joined = static_cast<size_t>(CeilDiv(p.K, int64_t{4}) * 4 * kPanel);
-  if (p.packing == ops::Packing::kW16A16) return panels * joined * sizeof(BFloat16);
+  if (p.packing == ops::Packing::kW16A16) return panels * elements * sizeof(BFloat16);
   const auto scales = static_cast<size_t>(CeilDiv(p.K, kBlockK) * kPanel);
-  return panels * (joined + scales * sizeof(float));
+  return panels * (elements + scales * sizeof(float));
 }
 
 void PackLinear(const Isa& isa, const ops::PackLinearParams& p, device::HostStream& stream) {

@@ -8,22 +8,36 @@
 namespace baton::kernels::cpu {
 namespace {
 
-/// Query rows (tokens times heads of a group) that share the widening of a KV tile.
-constexpr int64_t kUnitRows = 48;
+/// Units per thread, so that one that is delayed does not hold up the others.
+constexpr int64_t kUnitsPerThread = 2;
+
+/// The most tokens, and heads where they are joined, of a unit.
+AttentionUnit LargestUnit(const Isa& isa, const ops::PagedAttentionParams& p, int threads) {
+  const int64_t heads = p.batch.S * p.kv.G / (threads * kUnitsPerThread);
+  return {.tokens = static_cast<int32_t>(std::max<int64_t>(1, isa.unit_rows / (p.H / p.kv.G))),
+          .heads = static_cast<int32_t>(
+              isa.joined_rows == 0 ? 1 : std::clamp<int64_t>(heads, 1, p.kv.G))};
+}
 
 /// Divides the step's queries into units; which queries share one does not change a result.
-std::vector<AttentionUnit> PlanUnits(const ops::PagedBatch& batch, int32_t G, int64_t unit_tokens) {
+std::vector<AttentionUnit> PlanUnits(const Isa& isa, const ops::PagedAttentionParams& p,
+                                     const AttentionUnit& largest) {
+  const ops::PagedBatch& batch = p.batch;
   std::vector<AttentionUnit> units;
   for (int32_t s = 0; s < batch.S; ++s) {
     const int32_t begin = batch.query_begin[s];
     const int32_t tokens = batch.query_begin[s + 1] - begin;
-    for (int64_t i = 0; i < tokens; i += unit_tokens) {
-      for (int32_t g = 0; g < G; ++g) {
+    for (int32_t i = 0; i < tokens; i += largest.tokens) {
+      const int32_t own = std::min(tokens - i, largest.tokens);
+      const bool joined = own * (p.H / p.kv.G) <= isa.joined_rows;
+      const int32_t heads = joined ? largest.heads : 1;
+      for (int32_t g = 0; g < p.kv.G; g += heads) {
         units.push_back({.s = s,
                          .g = g,
                          .first_row = begin + i,
                          .first_position = batch.kv_tokens[s] - tokens + i,
-                         .tokens = static_cast<int32_t>(std::min(tokens - i, unit_tokens))});
+                         .tokens = own,
+                         .heads = std::min(heads, p.kv.G - g)});
       }
     }
   }
@@ -43,12 +57,6 @@ void CheckPaged(const ops::PagedKv& kv, const ops::PagedBatch& batch) {
   }
 }
 
-int64_t AttentionScratch(const ops::PagedAttentionParams& p, int64_t tokens) {
-  const int64_t width = CeilDiv<int64_t>(p.kv.D, 16) * 16;
-  const int64_t rows = tokens * (p.H / p.kv.G);
-  return (16 + 2 * kTilePositions) * width + rows * (2 * width + 16 + kTilePositions + 1);
-}
-
 void PagedAttention(const Isa& isa, const ops::PagedAttentionParams& p,
                     device::HostStream& stream) {
   if (p.batch.T == 0) return;
@@ -56,18 +64,19 @@ void PagedAttention(const Isa& isa, const ops::PagedAttentionParams& p,
   BATON_CHECK(p.H > 0 && p.H % p.kv.G == 0 && p.q_stride >= int64_t{p.H} * p.kv.D);
   BATON_CHECK(p.q != nullptr && p.y != nullptr && p.window >= 0 && p.softcap >= 0 &&
               p.activation == DType::kFloat32);
-  const int64_t unit_tokens = std::max<int64_t>(1, kUnitRows / (p.H / p.kv.G));
-  const std::vector<AttentionUnit> units = PlanUnits(p.batch, p.kv.G, unit_tokens);
+  const AttentionUnit largest = LargestUnit(isa, p, stream.threads());
+  const std::vector<AttentionUnit> units = PlanUnits(isa, p, largest);
   int64_t cost = 0;
   for (const AttentionUnit& unit : units) {
-    cost += unit.tokens * (unit.first_position + unit.tokens) * (p.H / p.kv.G) * p.kv.D;
+    cost +=
+        unit.heads * unit.tokens * (unit.first_position + unit.tokens) * (p.H / p.kv.G) * p.kv.D;
   }
   const auto count = static_cast<int64_t>(units.size());
   if (count == 0) return;
   stream.ParallelFor(count, GrainOf(cost / count), [&](int64_t begin, int64_t end) {
-    Scratch scratch(AttentionScratch(p, unit_tokens));
+    Scratch scratch(isa.attention_scratch(p, largest));
     for (int64_t i = begin; i < end; ++i) {
-      isa.attend(p, units[static_cast<size_t>(i)], scratch.data());
+      isa.attend(p, units[static_cast<size_t>(i)], scratch.floats());
     }
   });
 }

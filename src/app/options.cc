@@ -87,6 +87,7 @@ Result<worker::WorkerOptions> ToWorkerOptions(const config::Config& config,
   if (config.engine.weights == "int8") options.packing = ops::Packing::kInt8;
   if (config.engine.weights == "w8a8") options.packing = ops::Packing::kW8A8;
   if (config.engine.weights == "w16a16") options.packing = ops::Packing::kW16A16;
+  options.instructions = config.engine.instructions;
   options.deterministic = config.engine.deterministic;
   options.early_launches = config.engine.early_launches;
   options.kv_bytes = group.kv_memory_bytes;

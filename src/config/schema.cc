@@ -282,8 +282,15 @@ void AddEngine(std::vector<Key>& keys) {
       "auto: of the type that they have in the model's folder; int8: on the CPU, rounded to eight "
       "bits when they are loaded, which halves what a decode step reads; w8a8: activations too, "
       "before each product, which makes prefill faster; w16a16: both to bfloat16, which does so on "
-      "processors that multiply it (AVX512_BF16). All workers need the same",
+      "processors that multiply it (AMX, AVX512_BF16). All workers need the same",
       {.choices = {"auto", "int8", "w8a8", "w16a16"}});
+  add("instructions", &Engine::instructions,
+      "on the CPU: auto: the fastest set of instructions that the host has. amx has other sums "
+      "than "
+      "the others, and so may have other tokens: workers with it and workers without it do not "
+      "serve together. Where only some hosts have it, name a set that all have",
+      {.choices = {"auto", "amx", "avx512bf16", "avx512vnni", "avx512", "avxvnni", "avx2",
+                   "portable"}});
   add("deterministic", &Engine::deterministic,
       "on a GPU: the same tokens alone, in any batch, split or resumed; false: as fast as can be. "
       "On "

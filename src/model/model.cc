@@ -36,16 +36,22 @@ std::string RoundingOf(ops::Packing packing) {
   return "";
 }
 
+std::string ArithmeticOf(const ops::Ops* ops) {
+  const std::string name = ops == nullptr ? "" : ops->arithmetic;
+  return name.empty() ? name : "-" + name;
+}
+
 }  // namespace
 
 Model::Model(ModelConfig config, const Shard& shard, GenerationConfig generation, Weights weights,
-             ops::Packing packing)
+             const LoadOptions& options)
     : config_(std::move(config)),
       shard_(shard),
       generation_(std::move(generation)),
       weights_(std::move(weights)),
       eos_tokens_(generation_.eos_tokens.empty() ? config_.eos_tokens : generation_.eos_tokens),
-      fingerprint_(weights_.Fingerprint(config_.ToString() + RoundingOf(packing))) {}
+      fingerprint_(weights_.Fingerprint(config_.ToString() + RoundingOf(options.packing)) +
+                   ArithmeticOf(options.ops)) {}
 
 Result<std::unique_ptr<Model>> Model::Load(const std::filesystem::path& folder,
                                            const LoadOptions& options) {
@@ -55,8 +61,8 @@ Result<std::unique_ptr<Model>> Model::Load(const std::filesystem::path& folder,
   BATON_ASSIGN_OR_RETURN(GenerationConfig generation, GenerationConfig::Load(folder));
   BATON_ASSIGN_OR_RETURN(const Shard shard, Shard::Of(config, options.rank, options.ranks));
   BATON_ASSIGN_OR_RETURN(Weights weights, LoadWeights(folder, config, shard, options));
-  std::unique_ptr<Model> model(new Model(std::move(config), shard, std::move(generation),
-                                         std::move(weights), options.packing));
+  std::unique_ptr<Model> model(
+      new Model(std::move(config), shard, std::move(generation), std::move(weights), options));
   device::HostMemory host;
   device::DeviceMemory& memory = options.memory == nullptr ? host : *options.memory;
   if (options.memory != nullptr || (options.random_weights && options.ranks == 1)) {

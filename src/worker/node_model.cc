@@ -36,6 +36,7 @@ DeviceChoice ChoiceOf(const WorkerOptions& options) {
           .ranks = options.ranks_per_node(),
           .nodes = options.nodes,
           .sm_percent = options.sm_percent,
+          .instructions = options.instructions,
           .deterministic = options.deterministic,
           .early_launches = options.early_launches};
 }

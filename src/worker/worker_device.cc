@@ -50,6 +50,17 @@ Result<WorkerDevice> OpenCudaWithoutStream(int number, bool deterministic) {
       .name = name, .ops = &ops, .memory = *std::move(memory), .weights_dtype = DType::kBFloat16};
 }
 
+Result<WorkerDevice> OpenCpu(const std::string& instructions) {
+  if (instructions == "auto") return WorkerDevice{.name = "cpu", .ops = &kernels::CpuOps()};
+  const auto ops = kernels::CpuOpsFor(instructions);
+  if (!ops.ok()) {
+    return Unavailable("engine.instructions is " + instructions + ", but " +
+                       ops.status().message() +
+                       "; set it to auto, or to what `baton doctor` names");
+  }
+  return WorkerDevice{.name = "cpu", .ops = *ops};
+}
+
 Result<WorkerDevice> OpenCuda(int number, const DeviceChoice& choice) {
   BATON_ASSIGN_OR_RETURN(WorkerDevice device, OpenCudaWithoutStream(number, choice.deterministic));
   BATON_ASSIGN_OR_RETURN(auto stream, device::OpenCudaStream(number));
@@ -97,7 +108,8 @@ Result<int64_t> KvBytesOn(const WorkerDevice& device, const model::RankRunner::P
 Result<std::vector<WorkerDevice>> OpenWorkerDevices(const DeviceChoice& choice) {
   std::vector<WorkerDevice> devices;
   if (!choice.cuda) {
-    devices.push_back({.name = "cpu", .ops = &kernels::CpuOps()});
+    BATON_ASSIGN_OR_RETURN(WorkerDevice cpu, OpenCpu(choice.instructions));
+    devices.push_back(std::move(cpu));
     return devices;
   }
   if (choice.sm_percent > 0) {
@@ -125,7 +137,9 @@ Result<std::array<WorkerDevice, 2>> OpenDeviceParts(const DeviceChoice& first,
                                                     const DeviceChoice& second) {
   std::array<WorkerDevice, 2> parts;
   if (!first.cuda) {
-    for (WorkerDevice& part : parts) part = {.name = "cpu", .ops = &kernels::CpuOps()};
+    for (WorkerDevice& part : parts) {
+      BATON_ASSIGN_OR_RETURN(part, OpenCpu(first.instructions));
+    }
     return parts;
   }
   for (WorkerDevice& part : parts) {

@@ -40,14 +40,16 @@ struct DeviceChoice {
   int32_t nodes = 1;
   /// Of the GPUs' multiprocessors; 0: all.
   int32_t sm_percent = 0;
+  /// Of the CPU; "auto": the fastest.
+  std::string instructions = "auto";
   bool deterministic = true;
   bool early_launches = false;
 };
 
 /// A GPU for each rank, or the CPU for all. Fails with Unavailable where this build, driver or host
-/// has no such device or cannot give a part of it, and with Unimplemented where an operation lacks
-/// a kernel; each says what to do. REQUIRES: nothing of CUDA was called in this process. The first
-/// rank's GPU is the calling thread's then.
+/// has no such device or instructions or cannot give a part of it, and with Unimplemented where an
+/// operation lacks a kernel; each says what to do. REQUIRES: nothing of CUDA was called in this
+/// process. The first rank's GPU is the calling thread's then.
 Result<std::vector<WorkerDevice>> OpenWorkerDevices(const DeviceChoice& choice);
 
 /// The two parts of one device: of a GPU a stream on the multiprocessors of each, on the CPU the

@@ -28,7 +28,7 @@ TEST(CpuOps, RefusesAnInstructionSetThatDoesNotExist) {
   const auto result = CpuOpsFor("sse9");
   EXPECT_EQ(result.status().code(), StatusCode::kInvalidArgument);
   EXPECT_THAT(result.status().message(),
-              testing::HasSubstr("avx512bf16, avx512vnni, avx512, avx2, portable"));
+              testing::HasSubstr("amx, avx512bf16, avx512vnni, avx512, avxvnni, avx2, portable"));
 }
 
 class OtherStream final : public device::Stream {

@@ -146,6 +146,8 @@ struct Engine {
   /// "auto": of the type that they have; "int8": rounded to it when they are loaded; "w8a8": so are
   /// activations, in every product; "w16a16": both, to bfloat16.
   std::string weights = "auto";
+  /// Of the CPU: "auto", the fastest, or a name of kernels::CpuOpsFor.
+  std::string instructions = "auto";
   bool deterministic = true;
   /// Programmatic dependent launch.
   bool early_launches = false;

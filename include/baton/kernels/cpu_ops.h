@@ -11,8 +11,9 @@ namespace baton::kernels {
 /// The fastest CPU operations that this host can run. Their stream is a device::HostStream.
 const ops::Ops& CpuOps();
 
-/// Those for one instruction set: "avx512bf16", "avx512vnni", "avx512", "avx2", "portable". Fails
-/// with Unavailable when the host cannot run it, with InvalidArgument when there is no such set.
+/// Those for one instruction set: "amx", "avx512bf16", "avx512vnni", "avx512", "avxvnni", "avx2",
+/// "portable". Fails with Unavailable when the host cannot run it, with InvalidArgument when there
+/// is no such set.
 Result<const ops::Ops*> CpuOpsFor(const std::string& instruction_set);
 
 /// The instruction sets that this host can run, fastest first.

@@ -128,7 +128,8 @@ class Model {
   /// The tokens that end a sequence.
   const std::vector<TokenId>& eos_tokens() const { return eos_tokens_; }
   /// 32 hexadecimal digits over configuration, tensors and their content (large tensors are
-  /// sampled): workers with different ones must not exchange KV.
+  /// sampled), and behind them the operations' arithmetic where it has a name: workers with
+  /// different ones must not exchange KV.
   const std::string& fingerprint() const { return fingerprint_; }
   /// With as many ranks as the model was loaded for.
   kv::KvGeometry KvGeometry(int32_t block_tokens, DType kv_dtype) const;
@@ -153,7 +154,7 @@ class Model {
  private:
   friend class ForwardPass;
   Model(ModelConfig config, const Shard& shard, GenerationConfig generation, Weights weights,
-        ops::Packing packing);
+        const LoadOptions& options);
 
   ModelConfig config_;
   Shard shard_;

@@ -31,7 +31,7 @@ enum class Packing : uint8_t {
 /// Layout: row-major, with no alignment beyond an element's; or w as Ops::pack_linear of the same
 /// table wrote it, which is faster. The bits of y are the same, but where packing or x is rounded;
 /// with kW8A8, and with kW16A16 where no sum is below the smallest normal float32, they are those
-/// of every instruction set.
+/// of every instruction set; with kW16A16 not of AMX.
 /// Errors: none; shapes are checked (BATON_CHECK) once per call. T = 0 is a no-op.
 /// Stream: enqueues only; allocates nothing on a device; graph-safe.
 /// Cost: 2 T N K FLOPs, N K weights read once per call for small T.

@@ -24,6 +24,9 @@ namespace baton::ops {
 struct Ops {
   /// "cpu-avx512", "cpu-avx2", "reference", ...
   const char* name = "";
+  /// What sums are of where they have other bits than those of the device's other tables; "": they
+  /// have not. Part of a model's fingerprint, as tokens may differ, too.
+  const char* arithmetic = "";
   /// What activations between operations are kept in; the residual and logits are float32.
   DType activation = DType::kFloat32;
   /// Bytes of a step's plan: how the operations of one step divide its work. Null: no plan.

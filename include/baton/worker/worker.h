@@ -49,6 +49,8 @@ struct WorkerOptions {
   bool random_weights = false;
   /// On the CPU: how the weights of products are laid, and whether they are rounded.
   ops::Packing packing = ops::Packing::kExact;
+  /// On the CPU: a name of kernels::CpuOpsFor; "auto": the fastest.
+  std::string instructions = "auto";
   /// On a GPU: what a row gives does not depend on the rows beside it.
   bool deterministic = true;
   /// On a GPU: small kernels begin before those before them have ended.

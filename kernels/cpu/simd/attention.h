@@ -17,6 +17,13 @@ class Attention {
     Attention(p, unit, scratch).AttendAll();
   }
 
+  static int64_t ScratchBytes(const ops::PagedAttentionParams& p, const AttentionUnit& largest) {
+    const int64_t width = (p.kv.D + kLanes - 1) / kLanes * kLanes;
+    const int64_t rows = largest.tokens * (p.H / p.kv.G);
+    return (KvTile<V>::Scratch(width) + rows * (2 * width + kLanes + kTile + 1)) *
+           int64_t{sizeof(float)};
+  }
+
  private:
   static constexpr int64_t kTile = kTilePositions;
   static constexpr int kLanes = V::kLanes;

@@ -41,6 +41,11 @@ struct Linear {
   template <class W>
   using Part = Tiles<V, Widened<W>>;
 
+  /// Rows of a block of K and a panel.
+  static int64_t ScratchBytes(int64_t rows) {
+    return (rows * kBlockStride + kPanel * kBlockK) * int64_t{sizeof(float)};
+  }
+
   static void Run(const ops::LinearParams& p, const LinearRange& range, float* scratch) {
     WithType<V>(p.w_dtype, [&]<class W>() {
       for (int64_t k = 0; k < p.K; k += kBlockK) {

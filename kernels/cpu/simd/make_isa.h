@@ -13,11 +13,12 @@ template <class V>
 constexpr Isa MakeIsa(const char* name) {
   return {
       .name = name,
-      .linear = Linear<V>::Run,
-      .linear_rounded = RoundedLinear<V>::Run,
-      .round_rows = RoundedLinear<V>::RoundRows,
-      .rounded_row_bytes = RoundedLinear<V>::RowBytes,
+      .laid_bytes = AnyLinear<V>::LaidBytes,
+      .lay_rows = RoundedLinear<V>::RoundRows,
+      .linear_scratch = AnyLinear<V>::ScratchBytes,
+      .linear = AnyLinear<V>::Run,
       .pack_linear = Panels<V>::Pack,
+      .attention_scratch = Attention<V>::ScratchBytes,
       .attend = Attention<V>::Run,
       .rms_norm = Elementwise<V>::RmsNorm,
       .silu_mul = Elementwise<V>::SiluMul,

@@ -21,49 +21,61 @@ struct Panels {
   template <class W>
   static constexpr int64_t kScaleBytes = kScaled<W> ? kPanel * sizeof(float) : 0;
 
-  /// Bytes of a panel of so many rows.
-  template <class W, int64_t Joined = 1>
+  /// Bytes of a panel of so many rows, of which there is a multiple of Whole.
+  template <class W, int64_t Whole = 1>
   static int64_t Bytes(int64_t depth) {
-    return kScaleBytes<W> + RoundUp<Joined>(depth) * kPanel * static_cast<int64_t>(sizeof(W));
+    return kScaleBytes<W> + RoundUp<Whole>(depth) * kPanel * static_cast<int64_t>(sizeof(W));
   }
 
   /// Bytes before the panel with column n of the block that begins at k.
-  template <class W, int64_t Joined = 1>
+  template <class W, int64_t Whole = 1>
   static int64_t Begin(int64_t N, int64_t K, int64_t k, int64_t n) {
     const int64_t panels = (N + kPanel - 1) / kPanel;
-    return k / kBlockK * panels * Bytes<W, Joined>(kBlockK) +
-           n / kPanel * Bytes<W, Joined>(BlockDepth(K, k));
+    return k / kBlockK * panels * Bytes<W, Whole>(kBlockK) +
+           n / kPanel * Bytes<W, Whole>(BlockDepth(K, k));
   }
 
-  template <int64_t Joined>
+  template <int64_t Whole>
   static int64_t RoundUp(int64_t depth) {
-    return (depth + Joined - 1) / Joined * Joined;
+    return (depth + Whole - 1) / Whole * Whole;
   }
 
   static void Pack(const ops::PackLinearParams& p, int64_t n_begin, int64_t n_end) {
+    switch (p.packing) {
+      case ops::Packing::kInt8: return PackRounded<int8_t, 1, 0>(p, n_begin, n_end);
+      case ops::Packing::kW8A8:
+        return PackRounded<int8_t, V::Ints::kJoined, V::Ints::kBias>(p, n_begin, n_end);
+      case ops::Packing::kW16A16: return PackRounded<BFloat16, 2, 0>(p, n_begin, n_end);
+      case ops::Packing::kNone:
+      case ops::Packing::kExact: break;
+    }
     WithType<V>(p.dtype, [&]<class W>() {
-      for (int64_t n = n_begin; n < n_end; n += kPanel) {
-        const W* w = static_cast<const W*>(p.w) + n * p.w_row();
-        for (int64_t k = 0; k < p.K; k += kBlockK) {
-          const int64_t depth = BlockDepth(p.K, k);
-          const auto joined = [&]<class R, int64_t Joined, int Bias>() {
-            RoundPanel<Joined, Bias>(
-                w + k, p.w_row(), n_end - n, depth,
-                reinterpret_cast<R*>(p.packed + Begin<R, Joined>(p.N, p.K, k, n)));
-          };
-          if (p.packing == ops::Packing::kInt8) {
-            joined.template operator()<int8_t, 1, 0>();
-          } else if (p.packing == ops::Packing::kW8A8) {
-            joined.template operator()<int8_t, V::Ints::kJoined, V::Ints::kBias>();
-          } else if (p.packing == ops::Packing::kW16A16) {
-            joined.template operator()<BFloat16, 2, 0>();
-          } else {
-            PackPanel(w + k, p.w_row(), n_end - n, depth,
-                      reinterpret_cast<W*>(p.packed + Begin<W>(p.N, p.K, k, n)));
-          }
-        }
-      }
+      ForEachPanel<W>(p, n_begin, n_end, [&](const W* w, int64_t k, int64_t n, int64_t depth) {
+        PackPanel(w, p.w_row(), n_end - n, depth,
+                  reinterpret_cast<W*>(p.packed + Begin<W>(p.N, p.K, k, n)));
+      });
     });
+  }
+
+  /// To panels of R as RoundPanel has them.
+  template <class R, int64_t Joined, int Bias, int64_t Whole = Joined>
+  static void PackRounded(const ops::PackLinearParams& p, int64_t n_begin, int64_t n_end) {
+    WithType<V>(p.dtype, [&]<class W>() {
+      ForEachPanel<W>(p, n_begin, n_end, [&](const W* w, int64_t k, int64_t n, int64_t depth) {
+        RoundPanel<Joined, Bias, Whole>(
+            w, p.w_row(), n_end - n, depth,
+            reinterpret_cast<R*>(p.packed + Begin<R, Whole>(p.N, p.K, k, n)));
+      });
+    });
+  }
+
+  /// Calls f(w, k, n, depth) with the address of the first weight of each panel and block of K.
+  template <class W, class F>
+  static void ForEachPanel(const ops::PackLinearParams& p, int64_t n_begin, int64_t n_end, F f) {
+    for (int64_t n = n_begin; n < n_end; n += kPanel) {
+      const W* w = static_cast<const W*>(p.w) + n * p.w_row();
+      for (int64_t k = 0; k < p.K; k += kBlockK) f(w + k, k, n, BlockDepth(p.K, k));
+    }
   }
 
   /// `columns` rows of w to columns of a panel, zeros to the others where it has more.
@@ -77,9 +89,9 @@ struct Panels {
     Columns<V, W>::Write(rows, depth, panel);
   }
 
-  /// The same, rounded to R; `Joined` rows are one. Of int8 the elements lie behind the columns'
-  /// scales and are greater by Bias.
-  template <int64_t Joined, int Bias, class R, class W>
+  /// The same, rounded to R; `Joined` rows are one, and zeros make them a multiple of Whole. Of
+  /// int8 the elements lie behind the columns' scales and are greater by Bias.
+  template <int64_t Joined, int Bias, int64_t Whole, class R, class W>
   static void RoundPanel(const W* w, int64_t w_stride, int64_t columns, int64_t depth, R* panel) {
     auto* scales = reinterpret_cast<float*>(panel);
     R* elements = panel + kScaleBytes<R> / static_cast<int64_t>(sizeof(R));
@@ -98,7 +110,7 @@ struct Panels {
           StoreUpTo(LoadUpTo<V>(column + k, depth - k), rounded + k, depth - k);
         }
       }
-      for (int64_t k = 0; k < RoundUp<Joined>(depth); ++k) {
+      for (int64_t k = 0; k < RoundUp<Whole>(depth); ++k) {
         elements[(k / Joined * kPanel + i) * Joined + k % Joined] = rounded[k];
       }
     }

@@ -103,9 +103,14 @@ struct SixteenBits {
   }
 };
 
-/// y = x w^T with x rounded as A says, once for all columns.
+/// y = x w^T with x rounded as A says, once for all columns: into blocks of kBlockK along K, in
+/// each all T rows.
 template <class V>
 struct RoundedLinear {
+  static bool Rounds(ops::Packing packing) {
+    return packing == ops::Packing::kW8A8 || packing == ops::Packing::kW16A16;
+  }
+
   template <class F>
   static auto WithRounding(ops::Packing packing, F f) {
     return packing == ops::Packing::kW16A16 ? f.template operator()<SixteenBits<V>>()
@@ -114,6 +119,10 @@ struct RoundedLinear {
 
   static int64_t RowBytes(ops::Packing packing) {
     return WithRounding(packing, []<class A>() { return A::kRowBytes; });
+  }
+
+  static int64_t Bytes(const ops::LinearParams& p) {
+    return (p.K + kBlockK - 1) / kBlockK * p.T * RowBytes(p.w_packing);
   }
 
   static std::byte* RowAt(const ops::LinearParams& p, std::byte* rounded, int64_t k, int64_t t) {
@@ -154,6 +163,24 @@ struct RoundedLinear {
     if (p.bias == nullptr) return;
     WithType<V>(p.w_dtype,
                 [&]<class W>() { Linear<V>::AddBias(p, range, static_cast<const W*>(p.bias)); });
+  }
+};
+
+/// y = x w^T with x rounded or as it is, as the packing says.
+template <class V>
+struct AnyLinear {
+  using Rounded = RoundedLinear<V>;
+
+  static int64_t LaidBytes(const ops::LinearParams& p) {
+    return Rounded::Rounds(p.w_packing) ? Rounded::Bytes(p) : 0;
+  }
+  static int64_t ScratchBytes(const ops::LinearParams& p, int64_t rows, int64_t) {
+    return Rounded::Rounds(p.w_packing) ? 0 : Linear<V>::ScratchBytes(rows);
+  }
+  static void Run(const ops::LinearParams& p, const LinearRange& range, const std::byte* laid,
+                  std::byte* scratch) {
+    if (Rounded::Rounds(p.w_packing)) return Rounded::Run(p, range, laid);
+    Linear<V>::Run(p, range, reinterpret_cast<float*>(scratch));
   }
 };
 

@@ -10,7 +10,14 @@
 #include "transpose.h"
 #include "widened_pairs.h"
 
-namespace baton::kernels::cpu::avx2 {
+// Two instruction sets have this vector, each compiled with flags and under a name of its own.
+#ifdef __AVXVNNI__
+#define BATON_AVX2_SET avxvnni
+#else
+#define BATON_AVX2_SET avx2
+#endif
+
+namespace baton::kernels::cpu::BATON_AVX2_SET {
 
 /// Sixteen lanes of int32 in two registers.
 struct Ints {
@@ -18,6 +25,21 @@ struct Ints {
   __m256i hi;
 
   static Ints Zero() { return {_mm256_setzero_si256(), _mm256_setzero_si256()}; }
+#ifdef __AVXVNNI__
+  /// Four of int8 are multiplied and added at once. One side is unsigned, so w is stored greater by
+  /// kBias, and each sum comes out greater by kBias times that of x.
+  using Element = int8_t;
+  static constexpr int64_t kJoined = 4;
+  static constexpr int kBias = 128;
+  static Ints LoadColumns(const std::byte* from) {
+    const auto* halves = reinterpret_cast<const __m256i*>(from);
+    return {_mm256_loadu_si256(halves), _mm256_loadu_si256(halves + 1)};
+  }
+  static Ints MulAdd(Ints factor, Ints columns, Ints sum) {
+    return {_mm256_dpbusd_avx_epi32(sum.lo, columns.lo, factor.lo),
+            _mm256_dpbusd_avx_epi32(sum.hi, columns.hi, factor.hi)};
+  }
+#else
   /// Pairs of int8 are widened to int16, multiplied and added.
   using Element = int16_t;
   static constexpr int64_t kJoined = 2;
@@ -27,22 +49,23 @@ struct Ints {
     return {_mm256_cvtepi8_epi16(_mm_loadu_si128(halves)),
             _mm256_cvtepi8_epi16(_mm_loadu_si128(halves + 1))};
   }
-  /// The elements of a step, the same for all lanes.
-  static Ints Broadcast(const std::byte* from) {
-    int32_t pair;
-    std::memcpy(&pair, from, sizeof pair);
-    const __m256i all = _mm256_set1_epi32(pair);
-    return {all, all};
-  }
   static Ints MulAdd(Ints factor, Ints columns, Ints sum) {
     return {_mm256_add_epi32(sum.lo, _mm256_madd_epi16(factor.lo, columns.lo)),
             _mm256_add_epi32(sum.hi, _mm256_madd_epi16(factor.hi, columns.hi))};
+  }
+#endif
+  /// The elements of a step, the same for all lanes.
+  static Ints Broadcast(const std::byte* from) {
+    int32_t step;
+    std::memcpy(&step, from, sizeof step);
+    const __m256i all = _mm256_set1_epi32(step);
+    return {all, all};
   }
 };
 
 /// Sixteen lanes of float32 in two registers: the same lanes, and so the same bits, as AVX-512.
 struct Vec {
-  using Ints = avx2::Ints;
+  using Ints = BATON_AVX2_SET::Ints;
   using Pairs = WidenedPairs<Vec>;
   static constexpr int kLanes = 16;
   /// Tiles of products that fit the registers: most rows, and most sums where there is more than
@@ -217,4 +240,4 @@ struct Vec {
   }
 };
 
-}  // namespace baton::kernels::cpu::avx2
+}  // namespace baton::kernels::cpu::BATON_AVX2_SET

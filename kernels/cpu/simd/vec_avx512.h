@@ -9,8 +9,10 @@
 #include "transpose.h"
 #include "widened_pairs.h"
 
-// Three instruction sets have this vector, each compiled with flags and under a name of its own.
-#if defined(__AVX512BF16__)
+// Four instruction sets have this vector, each compiled with flags and under a name of its own.
+#if defined(__AMX_TILE__)
+#define BATON_AVX512_SET amx
+#elif defined(__AVX512BF16__)
 #define BATON_AVX512_SET avx512bf16
 #elif defined(__AVX512VNNI__)
 #define BATON_AVX512_SET avx512vnni

@@ -61,7 +61,9 @@ void ExamineDevices(const Wanted& wanted, std::vector<Finding>& findings) {
     findings.push_back(std::move(finding));
   }
   findings.push_back({"cpu", Level::kOk,
-                      "kernels for " + Join(kernels::CpuInstructionSets()) + "; the first is used",
+                      "kernels for " + Join(kernels::CpuInstructionSets()) +
+                          "; the first is used where "
+                          "engine.instructions is auto",
                       ""});
 }
 

@@ -104,6 +104,7 @@ TEST(WorkerOptions, CarryEngineAndHandoff) {
   config.engine.step_tokens = 99;
   config.engine.kv_dtype = DType::kFloat32;
   config.engine.weights = "w8a8";
+  config.engine.instructions = "avx2";
   config.handoff.lease = 1500us;
   config.handoff.checksum = "crc32c";
   config.handoff.local_prefill_tokens = 7;
@@ -114,6 +115,7 @@ TEST(WorkerOptions, CarryEngineAndHandoff) {
   EXPECT_EQ(options.engine.step_tokens, 99);
   EXPECT_EQ(options.kv_dtype, DType::kFloat32);
   EXPECT_EQ(options.packing, ops::Packing::kW8A8);
+  EXPECT_EQ(options.instructions, "avx2");
   EXPECT_EQ(options.lease, 2ms);
   EXPECT_TRUE(options.checksum);
   EXPECT_EQ(options.local_prefill_max_tokens, 7);

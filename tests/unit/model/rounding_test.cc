@@ -115,5 +115,13 @@ TEST(RoundedWeights, AreTakenForAnotherModel) {
   EXPECT_NE(both, sixteen);
 }
 
+TEST(Arithmetic, OfItsOwnMakesAnotherModel) {
+  ops::Ops other = kernels::CpuOps();
+  other.arithmetic = "other";
+  const std::string plain = (*Model::Load(kRoot / "configs/models/baton-tiny"))->fingerprint();
+  EXPECT_EQ((*Model::Load(kRoot / "configs/models/baton-tiny", {.ops = &other}))->fingerprint(),
+            plain + "-other");
+}
+
 }  // namespace
 }  // namespace baton::model

@@ -54,5 +54,19 @@ TEST_F(KvBytes, AreRefusedWhereNothingIsLeftAndItIsSaidWhatToLower) {
   EXPECT_THAT(status.message(), HasSubstr("lower engine.step_tokens"));
 }
 
+TEST(CpuDevice, ComputesWithTheInstructionsThatWereAskedFor) {
+  const auto devices = OpenWorkerDevices({.instructions = "portable"});
+  ASSERT_TRUE(devices.ok()) << devices.status();
+  EXPECT_STREQ(devices->front().ops->name, "cpu-portable");
+  EXPECT_EQ(OpenWorkerDevices({})->front().ops, &kernels::CpuOps());
+}
+
+TEST(CpuDevice, SaysWhatToDoWhereTheHostHasNoSuchInstructions) {
+  const Status status = OpenWorkerDevices({.instructions = "sse9"}).status();
+  EXPECT_EQ(status.code(), StatusCode::kUnavailable);
+  EXPECT_THAT(status.message(), HasSubstr("engine.instructions is sse9"));
+  EXPECT_THAT(status.message(), HasSubstr("set it to auto"));
+}
+
 }  // namespace
 }  // namespace baton::worker
