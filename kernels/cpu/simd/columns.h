@@ -7,16 +7,29 @@
 
 namespace baton::kernels::cpu {
 
-/// kPanel rows of W written side by side, as columns. V only names the instruction set, so that
-/// each has its own copy.
+/// Bits of elements of so many bytes.
+template <int Bytes>
+struct BitsOf {
+  using Type = uint32_t;
+};
+template <>
+struct BitsOf<2> {
+  using Type = uint16_t;
+};
+
+/// kPanel rows of W, of 2 or 4 bytes, written side by side, as columns. V only names the
+/// instruction set, so that each has its own copy.
 template <class V, class W>
 struct Columns {
-  typedef uint16_t Row [[gnu::vector_size(kPanel * sizeof(uint16_t))]];
+  using Bits = typename BitsOf<sizeof(W)>::Type;
+  typedef Bits Row [[gnu::vector_size(kPanel * sizeof(Bits))]];
   /// Instructions that interleave move nothing between such parts of a register.
-  typedef uint16_t Lane [[gnu::vector_size(16)]];
-  static constexpr int kInLane = sizeof(Lane) / sizeof(uint16_t);
-  static constexpr bool kInterleaves =
-      sizeof(W) == sizeof(uint16_t) && sizeof(Row) <= __BIGGEST_ALIGNMENT__;
+  typedef Bits Lane [[gnu::vector_size(16)]];
+  static constexpr int kInLane = sizeof(Lane) / sizeof(Bits);
+  static constexpr int kLanes = kPanel / kInLane;
+  /// Whether a row is one register.
+  static constexpr bool kInterleaves = sizeof(Row) <= __BIGGEST_ALIGNMENT__;
+  static_assert(sizeof(W) == sizeof(Bits));
 
   /// to[k * kPanel + i] = rows[i][k] for k below `depth`.
   static void Write(const W* const (&rows)[kPanel], int64_t depth, W* to) {
@@ -30,17 +43,17 @@ struct Columns {
   }
 
  private:
-  /// As many k as a lane holds. Rows i and i + kInLane are the lanes of a vector; the first half of
-  /// the vectors is interleaved with the second until each holds one k of all rows.
+  /// As many k as a lane holds. Every kInLane-th row is a lane of one vector; the first half of the
+  /// vectors is interleaved with the second until each holds one k of all rows.
   static void WriteLanes(const W* const (&rows)[kPanel], int64_t k, W* to) {
     Row mixed[kInLane];
     for (int i = 0; i < kInLane; ++i) {
-      Lane low;
-      Lane high;
-      __builtin_memcpy(&low, rows[i] + k, sizeof low);
-      __builtin_memcpy(&high, rows[i + kInLane] + k, sizeof high);
-      mixed[i] =
-          __builtin_shufflevector(low, high, 0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15);
+      Lane lanes[kLanes];
+      for (int l = 0; l < kLanes; ++l) {
+        __builtin_memcpy(&lanes[l], static_cast<const void*>(rows[l * kInLane + i] + k),
+                         sizeof(Lane));
+      }
+      mixed[i] = Join(lanes);
     }
     for (int width = 1; width < kInLane; width *= 2) {
       Row next[kInLane];
@@ -50,8 +63,21 @@ struct Columns {
       }
       for (int i = 0; i < kInLane; ++i) mixed[i] = next[i];
     }
-    for (int i = 0; i < kInLane; ++i)
+    for (int i = 0; i < kInLane; ++i) {
       __builtin_memcpy(static_cast<void*>(to + i * kPanel), &mixed[i], sizeof(Row));
+    }
+  }
+
+  static Row Join(const Lane (&lanes)[kLanes]) {
+    if constexpr (kLanes == 2) {
+      return __builtin_shufflevector(lanes[0], lanes[1], 0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12,
+                                     13, 14, 15);
+    } else {
+      const auto low = __builtin_shufflevector(lanes[0], lanes[1], 0, 1, 2, 3, 4, 5, 6, 7);
+      const auto high = __builtin_shufflevector(lanes[2], lanes[3], 0, 1, 2, 3, 4, 5, 6, 7);
+      return __builtin_shufflevector(low, high, 0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14,
+                                     15);
+    }
   }
 
   /// Of each lane of a and of b the half from element `From` on.

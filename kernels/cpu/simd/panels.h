@@ -1,7 +1,10 @@
 #pragma once
 
+#include <type_traits>
+
 #include "../isa.h"
 #include "columns.h"
+#include "product.h"
 #include "rounded_row.h"
 #include "typed.h"
 
@@ -93,6 +96,9 @@ struct Panels {
   /// int8 the elements lie behind the columns' scales and are greater by Bias.
   template <int64_t Joined, int Bias, int64_t Whole, class R, class W>
   static void RoundPanel(const W* w, int64_t w_stride, int64_t columns, int64_t depth, R* panel) {
+    if constexpr (std::is_same_v<R, BFloat16> && std::is_same_v<W, BFloat16> && Joined == 2) {
+      return JoinPanel<Whole>(w, w_stride, columns, depth, panel);
+    }
     auto* scales = reinterpret_cast<float*>(panel);
     R* elements = panel + kScaleBytes<R> / static_cast<int64_t>(sizeof(R));
     for (int i = 0; i < kPanel; ++i) {
@@ -112,6 +118,24 @@ struct Panels {
       }
       for (int64_t k = 0; k < RoundUp<Whole>(depth); ++k) {
         elements[(k / Joined * kPanel + i) * Joined + k % Joined] = rounded[k];
+      }
+    }
+  }
+
+  /// Pairs of rows that need no rounding.
+  template <int64_t Whole>
+  static void JoinPanel(const BFloat16* w, int64_t w_stride, int64_t columns, int64_t depth,
+                        BFloat16* panel) {
+    const BFloat16 zeros[kBlockK] = {};
+    const BFloat16Pair* rows[kPanel];
+    for (int i = 0; i < kPanel; ++i) {
+      rows[i] = reinterpret_cast<const BFloat16Pair*>(i < columns ? w + i * w_stride : zeros);
+    }
+    auto* to = reinterpret_cast<BFloat16Pair*>(panel);
+    Columns<V, BFloat16Pair>::Write(rows, depth / 2, to);
+    for (int64_t k = depth / 2; k < RoundUp<Whole>(depth) / 2; ++k) {
+      for (int i = 0; i < kPanel; ++i) {
+        to[k * kPanel + i] = {2 * k < depth ? rows[i][k].first : BFloat16{}, BFloat16{}};
       }
     }
   }
