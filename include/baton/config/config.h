@@ -162,7 +162,7 @@ struct Engine {
   /// Layers that one transfer of a hand-off carries; 0: chosen from the model.
   int32_t layer_group = 0;
   /// For how long a worker tries, before it is ready, what steps take; 0: not at all.
-  Duration calibration = std::chrono::milliseconds(250);
+  Duration calibration = std::chrono::milliseconds(500);
 };
 
 struct Handoff {
