@@ -112,8 +112,11 @@ struct EightBits {
   }
   template <class At>
   static float LayRow(const float* x, int64_t depth, At at) {
-    int8_t rounded[kBlockK] = {};
-    const float scale = RoundedRow<Vec>::Round(x, depth, rounded);
+    alignas(64) int8_t rounded[kBlockK] = {};
+    const float scale = RoundedRow<Vec>::Scale(x, depth, [&](int64_t k, Vec values) {
+      const __m128i bytes = _mm512_cvtepi32_epi8(_mm512_cvtps_epi32(values.v));
+      _mm_storeu_si128(reinterpret_cast<__m128i*>(rounded + k), bytes);
+    });
     for (int64_t k = 0; k < depth; k += kStep)
       __builtin_memcpy(at(k / kStep, 0), rounded + k, kStep);
     return scale;
