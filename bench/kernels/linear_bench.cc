@@ -50,8 +50,6 @@ BENCHMARK_CAPTURE(Linear, baton_avx512bf16_int8, "avx512bf16", DType::kBFloat16,
 BENCHMARK_CAPTURE(Linear, baton_amx_bf16, "amx", DType::kBFloat16)->Apply(LinearShapes);
 BENCHMARK_CAPTURE(Linear, baton_amx_w16a16, "amx", DType::kBFloat16, ops::Packing::kW16A16)
     ->Apply(LinearShapes);
-BENCHMARK_CAPTURE(Linear, baton_amx_int8, "amx", DType::kBFloat16, ops::Packing::kInt8)
-    ->Apply(LinearShapes);
 BENCHMARK_CAPTURE(Linear, baton_amx_w8a8, "amx", DType::kBFloat16, ops::Packing::kW8A8)
     ->Apply(LinearShapes);
 BENCHMARK_CAPTURE(Linear, baton_avxvnni_w8a8, "avxvnni", DType::kBFloat16, ops::Packing::kW8A8)

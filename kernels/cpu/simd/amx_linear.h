@@ -52,11 +52,13 @@ class Product {
   /// sums by multiply-adds; where blocks have scales each is by itself.
   static constexpr int64_t kSumBlocks = A::kScaled ? 1 : 4;
   static constexpr int64_t kMostPanels = 4;
-  static constexpr int64_t kWidenedBytes = kBlockK * kPanel * sizeof(BFloat16);
+  /// Tiles in a page of memory.
+  static constexpr int64_t kPageSteps = 4;
+  static constexpr int64_t kPanelBytes = kBlockK * kPanel * sizeof(BFloat16);
 
   static int64_t ScratchBytes(int64_t rows, int64_t columns) {
     const int64_t panels = PanelsOf(columns < kColumns ? columns : kColumns);
-    return kMostPanels * (kTileBytes + kWidenedBytes) + 2 * SumsBytes(rows, panels);
+    return kMostPanels * (kTileBytes + kPanelBytes) + 2 * SumsBytes(rows, panels);
   }
 
   Product(const ops::LinearParams& params, const LinearRange& range, const std::byte* laid,
@@ -68,8 +70,8 @@ class Product {
         tile_bytes_((tiles_ > 1 ? kTileRows : rows_) * kTileRowBytes),
         laid_(laid),
         finished_(reinterpret_cast<float*>(scratch)),
-        widened_(scratch + kMostPanels * kTileBytes),
-        sums_(widened_ + kMostPanels * kWidenedBytes) {
+        packed_(scratch + kMostPanels * kTileBytes),
+        sums_(packed_ + kMostPanels * kPanelBytes) {
     const int64_t columns = range.n_end - range.n_begin;
     totals_ = sums_ + SumsBytes(rows_, PanelsOf(columns < kColumns ? columns : kColumns));
   }
@@ -113,7 +115,7 @@ class Product {
       TakePanels(n, panels);
       FetchAhead(n_end, end);
       if (tiles_ == 1) {
-        panels == 4 ? Tile<1, 4>(0, n, 0) : OneByOne(n, panels);
+        panels == kMostPanels ? Tile<1, kMostPanels>(0, n, 0) : OneByOne(n, panels);
         continue;
       }
       for (int64_t t = 0; t < tiles_; t += 2) {
@@ -138,29 +140,22 @@ class Product {
     panel_ = static_cast<const std::byte*>(p_.w) +
              Panels<Vec>::template Begin<Weight, A::kStep>(p_.N, p_.K, k_, n);
     panel_bytes_ = PanelBytes(depth_);
-    if constexpr (A::kWidens) {
-      for (int64_t i = 0; i < panels; ++i) {
-        A::Widen(panel_ + i * panel_bytes_, steps_, widened_ + i * kWidenedBytes);
-      }
-      w_ = widened_;
-      w_bytes_ = kWidenedBytes;
-    } else {
-      w_ = panel_ + kHeadBytes;
-      w_bytes_ = panel_bytes_;
-    }
+    w_ = panel_ + kHeadBytes;
+    w_bytes_ = panel_bytes_;
   }
 
-  /// The panels that come next, as many lines in a step as have them there in time: nothing else
-  /// would fetch them, where memory and the sums take turns.
+  /// The panels that come next, as many lines in a step as have them there in time: the processor
+  /// does so only once they are read. For few rows, whose panels follow fast, more would be in its
+  /// way.
   void FetchAhead(int64_t n, int64_t end) {
     ahead_ = nullptr;
-    if (p_.w_packing == ops::Packing::kNone) return;
+    if (p_.w_packing == ops::Packing::kNone || tiles_ == 1) return;
     const int64_t k = n < end || is_last_ ? k_ : k_ + kBlockK;
     if (n >= end) n = is_last_ ? end : first_;
     const int64_t depth = Panels<Vec>::BlockDepth(p_.K, k);
     ahead_ = static_cast<const std::byte*>(p_.w) +
              Panels<Vec>::template Begin<Weight, A::kStep>(p_.N, p_.K, k, n);
-    const int64_t lines = (tiles_ > 1 ? 2 : kMostPanels) * PanelBytes(depth) / kTileRowBytes;
+    const int64_t lines = 2 * PanelBytes(depth) / kTileRowBytes;
     const int64_t passes = steps_ * ((tiles_ + 1) / 2);
     ahead_lines_ = (lines + passes - 1) / passes;
   }
@@ -171,10 +166,10 @@ class Product {
       for (int64_t i = 0; i < panels; ++i, from += kPanel * p_.w_row()) {
         Panels<Vec>::template RoundPanel<A::kJoined, 0, A::kStep>(
             from, p_.w_row(), p_.N - n - i * kPanel, depth_,
-            reinterpret_cast<BFloat16*>(widened_ + i * kWidenedBytes));
+            reinterpret_cast<BFloat16*>(packed_ + i * kPanelBytes));
       }
-      w_ = widened_;
-      w_bytes_ = kWidenedBytes;
+      w_ = packed_;
+      w_bytes_ = kPanelBytes;
     }
   }
 
@@ -217,7 +212,11 @@ class Product {
     const int64_t w_bytes = w_bytes_;
     const int64_t steps = steps_;
     for (int64_t step = 0; step < steps; ++step, w += kTileBytes) {
-      FetchLines();
+      if constexpr (Rows == 1) {
+        if (step % kPageSteps == 0) FetchPages<Count>(w, step);
+      } else {
+        FetchLines();
+      }
       if constexpr (Rows == 1) {
         LoadTile<5>(x);
         if constexpr (A::kTerms == 3) {
@@ -245,6 +244,18 @@ class Product {
         }
       }
       x += LaidRows<A>::kStepBytes;
+    }
+  }
+
+  /// Has the processor begin to fetch what each panel has a page on, or the next one at its
+  /// beginning: it goes on by itself, but never beyond a page.
+  template <int Count>
+  [[gnu::always_inline]] void FetchPages(const std::byte* w, int64_t step) const {
+    const bool is_last = step + kPageSteps >= steps_;
+    const int64_t ahead = is_last ? Count * w_bytes_ - step * kTileBytes : kPageSteps * kTileBytes;
+    for (int i = 0; i < Count; ++i) {
+      const std::byte* from = w + i * w_bytes_ + ahead;
+      for (int line = 0; line < 4; ++line) __builtin_prefetch(from + line * kTileRowBytes, 0, 2);
     }
   }
 
@@ -311,12 +322,12 @@ class Product {
   const int64_t tiles_;       ///< Of rows.
   const int64_t tile_bytes_;  ///< Of one of sums.
   const std::byte* const laid_;
-  float* const finished_;     ///< Four tiles on their way to y.
-  std::byte* const widened_;  ///< Four panels.
-  std::byte* const sums_;     ///< [panel of kColumns][tile of rows]: of kSumBlocks blocks
-  std::byte* totals_;         ///< The same, of all before.
-  int64_t first_ = 0;         ///< Of the columns under way.
-  int64_t k_ = 0;             ///< Of the block of K under way.
+  float* const finished_;    ///< Four tiles on their way to y.
+  std::byte* const packed_;  ///< Four panels, where weights are not packed.
+  std::byte* const sums_;    ///< [panel of kColumns][tile of rows]: of kSumBlocks blocks
+  std::byte* totals_;        ///< The same, of all before.
+  int64_t first_ = 0;        ///< Of the columns under way.
+  int64_t k_ = 0;            ///< Of the block of K under way.
   int64_t depth_ = 0;
   int64_t steps_ = 0;
   bool is_last_ = false;
@@ -333,13 +344,15 @@ class Product {
 
 /// y = x w^T by tiles.
 struct TileLinear {
-  /// Calls f<A>() and returns what it does, or 0 where weights have more bits than bfloat16.
+  /// Calls f<A>() and returns what it does, or 0 where tiles are not used: for weights of more bits
+  /// than bfloat16, and for those of int8 by x as it is, which it would take as long to widen as to
+  /// read them twice.
   template <class F>
   static int64_t WithOperands(const ops::LinearParams& p, F f) {
     switch (p.w_packing) {
       case ops::Packing::kW16A16: return f.template operator()<SixteenBits>();
       case ops::Packing::kW8A8: return f.template operator()<EightBits>();
-      case ops::Packing::kInt8: return f.template operator()<ExactByInt8>();
+      case ops::Packing::kInt8: break;
       case ops::Packing::kNone:
       case ops::Packing::kExact:
         if (p.w_dtype == DType::kBFloat16) return f.template operator()<Exact>();

@@ -11,16 +11,12 @@
 ///   kTerms                    tiles of x to one of w
 ///   kStep                     elements of K in a tile
 ///   kJoined, Weight           how a panel's elements lie, and of what type
-///   kWidens                   whether they become tiles only where they are multiplied
 ///   kScaled                   whether sums of a block of K are scaled before they are added
 ///   Add<sums, x, w>()
 ///   LayRow(x, depth, at)      a row of a block of K: at(step, term) are the bytes of it in a tile
 ///   Value(sums, scale, panel) a row of sums, of a panel's columns
 /// In a block of K a row of x has a scale before the tiles; it matters to EightBits alone.
 namespace baton::kernels::cpu::amx {
-
-/// Bytes before the tiles of a panel whose columns have scales.
-inline constexpr int64_t kPanelScaleBytes = kPanel * sizeof(float);
 
 /// A line of bfloat16 of the upper halves of 32 float32.
 [[gnu::always_inline]] inline __m512i UpperHalves(__m512i first, __m512i second) {
@@ -62,7 +58,6 @@ struct Halves {
   static constexpr int64_t kStep = 32;
   static constexpr int64_t kJoined = 2;
   using Weight = BFloat16;
-  static constexpr bool kWidens = false;
   static constexpr bool kScaled = false;
 
   template <int Sums, int X, int W>
@@ -103,33 +98,12 @@ struct Exact : Halves<3> {
   }
 };
 
-/// The same by weights of eight bits, which bfloat16 has, too.
-struct ExactByInt8 : Exact {
-  using Weight = int8_t;
-  static constexpr bool kWidens = true;
-  static constexpr bool kScaled = true;
-
-  /// Bytes of a panel to tiles.
-  static void Widen(const std::byte* panel, int64_t steps, std::byte* to) {
-    const auto* from = reinterpret_cast<const __m128i*>(panel + kPanelScaleBytes);
-    for (int64_t i = 0; i < steps * kTileRows; ++i, from += 2, to += kTileRowBytes) {
-      const __m512 first = Vec::Widen(_mm_loadu_si128(from)).v;
-      const __m512 second = Vec::Widen(_mm_loadu_si128(from + 1)).v;
-      _mm512_store_si512(to, UpperHalves(_mm512_castps_si512(first), _mm512_castps_si512(second)));
-    }
-  }
-  static Vec Value(const float* sums, float, const std::byte* panel) {
-    return Vec::Load(sums) * Vec::Load(reinterpret_cast<const float*>(panel));
-  }
-};
-
 /// Both rounded to eight bits. The bits are those of every instruction set.
 struct EightBits {
   static constexpr int kTerms = 1;
   static constexpr int64_t kStep = 64;
   static constexpr int64_t kJoined = 4;
   using Weight = int8_t;
-  static constexpr bool kWidens = false;
   static constexpr bool kScaled = true;
 
   template <int Sums, int X, int W>
@@ -138,8 +112,11 @@ struct EightBits {
   }
   template <class At>
   static float LayRow(const float* x, int64_t depth, At at) {
-    int8_t rounded[kBlockK] = {};
-    const float scale = RoundedRow<Vec>::Round(x, depth, rounded);
+    alignas(64) int8_t rounded[kBlockK] = {};
+    const float scale = RoundedRow<Vec>::Scale(x, depth, [&](int64_t k, Vec values) {
+      const __m128i bytes = _mm512_cvtepi32_epi8(_mm512_cvtps_epi32(values.v));
+      _mm_storeu_si128(reinterpret_cast<__m128i*>(rounded + k), bytes);
+    });
     for (int64_t k = 0; k < depth; k += kStep)
       __builtin_memcpy(at(k / kStep, 0), rounded + k, kStep);
     return scale;

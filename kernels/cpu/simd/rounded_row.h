@@ -15,6 +15,18 @@ struct RoundedRow {
   /// Rounds to nearest, ties to even, and returns the scale. The same bits with every V.
   template <class I>
   static float Round(const float* from, int64_t n, I* to) {
+    return Scale(from, n, [&](int64_t i, V values) {
+      float rounded[V::kLanes];
+      V::Round(values).Store(rounded);
+      const int64_t left = n - i < V::kLanes ? n - i : V::kLanes;
+      for (int64_t j = 0; j < left; ++j) to[i + j] = static_cast<I>(rounded[j]);
+    });
+  }
+
+  /// Calls take(i, values) for each vector of elements over their scale, which it returns; behind
+  /// the last element they are zero.
+  template <class F>
+  [[gnu::always_inline]] static float Scale(const float* from, int64_t n, F take) {
     V largest = V::Zero();
     for (int64_t i = 0; i < n; i += V::kLanes) {
       const V values = LoadUpTo<V>(from + i, n - i);
@@ -24,10 +36,7 @@ struct RoundedRow {
     const bool some = most >= kLeast;
     const V inverse = V::Broadcast(some ? 127 / most : 0);
     for (int64_t i = 0; i < n; i += V::kLanes) {
-      float rounded[V::kLanes];
-      V::Round(LoadUpTo<V>(from + i, n - i) * inverse).Store(rounded);
-      const int64_t left = n - i < V::kLanes ? n - i : V::kLanes;
-      for (int64_t j = 0; j < left; ++j) to[i + j] = static_cast<I>(rounded[j]);
+      take(i, LoadUpTo<V>(from + i, n - i) * inverse);
     }
     return some ? most / 127 : 0;
   }
