@@ -23,25 +23,30 @@ endfunction()
 
 # baton_simt_test(<name> SOURCES <file>... [DEPENDS <target>...] [TIMEOUT <seconds>])
 # The same test twice: kernels.cuda.<name> under the emulator, and gpu.<name> on a GPU, which skips
-# without one. SOURCES are relative to the calling folder.
+# without one. SOURCES, relative to the calling folder, are compiled once for both.
 function(baton_simt_test name)
   cmake_parse_arguments(ARG "" "TIMEOUT" "SOURCES;DEPENDS" ${ARGN})
   if(ARG_UNPARSED_ARGUMENTS)
     message(FATAL_ERROR "baton_simt_test(${name}): unknown arguments: ${ARG_UNPARSED_ARGUMENTS}")
   endif()
+  if(NOT BATON_TESTS OR NOT (BATON_HAVE_SIMT OR BATON_HAVE_NVCC))
+    return()
+  endif()
   if(NOT ARG_TIMEOUT)
     set(ARG_TIMEOUT 600)
   endif()
-  set(harness ${PROJECT_SOURCE_DIR}/tests/kernels/cuda)
+  set(cases cuda_${name}_cases)
+  baton_test_objects(${cases} OBJECT SOURCES ${ARG_SOURCES}
+    DEPENDS baton::device baton::ops baton::kernels_reference CUDA::toolkit ${ARG_DEPENDS})
+  target_include_directories(${cases} PRIVATE ${PROJECT_SOURCE_DIR}/kernels/cuda)
   if(BATON_HAVE_SIMT)
-    baton_test(kernels.cuda.${name} SOURCES ${ARG_SOURCES} ${harness}/device_emulated.cc
+    baton_test(kernels.cuda.${name} SOURCES $<TARGET_OBJECTS:${cases}>
       LABELS kernels simt TIMEOUT ${ARG_TIMEOUT}
-      DEPENDS simt_kernels baton::kernels_reference ${ARG_DEPENDS})
+      DEPENDS cuda_device_emulated simt_kernels baton::kernels_reference ${ARG_DEPENDS})
   endif()
-  if(BATON_TESTS AND BATON_HAVE_NVCC)
-    baton_test(gpu.${name} SOURCES ${ARG_SOURCES} ${harness}/device_cuda.cc
+  if(BATON_HAVE_NVCC)
+    baton_test(gpu.${name} SOURCES $<TARGET_OBJECTS:${cases}>
       LABELS gpu TIMEOUT ${ARG_TIMEOUT} SERIAL
-      DEPENDS baton::kernels_cuda baton::kernels_reference CUDA::cudart_static ${ARG_DEPENDS})
-    target_include_directories(gpu_${name}_test PRIVATE ${PROJECT_SOURCE_DIR}/kernels/cuda)
+      DEPENDS cuda_device_real baton::kernels_cuda baton::kernels_reference ${ARG_DEPENDS})
   endif()
 endfunction()

@@ -46,6 +46,20 @@ endif()
 # What only a GPU runs, to be built first where there is one.
 add_custom_target(baton_gpu_tests)
 
+# baton_test_objects(<target> STATIC|OBJECT SOURCES <file>... DEPENDS <target>...)
+# What several tests link, compiled once as tests are.
+function(baton_test_objects target type)
+  cmake_parse_arguments(ARG "" "" "SOURCES;DEPENDS" ${ARGN})
+  if(ARG_UNPARSED_ARGUMENTS)
+    message(FATAL_ERROR "baton_test_objects(${target}): unknown arguments: ${ARG_UNPARSED_ARGUMENTS}")
+  endif()
+  add_library(${target} ${type} ${ARG_SOURCES})
+  target_link_libraries(${target} PRIVATE baton_flags baton_test_flags
+    PUBLIC ${ARG_DEPENDS} GTest::gmock)
+  target_include_directories(${target} PRIVATE ${PROJECT_SOURCE_DIR}/tests)
+  target_precompile_headers(${target} REUSE_FROM baton_test_main)
+endfunction()
+
 # baton_test(<name> SOURCES <file>... DEPENDS <target>... [ARGS <argument>...]
 #   [LABELS <label>...] [TIMEOUT <seconds>] [SERIAL])
 # One GoogleTest executable, one CTest entry. A run in which every case skipped reads as skipped.
