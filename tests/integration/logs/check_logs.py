@@ -53,6 +53,17 @@ def await_ready(url):
     raise AssertionError("the server is not ready")
 
 
+def await_ends(log, ids):
+    """A client has its last token before the router knows that the worker's call has ended."""
+    deadline = time.monotonic() + PATIENCE_S
+    while time.monotonic() < deadline:
+        lines = [line for line in log.read_text().splitlines() if "finished after" in line]
+        if all(any(one in line for line in lines) for one in ids):
+            return
+        time.sleep(0.05)
+    raise AssertionError(f"not all of {ids} finished:\n{log.read_text()}")
+
+
 def pid_of(worker):
     """The process of a worker that this server started, by its command line."""
     out = subprocess.run(["pgrep", "-f", f"baton worker .*--name {worker} .*{FOLDER}"],
@@ -109,6 +120,7 @@ def log_of(baton, log_format):
     try:
         await_ready(url)
         ids = ask_in_every_way(url) + [lose_a_worker(url)]
+        await_ends(log, ids)
     finally:
         server.send_signal(signal.SIGTERM)
         server.wait(timeout=PATIENCE_S)
