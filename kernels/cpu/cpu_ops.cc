@@ -1,8 +1,7 @@
 #include "baton/kernels/cpu_ops.h"
 
-#include <algorithm>
+#include <span>
 #include <string_view>
-#include <utility>
 
 #include "drivers.h"
 
@@ -48,11 +47,14 @@ constexpr ops::Ops MakeOps(const char* name, const char* arithmetic = "") {
   };
 }
 
-}  // namespace
+struct InstructionSet {
+  std::string_view name;
+  const ops::Ops& ops;
+  bool (*runs)();
+};
 
-const ops::Ops& CpuOps() { return **CpuOpsFor(CpuInstructionSets().front()); }
-
-Result<const ops::Ops*> CpuOpsFor(const std::string& instruction_set) {
+/// Fastest first.
+std::span<const InstructionSet> AllSets() {
   static constexpr ops::Ops kPortable = MakeOps<cpu::PortableIsa>("cpu-portable");
   static constexpr ops::Ops kAvx2 = MakeOps<cpu::Avx2Isa>("cpu-avx2");
   static constexpr ops::Ops kAvxVnni = MakeOps<cpu::AvxVnniIsa>("cpu-avxvnni");
@@ -60,30 +62,37 @@ Result<const ops::Ops*> CpuOpsFor(const std::string& instruction_set) {
   static constexpr ops::Ops kAvx512Vnni = MakeOps<cpu::Avx512VnniIsa>("cpu-avx512vnni");
   static constexpr ops::Ops kAvx512Bf16 = MakeOps<cpu::Avx512Bf16Isa>("cpu-avx512bf16");
   static constexpr ops::Ops kAmx = MakeOps<cpu::AmxIsa>("cpu-amx", "amx");
-  static constexpr std::pair<std::string_view, const ops::Ops*> kTables[] = {
-      {"amx", &kAmx},          {"avx512bf16", &kAvx512Bf16}, {"avx512vnni", &kAvx512Vnni},
-      {"avx512", &kAvx512},    {"avxvnni", &kAvxVnni},       {"avx2", &kAvx2},
-      {"portable", &kPortable}};
-  for (const auto& [name, table] : kTables) {
-    if (instruction_set != name) continue;
-    const std::vector<std::string> here = CpuInstructionSets();
-    if (std::find(here.begin(), here.end(), name) != here.end()) return table;
-    return Unavailable("this host's processor has no " + instruction_set);
+  static constexpr InstructionSet kSets[] = {{"amx", kAmx, cpu::RunsAmx},
+                                             {"avx512bf16", kAvx512Bf16, cpu::RunsAvx512Bf16},
+                                             {"avx512vnni", kAvx512Vnni, cpu::RunsAvx512Vnni},
+                                             {"avx512", kAvx512, cpu::RunsAvx512},
+                                             {"avxvnni", kAvxVnni, cpu::RunsAvxVnni},
+                                             {"avx2", kAvx2, cpu::RunsAvx2},
+                                             {"portable", kPortable, [] { return true; }}};
+  return kSets;
+}
+
+}  // namespace
+
+const ops::Ops& CpuOps() { return **CpuOpsFor(CpuInstructionSets().front()); }
+
+Result<const ops::Ops*> CpuOpsFor(const std::string& instruction_set) {
+  std::string known;
+  for (const InstructionSet& set : AllSets()) {
+    if (instruction_set == set.name) {
+      if (set.runs()) return &set.ops;
+      return Unavailable("this host's processor has no " + instruction_set);
+    }
+    known += (known.empty() ? "" : ", ") + std::string(set.name);
   }
-  return InvalidArgument(
-      "unknown instruction set '" + instruction_set +
-      "'; known are amx, avx512bf16, avx512vnni, avx512, avxvnni, avx2, portable");
+  return InvalidArgument("unknown instruction set '" + instruction_set + "'; known are " + known);
 }
 
 std::vector<std::string> CpuInstructionSets() {
   std::vector<std::string> sets;
-  if (cpu::RunsAmx()) sets.emplace_back("amx");
-  if (cpu::RunsAvx512Bf16()) sets.emplace_back("avx512bf16");
-  if (cpu::RunsAvx512Vnni()) sets.emplace_back("avx512vnni");
-  if (cpu::RunsAvx512()) sets.emplace_back("avx512");
-  if (cpu::RunsAvxVnni()) sets.emplace_back("avxvnni");
-  if (cpu::RunsAvx2()) sets.emplace_back("avx2");
-  sets.emplace_back("portable");
+  for (const InstructionSet& set : AllSets()) {
+    if (set.runs()) sets.emplace_back(set.name);
+  }
   return sets;
 }
 

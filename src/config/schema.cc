@@ -286,9 +286,8 @@ void AddEngine(std::vector<Key>& keys) {
       {.choices = {"auto", "int8", "w8a8", "w16a16"}});
   add("instructions", &Engine::instructions,
       "on the CPU: auto: the fastest set of instructions that the host has. amx has other sums "
-      "than "
-      "the others, and so may have other tokens: workers with it and workers without it do not "
-      "serve together. Where only some hosts have it, name a set that all have",
+      "than the others, and so may have other tokens: workers with it and workers without it do "
+      "not serve together. Where only some hosts have it, name a set that all have",
       {.choices = {"auto", "amx", "avx512bf16", "avx512vnni", "avx512", "avxvnni", "avx2",
                    "portable"}});
   add("deterministic", &Engine::deterministic,

@@ -62,8 +62,7 @@ void ExamineDevices(const Wanted& wanted, std::vector<Finding>& findings) {
   }
   findings.push_back({"cpu", Level::kOk,
                       "kernels for " + Join(kernels::CpuInstructionSets()) +
-                          "; the first is used where "
-                          "engine.instructions is auto",
+                          "; the first is used where engine.instructions is auto",
                       ""});
 }
 
