@@ -1,6 +1,7 @@
 #pragma once
 
 #include "../isa.h"
+#include "fetch_ahead.h"
 #include "product.h"
 #include "typed.h"
 
@@ -17,10 +18,9 @@ class KvTile {
   /// Floats of scratch for heads of `width` elements, which are whole vectors.
   static constexpr int64_t Scratch(int64_t width) { return (V::kLanes + 2 * kPositions) * width; }
 
-  KvTile(const ops::PagedKv& kv, const int32_t* table, int64_t g, float* scratch)
+  KvTile(const ops::PagedKv& kv, const int32_t* table, float* scratch)
       : kv_(kv),
         table_(table),
-        g_(g),
         row_bytes_(kv.row_bytes()),
         width_((kv.D + kLanes - 1) / kLanes * kLanes),
         paired_(V::kWidensPairs && kv.dtype == DType::kBFloat16 && kv.D % kLanes == 0),
@@ -31,28 +31,30 @@ class KvTile {
     for (int64_t i = 0; i < kLanes * width_; i += kLanes) V::Zero().Store(rows_of_k_ + i);
   }
 
-  /// Reads positions [begin, end) of the tile that starts at `tile`.
-  void Read(int64_t tile, int64_t begin, int64_t end) {
+  /// Reads positions [begin, end) of KV head g, of the tile that starts at `tile`.
+  void Read(int64_t g, int64_t tile, int64_t begin, int64_t end) {
+    g_ = g;
     tile_ = tile;
     for (int64_t j = begin / kLanes * kLanes; j < end; j += kLanes) {
       ReadKeys(j, begin > j ? begin : j, j + kLanes < end ? j + kLanes : end);
     }
     if (paired_) return;
-    ForEachRun(begin, end, [&](const std::byte*, const std::byte* v, int64_t j, int64_t n) {
+    ForEachRun(g_, begin, end, [&](const std::byte*, const std::byte* v, int64_t j, int64_t n) {
       WidenRows(v, n, v_tile_ + (j - tile_) * width_);
     });
   }
 
-  /// Rows of a block lie together, but the next block is elsewhere: nothing else would fetch it.
-  void Prefetch(int64_t begin, int64_t end) const {
-    constexpr int64_t kCacheLine = 64;
-    ForEachRun(begin, end, [&](const std::byte* k, const std::byte* v, int64_t, int64_t rows) {
-      for (int64_t i = 0; i < rows * row_bytes_; i += kCacheLine) {
-        __builtin_prefetch(k + i);
-        __builtin_prefetch(v + i);
-      }
+  /// Positions [begin, end) of KV head g are to be read soon.
+  void Expect(int64_t g, int64_t begin, int64_t end) {
+    ahead_.Clear();
+    ForEachRun(g, begin, end, [&](const std::byte* k, const std::byte* v, int64_t, int64_t rows) {
+      ahead_.Add(k, rows * row_bytes_);
+      ahead_.Add(v, rows * row_bytes_);
     });
   }
+  /// Has some of what is expected fetched, or all that is left.
+  void FetchSome() { ahead_.Fetch(kLinesAtOnce); }
+  void FetchRest() { ahead_.Fetch(ahead_.kAll); }
 
   /// scores [rows, kPositions] = q [rows, width] by the keys, of the first `columns` positions.
   void Scores(const float* q, int64_t rows, int64_t columns, float* scores) const {
@@ -86,7 +88,7 @@ class KvTile {
     if (!paired_) {
       return AddRun(v_tile_ + begin * width_, width_, weights + begin, rows, end - begin, values);
     }
-    ForEachRun(tile_ + begin, tile_ + end,
+    ForEachRun(g_, tile_ + begin, tile_ + end,
                [&](const std::byte*, const std::byte* v, int64_t j, int64_t n) {
                  AddRun(reinterpret_cast<const BFloat16*>(v), kv_.D, weights + (j - tile_), rows, n,
                         values);
@@ -105,17 +107,21 @@ class KvTile {
  private:
   static constexpr int kLanes = V::kLanes;
   static_assert(kPositions % kLanes == 0, "the scores of a tile are whole vectors");
+  /// Between two things that are done with a tile, and while 8 rows of keys become columns: half of
+  /// a tile of bfloat16.
+  static constexpr int kLinesAtOnce = 24;
+  static constexpr int kLinesOfColumns = 8;
 
   /// Calls f(k, v, j, rows) for each run of rows of positions [begin, end) that share a block:
   /// the addresses of the keys and values of position j and of those after it.
   template <class F>
-  void ForEachRun(int64_t begin, int64_t end, F f) const {
+  void ForEachRun(int64_t g, int64_t begin, int64_t end, F f) const {
     const int64_t P = kv_.P;
     for (int64_t j = begin; j < end;) {
       const int64_t block = j / P;
       const int64_t run_end = (block + 1) * P < end ? (block + 1) * P : end;
       const std::byte* k =
-          kv_.base + table_[block] * kv_.block_stride + (g_ * P + j - block * P) * row_bytes_;
+          kv_.base + table_[block] * kv_.block_stride + (g * P + j - block * P) * row_bytes_;
       f(k, k + kv_.v_offset, j, run_end - j);
       j = run_end;
     }
@@ -128,7 +134,7 @@ class KvTile {
     const int64_t elements = paired_ ? kv_.D / 2 : width_;
     const float* rows = rows_of_k_;
     int64_t stride = width_;
-    ForEachRun(begin, end, [&](const std::byte* k, const std::byte*, int64_t i, int64_t n) {
+    ForEachRun(g_, begin, end, [&](const std::byte* k, const std::byte*, int64_t i, int64_t n) {
       float* to = rows_of_k_ + (i - j) * width_;
       if (!paired_) return WidenRows(k, n, to);
       if (n == kLanes) {
@@ -141,6 +147,7 @@ class KvTile {
       }
     });
     for (int64_t d = 0; d < elements; d += 8) {
+      ahead_.Fetch(kLinesOfColumns);
       V::TransposeEights(rows + d, stride, k_tile_ + d * kPositions + (j - tile_), kPositions);
     }
   }
@@ -186,14 +193,15 @@ class KvTile {
 
   const ops::PagedKv& kv_;
   const int32_t* const table_;  ///< The sequence's blocks.
-  const int64_t g_;             ///< KV head.
   const int64_t row_bytes_;     ///< Of a row of the cache.
   const int64_t width_;         ///< D rounded up to whole vectors.
   const bool paired_;
   float* const rows_of_k_;  ///< [kLanes, width]: keys before they are columns.
   float* const k_tile_;     ///< [width, kPositions]; of pairs half of it
   float* const v_tile_;     ///< [kPositions, width]
-  int64_t tile_ = 0;        ///< First position.
+  FetchAhead<4 * kPositions> ahead_;
+  int64_t g_ = 0;     ///< KV head of the tile.
+  int64_t tile_ = 0;  ///< Its first position.
 };
 
 }  // namespace baton::kernels::cpu

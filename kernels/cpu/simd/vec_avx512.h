@@ -163,10 +163,7 @@ struct Vec {
     return {_mm512_roundscale_ps(a.v, _MM_FROUND_TO_NEAREST_INT | _MM_FROUND_NO_EXC)};
   }
   /// a * 2^n. REQUIRES: n integral, the result normal.
-  static Vec Scale(Vec a, Vec n) {
-    const __m512i biased = _mm512_add_epi32(_mm512_cvtps_epi32(n.v), _mm512_set1_epi32(127));
-    return {_mm512_mul_ps(a.v, _mm512_castsi512_ps(_mm512_slli_epi32(biased, 23)))};
-  }
+  static Vec Scale(Vec a, Vec n) { return {_mm512_scalef_ps(a.v, n.v)}; }
   /// a < b ? x : y, lane by lane.
   static Vec IfLess(Vec a, Vec b, Vec x, Vec y) {
     return {_mm512_mask_blend_ps(_mm512_cmp_ps_mask(a.v, b.v, _CMP_LT_OQ), y.v, x.v)};
