@@ -47,13 +47,13 @@ struct Isa {
   /// block of x stays in the second-level cache.
   int64_t tile_rows = 12;
   int64_t row_block = 192;
-  /// Bytes of p.x as lay_rows() lays it for `linear`; 0: as it is.
+  /// Bytes of p.x as lay_rows() lays it for `linear`.
   int64_t (*laid_bytes)(const ops::LinearParams& p);
-  /// Lays rows [t_begin, t_end) of p.x, rounded or split into terms.
+  /// Lays rows [t_begin, t_end) of p.x, as they are, rounded or split into terms.
   void (*lay_rows)(const ops::LinearParams& p, int64_t t_begin, int64_t t_end, std::byte* laid);
   /// Bytes of scratch that `linear` needs for ranges of so many rows and columns.
   int64_t (*linear_scratch)(const ops::LinearParams& p, int64_t rows, int64_t columns);
-  /// A range begins at a multiple of tile_rows. `laid`: all of p.x, where it is laid. `scratch` is
+  /// A range begins at a multiple of tile_rows. `laid`: all of p.x. `scratch` is
   /// aligned to 64 bytes.
   void (*linear)(const ops::LinearParams& p, const LinearRange& range, const std::byte* laid,
                  std::byte* scratch);

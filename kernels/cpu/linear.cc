@@ -53,13 +53,10 @@ void Linear(const Isa& isa, const ops::LinearParams& p, device::HostStream& stre
   BATON_CHECK(p.x != nullptr && p.w != nullptr && p.y != nullptr);
   BATON_CHECK(p.x_dtype == DType::kFloat32 && p.y_dtype == DType::kFloat32);
   const Division division(isa, p, stream.threads());
-  const int64_t laid_bytes = isa.laid_bytes(p);
-  Scratch laid(laid_bytes);
-  if (laid_bytes > 0) {
-    stream.ParallelFor(p.T, GrainOf(p.K), [&](int64_t begin, int64_t end) {
-      isa.lay_rows(p, begin, end, laid.bytes());
-    });
-  }
+  Scratch laid(isa.laid_bytes(p));
+  stream.ParallelFor(p.T, GrainOf(p.K), [&](int64_t begin, int64_t end) {
+    isa.lay_rows(p, begin, end, laid.bytes());
+  });
   stream.ParallelFor(division.parts(), 1, [&](int64_t begin, int64_t end) {
     Scratch scratch(isa.linear_scratch(p, division.rows, division.columns));
     for (int64_t i = begin; i < end; ++i) {

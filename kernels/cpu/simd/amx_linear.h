@@ -361,20 +361,22 @@ struct TileLinear {
   }
 
   static int64_t LaidBytes(const ops::LinearParams& p) {
-    return WithOperands(p, [&]<class A>() { return LaidRows<A>::Bytes(p.T, p.K); });
+    const int64_t bytes = WithOperands(p, [&]<class A>() { return LaidRows<A>::Bytes(p.T, p.K); });
+    return bytes > 0 ? bytes : Linear<Vec>::LaidBytes(p);
   }
 
   static void LayRows(const ops::LinearParams& p, int64_t t_begin, int64_t t_end, std::byte* laid) {
-    WithOperands(p, [&]<class A>() {
+    const int64_t made = WithOperands(p, [&]<class A>() {
       for (int64_t t = t_begin; t < t_end; ++t) LaidRows<A>::Lay(p, t, laid);
-      return int64_t{0};
+      return int64_t{1};
     });
+    if (made == 0) Linear<Vec>::LayRows(p, t_begin, t_end, laid);
   }
 
   static int64_t ScratchBytes(const ops::LinearParams& p, int64_t rows, int64_t columns) {
     const int64_t bytes =
         WithOperands(p, [&]<class A>() { return Product<A>::ScratchBytes(rows, columns); });
-    return bytes > 0 ? bytes : Linear<Vec>::ScratchBytes(rows);
+    return bytes > 0 ? bytes : Linear<Vec>::ScratchBytes(p);
   }
 
   static void Run(const ops::LinearParams& p, const LinearRange& range, const std::byte* laid,
@@ -383,7 +385,7 @@ struct TileLinear {
       Product<A>(p, range, laid, scratch).Multiply();
       return int64_t{1};
     });
-    if (made == 0) return Linear<Vec>::Run(p, range, reinterpret_cast<float*>(scratch));
+    if (made == 0) return Linear<Vec>::Run(p, range, laid, scratch);
     if (p.bias == nullptr) return;
     WithType<Vec>(p.w_dtype, [&]<class W>() {
       Linear<Vec>::AddBias(p, range, static_cast<const W*>(p.bias));

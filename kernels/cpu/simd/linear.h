@@ -41,35 +41,56 @@ struct Linear {
   template <class W>
   using Part = Tiles<V, Widened<W>>;
 
-  /// Rows of a block of K and a panel.
-  static int64_t ScratchBytes(int64_t rows) {
-    return (rows * kBlockStride + kPanel * kBlockK) * int64_t{sizeof(float)};
+  /// A row of x in each block of K, where the kernels find rows at strides that the compiler knows.
+  static constexpr int64_t kRowBytes = Widened<float>::kRowBytes;
+
+  static int64_t LaidBytes(const ops::LinearParams& p) {
+    return (p.K + kBlockK - 1) / kBlockK * p.T * kRowBytes;
+  }
+  /// A panel, where weights are not packed.
+  static int64_t ScratchBytes(const ops::LinearParams& p) {
+    return p.w_packing == ops::Packing::kNone ? kPanel * kBlockK * int64_t{sizeof(float)} : 0;
   }
 
-  static void Run(const ops::LinearParams& p, const LinearRange& range, float* scratch) {
+  static void LayRows(const ops::LinearParams& p, int64_t t_begin, int64_t t_end, std::byte* laid) {
+    for (int64_t t = t_begin; t < t_end; ++t) {
+      const float* x = static_cast<const float*>(p.x) + t * p.x_stride;
+      for (int64_t k = 0; k < p.K; k += kBlockK) {
+        auto* to = reinterpret_cast<float*>(laid + RowBegin(p, k, t));
+        const int64_t depth = Panels<V>::BlockDepth(p.K, k);
+        for (int64_t i = 0; i < depth; i += V::kLanes) {
+          StoreUpTo(LoadUpTo<V>(x + k + i, depth - i), to + i, depth - i);
+        }
+      }
+    }
+  }
+
+  static void Run(const ops::LinearParams& p, const LinearRange& range, const std::byte* laid,
+                  std::byte* scratch) {
     WithType<V>(p.w_dtype, [&]<class W>() {
       for (int64_t k = 0; k < p.K; k += kBlockK) {
-        p.w_packing == ops::Packing::kInt8 ? Block<int8_t>(p, range, k, scratch)
-                                           : Block<W>(p, range, k, scratch);
+        p.w_packing == ops::Packing::kInt8 ? Block<int8_t>(p, range, k, laid, scratch)
+                                           : Block<W>(p, range, k, laid, scratch);
       }
       if (p.bias != nullptr) AddBias(p, range, static_cast<const W*>(p.bias));
     });
   }
 
+  static int64_t RowBegin(const ops::LinearParams& p, int64_t k, int64_t t) {
+    return (k / kBlockK * p.T + t) * kRowBytes;
+  }
+
   /// What one block of K adds to the range.
   template <class W>
   static void Block(const ops::LinearParams& p, const LinearRange& range, int64_t k,
-                    float* scratch) {
-    const int64_t rows = range.t_end - range.t_begin;
-    const Part<W> part{.x = reinterpret_cast<const std::byte*>(scratch),
+                    const std::byte* laid, std::byte* scratch) {
+    const Part<W> part{.x = laid + RowBegin(p, k, range.t_begin),
                        .y = static_cast<float*>(p.y) + range.t_begin * p.y_stride + range.n_begin,
                        .y_stride = p.y_stride,
-                       .rows = rows,
+                       .rows = range.t_end - range.t_begin,
                        .columns = range.n_end - range.n_begin,
                        .depth = Panels<V>::BlockDepth(p.K, k),
                        .adds = k > 0};
-    CopyRows(static_cast<const float*>(p.x) + range.t_begin * p.x_stride + k, p.x_stride, rows,
-             part.depth, scratch);
     if (p.w_packing != ops::Packing::kNone) {
       const auto* packed = static_cast<const std::byte*>(p.w);
       const auto panels_at = [&](int64_t k_begin) {
@@ -81,28 +102,18 @@ struct Linear {
     if constexpr (!Panels<V>::template kScaled<W>) PackAndMultiply(p, range, k, part, scratch);
   }
 
-  /// Panel by panel, each packed in `scratch` behind the rows.
+  /// Panel by panel, each packed in `scratch`.
   template <class W>
   static void PackAndMultiply(const ops::LinearParams& p, const LinearRange& range, int64_t k,
-                              const Part<W>& part, float* scratch) {
-    auto* panel = reinterpret_cast<W*>(scratch + part.rows * kBlockStride);
-    const auto* bytes = reinterpret_cast<const std::byte*>(panel);
+                              const Part<W>& part, std::byte* scratch) {
+    auto* panel = reinterpret_cast<W*>(scratch);
     for (int64_t n = 0; n < part.columns; n += kPanel) {
       Part<W> own = part;
       own.y += n;
       own.columns = part.columns - n < kPanel ? part.columns - n : kPanel;
       Panels<V>::PackPanel(static_cast<const W*>(p.w) + (range.n_begin + n) * p.w_row() + k,
                            p.w_row(), own.columns, part.depth, panel);
-      own.Multiply(bytes, bytes);
-    }
-  }
-
-  /// Where the kernels find rows at strides that the compiler knows.
-  static void CopyRows(const float* x, int64_t x_stride, int64_t rows, int64_t depth, float* to) {
-    for (int64_t t = 0; t < rows; ++t, x += x_stride, to += kBlockStride) {
-      for (int64_t k = 0; k < depth; k += V::kLanes) {
-        StoreUpTo(LoadUpTo<V>(x + k, depth - k), to + k, depth - k);
-      }
+      own.Multiply(scratch, scratch);
     }
   }
 

@@ -14,7 +14,7 @@ constexpr Isa MakeIsa(const char* name) {
   return {
       .name = name,
       .laid_bytes = AnyLinear<V>::LaidBytes,
-      .lay_rows = RoundedLinear<V>::RoundRows,
+      .lay_rows = AnyLinear<V>::LayRows,
       .linear_scratch = AnyLinear<V>::ScratchBytes,
       .linear = AnyLinear<V>::Run,
       .pack_linear = Panels<V>::Pack,

@@ -172,15 +172,19 @@ struct AnyLinear {
   using Rounded = RoundedLinear<V>;
 
   static int64_t LaidBytes(const ops::LinearParams& p) {
-    return Rounded::Rounds(p.w_packing) ? Rounded::Bytes(p) : 0;
+    return Rounded::Rounds(p.w_packing) ? Rounded::Bytes(p) : Linear<V>::LaidBytes(p);
   }
-  static int64_t ScratchBytes(const ops::LinearParams& p, int64_t rows, int64_t) {
-    return Rounded::Rounds(p.w_packing) ? 0 : Linear<V>::ScratchBytes(rows);
+  static void LayRows(const ops::LinearParams& p, int64_t t_begin, int64_t t_end, std::byte* laid) {
+    Rounded::Rounds(p.w_packing) ? Rounded::RoundRows(p, t_begin, t_end, laid)
+                                 : Linear<V>::LayRows(p, t_begin, t_end, laid);
+  }
+  static int64_t ScratchBytes(const ops::LinearParams& p, int64_t, int64_t) {
+    return Linear<V>::ScratchBytes(p);
   }
   static void Run(const ops::LinearParams& p, const LinearRange& range, const std::byte* laid,
                   std::byte* scratch) {
     if (Rounded::Rounds(p.w_packing)) return Rounded::Run(p, range, laid);
-    Linear<V>::Run(p, range, reinterpret_cast<float*>(scratch));
+    Linear<V>::Run(p, range, laid, scratch);
   }
 };
 
