@@ -1,10 +1,9 @@
 #include "worker_front.h"
 
-#include <algorithm>
-#include <charconv>
 #include <utility>
 
 #include "baton/app/options.h"
+#include "baton/base/endpoint.h"
 #include "baton/base/logging.h"
 
 namespace baton::app {
@@ -13,14 +12,12 @@ namespace {
 Result<http::HttpOptions> ToFrontOptions(const config::Config& config, const std::string& listen) {
   http::HttpOptions options = ToHttpOptions(config);
   options.surface = http::HttpSurface::kWorker;
-  const size_t colon = std::min(listen.rfind(':'), listen.size());
-  options.host = listen.substr(0, colon);
-  const char* const end = listen.data() + listen.size();
-  const auto [read, error] =
-      std::from_chars(listen.data() + std::min(colon + 1, listen.size()), end, options.port);
-  if (options.host.empty() || error != std::errc() || read != end) {
+  const auto endpoint = ParseEndpoint(listen);
+  if (!endpoint || endpoint->host.empty()) {
     return InvalidArgument("--http " + listen + " is not HOST:PORT, e.g. 0.0.0.0:8000");
   }
+  options.host = endpoint->host;
+  options.port = endpoint->port;
   const Status allowed = config::CheckClientHost(config.router, options.host);
   if (!allowed.ok()) return InvalidArgument("--http is " + allowed.message());
   return options;

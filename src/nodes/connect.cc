@@ -9,6 +9,8 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include "baton/base/endpoint.h"
+
 namespace baton::nodes {
 namespace {
 
@@ -20,20 +22,14 @@ struct FreeAddresses {
 using Addresses = std::unique_ptr<addrinfo, FreeAddresses>;
 
 Result<Addresses> Resolve(const std::string& address, bool to_listen) {
-  const size_t colon = address.rfind(':');
-  if (colon == std::string::npos || colon + 1 == address.size()) {
-    return InvalidArgument("'" + address + "' is no address; write host:port");
-  }
-  std::string host = address.substr(0, colon);
-  if (host.size() > 2 && host.front() == '[' && host.back() == ']') {
-    host = host.substr(1, host.size() - 2);
-  }
+  const auto endpoint = ParseEndpoint(address);
+  if (!endpoint) return InvalidArgument("'" + address + "' is no address; write host:port");
   addrinfo hints{};
   hints.ai_socktype = SOCK_STREAM;
   hints.ai_flags = to_listen ? AI_PASSIVE : 0;
   addrinfo* found = nullptr;
-  const int failed = getaddrinfo(host.empty() ? nullptr : host.c_str(),
-                                 address.substr(colon + 1).c_str(), &hints, &found);
+  const int failed = getaddrinfo(endpoint->host.empty() ? nullptr : endpoint->host.c_str(),
+                                 std::to_string(endpoint->port).c_str(), &hints, &found);
   if (failed != 0) return Unavailable(address + ": " + gai_strerror(failed));
   return Addresses(found);
 }

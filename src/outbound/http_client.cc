@@ -14,6 +14,8 @@
 #include <openssl/ssl.h>
 #include <openssl/x509v3.h>
 
+#include "baton/base/endpoint.h"
+
 namespace baton::outbound {
 namespace {
 
@@ -28,13 +30,11 @@ constexpr uint32_t kMostHeadBytes = 64 << 10;
 constexpr size_t kPieceBytes = 64 << 10;
 
 Result<asio::ip::tcp::endpoint> ToEndpoint(const std::string& address) {
-  const size_t colon = address.rfind(':');
-  std::string host = address.substr(0, colon);
-  if (host.starts_with('[')) host = host.substr(1, host.size() - 2);
+  const auto endpoint = ParseEndpoint(address);
   Error error;
-  const asio::ip::address ip = asio::ip::make_address(host, error);
+  const asio::ip::address ip = asio::ip::make_address(endpoint ? endpoint->host : "", error);
   if (error) return InvalidArgument(address + " is no address");
-  return asio::ip::tcp::endpoint(ip, static_cast<uint16_t>(std::stoi(address.substr(colon + 1))));
+  return asio::ip::tcp::endpoint(ip, endpoint->port);
 }
 
 }  // namespace

@@ -1,33 +1,11 @@
 #include "prefill_pick.h"
 
 #include <algorithm>
-#include <charconv>
+
+#include "baton/base/endpoint.h"
 
 namespace baton::router {
 namespace {
-
-struct Endpoint {
-  /// Without the brackets of an IPv6 address.
-  std::string_view host;
-  std::string_view port;
-};
-
-std::optional<Endpoint> ParseEndpoint(std::string_view text) {
-  const size_t colon = text.rfind(':');
-  if (colon == std::string_view::npos) return std::nullopt;
-  Endpoint endpoint{.host = text.substr(0, colon), .port = text.substr(colon + 1)};
-  uint16_t port = 0;
-  const char* const end = endpoint.port.data() + endpoint.port.size();
-  const auto [read, error] = std::from_chars(endpoint.port.data(), end, port);
-  if (error != std::errc() || read != end || port == 0) return std::nullopt;
-  if (endpoint.host.starts_with('[') && endpoint.host.ends_with(']')) {
-    endpoint.host = endpoint.host.substr(1, endpoint.host.size() - 2);
-  } else if (endpoint.host.find(':') != std::string_view::npos) {
-    return std::nullopt;
-  }
-  if (endpoint.host.empty()) return std::nullopt;
-  return endpoint;
-}
 
 /// Those that generate but for `own`, where that one can.
 void LeaveOthersOut(const std::string& own, std::vector<WorkerView>& workers) {
@@ -56,7 +34,9 @@ std::string_view PickOutcomeName(PickOutcome outcome) {
 
 PickedWorker FindPicked(std::string_view endpoint, const std::vector<WorkerView>& workers) {
   const auto picked = ParseEndpoint(endpoint);
-  if (!picked) return {.outcome = PickOutcome::kMalformed};
+  if (!picked || picked->host.empty() || picked->port == 0) {
+    return {.outcome = PickOutcome::kMalformed};
+  }
   std::vector<const WorkerView*> at_host;
   for (const WorkerView& worker : workers) {
     const auto at = ParseEndpoint(worker.address);

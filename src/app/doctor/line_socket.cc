@@ -10,6 +10,8 @@
 #include <poll.h>
 #include <sys/socket.h>
 
+#include "baton/base/endpoint.h"
+
 namespace baton::app {
 namespace {
 
@@ -23,19 +25,17 @@ struct AddressesRelease {
 using Addresses = std::unique_ptr<addrinfo, AddressesRelease>;
 
 Result<Addresses> Resolve(const std::string& address, bool passive) {
-  const size_t colon = address.rfind(':');
-  std::string host = colon == std::string::npos ? "" : address.substr(0, colon);
-  const std::string port = colon == std::string::npos ? address : address.substr(colon + 1);
-  if (host.size() > 2 && host.front() == '[') host = host.substr(1, host.size() - 2);
-  if (port.empty() || (!passive && host.empty())) {
+  const bool is_port = passive && address.find(':') == std::string::npos;
+  const auto endpoint = ParseEndpoint(is_port ? ":" + address : address);
+  if (!endpoint || (!passive && endpoint->host.empty())) {
     return InvalidArgument("'" + address + "' is not HOST:PORT");
   }
   addrinfo hints{};
   hints.ai_socktype = SOCK_STREAM;
   hints.ai_flags = AI_NUMERICSERV | (passive ? AI_PASSIVE : 0);
   addrinfo* found = nullptr;
-  const int error =
-      getaddrinfo(host.empty() ? nullptr : host.c_str(), port.c_str(), &hints, &found);
+  const int error = getaddrinfo(endpoint->host.empty() ? nullptr : endpoint->host.c_str(),
+                                std::to_string(endpoint->port).c_str(), &hints, &found);
   if (error != 0) return InvalidArgument("'" + address + "': " + gai_strerror(error));
   return Addresses(found);
 }
