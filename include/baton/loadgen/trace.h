@@ -34,7 +34,8 @@ struct Trace {
 
 /// Reads the CSV of Azure's LLM inference traces of 2023 (TIMESTAMP,ContextTokens,GeneratedTokens)
 /// or Mooncake's JSON lines (timestamp in ms, input_length, output_length, hash_ids per 512
-/// tokens); the first line tells which. Fails with InvalidArgument naming `name` and the line.
+/// tokens), whose times are rounded: those of one time are spread evenly until the next. The first
+/// line tells which. Fails with InvalidArgument naming `name` and the line.
 Result<Trace> ParseTrace(std::istream& in, const std::string& name);
 /// The same of a file. Fails with NotFound when it cannot be read.
 Result<Trace> ReadTrace(const std::filesystem::path& path);

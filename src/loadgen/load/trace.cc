@@ -30,6 +30,20 @@ void Settle(Trace& trace) {
   for (TraceRequest& request : trace.requests) request.at -= first;
 }
 
+/// Spreads requests that have the same time evenly until the next time, or after the last one for
+/// as long as between the two before.
+void SpreadEqualTimes(std::vector<TraceRequest>& requests) {
+  Duration gap{};
+  for (size_t begin = 0; begin < requests.size();) {
+    const Duration at = requests[begin].at;
+    size_t end = begin + 1;
+    while (end < requests.size() && requests[end].at == at) ++end;
+    if (end < requests.size()) gap = requests[end].at - at;
+    const auto count = static_cast<int64_t>(end - begin);
+    for (int64_t i = 0; i < count; ++i, ++begin) requests[begin].at += gap * i / count;
+  }
+}
+
 }  // namespace
 
 double Trace::Rate() const {
@@ -55,6 +69,8 @@ Result<Trace> ParseTrace(std::istream& in, const std::string& name) {
   if (trace.requests.empty()) return InvalidArgument(name + ": holds no request");
   trace.block_tokens = azure ? 0 : kMooncakeBlockTokens;
   Settle(trace);
+  // Mooncake's times were rounded to three seconds, in which up to 28 requests came.
+  if (!azure) SpreadEqualTimes(trace.requests);
   return trace;
 }
 

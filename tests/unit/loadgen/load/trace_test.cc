@@ -57,6 +57,19 @@ TEST(Trace, OfMooncakeKnowsItsBlocks) {
   EXPECT_EQ(trace.requests[1].prompt_tokens, 600);
 }
 
+TEST(Trace, OfMooncakeHasTimesThatWereRoundedSpreadUntilTheNext) {
+  std::string lines;
+  for (const char* at : {"0", "0", "0", "3000", "3000", "6000", "6000"}) {
+    lines += std::string(R"({"timestamp": )") + at +
+             R"(, "input_length": 1, "output_length": 1, "hash_ids": [0]})" + "\n";
+  }
+  std::vector<int64_t> times;
+  for (const TraceRequest& request : Parsed(lines).requests) {
+    times.push_back(std::chrono::duration_cast<milliseconds>(request.at).count());
+  }
+  EXPECT_THAT(times, ElementsAre(0, 1000, 2000, 3000, 4500, 6000, 7500));
+}
+
 TEST(Trace, MayComeFromWindowsAndEndWithoutALineEnd) {
   const Trace trace = Parsed(
       "\xEF\xBB\xBFTIMESTAMP,ContextTokens,GeneratedTokens\r\n2024-05-10 00:00:00+00:00,5,6\r\n\r\n"
