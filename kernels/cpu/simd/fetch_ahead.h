@@ -6,15 +6,16 @@
 namespace baton::kernels::cpu {
 
 /// Has memory fetched into the second-level cache, some lines at a time: a core waits for some two
-/// dozen lines at once, and more of them in a row would hold up what is computed meanwhile.
+/// dozen lines at once, and more of them in a row would hold up what is computed meanwhile. Each
+/// instruction set inlines its own copy.
 template <int kMostRuns>
 class FetchAhead {
  public:
   static constexpr int64_t kAll = INT64_MAX;
 
-  void Clear() { runs_ = next_ = 0; }
+  [[gnu::always_inline]] void Clear() { runs_ = next_ = 0; }
   /// REQUIRES: no more than kMostRuns since Clear().
-  void Add(const std::byte* first, int64_t bytes) {
+  [[gnu::always_inline]] void Add(const std::byte* first, int64_t bytes) {
     begins_[runs_] = first;
     ends_[runs_++] = first + bytes;
   }

@@ -199,7 +199,7 @@ class KvTile {
   float* const rows_of_k_;  ///< [kLanes, width]: keys before they are columns.
   float* const k_tile_;     ///< [width, kPositions]; of pairs half of it
   float* const v_tile_;     ///< [kPositions, width]
-  FetchAhead<4 * kPositions> ahead_;
+  FetchAhead<2 * kPositions> ahead_;
   int64_t g_ = 0;     ///< KV head of the tile.
   int64_t tile_ = 0;  ///< Its first position.
 };
