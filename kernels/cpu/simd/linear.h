@@ -19,6 +19,7 @@ struct Linear {
     using Sum = V;
     using Columns = V;
     using Factor = V;
+    static constexpr int kMostRows = V::kWidenedRows;
     static constexpr int64_t kJoined = 1;
     static constexpr int64_t kElementBytes = sizeof(float);
     static constexpr int64_t kElementsAt = 0;

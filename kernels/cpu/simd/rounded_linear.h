@@ -21,6 +21,7 @@ struct EightBits {
   using Sum = Ints;
   using Columns = Ints;
   using Factor = Ints;
+  static constexpr int kMostRows = V::kLinearRows;
   static constexpr int64_t kJoined = Ints::kJoined;
   static constexpr int64_t kElementBytes = sizeof(Element);
   /// In the cache line before the elements.
@@ -71,6 +72,7 @@ struct SixteenBits {
   using Columns = typename Pairs::Columns;
   using Factor = typename Pairs::Factor;
   using Element = typename Pairs::Element;
+  static constexpr int kMostRows = V::kLinearRows;
   static constexpr int64_t kJoined = 2;
   static constexpr int64_t kElementBytes = sizeof(Element);
   static constexpr int64_t kElementsAt = 0;

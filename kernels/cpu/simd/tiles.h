@@ -8,6 +8,7 @@ namespace baton::kernels::cpu {
 /// Some rows and columns of y and one block of K: y = x w^T, or that added to y, tile by tile.
 /// What is multiplied, and how, says A:
 ///   Sum, Columns, Factor       registers: sums, a step of w, a step of one row of x
+///   kMostRows                  of a tile
 ///   kJoined                    elements of K in a step
 ///   kRowBytes, kElementBytes   of x as it lies, whose elements begin kElementsAt behind a row
 ///   kStepBytes                 of a panel of w, whose steps begin kStepsAt behind it
@@ -33,7 +34,7 @@ struct Tiles {
 
   /// `panels`: those of the columns, one behind the other. `next`: those after them.
   void Multiply(const std::byte* panels, const std::byte* next) const {
-    const int64_t tiles = (rows + V::kLinearRows - 1) / V::kLinearRows;
+    const int64_t tiles = (rows + A::kMostRows - 1) / A::kMostRows;
     const int64_t each = (rows + tiles - 1) / tiles;
     // All rows by a few panels, which stay in the first-level cache.
     const int64_t width = PanelsOfTile(each) * kPanel;
@@ -46,7 +47,7 @@ struct Tiles {
       const std::byte* ahead = n_end < columns ? panel + width / kPanel * bytes : next;
       for (int64_t t = 0; t < rows; t += each, ahead = nullptr) {
         const int64_t tile_rows = rows - t < each ? rows - t : each;
-        MultiplyTile<V::kLinearRows>(panel, ahead, {t, t + tile_rows, n, n_end});
+        MultiplyTile<A::kMostRows>(panel, ahead, {t, t + tile_rows, n, n_end});
       }
     }
   }
@@ -123,7 +124,7 @@ struct Tiles {
     for (int i = 0; i < Count; ++i) {
       columns_of_w[i] = A::LoadColumns(w + i * stride + k / A::kJoined * A::kStepBytes);
     }
-#pragma GCC unroll 12
+#pragma GCC unroll 16
     for (int r = 0; r < Rows; ++r) {
       const auto factor = A::Broadcast(row + r * A::kRowBytes + k * A::kElementBytes);
 #pragma GCC unroll 4
@@ -153,7 +154,7 @@ struct Tiles {
   /// Has one line of each row fetched.
   template <int Rows>
   [[gnu::always_inline]] static void Touch(const std::byte* first, int64_t stride) {
-#pragma GCC unroll 12
+#pragma GCC unroll 16
     for (int r = 0; r < Rows; ++r) __builtin_prefetch(first + r * stride);
   }
 };

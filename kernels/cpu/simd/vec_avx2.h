@@ -73,6 +73,7 @@ struct Vec {
   static constexpr int kLinearRows = 6;
   static constexpr int kLinearSums = 4;
   static constexpr int kPanelSums = kLinearSums;
+  static constexpr int kWidenedRows = kLinearRows;
   /// Whether what is done with a tile's sums at its end takes registers from them.
   static constexpr bool kSpillsSums = true;
   /// Whether pairs of bfloat16 are widened where they are multiplied.

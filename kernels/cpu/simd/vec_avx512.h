@@ -70,6 +70,8 @@ struct Vec {
   static constexpr int kLinearSums = 24;
   /// The same of panels, of which two with so many rows of x leave the first-level cache.
   static constexpr int kPanelSums = 20;
+  /// Most rows where a panel's columns are widened, which more of them share.
+  static constexpr int kWidenedRows = 16;
   /// Whether what is done with a tile's sums at its end takes registers from them.
   static constexpr bool kSpillsSums = false;
   /// Whether pairs of bfloat16 are widened where they are multiplied.

@@ -50,6 +50,7 @@ struct Vec {
   static constexpr int kLinearRows = 2;
   static constexpr int kLinearSums = 2;
   static constexpr int kPanelSums = kLinearSums;
+  static constexpr int kWidenedRows = kLinearRows;
   /// Whether what is done with a tile's sums at its end takes registers from them.
   static constexpr bool kSpillsSums = false;
   /// Whether pairs of bfloat16 are widened where they are multiplied.
