@@ -53,8 +53,8 @@ struct Isa {
   void (*lay_rows)(const ops::LinearParams& p, int64_t t_begin, int64_t t_end, std::byte* laid);
   /// Bytes of scratch that `linear` needs for ranges of so many rows and columns.
   int64_t (*linear_scratch)(const ops::LinearParams& p, int64_t rows, int64_t columns);
-  /// A range begins at a multiple of tile_rows. `laid`: all of p.x. `scratch` is
-  /// aligned to 64 bytes.
+  /// A range begins at a multiple of tile_rows. `laid`: all of p.x. `scratch` is aligned to
+  /// 64 bytes.
   void (*linear)(const ops::LinearParams& p, const LinearRange& range, const std::byte* laid,
                  std::byte* scratch);
   /// Columns [n_begin, n_end) from a multiple of kPanel on.

@@ -344,11 +344,11 @@ class Product {
 
 /// y = x w^T by tiles.
 struct TileLinear {
-  /// Calls f<A>() and returns what it does, or 0 where tiles are not used: for weights of more bits
-  /// than bfloat16, and for those of int8 by x as it is, which it would take as long to widen as to
-  /// read them twice.
-  template <class F>
-  static int64_t WithOperands(const ops::LinearParams& p, F f) {
+  /// Returns f<A>(), or otherwise() where tiles are not used: for weights of more bits than
+  /// bfloat16, and for those of int8 by x as it is, which it would take as long to widen as to read
+  /// them twice.
+  template <class F, class G>
+  static auto WithOperands(const ops::LinearParams& p, F f, G otherwise) {
     switch (p.w_packing) {
       case ops::Packing::kW16A16: return f.template operator()<SixteenBits>();
       case ops::Packing::kW8A8: return f.template operator()<EightBits>();
@@ -357,49 +357,55 @@ struct TileLinear {
       case ops::Packing::kExact:
         if (p.w_dtype == DType::kBFloat16) return f.template operator()<Exact>();
     }
-    return 0;
+    return otherwise();
   }
 
   static int64_t LaidBytes(const ops::LinearParams& p) {
-    const int64_t bytes = WithOperands(p, [&]<class A>() { return LaidRows<A>::Bytes(p.T, p.K); });
-    return bytes > 0 ? bytes : Linear<Vec>::LaidBytes(p);
+    return WithOperands(
+        p, [&]<class A>() { return LaidRows<A>::Bytes(p.T, p.K); },
+        [&] { return Linear<Vec>::LaidBytes(p); });
   }
 
   static void LayRows(const ops::LinearParams& p, int64_t t_begin, int64_t t_end, std::byte* laid) {
-    const int64_t made = WithOperands(p, [&]<class A>() {
-      for (int64_t t = t_begin; t < t_end; ++t) LaidRows<A>::Lay(p, t, laid);
-      return int64_t{1};
-    });
-    if (made == 0) Linear<Vec>::LayRows(p, t_begin, t_end, laid);
+    WithOperands(
+        p,
+        [&]<class A>() {
+          for (int64_t t = t_begin; t < t_end; ++t) LaidRows<A>::Lay(p, t, laid);
+        },
+        [&] { Linear<Vec>::LayRows(p, t_begin, t_end, laid); });
   }
 
   static int64_t ScratchBytes(const ops::LinearParams& p, int64_t rows, int64_t columns) {
-    const int64_t bytes =
-        WithOperands(p, [&]<class A>() { return Product<A>::ScratchBytes(rows, columns); });
-    return bytes > 0 ? bytes : Linear<Vec>::ScratchBytes(p);
+    return WithOperands(
+        p, [&]<class A>() { return Product<A>::ScratchBytes(rows, columns); },
+        [&] { return Linear<Vec>::ScratchBytes(p); });
   }
 
   static void Run(const ops::LinearParams& p, const LinearRange& range, const std::byte* laid,
                   std::byte* scratch) {
-    const int64_t made = WithOperands(p, [&]<class A>() {
-      Product<A>(p, range, laid, scratch).Multiply();
-      return int64_t{1};
-    });
-    if (made == 0) return Linear<Vec>::Run(p, range, laid, scratch);
-    if (p.bias == nullptr) return;
+    WithOperands(
+        p,
+        [&]<class A>() {
+          Product<A>(p, range, laid, scratch).Multiply();
+          if (p.bias != nullptr) AddBias(p, range);
+        },
+        [&] { Linear<Vec>::Run(p, range, laid, scratch); });
+  }
+
+  static void AddBias(const ops::LinearParams& p, const LinearRange& range) {
     WithType<Vec>(p.w_dtype, [&]<class W>() {
       Linear<Vec>::AddBias(p, range, static_cast<const W*>(p.bias));
     });
   }
 
   static void Pack(const ops::PackLinearParams& p, int64_t n_begin, int64_t n_end) {
-    const ops::LinearParams of{.w_dtype = p.dtype, .w_packing = p.packing};
-    const int64_t packed = WithOperands(of, [&]<class A>() {
-      Panels<Vec>::template PackRounded<typename A::Weight, A::kJoined, 0, A::kStep>(p, n_begin,
-                                                                                     n_end);
-      return int64_t{1};
-    });
-    if (packed == 0) Panels<Vec>::Pack(p, n_begin, n_end);
+    WithOperands(
+        {.w_dtype = p.dtype, .w_packing = p.packing},
+        [&]<class A>() {
+          Panels<Vec>::template PackRounded<typename A::Weight, A::kJoined, 0, A::kStep>(p, n_begin,
+                                                                                         n_end);
+        },
+        [&] { Panels<Vec>::Pack(p, n_begin, n_end); });
   }
 };
 
