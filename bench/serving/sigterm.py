@@ -19,7 +19,6 @@ import json
 import os
 import random
 import signal
-import socket
 import statistics
 import subprocess
 import sys
@@ -29,15 +28,13 @@ import time
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[2]
+sys.path.insert(0, str(ROOT / "tests/support"))
+
+from free_port import free_port  # noqa: E402
+
 WORDS = "the river code of a king was and house said in his sea stone night could water went is".split()
 PATIENCE_S = 120
 WORKERS = {"p0": "prefill", "p1": "prefill", "d0": "decode", "d1": "decode"}
-
-
-def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return probe.getsockname()[1]
 
 
 class Fleet:

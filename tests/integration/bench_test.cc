@@ -13,6 +13,7 @@
 
 #include "baton/access/digest.h"
 #include "support/certificates.h"
+#include "support/free_port.h"
 #include "support/http_client.h"
 #include "support/served_baton.h"
 #include "support/tiny_model.h"

@@ -1,5 +1,6 @@
 #include <gtest/gtest.h>
 
+#include "support/free_port.h"
 #include "support/python_clients.h"
 #include "support/served_baton.h"
 

@@ -11,6 +11,7 @@
 #include <signal.h>
 
 #include "support/baton_processes.h"
+#include "support/free_port.h"
 #include "support/http_client.h"
 #include "support/load_loop.h"
 #include "support/served_baton.h"

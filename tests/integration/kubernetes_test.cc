@@ -2,6 +2,7 @@
 
 #include "discovery_fleet.h"
 #include "support/certificates.h"
+#include "support/free_port.h"
 
 /// Routers that find their workers at an API server of Kubernetes.
 namespace baton::test {

@@ -10,6 +10,7 @@
 #include <nlohmann/json.hpp>
 
 #include "support/baton_processes.h"
+#include "support/free_port.h"
 #include "support/http_client.h"
 #include "support/served_baton.h"
 #include "support/tiny_model.h"

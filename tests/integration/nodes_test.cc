@@ -5,6 +5,7 @@
 #include <gtest/gtest.h>
 
 #include "support/baton_processes.h"
+#include "support/free_port.h"
 #include "support/load.h"
 #include "support/same_outcomes.h"
 #include "support/served_baton.h"

@@ -3,6 +3,7 @@
 #include <gtest/gtest.h>
 
 #include "baton/access/key_file.h"
+#include "support/free_port.h"
 #include "support/http_client.h"
 #include "support/python_clients.h"
 #include "support/served_baton.h"

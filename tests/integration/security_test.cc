@@ -9,6 +9,7 @@
 #include "baton/base/mailbox.h"
 #include "baton/rpc/client.h"
 #include "support/certificates.h"
+#include "support/free_port.h"
 #include "support/http_client.h"
 #include "support/served_baton.h"
 #include "support/tiny_model.h"

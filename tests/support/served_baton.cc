@@ -9,16 +9,15 @@
 #include <thread>
 
 #include <fcntl.h>
-#include <netinet/in.h>
 #include <poll.h>
 #include <signal.h>
 #include <spawn.h>
-#include <sys/socket.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
 #include "baton/base/gate.h"
+#include "support/free_port.h"
 #include "support/http_client.h"
 #include "support/tiny_model.h"
 
@@ -81,18 +80,6 @@ pid_t ParentOf(pid_t pid) {
 }
 
 }  // namespace
-
-uint16_t FreePort() {
-  const int socket_fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
-  sockaddr_in address{};
-  address.sin_family = AF_INET;
-  address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
-  socklen_t bytes = sizeof address;
-  auto* const any = reinterpret_cast<sockaddr*>(&address);
-  const bool found = bind(socket_fd, any, bytes) == 0 && getsockname(socket_fd, any, &bytes) == 0;
-  close(socket_fd);
-  return found ? ntohs(address.sin_port) : 0;
-}
 
 /// What the processes print, read by a thread of its own.
 struct ServedBaton::Output {

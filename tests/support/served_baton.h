@@ -17,9 +17,6 @@ namespace baton::test {
 double SumOfMetric(const std::string& text, const std::string& name,
                    const std::vector<std::string>& labels = {});
 
-/// A port that was free a moment ago.
-uint16_t FreePort();
-
 struct ServedOptions {
   int prefill = 1;
   int decode = 1;
@@ -29,8 +26,8 @@ struct ServedOptions {
   std::string policy = "least_loaded";
   /// More YAML, appended as it is.
   std::string yaml;
-  /// A file that takes all output in place of the log here; the server then gets a port that was
-  /// free a moment ago, as it cannot say which.
+  /// A file that takes all output in place of the log here; the server then gets a
+  /// FreePort(), as it cannot say which.
   std::string output{};
   /// Words for the command line after --config.
   std::vector<std::string> arguments{};

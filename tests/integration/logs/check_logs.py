@@ -10,7 +10,6 @@ import os
 import pathlib
 import re
 import signal
-import socket
 import subprocess
 import sys
 import tempfile
@@ -19,16 +18,14 @@ import urllib.error
 import urllib.request
 
 TREE = pathlib.Path(__file__).resolve().parents[3]
+sys.path.insert(0, str(TREE / "tests/support"))
+
+from free_port import free_port  # noqa: E402
+
 PATIENCE_S = 300
 # Of no log's own words, in what is asked and in what may come of it.
 SECRET = "xylophonist"
 TRACE = "4bf92f3577b34da6a3ce929d0e0e4736"
-
-
-def free_port():
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return probe.getsockname()[1]
 
 
 def post(url, body, headers=None):

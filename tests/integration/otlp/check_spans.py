@@ -6,7 +6,6 @@ import json
 import os
 import pathlib
 import signal
-import socket
 import subprocess
 import sys
 import tempfile
@@ -21,15 +20,13 @@ from receiver import PATIENCE_S, Receiver
 
 BATON = os.environ["BATON"]
 TREE = os.environ["BATON_TREE"]
+sys.path.insert(0, f"{TREE}/tests/support")
+
+from free_port import free_port  # noqa: E402
+
 # What clients write and get is in no span.
 SECRET = "xylophonist"
 STAGES_TO_FIRST_TOKEN = ["queue", "route", "first token"]
-
-
-def free_port():
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return probe.getsockname()[1]
 
 
 class Server:
