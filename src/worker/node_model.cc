@@ -13,7 +13,7 @@
 namespace baton::worker {
 namespace {
 
-bool OnGpus(const Devices& devices) { return devices.front().memory != nullptr; }
+bool OnGpus(std::span<const WorkerDevice> devices) { return devices.front().memory != nullptr; }
 
 }  // namespace
 
@@ -41,7 +41,8 @@ DeviceChoice ChoiceOf(const WorkerOptions& options) {
           .early_launches = options.early_launches};
 }
 
-Result<Shards> LoadShards(const WorkerOptions& options, const Devices& devices, Clock& clock) {
+Result<Shards> LoadShards(const WorkerOptions& options, std::span<const WorkerDevice> devices,
+                          Clock& clock) {
   Shards shards;
   for (int32_t here = 0; here < options.ranks_per_node(); ++here) {
     const WorkerDevice& device = devices[OnGpus(devices) ? static_cast<size_t>(here) : 0];

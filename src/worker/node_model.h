@@ -1,6 +1,7 @@
 #pragma once
 
 #include <memory>
+#include <span>
 #include <vector>
 
 #include "baton/device/joined_memory.h"
@@ -22,7 +23,8 @@ Status PinToCores(const std::vector<int>& cores);
 DeviceChoice ChoiceOf(const WorkerOptions& options);
 
 /// Those of this node's ranks, on their devices: of the CPU one for all.
-Result<Shards> LoadShards(const WorkerOptions& options, const Devices& devices, Clock& clock);
+Result<Shards> LoadShards(const WorkerOptions& options, std::span<const WorkerDevice> devices,
+                          Clock& clock);
 
 /// Memory for the KV blocks of all ranks, of all nodes, as this one can have it. All ranks have
 /// equally many, so the GPU with the least memory rules.

@@ -62,8 +62,7 @@ class WorkerProcess {
  public:
   WorkerProcess(const WorkerOptions& options, Clock& clock) : options_(options), clock_(clock) {}
 
-  /// Beside another worker of this process: what it computes on, and the other's weights; null: its
-  /// own.
+  /// Beside another worker of this process: what it computes on, and the weights of both.
   struct Lent {
     WorkerDevice device;
     std::shared_ptr<model::Model> model;
@@ -72,9 +71,6 @@ class WorkerProcess {
   Status Serve(std::stop_token stop);
   /// Ends Serve without a drain. Of any thread.
   void End() { end_.Open(); }
-  bool built() const { return core_ != nullptr; }
-  /// Once built.
-  const std::shared_ptr<model::Model>& model() const { return shards_.front(); }
 
  private:
   /// Waits for the other nodes, where there are any.
@@ -129,14 +125,13 @@ Status WorkerProcess::Build(const std::stop_token& stop, std::optional<Lent> len
   const DeviceChoice choice = ChoiceOf(options_);
   if (lent) {
     devices_.push_back(std::move(lent->device));
+    shards_.push_back(std::move(lent->model));
     if (on_gpus()) devices_.front().memory->MakeCurrent();
   } else {
     BATON_ASSIGN_OR_RETURN(devices_, OpenWorkerDevices(choice));
   }
   BATON_ASSIGN_OR_RETURN(collective::Group group, ConnectDevices(choice, devices_));
-  if (lent && lent->model != nullptr) {
-    shards_.push_back(std::move(lent->model));
-  } else {
+  if (shards_.empty()) {
     BATON_ASSIGN_OR_RETURN(shards_, LoadShards(options_, devices_, clock_));
   }
   BATON_ASSIGN_OR_RETURN(const model::StepLimits limits,
@@ -324,6 +319,22 @@ void WorkerProcess::ShutDown() {
   core_->transport_thread().Stop();
 }
 
+/// For two workers of this process; the threads of both load the weights, on the cores of both.
+Result<std::array<WorkerProcess::Lent, 2>> OpenForBoth(const WorkerOptions& first,
+                                                       const WorkerOptions& second, Clock& clock) {
+  WorkerOptions both = first;
+  both.threads += second.threads;
+  both.cores.insert(both.cores.end(), second.cores.begin(), second.cores.end());
+  if (first.cores.empty() || second.cores.empty()) both.cores.clear();
+  BATON_RETURN_IF_ERROR(PinToCores(both.cores));
+  BATON_ASSIGN_OR_RETURN(auto parts, OpenDeviceParts(ChoiceOf(first), ChoiceOf(second)));
+  if (parts[0].memory != nullptr) parts[0].memory->MakeCurrent();
+  BATON_ASSIGN_OR_RETURN(const Shards shards, LoadShards(both, {parts.data(), 1}, clock));
+  std::array<WorkerProcess::Lent, 2> lent;
+  for (size_t i = 0; i < lent.size(); ++i) lent[i] = {std::move(parts[i]), shards.front()};
+  return lent;
+}
+
 }  // namespace
 
 Status RunWorker(const WorkerOptions& options, Clock& clock, std::stop_token stop) {
@@ -336,29 +347,30 @@ Status RunWorker(const WorkerOptions& options, Clock& clock, std::stop_token sto
 
 Status RunTwoWorkers(const WorkerOptions& first, const WorkerOptions& second, Clock& clock,
                      std::stop_token stop) {
-  BATON_ASSIGN_OR_RETURN(auto parts, OpenDeviceParts(ChoiceOf(first), ChoiceOf(second)));
+  BATON_ASSIGN_OR_RETURN(auto lent, OpenForBoth(first, second, clock));
   std::array<WorkerProcess, 2> workers{WorkerProcess(first, clock), WorkerProcess(second, clock)};
+  std::array<Status, 2> builds;
   std::array<Status, 2> ends;
-  std::latch built(1);
-  // A thread for each, as cores that a worker is pinned to are those of the thread that builds it.
-  std::jthread beside([&] {
-    ends[0] = workers[0].Build(stop, WorkerProcess::Lent{.device = std::move(parts[0])});
-    built.count_down();
-    if (!ends[0].ok()) return;
-    ends[0] = workers[0].Serve(stop);
-    if (!ends[0].ok()) workers[1].End();
-  });
-  built.wait();
-  const auto run_second = [&]() -> Status {
-    if (!workers[0].built()) return OkStatus();
-    BATON_RETURN_IF_ERROR(workers[1].Build(
-        stop, WorkerProcess::Lent{.device = std::move(parts[1]), .model = workers[0].model()}));
-    return workers[1].Serve(stop);
+  std::latch first_built(1);
+  std::latch both_built(2);
+  const auto run = [&](size_t own) {
+    // The second takes its part of what the first leaves free of a GPU's memory.
+    if (own == 1 && first.cuda) first_built.wait();
+    builds[own] = workers[own].Build(stop, std::move(lent[own]));
+    if (own == 0) first_built.count_down();
+    both_built.arrive_and_wait();
+    if (!builds[0].ok() || !builds[1].ok()) return;
+    ends[own] = workers[own].Serve(stop);
+    if (!ends[own].ok()) workers[1 - own].End();
   };
-  ends[1] = run_second();
-  if (!ends[1].ok()) workers[0].End();
+  // A thread for each, as cores that a worker is pinned to are those of the thread that builds it.
+  std::jthread beside([&] { run(0); });
+  run(1);
   beside.join();
-  return ends[0].ok() ? ends[1] : ends[0];
+  for (const Status& status : {builds[0], builds[1], ends[0], ends[1]}) {
+    if (!status.ok()) return status;
+  }
+  return OkStatus();
 }
 
 }  // namespace baton::worker

@@ -77,6 +77,9 @@ Status CheckRelease(unsigned major, unsigned minor) {
 }
 
 Result<ucp_context_h> MakeContext(const UcxOptions& options) {
+  // UCX does not say that several threads may do so at once.
+  static std::mutex mutex;
+  const std::lock_guard lock(mutex);
   unsigned major = 0, minor = 0, release = 0;
   ucp_get_version(&major, &minor, &release);
   BATON_RETURN_IF_ERROR(CheckRelease(major, minor));
