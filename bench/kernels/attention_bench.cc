@@ -6,6 +6,7 @@
 #include <benchmark/benchmark.h>
 
 #include "baton/base/dtype.h"
+#include "baton/base/random.h"
 #include "baton/device/host_stream.h"
 #include "baton/kernels/cpu_ops.h"
 
@@ -28,13 +29,18 @@ void PagedAttention(benchmark::State& state, const std::string& set) {
   constexpr int32_t kD = 64;
   const int32_t blocks = (kv_tokens + kBlockTokens - 1) / kBlockTokens;
   const int64_t half = int64_t{G} * kBlockTokens * kD * 2;
-  std::vector<std::byte> cache(static_cast<size_t>(2 * half * layers * S * blocks));
+  std::vector<BFloat16> kv(static_cast<size_t>(half * layers * S * blocks));
+  auto* const cache = reinterpret_cast<std::byte*>(kv.data());
+  Random random(1);
+  const auto next = [&] { return static_cast<float>(random.Uniform()) - 0.5f; };
+  for (BFloat16& element : kv) element = ToBFloat16(next());
   std::vector<int32_t> tables(static_cast<size_t>(S * blocks));
   std::iota(tables.begin(), tables.end(), 0);
   std::vector<int32_t> query_begin(static_cast<size_t>(S + 1));
   for (int32_t s = 0; s <= S; ++s) query_begin[static_cast<size_t>(s)] = s * new_tokens;
   const std::vector<int32_t> lengths(static_cast<size_t>(S), kv_tokens);
-  std::vector<float> q(static_cast<size_t>(S * new_tokens * H * kD), 0.01f);
+  std::vector<float> q(static_cast<size_t>(S * new_tokens * H * kD));
+  for (float& element : q) element = 8 * next();
   std::vector<float> y(q.size());
   device::HostStream stream(1);
   ops::PagedAttentionParams params{.q = q.data(),
@@ -48,7 +54,7 @@ void PagedAttention(benchmark::State& state, const std::string& set) {
                                              .table_stride = blocks,
                                              .S = S,
                                              .T = S * new_tokens},
-                                   .kv = {.base = cache.data(),
+                                   .kv = {.base = cache,
                                           .block_stride = 2 * half * layers,
                                           .v_offset = half,
                                           .G = G,
@@ -56,7 +62,7 @@ void PagedAttention(benchmark::State& state, const std::string& set) {
                                           .D = kD}};
   for (auto _ : state) {
     for (int64_t layer = 0; layer < layers; ++layer) {
-      params.kv.base = cache.data() + 2 * half * layer;
+      params.kv.base = cache + 2 * half * layer;
       (*ops)->paged_attention(params, stream);
     }
   }
@@ -64,9 +70,10 @@ void PagedAttention(benchmark::State& state, const std::string& set) {
   const double seen = S * new_tokens * (kv_tokens - (new_tokens - 1) / 2.0);
   state.counters["GFLOP/s"] =
       benchmark::Counter(4e-9 * seen * H * kD * calls, benchmark::Counter::kIsRate);
-  state.counters["KV GB/s"] = benchmark::Counter(
-      1e-9 * static_cast<double>(cache.size()) * static_cast<double>(state.iterations()),
-      benchmark::Counter::kIsRate);
+  state.counters["KV GB/s"] =
+      benchmark::Counter(1e-9 * static_cast<double>(kv.size() * sizeof(BFloat16)) *
+                             static_cast<double>(state.iterations()),
+                         benchmark::Counter::kIsRate);
 }
 void Shapes(benchmark::internal::Benchmark* bench) {
   bench->ArgNames({"S", "new", "kv", "H", "G", "layers"})->Unit(benchmark::kMicrosecond);
