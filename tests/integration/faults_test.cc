@@ -83,6 +83,15 @@ TEST(OneProcess, HoldsBothWorkersAndComesBackWithBoth) {
   EXPECT_EQ(server.WaitExit(), 0) << server.log();
 }
 
+TEST(OneProcess, EndsWhereOneOfItsWorkersCannotBeMade) {
+  for (const std::string role : {"prefill", "decode"}) {
+    ServedBaton server({.arguments = {"--set", "workers.one_process=true", "--set",
+                                      "workers." + role + ".kv_memory=900TiB"}});
+    EXPECT_EQ(server.WaitExit(), 1) << server.log();
+    EXPECT_NE(server.log().find("the KV cache takes 900.0 TiB"), std::string::npos) << server.log();
+  }
+}
+
 class Draining : public testing::TestWithParam<bool> {};
 
 INSTANTIATE_TEST_SUITE_P(Workers, Draining, testing::Bool(), [](const auto& in_one_process) {
