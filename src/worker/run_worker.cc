@@ -118,17 +118,19 @@ class WorkerProcess {
 };
 
 Status WorkerProcess::Build(const std::stop_token& stop, std::optional<Lent> lent) {
+  if (lent) {
+    devices_.push_back(std::move(lent->device));
+    shards_.push_back(std::move(lent->model));
+  }
   BATON_RETURN_IF_ERROR(PinToCores(options_.cores));
   if (options_.nodes > 1) {
     BATON_ASSIGN_OR_RETURN(door_, FollowerDoor::Open(options_.nodes_listen));
   }
   const DeviceChoice choice = ChoiceOf(options_);
-  if (lent) {
-    devices_.push_back(std::move(lent->device));
-    shards_.push_back(std::move(lent->model));
-    if (on_gpus()) devices_.front().memory->MakeCurrent();
-  } else {
+  if (devices_.empty()) {
     BATON_ASSIGN_OR_RETURN(devices_, OpenWorkerDevices(choice));
+  } else if (on_gpus()) {
+    devices_.front().memory->MakeCurrent();
   }
   BATON_ASSIGN_OR_RETURN(collective::Group group, ConnectDevices(choice, devices_));
   if (shards_.empty()) {
