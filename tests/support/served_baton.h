@@ -26,8 +26,8 @@ struct ServedOptions {
   std::string policy = "least_loaded";
   /// More YAML, appended as it is.
   std::string yaml;
-  /// A file that takes all output in place of the log here; the server then gets a
-  /// FreePort(), as it cannot say which.
+  /// A file that takes all output in place of the log here; the server then gets a FreePort(), as
+  /// it cannot say which.
   std::string output{};
   /// Words for the command line after --config.
   std::vector<std::string> arguments{};
