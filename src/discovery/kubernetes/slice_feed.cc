@@ -63,11 +63,12 @@ Status SliceFeed::OnPage(std::string_view body) {
                      : page.status();
   }
   std::move(page->slices.begin(), page->slices.end(), std::back_inserter(listed_));
+  if (listed_version_.empty()) listed_version_ = page->resource_version;
   next_page_ = page->next;
   if (!next_page_.empty()) return OkStatus();
   table_.Replace(std::exchange(listed_, {}));
   pages_ = 0;
-  version_ = page->resource_version;
+  version_ = std::exchange(listed_version_, {});
   complete_ = true;
   return OkStatus();
 }
@@ -95,6 +96,7 @@ Status SliceFeed::Take(SliceEvent event) {
 void SliceFeed::Relist() {
   version_.clear();
   listed_.clear();
+  listed_version_.clear();
   next_page_.clear();
   pages_ = 0;
 }

@@ -11,8 +11,8 @@
 namespace baton::discovery {
 
 /// What the API server is asked next, and what its answers mean: a list, page by page, and then
-/// watches from its version on, each from where the one before ended. *Threads*: lives on one
-/// thread.
+/// watches from the version of its first page on, behind which nothing can be missed, each from
+/// where the one before ended. *Threads*: lives on one thread.
 class SliceFeed {
  public:
   SliceFeed(const std::string& service_namespace, const std::vector<config::ServiceName>& services);
@@ -44,6 +44,7 @@ class SliceFeed {
   std::string version_;
   /// Of a list that is under way.
   std::vector<EndpointSlice> listed_;
+  std::string listed_version_;
   std::string next_page_;
   int pages_ = 0;
 };

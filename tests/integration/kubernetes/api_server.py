@@ -14,7 +14,7 @@ STATE is JSON, looked at twenty times a second:
      "slices": {"decode-1": {"service": "decode", "port": 7000,
                              "endpoints": [{"address": "10.0.0.7", "ready": true, "terminating": false}]}}}
 
-Lists come a slice a page; watches with a bookmark twice a second.
+Lists come a slice a page, all as they were with the first; watches with a bookmark twice a second.
 """
 
 from __future__ import annotations
@@ -41,6 +41,7 @@ class Cluster:
         self.changed = threading.Condition()
         self.version = 1000
         self.events: list[tuple[int, str, dict]] = []
+        self.lists: dict[int, list[dict]] = {}  # By version, as a page was asked for.
         self.state: dict = {"slices": {}}
         self.take()
 
@@ -71,6 +72,11 @@ class Cluster:
                 "metadata": {"name": name, "namespace": self.state["namespace"], "resourceVersion": str(self.version),
                              "labels": {"kubernetes.io/service-name": made["service"]}},
                 "endpoints": endpoints, "ports": [{"name": "grpc", "port": made["port"], "protocol": "TCP"}]}
+
+    def list(self, version: int) -> list[dict]:
+        if version not in self.lists:
+            self.lists[version] = [self.object(name, made) for name, made in sorted(self.state["slices"].items())]
+        return self.lists[version]
 
     def follow(self) -> None:
         while True:
@@ -111,10 +117,9 @@ class Handler(BaseHTTPRequestHandler):
 
     def list(self, query: dict) -> None:
         with self.cluster.changed:
-            items = [self.cluster.object(name, made) for name, made in sorted(self.cluster.state["slices"].items())]
-            version = self.cluster.version
-        at = int(query.get("continue", "0"))
-        more = {"continue": str(at + 1)} if at + 1 < len(items) else {}
+            version, at = map(int, query.get("continue", f"{self.cluster.version}/0").split("/"))
+            items = self.cluster.list(version)
+        more = {"continue": f"{version}/{at + 1}"} if at + 1 < len(items) else {}
         self.answer(200, {"kind": "EndpointSliceList", "metadata": {"resourceVersion": str(version), **more},
                           "items": items[at:at + 1]})
 

@@ -52,6 +52,17 @@ TEST_F(SliceFeedTest, TakesAListOnceItsLastPageHasCome) {
   EXPECT_THAT(feed_.View().ready, ElementsAre("10.0.0.1:7000", "10.0.0.2:7000"));
 }
 
+TEST_F(SliceFeedTest, WatchesFromTheFirstPageOnWhereALaterOneIsOfALaterVersion) {
+  ASSERT_TRUE(feed_.OnPage(Page(Slice("a", "10.0.0.1", "4"), "5", "more")).ok());
+  ASSERT_TRUE(feed_.OnPage(Page(Slice("b", "10.0.0.2", "7"), "8")).ok());
+  EXPECT_THAT(feed_.Target(kWatch), HasSubstr("resourceVersion=5&"));
+  feed_.Relist();
+  ASSERT_TRUE(feed_.OnPage(Page(Slice("a", "10.0.0.1", "9"), "9", "more")).ok());
+  feed_.Relist();
+  List();
+  EXPECT_THAT(feed_.Target(kWatch), HasSubstr("resourceVersion=5&"));
+}
+
 TEST_F(SliceFeedTest, FollowsEventsAndBookmarks) {
   List();
   ASSERT_TRUE(feed_.OnLine(Event("ADDED", Slice("b", "10.0.0.2", "6"))).ok());
