@@ -6,10 +6,9 @@
 #   [SOURCES <file>...]      relative to the calling folder
 #   [DEPENDS <module>...]    modules of lower layers
 #   [DOORS <target>...]      third-party libraries that only this module may include
-#   [PRECOMPILE <header>...] standard and third-party headers that most of its sources include
 #   [INTERFACE_ONLY])        headers without sources
 function(baton_module name)
-  cmake_parse_arguments(ARG "INTERFACE_ONLY" "LAYER" "SOURCES;DEPENDS;DOORS;PRECOMPILE" ${ARGN})
+  cmake_parse_arguments(ARG "INTERFACE_ONLY" "LAYER" "SOURCES;DEPENDS;DOORS" ${ARGN})
   if(ARG_UNPARSED_ARGUMENTS)
     message(FATAL_ERROR "baton_module(${name}): unknown arguments: ${ARG_UNPARSED_ARGUMENTS}")
   endif()
@@ -24,8 +23,8 @@ function(baton_module name)
   else()
     add_library(${target} STATIC ${ARG_SOURCES})
     target_link_libraries(${target} PRIVATE baton_flags ${ARG_DOORS})
-    if(ARG_PRECOMPILE)
-      target_precompile_headers(${target} PRIVATE ${ARG_PRECOMPILE})
+    if(TARGET baton_precompiled)
+      target_precompile_headers(${target} REUSE_FROM baton_precompiled)
     endif()
   endif()
   add_library(baton::${name} ALIAS ${target})
