@@ -8,13 +8,20 @@ namespace baton::kernels::cpu {
 void Embedding(const Isa& isa, const ops::EmbeddingParams& p, device::HostStream& stream) {
   if (p.T == 0) return;
   BATON_CHECK(p.T > 0 && p.E > 0 && p.tokens != nullptr && p.table != nullptr && p.y != nullptr);
+  BATON_CHECK(ops::KeepsWeights(p.table_packing, p.table_dtype));
   const auto row_bytes = p.E * static_cast<int64_t>(DTypeBytes(p.table_dtype));
   stream.ParallelFor(p.T, GrainOf(p.E), [&](int64_t begin, int64_t end) {
     for (int64_t t = begin; t < end; ++t) {
-      BATON_CHECK(p.tokens[t] >= 0 && p.tokens[t] < p.V) << "token " << p.tokens[t];
-      isa.widen(static_cast<const std::byte*>(p.table) + p.tokens[t] * row_bytes, p.table_dtype,
-                p.y + t * p.E, p.E);
-      if (p.scale != 1) isa.scale(p.y + t * p.E, p.E, p.scale);
+      const TokenId token = p.tokens[t];
+      BATON_CHECK(token >= 0 && token < p.V) << "token " << token;
+      float* const row = p.y + t * p.E;
+      if (p.table_packing == ops::Packing::kNone) {
+        const auto* table = static_cast<const std::byte*>(p.table);
+        isa.widen(table + token * row_bytes, p.table_dtype, row, p.E);
+      } else {
+        isa.unpack_row(p, token, row);
+      }
+      if (p.scale != 1) isa.scale(row, p.E, p.scale);
     }
   });
 }

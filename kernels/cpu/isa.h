@@ -59,6 +59,8 @@ struct Isa {
                  std::byte* scratch);
   /// Columns [n_begin, n_end) from a multiple of kPanel on.
   void (*pack_linear)(const ops::PackLinearParams& p, int64_t n_begin, int64_t n_end);
+  /// Row n of a packed table, widened, to `row` [E].
+  void (*unpack_row)(const ops::EmbeddingParams& p, int64_t n, float* row);
   /// Query rows (tokens times heads of a group) of a unit, which share the reading of KV.
   int64_t unit_rows = 48;
   /// Units of at most so many rows are of several heads, whose work is under way at once and whose

@@ -15,6 +15,7 @@ const Isa& AmxIsa() {
     isa.linear_scratch = amx::TileLinear::ScratchBytes;
     isa.linear = amx::TileLinear::Run;
     isa.pack_linear = amx::TileLinear::Pack;
+    isa.unpack_row = amx::TileLinear::UnpackRow;
     isa.unit_rows = 128;
     isa.joined_rows = amx::kTileRows;
     isa.attention_scratch = amx::TileAttention::ScratchBytes;

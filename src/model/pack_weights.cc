@@ -16,7 +16,15 @@ struct Matrix {
   bool alone = true;
 };
 
-std::vector<Matrix> MatricesOf(Weights& weights) {
+/// Whether rows of the embedding can be read where the output is packed; of a shard of the output
+/// they are not all there.
+bool ServesAsEmbedding(const Weights& weights, ops::Packing packing) {
+  return weights.output.data == weights.embedding.data &&
+         weights.output.bytes() == weights.embedding.bytes() &&
+         ops::KeepsWeights(packing, weights.embedding.dtype);
+}
+
+std::vector<Matrix> MatricesOf(Weights& weights, ops::Packing packing) {
   std::vector<Matrix> matrices;
   for (LayerWeights& layer : weights.layers) {
     for (LinearWeights* projection : layer.projections()) {
@@ -26,7 +34,8 @@ std::vector<Matrix> MatricesOf(Weights& weights) {
   const auto* embedding = static_cast<const std::byte*>(weights.embedding.data);
   const auto* output = static_cast<const std::byte*>(weights.output.data);
   const bool tied = output >= embedding && output < embedding + weights.embedding.bytes();
-  matrices.push_back({.view = &weights.output, .alone = !tied});
+  matrices.push_back(
+      {.view = &weights.output, .alone = !tied || ServesAsEmbedding(weights, packing)});
   return matrices;
 }
 
@@ -48,7 +57,8 @@ ops::PackLinearParams ParamsOf(const Matrix& matrix, ops::Packing packing) {
 
 Result<device::Buffer> PackWeights(Weights& weights, const ops::Ops& ops, ops::Packing packing,
                                    const device::HostThreads& threads) {
-  const std::vector<Matrix> matrices = MatricesOf(weights);
+  const std::vector<Matrix> matrices = MatricesOf(weights, packing);
+  const bool serves_as_embedding = ServesAsEmbedding(weights, packing);
   size_t bytes = 0;
   for (const Matrix& matrix : matrices) bytes += PaddedBytes(ops, ParamsOf(matrix, packing));
   BATON_ASSIGN_OR_RETURN(device::Buffer packed, device::Buffer::AllocateUntouched(bytes));
@@ -66,6 +76,10 @@ Result<device::Buffer> PackWeights(Weights& weights, const ops::Ops& ops, ops::P
     }
     matrix.view->data = to;
     to += PaddedBytes(ops, params);
+  }
+  if (serves_as_embedding) {
+    weights.embedding.data = weights.output.data;
+    weights.embedding_packing = packing;
   }
   return packed;
 }

@@ -234,7 +234,7 @@ Status Weights::Pack(const ops::Ops& ops, ops::Packing packing,
                      const device::HostThreads& threads) {
   BATON_ASSIGN_OR_RETURN(packed_, PackWeights(*this, ops, packing, threads));
   packing_ = packing;
-  // A tied embedding too, of which few rows are read from here on.
+  // The embedding's too, of which few rows are read from here on.
   checkpoint_.GiveBackPages();
   return OkStatus();
 }

@@ -1,3 +1,4 @@
+#include "baton/device/buffer.h"
 #include "support.h"
 
 namespace baton::kernels {
@@ -24,6 +25,42 @@ TEST_P(Embedding, WidensTheTokensRowsExactly) {
       p.y = expected.data();
       reference().embedding(p, stream_);
       EXPECT_TRUE(SameBits(y, expected)) << DTypeName(dtype) << " E " << E;
+    }
+  }
+}
+
+TEST_P(Embedding, ReadsTheRowsOfATableThatIsPackedForProducts) {
+  const int64_t V = 50;
+  const std::vector<TokenId> tokens = {49, 0, 7, 7, 23, 15, 16};
+  const auto T = static_cast<int64_t>(tokens.size());
+  for (const ops::Packing packing : {ops::Packing::kExact, ops::Packing::kW16A16}) {
+    for (const DType dtype : kFloatTypes) {
+      if (!ops::KeepsWeights(packing, dtype)) continue;
+      for (const int64_t E : {1, 16, 33, 384, 385, 1000}) {
+        const std::vector<std::byte> table = Rounded(Uniform(random_, V * E), dtype);
+        ops::PackLinearParams pack{
+            .w = table.data(), .dtype = dtype, .packing = packing, .N = V, .K = E};
+        device::Buffer packed = *device::Buffer::AllocateUntouched(cpu().packed_bytes(pack));
+        pack.packed = packed.data();
+        cpu().pack_linear(pack, stream_);
+        std::vector<float> y = NanFilled(T * E);
+        std::vector<float> expected = NanFilled(T * E);
+        ops::EmbeddingParams p{.tokens = tokens.data(),
+                               .table = table.data(),
+                               .y = expected.data(),
+                               .table_dtype = dtype,
+                               .T = T,
+                               .V = V,
+                               .E = E,
+                               .scale = 3};
+        reference().embedding(p, stream_);
+        p.table = packed.data();
+        p.table_packing = packing;
+        p.y = y.data();
+        cpu().embedding(p, stream_);
+        EXPECT_TRUE(SameBits(y, expected))
+            << DTypeName(dtype) << " E " << E << " packing " << static_cast<int>(packing);
+      }
     }
   }
 }

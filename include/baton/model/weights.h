@@ -62,6 +62,8 @@ class Weights {
   void Narrow(const ModelConfig& config, const Shard& shard);
 
   TensorView embedding;
+  /// Packed where the output is, if the two are one and packing keeps their weights.
+  ops::Packing embedding_packing = ops::Packing::kNone;
   std::vector<LayerWeights> layers;
   TensorView final_norm;
   /// The embedding where the two are tied.

@@ -4,6 +4,7 @@
 
 #include "baton/base/dtype.h"
 #include "baton/base/ids.h"
+#include "baton/ops/linear.h"
 
 namespace baton::ops {
 
@@ -11,7 +12,9 @@ namespace baton::ops {
 /// Shapes: tokens [T], table [V, E], y [T, E]. T = 0 is a no-op.
 /// Types: table float32, float16 or bfloat16, on CUDA devices bfloat16; y float32.
 /// Layout: row-major without gaps; aligned as their elements are, faster on CUDA devices where E is
-/// a multiple of 8 and table and y are aligned to 16 bytes.
+/// a multiple of 8 and table and y are aligned to 16 bytes. Or the table as Ops::pack_linear of the
+/// same table of operations wrote it, with N = V and K = E, where that keeps its weights; a row is
+/// then spread over E cache lines or half as many.
 /// Errors: none; sizes and types are checked (BATON_CHECK) once per call. REQUIRES: 0 <= tokens[t]
 /// < V, which only the CPU checks.
 /// Stream: enqueues only; allocates nothing; graph-safe.
@@ -23,6 +26,7 @@ struct EmbeddingParams {
   const void* table = nullptr;
   float* y = nullptr;
   DType table_dtype = DType::kBFloat16;
+  Packing table_packing = Packing::kNone;
   int64_t T = 0;
   int64_t V = 0;
   int64_t E = 0;

@@ -24,6 +24,12 @@ enum class Packing : uint8_t {
   kW16A16,
 };
 
+/// Whether weights of this type have all their bits when they lie so.
+constexpr bool KeepsWeights(Packing packing, DType dtype) {
+  return packing == Packing::kNone || packing == Packing::kExact ||
+         (packing == Packing::kW16A16 && dtype == DType::kBFloat16);
+}
+
 /// y = x w^T + bias.
 /// Shapes: x [T, K], w [N, K], bias [N] or null, y [T, N]; row strides in elements; that of w is K
 /// where it is 0, and always on CUDA devices.

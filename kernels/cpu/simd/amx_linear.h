@@ -407,6 +407,15 @@ struct TileLinear {
         },
         [&] { Panels<Vec>::Pack(p, n_begin, n_end); });
   }
+
+  static void UnpackRow(const ops::EmbeddingParams& p, int64_t n, float* row) {
+    WithOperands(
+        {.w_dtype = p.table_dtype, .w_packing = p.table_packing},
+        [&]<class A>() {
+          Panels<Vec>::template UnpackRowOf<typename A::Weight, A::kJoined, A::kStep>(p, n, row);
+        },
+        [&] { Panels<Vec>::UnpackRow(p, n, row); });
+  }
 };
 
 }  // namespace baton::kernels::cpu::amx

@@ -18,6 +18,7 @@ constexpr Isa MakeIsa(const char* name) {
       .linear_scratch = AnyLinear<V>::ScratchBytes,
       .linear = AnyLinear<V>::Run,
       .pack_linear = Panels<V>::Pack,
+      .unpack_row = Panels<V>::UnpackRow,
       .joined_rows = Attention<V>::kJoinedRows,
       .attention_scratch = Attention<V>::ScratchBytes,
       .attend = Attention<V>::Run,

@@ -60,6 +60,30 @@ struct Panels {
     });
   }
 
+  /// Row n of a table that keeps its weights, widened.
+  static void UnpackRow(const ops::EmbeddingParams& p, int64_t n, float* row) {
+    if (p.table_packing == ops::Packing::kW16A16) return UnpackRowOf<BFloat16, 2>(p, n, row);
+    WithType<V>(p.table_dtype, [&]<class W>() { UnpackRowOf<W, 1>(p, n, row); });
+  }
+
+  template <class W, int64_t Joined, int64_t Whole = Joined>
+  static void UnpackRowOf(const ops::EmbeddingParams& p, int64_t n, float* row) {
+    for (int64_t k = 0; k < p.E; k += kBlockK) {
+      const int64_t depth = BlockDepth(p.E, k);
+      const auto* panel = reinterpret_cast<const W*>(static_cast<const std::byte*>(p.table) +
+                                                     Begin<W, Whole>(p.V, p.E, k, n));
+      const auto column = static_cast<int>(n % kPanel);
+      const int64_t place = Joined == 1 ? V::PanelPlace(column, panel) : column;
+      W elements[kBlockK];
+      for (int64_t i = 0; i < depth; ++i) {
+        elements[i] = panel[(i / Joined * kPanel + place) * Joined + i % Joined];
+      }
+      for (int64_t i = 0; i < depth; i += V::kLanes) {
+        StoreUpTo(LoadUpTo<V>(elements + i, depth - i), row + k + i, depth - i);
+      }
+    }
+  }
+
   /// To panels of R as RoundPanel has them.
   template <class R, int64_t Joined, int Bias, int64_t Whole = Joined>
   static void PackRounded(const ops::PackLinearParams& p, int64_t n_begin, int64_t n_end) {

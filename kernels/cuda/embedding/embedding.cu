@@ -32,6 +32,7 @@ __global__ void __launch_bounds__(kThreads)
 
 void Embedding(const ops::EmbeddingParams& p, device::Stream& stream) {
   BATON_CHECK(p.table_dtype == DType::kBFloat16) << "weights on the device are bfloat16";
+  BATON_CHECK(p.table_packing == ops::Packing::kNone);
   if (p.T == 0) return;
   BATON_CHECK(p.T > 0 && p.E > 0 && p.tokens != nullptr && p.table != nullptr && p.y != nullptr);
   const bool eights = p.E % 8 == 0 && Fits16(p.table) && Fits16(p.y);

@@ -1,12 +1,14 @@
 #include "baton/model/weights.h"
 
 #include <fstream>
+#include <numeric>
 #include <string>
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 #include <unistd.h>
 
+#include "baton/device/host_stream.h"
 #include "baton/kernels/cpu_ops.h"
 #include "baton/model/model.h"
 #include "place_weights.h"
@@ -86,17 +88,62 @@ size_t ResidentKib(const std::filesystem::path& file) {
   return kib;
 }
 
-TEST(Weights, LeaveAtMostAFilesLastPageInMemoryOncePacked) {
-  TemporaryFolder folder;
-  WriteTinyModel(folder.path(), {.hidden = 64, .vocabulary = 600, .tied_embeddings = true});
-  const ModelConfig config = *ModelConfig::Load(folder.path(), {}, 0);
-  Weights weights = *Weights::Load(folder.path(), config);
-  const std::filesystem::path file = folder.path() / "model.safetensors";
+/// A model whose output is its embedding.
+class TiedWeights : public testing::Test {
+ protected:
+  TiedWeights() {
+    WriteTinyModel(folder_.path(), {.hidden = 64, .vocabulary = 600, .tied_embeddings = true});
+    config_ = *ModelConfig::Load(folder_.path(), {}, 0);
+  }
+
+  Weights Load() const { return *Weights::Load(folder_.path(), config_); }
+  /// What the CPU reads as the embedding's rows.
+  std::vector<float> Rows(const Weights& weights) const {
+    std::vector<TokenId> tokens(static_cast<size_t>(config_.vocabulary));
+    std::iota(tokens.begin(), tokens.end(), 0);
+    std::vector<float> rows(tokens.size() * static_cast<size_t>(config_.hidden));
+    device::HostStream stream(1);
+    kernels::CpuOps().embedding({.tokens = tokens.data(),
+                                 .table = weights.embedding.data,
+                                 .y = rows.data(),
+                                 .table_dtype = weights.embedding.dtype,
+                                 .table_packing = weights.embedding_packing,
+                                 .T = config_.vocabulary,
+                                 .V = config_.vocabulary,
+                                 .E = config_.hidden},
+                                stream);
+    return rows;
+  }
+
+  TemporaryFolder folder_;
+  ModelConfig config_;
+};
+
+TEST_F(TiedWeights, LeaveAtMostAFilesLastPageInMemoryOncePackedAndRead) {
+  Weights weights = Load();
+  const std::filesystem::path file = folder_.path() / "model.safetensors";
   const size_t page_kib = static_cast<size_t>(sysconf(_SC_PAGESIZE)) >> 10;
   ASSERT_GT(ResidentKib(file), page_kib);
   ASSERT_TRUE(weights.Pack(kernels::CpuOps(), ops::Packing::kExact, 2).ok());
+  const std::vector<float> rows = Rows(weights);
   EXPECT_LE(ResidentKib(file), page_kib);
-  EXPECT_EQ(Values(weights.embedding), Values(Weights::Load(folder.path(), config)->embedding));
+  EXPECT_EQ(rows, Values(Load().embedding));
+}
+
+TEST_F(TiedWeights, KeepTheEmbeddingWherePackingRoundsTheOutput) {
+  Weights weights = Load();
+  ASSERT_TRUE(weights.Pack(kernels::CpuOps(), ops::Packing::kInt8, 2).ok());
+  EXPECT_NE(weights.embedding.data, weights.output.data);
+  EXPECT_EQ(Rows(weights), Values(Load().embedding));
+}
+
+TEST_F(TiedWeights, KeepTheEmbeddingWhereAShardHasSomeOfTheOutput) {
+  for (const int32_t rank : {0, 1}) {
+    Weights weights = Load();
+    weights.Narrow(config_, *Shard::Of(config_, rank, 2));
+    ASSERT_TRUE(weights.Pack(kernels::CpuOps(), ops::Packing::kExact, 2).ok());
+    EXPECT_EQ(Rows(weights), Values(Load().embedding)) << "rank " << rank;
+  }
 }
 
 TEST(PlacedWeights, AreThoseOfTheFilesWhateverFitsIntoAStagingBuffer) {
