@@ -103,7 +103,7 @@ class ForwardPass {
                     .table = table.data,
                     .y = residual_,
                     .table_dtype = table.dtype,
-                    .table_packing = model_.weights().embedding_packing,
+                    .table_packing = model_.weights().embedding_packing(),
                     .T = T_,
                     .V = config_.vocabulary,
                     .E = config_.hidden,

@@ -24,7 +24,7 @@ bool ServesAsEmbedding(const Weights& weights, ops::Packing packing) {
          ops::KeepsWeights(packing, weights.embedding.dtype);
 }
 
-std::vector<Matrix> MatricesOf(Weights& weights, ops::Packing packing) {
+std::vector<Matrix> MatricesOf(Weights& weights, bool serves_as_embedding) {
   std::vector<Matrix> matrices;
   for (LayerWeights& layer : weights.layers) {
     for (LinearWeights* projection : layer.projections()) {
@@ -34,8 +34,7 @@ std::vector<Matrix> MatricesOf(Weights& weights, ops::Packing packing) {
   const auto* embedding = static_cast<const std::byte*>(weights.embedding.data);
   const auto* output = static_cast<const std::byte*>(weights.output.data);
   const bool tied = output >= embedding && output < embedding + weights.embedding.bytes();
-  matrices.push_back(
-      {.view = &weights.output, .alone = !tied || ServesAsEmbedding(weights, packing)});
+  matrices.push_back({.view = &weights.output, .alone = !tied || serves_as_embedding});
   return matrices;
 }
 
@@ -57,8 +56,8 @@ ops::PackLinearParams ParamsOf(const Matrix& matrix, ops::Packing packing) {
 
 Result<device::Buffer> PackWeights(Weights& weights, const ops::Ops& ops, ops::Packing packing,
                                    const device::HostThreads& threads) {
-  const std::vector<Matrix> matrices = MatricesOf(weights, packing);
   const bool serves_as_embedding = ServesAsEmbedding(weights, packing);
+  const std::vector<Matrix> matrices = MatricesOf(weights, serves_as_embedding);
   size_t bytes = 0;
   for (const Matrix& matrix : matrices) bytes += PaddedBytes(ops, ParamsOf(matrix, packing));
   BATON_ASSIGN_OR_RETURN(device::Buffer packed, device::Buffer::AllocateUntouched(bytes));
@@ -77,10 +76,7 @@ Result<device::Buffer> PackWeights(Weights& weights, const ops::Ops& ops, ops::P
     matrix.view->data = to;
     to += PaddedBytes(ops, params);
   }
-  if (serves_as_embedding) {
-    weights.embedding.data = weights.output.data;
-    weights.embedding_packing = packing;
-  }
+  if (serves_as_embedding) weights.embedding.data = weights.output.data;
   return packed;
 }
 

@@ -62,8 +62,6 @@ class Weights {
   void Narrow(const ModelConfig& config, const Shard& shard);
 
   TensorView embedding;
-  /// Packed where the output is, if the two are one and packing keeps their weights.
-  ops::Packing embedding_packing = ops::Packing::kNone;
   std::vector<LayerWeights> layers;
   TensorView final_norm;
   /// The embedding where the two are tied.
@@ -76,6 +74,10 @@ class Weights {
   /// they lie in memory of the host.
   Status Pack(const ops::Ops& ops, ops::Packing packing, const device::HostThreads& threads);
   ops::Packing packing() const { return packing_; }
+  /// The embedding is packed only where it is the output, too.
+  ops::Packing embedding_packing() const {
+    return embedding.data == output.data ? packing_ : ops::Packing::kNone;
+  }
 
   /// 32 hexadecimal digits over names, types, shapes and content. REQUIRES: neither placed nor
   /// packed.

@@ -107,7 +107,7 @@ class TiedWeights : public testing::Test {
                                  .table = weights.embedding.data,
                                  .y = rows.data(),
                                  .table_dtype = weights.embedding.dtype,
-                                 .table_packing = weights.embedding_packing,
+                                 .table_packing = weights.embedding_packing(),
                                  .T = config_.vocabulary,
                                  .V = config_.vocabulary,
                                  .E = config_.hidden},
